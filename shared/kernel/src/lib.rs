@@ -1,0 +1,22 @@
+#![doc = include_str!("../README.md")]
+
+mod clock;
+mod cursor;
+mod id;
+mod patch;
+mod problem;
+mod service;
+mod steps;
+
+pub mod models;
+pub mod permission;
+
+pub use clock::{Clock, Timestamp};
+pub use cursor::{Cursor, CursorError};
+pub use id::{
+    AssignmentId, EventId, Id, IdError, IdKind, RecordId, RoleId, SessionId, UserId, kinds,
+};
+pub use patch::Patch;
+pub use problem::Code;
+pub use service::Service;
+pub use steps::Steps;

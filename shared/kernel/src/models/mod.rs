@@ -1,0 +1,18 @@
+//! Bodies of the internal routes, agreed between exactly two services each. Times are RFC 3339 in JSON,
+//! durations whole seconds.
+
+mod access;
+mod credential;
+mod origin;
+mod session;
+
+pub use access::{Access, FirstAdministrator};
+pub use credential::{
+    CreateCredential, Credential, CredentialStatus, CredentialStatusChanged, PasswordContext,
+    SetCredentialStatus,
+};
+pub use origin::Origin;
+pub use session::{
+    CloseSessions, CreateSession, Mark, SessionGrant, SessionState, SessionStateQuery,
+    SessionStateResponse, SessionsClosed, StepSession,
+};
