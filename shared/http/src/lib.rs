@@ -1,1 +1,33 @@
-//! Placeholder.
+#![doc = include_str!("../README.md")]
+
+mod authed;
+mod body;
+mod cli;
+mod client;
+mod docs;
+mod edge;
+mod headers;
+mod health;
+mod internal;
+mod origin;
+mod problem;
+mod security_log;
+mod server;
+mod tls;
+mod wiring;
+
+pub mod permissions;
+
+pub use authed::{AccessRule, Authed, Caller, Own, OwnOr, Scope, TokenGuard};
+pub use body::{FieldErrors, Json, MAX_BODY, MergePatch, Validate};
+pub use cli::{ServiceBinary, run, stop_requested};
+pub use client::{CallError, Peers, RemoteProblem, ServiceClient};
+pub use docs::openapi_json;
+pub use headers::{IdempotencyKey, IfMatch, etag};
+pub use health::{Check, CheckFuture, Readiness};
+pub use internal::{Callers, FromService, InternalGate, callers};
+pub use origin::{ClientAddress, RequestOrigin, TrustedProxies};
+pub use problem::{PROBLEM_JSON, Problem, ProblemBody};
+pub use security_log::{SecurityLog, SecurityNotice};
+pub use server::{Listening, Mounted, Routes, Server, StopSignal, Task};
+pub use wiring::{Base, Identity, StartError};

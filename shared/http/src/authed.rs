@@ -1,0 +1,289 @@
+//! Who may call a handler stands in its argument's type: `Authed<RolesWrite>`, `Authed<OwnOr<UsersRead>>`,
+//! `Authed<Own>`. A handler that takes none of them is open to everybody.
+
+use std::{future::Future, marker::PhantomData, pin::Pin, sync::Arc};
+
+use actix_web::{FromRequest, HttpRequest, dev, http::header, web};
+use ud_jwt::{
+    TokenError, VerifiedToken, Verifier,
+    revocation::{RevocationError, SessionChecker},
+};
+use ud_kernel::{Code, SessionId, UserId, models::Origin, permission};
+
+use crate::{
+    Problem, SecurityLog, origin::origin_of, permissions::Permission,
+    security_log::permission_denied,
+};
+
+/// Verifies access tokens and asks whether their session still lives. One for a whole process.
+#[derive(Clone)]
+pub struct TokenGuard {
+    verifier: Verifier,
+    sessions: SessionChecker,
+    log: Option<SecurityLog>,
+}
+
+impl TokenGuard {
+    /// Checks signatures with `verifier` and revocation with `sessions`.
+    #[must_use]
+    pub const fn new(verifier: Verifier, sessions: SessionChecker) -> Self {
+        Self {
+            verifier,
+            sessions,
+            log: None,
+        }
+    }
+
+    /// The same guard, telling refusals to `log`.
+    #[must_use]
+    pub fn with_log(&self, log: SecurityLog) -> Self {
+        Self {
+            log: Some(log),
+            ..self.clone()
+        }
+    }
+
+    /// The caller a token stands for.
+    ///
+    /// # Errors
+    /// 401 `auth.token-invalid`, `auth.session-closed`, `auth.token-stale`; 503 `auth.keys-unavailable`,
+    /// `auth.revocation-unavailable`.
+    pub async fn authenticate(&self, token: &str) -> Result<Caller, Problem> {
+        let token = self.verifier.verify(token).await.map_err(|e| match e {
+            TokenError::KeysUnavailable => Problem::new(Code::AuthKeysUnavailable),
+            TokenError::Invalid(why) => Problem::new(Code::AuthTokenInvalid).cause(why),
+        })?;
+        match self.sessions.check(&token).await {
+            Ok(()) => Ok(Caller(token)),
+            Err(RevocationError::Closed) => Err(Problem::new(Code::AuthSessionClosed)),
+            Err(RevocationError::Stale) => Err(Problem::new(Code::AuthTokenStale)),
+            Err(RevocationError::Unavailable) => Err(Problem::new(Code::AuthRevocationUnavailable)),
+        }
+    }
+}
+
+/// The user who makes a request, as their access token says.
+#[derive(Clone)]
+pub struct Caller(Arc<VerifiedToken>);
+
+impl Caller {
+    /// Claim `sub`.
+    #[must_use]
+    pub fn user_id(&self) -> UserId {
+        self.0.claims().sub
+    }
+
+    /// Claim `sid`.
+    #[must_use]
+    pub fn session_id(&self) -> SessionId {
+        self.0.claims().sid
+    }
+
+    /// Claim `roles`.
+    #[must_use]
+    pub fn roles(&self) -> &[String] {
+        &self.0.claims().roles
+    }
+
+    /// Claim `permissions`.
+    #[must_use]
+    pub fn permissions(&self) -> &[String] {
+        &self.0.claims().permissions
+    }
+
+    /// Whether the token carries `permission`, or `*`.
+    #[must_use]
+    pub fn may(&self, permission: &str) -> bool {
+        permission::holds(self.permissions(), permission)
+    }
+
+    /// The whole verified token.
+    #[must_use]
+    pub fn token(&self) -> &VerifiedToken {
+        &self.0
+    }
+}
+
+/// Whose things a caller may see or touch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// Everybody's.
+    All,
+    /// Their own.
+    Own(UserId),
+}
+
+impl Scope {
+    /// Whether the things of `user` are in it.
+    #[must_use]
+    pub fn permits(self, user: UserId) -> bool {
+        match self {
+            Self::All => true,
+            Self::Own(own) => own == user,
+        }
+    }
+}
+
+/// What a handler asks of its caller.
+pub trait AccessRule: 'static {
+    /// The caller's scope; `None` refuses.
+    fn scope(caller: &Caller) -> Option<Scope>;
+}
+
+/// Any authenticated caller, for their own things only.
+#[derive(Debug)]
+pub enum Own {}
+
+/// Any authenticated caller for their own things; a holder of `P` for everybody's.
+#[derive(Debug)]
+pub struct OwnOr<P>(PhantomData<fn() -> P>);
+
+impl<P: Permission> AccessRule for P {
+    fn scope(caller: &Caller) -> Option<Scope> {
+        caller.may(P::NAME).then_some(Scope::All)
+    }
+}
+
+impl AccessRule for Own {
+    fn scope(caller: &Caller) -> Option<Scope> {
+        Some(Scope::Own(caller.user_id()))
+    }
+}
+
+impl<P: Permission> AccessRule for OwnOr<P> {
+    fn scope(caller: &Caller) -> Option<Scope> {
+        Some(if caller.may(P::NAME) {
+            Scope::All
+        } else {
+            Scope::Own(caller.user_id())
+        })
+    }
+}
+
+/// An authenticated caller to whom rule `A` gave a [`Scope`].
+pub struct Authed<A> {
+    /// Who calls.
+    pub caller: Caller,
+    /// Where from, with the caller as actor.
+    pub origin: Origin,
+    scope: Scope,
+    log: Option<SecurityLog>,
+    operation: String,
+    rule: PhantomData<fn() -> A>,
+}
+
+impl<A> Authed<A> {
+    /// Whose things the caller may see or touch here.
+    #[must_use]
+    pub const fn scope(&self) -> Scope {
+        self.scope
+    }
+
+    /// The caller's id.
+    #[must_use]
+    pub fn user_id(&self) -> UserId {
+        self.caller.user_id()
+    }
+
+    /// Lets the caller go on to the things of `user`, or refuses with `refusal`: 404 where even existence is
+    /// private, `auth.permission-denied` otherwise.
+    ///
+    /// # Errors
+    /// `refusal`.
+    pub fn permit(&self, user: UserId, refusal: Code) -> Result<(), Problem> {
+        if self.scope.permits(user) {
+            return Ok(());
+        }
+        self.note_denied();
+        Err(Problem::new(refusal))
+    }
+
+    /// Refuses because the token lacks `permission`, unless it carries it.
+    ///
+    /// # Errors
+    /// 403 `auth.permission-denied`.
+    pub fn require(&self, permission: &str) -> Result<(), Problem> {
+        if self.caller.may(permission) {
+            return Ok(());
+        }
+        self.note_denied();
+        Err(Problem::new(Code::AuthPermissionDenied))
+    }
+
+    fn note_denied(&self) {
+        if let Some(log) = &self.log {
+            log.note(permission_denied(
+                self.origin.clone(),
+                self.user_id(),
+                self.operation.clone(),
+            ));
+        }
+    }
+}
+
+impl<A: AccessRule> FromRequest for Authed<A> {
+    type Error = Problem;
+    type Future = Pin<Box<dyn Future<Output = Result<Self, Problem>>>>;
+
+    fn from_request(req: &HttpRequest, _: &mut dev::Payload) -> Self::Future {
+        let req = req.clone();
+        Box::pin(async move {
+            let guard = req
+                .app_data::<web::Data<TokenGuard>>()
+                .ok_or_else(|| Problem::internal("no TokenGuard in the application"))?;
+            let token = bearer(&req)?;
+            let caller = guard.authenticate(token).await?;
+            if let Some(context) = ud_telemetry::current() {
+                context.set_user_id(caller.user_id().to_string());
+            }
+            let origin = Origin {
+                actor_id: Some(caller.user_id()),
+                ..origin_of(&req)
+            };
+            let operation = operation_of(&req);
+            let Some(scope) = A::scope(&caller) else {
+                if let Some(log) = &guard.log {
+                    log.note(permission_denied(origin, caller.user_id(), operation));
+                }
+                return Err(Problem::new(Code::AuthPermissionDenied));
+            };
+            let log = guard.log.clone();
+            Ok(Self {
+                caller,
+                origin,
+                scope,
+                log,
+                operation,
+                rule: PhantomData,
+            })
+        })
+    }
+}
+
+/// Method and route pattern: names the operation without anybody's id in it.
+pub(crate) fn operation_of(req: &HttpRequest) -> String {
+    format!(
+        "{} {}",
+        req.method(),
+        req.match_pattern().unwrap_or_default()
+    )
+}
+
+/// The token of `Authorization: Bearer`, RFC 6750 section 2.1. A second `Authorization` header is refused:
+/// two readers might choose differently.
+pub(crate) fn bearer(req: &HttpRequest) -> Result<&str, Problem> {
+    let mut values = req.headers().get_all(header::AUTHORIZATION);
+    let value = values
+        .next()
+        .ok_or_else(|| Problem::new(Code::AuthTokenMissing))?;
+    if values.next().is_some() {
+        return Err(Problem::new(Code::AuthTokenInvalid));
+    }
+    let text = value
+        .to_str()
+        .map_err(|_| Problem::new(Code::AuthTokenInvalid))?;
+    match text.split_once(' ') {
+        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => Ok(token.trim()),
+        _ => Err(Problem::new(Code::AuthTokenMissing)),
+    }
+}

@@ -1,0 +1,235 @@
+//! The command line of a service: `serve` (default), `migrate [--revert]`, `check-config`, `healthcheck`,
+//! `openapi`, `keygen`.
+
+use std::{future::Future, path::PathBuf, process::ExitCode, time::Duration};
+
+use clap::{Parser, Subcommand};
+use tokio::signal::unix::{SignalKind, signal};
+use ud_config::{AppEnv, HttpConfig, IdentityConfig, Loader, LogConfig, PeersConfig, TokenConfig};
+use ud_jwt::{JwkSet, service::IdentityKey};
+use ud_kernel::{Clock, Service};
+use ud_telemetry::Metrics;
+use utoipa::openapi::OpenApi;
+
+use crate::{Base, Listening, Mounted, Server, StartError, wiring::Identity};
+
+/// What the command line needs of a service.
+pub trait ServiceBinary {
+    /// Which service.
+    const SERVICE: Service;
+
+    /// Its own configuration, beside what all have.
+    type Config: Send + 'static;
+
+    /// Reads it; problems are collected in the loader.
+    fn load(loader: &mut Loader) -> Self::Config;
+
+    /// Builds the service.
+    fn build(config: Self::Config, base: Base)
+    -> impl Future<Output = Result<Mounted, StartError>>;
+
+    /// Runs the pending migrations, or undoes the last one.
+    fn migrate(
+        config: Self::Config,
+        base: Base,
+        revert: bool,
+    ) -> impl Future<Output = Result<(), StartError>>;
+
+    /// The public operations.
+    fn openapi() -> OpenApi;
+}
+
+#[derive(Parser)]
+#[command(version, about = None, disable_help_subcommand = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serve (the default)
+    Serve,
+    /// Run the pending migrations
+    Migrate {
+        /// Undo the last one instead
+        #[arg(long)]
+        revert: bool,
+    },
+    /// Read the configuration, report every problem, exit 78 if there is one
+    CheckConfig,
+    /// Exit 0 if the service on this machine answers
+    Healthcheck,
+    /// Print the OpenAPI document
+    Openapi,
+    /// Make an identity key; prints its public half for IDENTITY_PEERS_FILE
+    Keygen {
+        /// Where the private key goes; the file must not exist
+        path: PathBuf,
+    },
+}
+
+/// What every service is configured with.
+struct Common {
+    env: AppEnv,
+    http: HttpConfig,
+    identity: IdentityConfig,
+    peers: PeersConfig,
+    tokens: TokenConfig,
+    log: LogConfig,
+}
+
+/// Runs service `S` as a process.
+#[must_use]
+pub fn run<S: ServiceBinary>() -> ExitCode {
+    let arguments = Arguments::parse();
+    let outcome = match arguments.command.unwrap_or(Command::Serve) {
+        Command::Openapi => print(&crate::openapi_json(&S::openapi())),
+        Command::Keygen { path } => keygen(S::SERVICE, &path),
+        Command::Serve => configured::<S, _>(|config, common| block_on(serve::<S>(config, common))),
+        Command::Migrate { revert } => configured::<S, _>(|config, common| {
+            block_on(async move {
+                let base = base::<S>(&common)?;
+                S::migrate(config, base, revert).await
+            })
+        }),
+        Command::CheckConfig => configured::<S, _>(|_, _| print("configuration: ok")),
+        Command::Healthcheck => configured::<S, _>(|_, common| block_on(healthcheck(common.http))),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(&error),
+    }
+}
+
+/// Reads the configuration, then does `work` with it.
+fn configured<S: ServiceBinary, W>(work: W) -> Result<(), StartError>
+where
+    W: FnOnce(S::Config, Common) -> Result<(), StartError>,
+{
+    let mut loader = Loader::from_environment();
+    let common = Common {
+        env: loader.app_env(),
+        http: HttpConfig::load(&mut loader, S::SERVICE),
+        identity: IdentityConfig::load(&mut loader, S::SERVICE),
+        peers: PeersConfig::load(&mut loader, S::SERVICE),
+        tokens: TokenConfig::load(&mut loader, S::SERVICE),
+        log: LogConfig::load(&mut loader, S::SERVICE),
+    };
+    let own = S::load(&mut loader);
+    loader.finish().map_err(StartError::config)?;
+    ud_telemetry::init(&common.log, S::SERVICE.as_str());
+    work(own, common)
+}
+
+fn block_on(work: impl Future<Output = Result<(), StartError>>) -> Result<(), StartError> {
+    actix_web::rt::System::new().block_on(work)
+}
+
+fn base<S: ServiceBinary>(common: &Common) -> Result<Base, StartError> {
+    let clock = Clock::system();
+    let metrics = Metrics::new(S::SERVICE.as_str());
+    let identity = Identity::load(&common.identity, S::SERVICE, &clock)?;
+    let (peers, tokens) = (common.peers.clone(), common.tokens.clone());
+    Base::new(
+        S::SERVICE,
+        common.env,
+        identity,
+        peers,
+        tokens,
+        clock,
+        &metrics,
+    )
+}
+
+async fn serve<S: ServiceBinary>(config: S::Config, common: Common) -> Result<(), StartError> {
+    let base = base::<S>(&common)?;
+    let (clock, metrics) = (base.clock.clone(), base.metrics.clone());
+    let listening = Listening::bind(&common.http)?;
+    let (public, internal) = (listening.public_addr()?, listening.internal_addr()?);
+    let mounted = S::build(config, base).await?;
+    log::info!(
+        "{} listens on {public}, internal routes on {internal}",
+        S::SERVICE
+    );
+    Server::new(listening, vec![mounted], clock, metrics)
+        .run(stop_requested())
+        .await
+}
+
+/// Completes at SIGTERM or SIGINT.
+pub async fn stop_requested() {
+    let signals = (
+        signal(SignalKind::terminate()),
+        signal(SignalKind::interrupt()),
+    );
+    if let (Ok(mut terminate), Ok(mut interrupt)) = signals {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    } else {
+        // Without signal handlers the default action ends the process; there is nothing to wait for.
+        std::future::pending::<()>().await;
+    }
+}
+
+async fn healthcheck(http: HttpConfig) -> Result<(), StartError> {
+    let host = if http.internal_bind.is_unspecified() {
+        std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST)
+    } else {
+        http.internal_bind
+    };
+    let scheme = if http.tls.is_some() { "https" } else { "http" };
+    let url = format!(
+        "{scheme}://{}/healthz",
+        std::net::SocketAddr::new(host, http.internal_port)
+    );
+    let client = reqwest::Client::builder()
+        .no_proxy()
+        .timeout(Duration::from_secs(2))
+        // Its own certificate names the service, not this machine's loopback address.
+        .tls_danger_accept_invalid_certs(true)
+        .build()
+        .map_err(StartError::internal)?;
+    let answer = client
+        .get(&url)
+        .send()
+        .await
+        .map_err(StartError::internal)?;
+    answer
+        .error_for_status()
+        .map(drop)
+        .map_err(StartError::internal)
+}
+
+fn keygen(service: Service, path: &std::path::Path) -> Result<(), StartError> {
+    use std::{io::Write as _, os::unix::fs::OpenOptionsExt as _};
+    let key = IdentityKey::generate(service).map_err(StartError::internal)?;
+    let private = key.to_private_jwk().map_err(StartError::internal)?;
+    let set: JwkSet = [key.public_jwk()].into_iter().collect();
+    let public = serde_json::to_string(&set).map_err(StartError::internal)?;
+    let failed = |e| StartError::internal(format!("{}: {e}", path.display()));
+    let mut file = std::fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)
+        .map_err(failed)?;
+    file.write_all(private.as_bytes())
+        .and_then(|()| file.sync_all())
+        .map_err(failed)?;
+    print(&public)
+}
+
+fn print(text: &str) -> Result<(), StartError> {
+    use std::io::Write as _;
+    writeln!(std::io::stdout(), "{text}").map_err(StartError::internal)
+}
+
+fn fail(error: &StartError) -> ExitCode {
+    use std::io::Write as _;
+    // Standard error may be closed; the exit code says it all the same.
+    let _ = writeln!(std::io::stderr(), "{error}");
+    ExitCode::from(error.exit_code())
+}

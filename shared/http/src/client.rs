@@ -1,0 +1,313 @@
+//! Calls to the internal routes of other services: service token, deadline, no redirects, no proxy.
+
+use std::{sync::Arc, time::Duration};
+
+use reqwest::{Client, Method, StatusCode, Url, header, redirect};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde_json::Value;
+use ud_config::PeersConfig;
+use ud_jwt::service::ServiceSigner;
+use ud_kernel::{Code, FieldError, Service, UserId};
+
+use crate::{Problem, StartError};
+
+/// Deadline of an internal call, whole.
+const DEADLINE: Duration = Duration::from_secs(2);
+const CONNECT_DEADLINE: Duration = Duration::from_millis(500);
+/// Largest answer that is read, in bytes.
+const MAX_ANSWER: usize = 1024 * 1024;
+
+/// Why an internal call gave no result.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum CallError {
+    /// No answer, or 5xx, or 429: the same call may succeed later.
+    #[error("{service} is unavailable: {reason}")]
+    Unavailable {
+        /// Who was called.
+        service: Service,
+        /// For the log.
+        reason: String,
+    },
+    /// The other service refused with a problem document.
+    #[error("{service} answered {} {}", .problem.status, .problem.code)]
+    Refused {
+        /// Who was called.
+        service: Service,
+        /// What it said.
+        problem: RemoteProblem,
+    },
+}
+
+/// A problem document as received.
+#[derive(Debug, Clone, Deserialize)]
+pub struct RemoteProblem {
+    /// HTTP status.
+    pub status: u16,
+    /// Stable code.
+    pub code: String,
+    /// Wrong members.
+    #[serde(default)]
+    pub errors: Vec<FieldError>,
+}
+
+impl CallError {
+    /// Whether the other service refused with `code`.
+    #[must_use]
+    pub fn is(&self, code: Code) -> bool {
+        matches!(self, Self::Refused { problem, .. } if problem.code == code.as_str())
+    }
+}
+
+impl From<CallError> for Problem {
+    /// 503 `server.dependency-unavailable` when the other is away; a refusal nobody expected is 500.
+    fn from(error: CallError) -> Self {
+        match &error {
+            CallError::Unavailable { .. } => {
+                Self::new(Code::ServerDependencyUnavailable).cause(error)
+            }
+            CallError::Refused { .. } => Self::internal(error),
+        }
+    }
+}
+
+/// The other services, as far as their addresses are configured.
+#[derive(Clone)]
+pub struct Peers {
+    http: Client,
+    signer: Arc<ServiceSigner>,
+    urls: PeersConfig,
+}
+
+impl Peers {
+    /// # Errors
+    /// If the HTTP client cannot be set up.
+    pub fn new(signer: Arc<ServiceSigner>, urls: PeersConfig) -> Result<Self, StartError> {
+        let http = Client::builder()
+            .redirect(redirect::Policy::none())
+            .no_proxy()
+            .timeout(DEADLINE)
+            .connect_timeout(CONNECT_DEADLINE)
+            .pool_idle_timeout(Duration::from_secs(30))
+            .tcp_nodelay(true)
+            .build()
+            .map_err(StartError::internal)?;
+        Ok(Self { http, signer, urls })
+    }
+
+    /// The client for `service`.
+    #[must_use]
+    pub fn client(&self, service: Service) -> ServiceClient {
+        ServiceClient {
+            http: self.http.clone(),
+            signer: Arc::clone(&self.signer),
+            base: self.urls.get(service).cloned(),
+            service,
+            on_behalf_of: None,
+        }
+    }
+
+    /// The configured addresses.
+    #[must_use]
+    pub const fn urls(&self) -> &PeersConfig {
+        &self.urls
+    }
+
+    /// Who signs this service's calls.
+    #[must_use]
+    pub const fn signer(&self) -> &Arc<ServiceSigner> {
+        &self.signer
+    }
+
+    /// `up` or `down` for each configured service, by its `/healthz`.
+    pub(crate) async fn health(&self) -> Vec<(String, Value)> {
+        let asked = Service::ALL.into_iter().filter_map(|service| {
+            let url = self.urls.get(service)?.clone();
+            Some(async move {
+                let answer = self.http.get(join(&url, "/healthz")).send().await;
+                let up = answer.is_ok_and(|a| a.status().is_success());
+                (
+                    service.to_string(),
+                    Value::from(if up { "up" } else { "down" }),
+                )
+            })
+        });
+        futures_util::future::join_all(asked).await
+    }
+}
+
+/// Calls one service.
+#[derive(Clone)]
+pub struct ServiceClient {
+    http: Client,
+    signer: Arc<ServiceSigner>,
+    base: Option<Url>,
+    service: Service,
+    on_behalf_of: Option<UserId>,
+}
+
+impl ServiceClient {
+    /// The same client, saying for which user it acts.
+    #[must_use]
+    pub fn on_behalf_of(&self, user: UserId) -> Self {
+        Self {
+            on_behalf_of: Some(user),
+            ..self.clone()
+        }
+    }
+
+    /// `GET path`. Repeated once if the connection failed.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, CallError> {
+        self.call(Method::GET, path, None::<&()>)
+            .await
+            .map(|(_, body)| body)
+    }
+
+    /// `PUT path`; idempotent by definition, so repeated once if the connection failed.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn put<B: Serialize + Sync, T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &B,
+    ) -> Result<(StatusCode, T), CallError> {
+        self.call(Method::PUT, path, Some(body)).await
+    }
+
+    /// `POST path` of an operation that is idempotent by an id or counter in its body; repeated once if the
+    /// connection failed.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn post_idempotent<B: Serialize + Sync, T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &B,
+    ) -> Result<(StatusCode, T), CallError> {
+        self.call(Method::POST, path, Some(body)).await
+    }
+
+    /// `POST path` with a body of another media type than JSON, already written.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn post_bytes<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        content_type: &'static str,
+        body: Vec<u8>,
+    ) -> Result<(StatusCode, T), CallError> {
+        self.send(Method::POST, path, Some((content_type, body)))
+            .await
+    }
+
+    async fn call<B: Serialize + Sync, T: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&B>,
+    ) -> Result<(StatusCode, T), CallError> {
+        let body = match body {
+            Some(body) => {
+                let json = serde_json::to_vec(body).map_err(|e| self.unavailable(e))?;
+                Some(("application/json", json))
+            }
+            None => None,
+        };
+        self.send(method, path, body).await
+    }
+
+    async fn send<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<(&'static str, Vec<u8>)>,
+    ) -> Result<(StatusCode, T), CallError> {
+        let once = || async {
+            let base = self.base.as_ref().ok_or("its address is not configured")?;
+            let token = self
+                .signer
+                .token(self.service, self.on_behalf_of)
+                .map_err(|e| e.to_string())?;
+            let mut request = self
+                .http
+                .request(method.clone(), join(base, path))
+                .bearer_auth(token);
+            if let Some(context) = ud_telemetry::current() {
+                request = request.header("x-request-id", context.request_id());
+            }
+            if let Some((content_type, bytes)) = &body {
+                request = request
+                    .header(header::CONTENT_TYPE, *content_type)
+                    .body(bytes.clone());
+            }
+            Ok::<_, String>(request.send().await)
+        };
+        let mut answer = once().await.map_err(|e| self.unavailable(e))?;
+        // A kept-alive connection the other side has just closed fails at once: try a fresh one.
+        if answer
+            .as_ref()
+            .is_err_and(|e| !e.is_timeout() && !e.is_body())
+        {
+            answer = once().await.map_err(|e| self.unavailable(e))?;
+        }
+        let answer = answer.map_err(|e| self.unavailable(e.without_url()))?;
+        self.read(answer).await
+    }
+
+    async fn read<T: DeserializeOwned>(
+        &self,
+        mut answer: reqwest::Response,
+    ) -> Result<(StatusCode, T), CallError> {
+        let status = answer.status();
+        let mut bytes = Vec::new();
+        while let Some(chunk) = answer
+            .chunk()
+            .await
+            .map_err(|e| self.unavailable(e.without_url()))?
+        {
+            bytes.extend_from_slice(&chunk);
+            if bytes.len() > MAX_ANSWER {
+                return Err(self.unavailable("its answer is too large"));
+            }
+        }
+        if status.is_success() {
+            // 204 has no body; `()` reads as null.
+            let json: &[u8] = if bytes.is_empty() { b"null" } else { &bytes };
+            return serde_json::from_slice(json)
+                .map(|value| (status, value))
+                .map_err(|e| self.unavailable(format!("unexpected answer: {e}")));
+        }
+        if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS {
+            return Err(self.unavailable(format!("status {status}")));
+        }
+        match serde_json::from_slice::<RemoteProblem>(&bytes) {
+            Ok(problem) => Err(CallError::Refused {
+                service: self.service,
+                problem,
+            }),
+            Err(_) => Err(self.unavailable(format!("status {status} without a problem document"))),
+        }
+    }
+
+    fn unavailable(&self, reason: impl std::fmt::Display) -> CallError {
+        CallError::Unavailable {
+            service: self.service,
+            reason: reason.to_string(),
+        }
+    }
+}
+
+/// `path` below `base`, which may have a path of its own (standalone: `http://127.0.0.1:1234/auth`).
+fn join(base: &Url, path: &str) -> Url {
+    let mut url = base.clone();
+    let (path, query) = path
+        .split_once('?')
+        .map_or((path, None), |(p, q)| (p, Some(q)));
+    url.set_path(&format!("{}{path}", base.path().trim_end_matches('/')));
+    url.set_query(query);
+    url
+}

@@ -1,0 +1,253 @@
+//! The middleware around every request: its id, the log context, security headers, metrics, the access log,
+//! and the problem document of every error answer, whoever made it.
+
+use std::{panic::AssertUnwindSafe, sync::Arc, time::Instant};
+
+use actix_web::{
+    Error, HttpMessage, HttpRequest, HttpResponse,
+    body::{BoxBody, MessageBody},
+    dev::{ServiceRequest, ServiceResponse},
+    error::InternalError,
+    http::{
+        Method, StatusCode,
+        header::{self, HeaderMap, HeaderName, HeaderValue},
+    },
+    middleware::Next,
+};
+use futures_util::FutureExt as _;
+use prometheus::{HistogramVec, IntCounterVec};
+use ud_kernel::{Clock, Code, EventId, Service};
+use ud_telemetry::{Metrics, RequestContext};
+
+use crate::{
+    PROBLEM_JSON, Problem, TrustedProxies,
+    origin::{RequestFacts, facts},
+};
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const CSP: HeaderValue = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
+const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
+const NOSNIFF: HeaderValue = HeaderValue::from_static("nosniff");
+const NO_REFERRER: HeaderValue = HeaderValue::from_static("no-referrer");
+const HSTS: HeaderValue = HeaderValue::from_static("max-age=31536000; includeSubDomains");
+
+/// Upper bounds of the duration histogram, in seconds.
+const BUCKETS: [f64; 12] = [
+    0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5,
+];
+
+/// Settings of the middleware, one for each listener.
+pub(crate) struct Edge {
+    pub(crate) proxies: TrustedProxies,
+    pub(crate) clock: Clock,
+    pub(crate) tls: bool,
+    /// Path prefixes of the services behind this listener, for the `service` label.
+    pub(crate) services: Vec<(&'static str, ServiceMetrics)>,
+    pub(crate) default: ServiceMetrics,
+}
+
+/// The HTTP metrics of one service.
+#[derive(Clone)]
+pub(crate) struct ServiceMetrics {
+    service: Service,
+    duration: HistogramVec,
+    panics: IntCounterVec,
+}
+
+impl ServiceMetrics {
+    pub(crate) fn new(service: Service, metrics: &Metrics) -> Self {
+        let metrics = metrics.for_service(service);
+        Self {
+            service,
+            duration: metrics.histogram_vec(
+                "http_server_request_duration_seconds",
+                "Time from the request's head to the answer's head.",
+                &["method", "route", "status"],
+                &BUCKETS,
+            ),
+            panics: metrics.counter_vec(
+                "http_server_panics_total",
+                "Requests that ended in a panic.",
+                &["method"],
+            ),
+        }
+    }
+}
+
+impl Edge {
+    fn metrics_for(&self, path: &str) -> &ServiceMetrics {
+        let mut services = self.services.iter();
+        services
+            .find(|(prefix, _)| path.starts_with(prefix))
+            .map_or(&self.default, |(_, m)| m)
+    }
+}
+
+/// Runs one request.
+pub(crate) async fn run(
+    edge: Arc<Edge>,
+    req: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    let started = Instant::now();
+    let facts = facts(&req, &edge.proxies, || {
+        EventId::new(edge.clock.now()).to_string()
+    });
+    let metrics = edge.metrics_for(req.path());
+    let (method, uri) = (req.method().clone(), req.uri().clone());
+    req.extensions_mut().insert(facts.clone());
+
+    let context = RequestContext::new(facts.request_id.clone()).in_service(metrics.service);
+    let outcome = ud_telemetry::scope(context.clone(), async {
+        AssertUnwindSafe(next.call(req)).catch_unwind().await
+    })
+    .await;
+
+    let (route, mut answer) = match outcome {
+        Ok(Ok(answer)) => {
+            let route = answer.request().match_pattern();
+            (route, Ok(answer.map_into_boxed_body()))
+        }
+        Ok(Err(error)) => (None, Err(error)),
+        Err(_) => {
+            metrics
+                .panics
+                .with_label_values(&[method_label(&method)])
+                .inc();
+            (None, Err(Problem::internal("the handler panicked").into()))
+        }
+    };
+    answer = match answer {
+        Ok(answer) if is_bare_error(answer.response()) => {
+            Ok(ud_telemetry::sync_scope(context, || {
+                let (req, response) = answer.into_parts();
+                let response = write_problem(&req, response, &facts);
+                ServiceResponse::new(req, response)
+            }))
+        }
+        Ok(answer) => Ok(answer),
+        // No request is left to answer with: the document goes into the error itself.
+        Err(error) => Err(ud_telemetry::sync_scope(context, || {
+            let mut response = error.as_response_error().error_response();
+            let problem = problem_of(&response);
+            log_cause(&problem);
+            fill(&mut response, &problem, uri.path(), &facts);
+            finish(response.headers_mut(), &facts, edge.tls);
+            InternalError::from_response(problem, response).into()
+        })),
+    };
+    let status = match &mut answer {
+        Ok(answer) => {
+            finish(answer.headers_mut(), &facts, edge.tls);
+            answer.status()
+        }
+        Err(error) => error.as_response_error().status_code(),
+    };
+
+    let route = route.as_deref().unwrap_or("unmatched");
+    let elapsed = started.elapsed();
+    let labels = [method_label(&method), route, status.as_str()];
+    metrics
+        .duration
+        .with_label_values(&labels)
+        .observe(elapsed.as_secs_f64());
+    log::info!(
+        target: "access",
+        request_id:% = facts.request_id, method:% = method, path = uri.path(), status = status.as_u16(),
+        duration_ms = elapsed.as_secs_f64() * 1e3;
+        "{method} {} {}", uri.path(), status.as_u16()
+    );
+    answer
+}
+
+/// Clients can send any word as a method: only the known ones become a label.
+fn method_label(method: &Method) -> &'static str {
+    match *method {
+        Method::GET => "GET",
+        Method::POST => "POST",
+        Method::PUT => "PUT",
+        Method::PATCH => "PATCH",
+        Method::DELETE => "DELETE",
+        Method::HEAD => "HEAD",
+        Method::OPTIONS => "OPTIONS",
+        _ => "OTHER",
+    }
+}
+
+fn is_bare_error(response: &HttpResponse) -> bool {
+    let status = response.status();
+    (status.is_client_error() || status.is_server_error())
+        && response
+            .headers()
+            .get(header::CONTENT_TYPE)
+            .is_none_or(|t| t != PROBLEM_JSON)
+}
+
+/// The problem a handler returned, or the one that fits the framework's own answer.
+fn problem_of(response: &HttpResponse) -> Problem {
+    if let Some(problem) = response.extensions().get::<Problem>() {
+        return problem.clone();
+    }
+    Problem::new(match response.status() {
+        StatusCode::NOT_FOUND => Code::RequestNotFound,
+        StatusCode::METHOD_NOT_ALLOWED => Code::RequestMethodNotAllowed,
+        StatusCode::PAYLOAD_TOO_LARGE => Code::RequestBodyTooLarge,
+        StatusCode::UNSUPPORTED_MEDIA_TYPE => Code::RequestUnsupportedMediaType,
+        StatusCode::REQUEST_TIMEOUT => Code::RequestTimeout,
+        status if status.is_client_error() => Code::RequestMalformed,
+        _ => Code::ServerInternal,
+    })
+}
+
+fn write_problem(
+    req: &HttpRequest,
+    mut response: HttpResponse,
+    facts: &RequestFacts,
+) -> HttpResponse {
+    let problem = problem_of(&response);
+    log_cause(&problem);
+    fill(&mut response, &problem, req.path(), facts);
+    response
+}
+
+/// A cause is told once, here, and to the log alone.
+fn log_cause(problem: &Problem) {
+    match (problem.code().status(), &problem.cause) {
+        (500, cause) => log::error!(
+            "{}: {}",
+            problem.code(),
+            cause.as_deref().unwrap_or("no cause given")
+        ),
+        (503, Some(cause)) => log::warn!("{}: {cause}", problem.code()),
+        (_, Some(cause)) => log::debug!("{}: {cause}", problem.code()),
+        (_, None) => {}
+    }
+}
+
+fn fill(response: &mut HttpResponse, problem: &Problem, path: &str, facts: &RequestFacts) {
+    let document = problem.body(path, &facts.request_id);
+    let json = serde_json::to_vec(&document).unwrap_or_default();
+    *response.status_mut() = StatusCode::from_u16(problem.code().status()).unwrap_or_default();
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
+    headers.remove(header::CONTENT_LENGTH);
+    let taken = std::mem::replace(response, HttpResponse::new(StatusCode::OK));
+    *response = taken.set_body(BoxBody::new(json));
+}
+
+fn finish(headers: &mut HeaderMap, facts: &RequestFacts, tls: bool) {
+    if let Ok(id) = HeaderValue::from_str(&facts.request_id) {
+        headers.insert(REQUEST_ID, id);
+    }
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, NOSNIFF);
+    headers.insert(header::REFERRER_POLICY, NO_REFERRER);
+    if !headers.contains_key(header::CACHE_CONTROL) {
+        headers.insert(header::CACHE_CONTROL, NO_STORE);
+    }
+    if !headers.contains_key(header::CONTENT_SECURITY_POLICY) {
+        headers.insert(header::CONTENT_SECURITY_POLICY, CSP);
+    }
+    if tls {
+        headers.insert(header::STRICT_TRANSPORT_SECURITY, HSTS);
+    }
+}

@@ -1,0 +1,222 @@
+//! Where a request came from: the client's address behind trusted proxies, and the request's ids.
+
+use std::{
+    future::{Ready, ready},
+    net::IpAddr,
+    sync::Arc,
+};
+
+use actix_web::{FromRequest, HttpMessage, HttpRequest, dev, dev::ServiceRequest, http::header};
+use ipnet::IpNet;
+use ud_kernel::{UserId, models::Origin};
+
+use crate::Problem;
+
+/// Longest `User-Agent` that is kept, in characters.
+const MAX_AGENT: usize = 256;
+
+/// Networks whose `X-Forwarded-For` and `X-Request-Id` are believed.
+#[derive(Debug, Clone, Default)]
+pub struct TrustedProxies(Arc<[IpNet]>);
+
+impl TrustedProxies {
+    /// Trusts `networks`.
+    #[must_use]
+    pub fn new(networks: &[IpNet]) -> Self {
+        Self(networks.into())
+    }
+
+    /// Whether `address` is one of them. IPv4-mapped IPv6 addresses count as IPv4.
+    #[must_use]
+    pub fn trusts(&self, address: IpAddr) -> bool {
+        let address = address.to_canonical();
+        self.0.iter().any(|network| network.contains(&address))
+    }
+
+    /// The client's address: the TCP peer, or behind trusted proxies the right-most untrusted entry of
+    /// `X-Forwarded-For`. `Forwarded` is ignored. An entry that is no address ends the search: what stands
+    /// left of it was not written by a proxy we trust.
+    #[must_use]
+    pub fn client_address(
+        &self,
+        peer: Option<IpAddr>,
+        headers: &header::HeaderMap,
+    ) -> Option<IpAddr> {
+        let peer = peer?.to_canonical();
+        if !self.trusts(peer) {
+            return Some(peer);
+        }
+        let mut client = peer;
+        let lines: Vec<_> = headers.get_all(header::X_FORWARDED_FOR).collect();
+        let entries = lines
+            .iter()
+            .rev()
+            .filter_map(|line| line.to_str().ok())
+            .flat_map(|line| line.rsplit(','));
+        for entry in entries {
+            let Ok(address) = entry.trim().parse::<IpAddr>() else {
+                break;
+            };
+            client = address.to_canonical();
+            if !self.trusts(client) {
+                break;
+            }
+        }
+        Some(client)
+    }
+}
+
+/// What the edge middleware found out about a request.
+#[derive(Debug, Clone)]
+pub(crate) struct RequestFacts {
+    pub(crate) request_id: Arc<str>,
+    pub(crate) address: Option<IpAddr>,
+}
+
+/// Reads the facts of a request. The request's id is a trusted proxy's `X-Request-Id`, otherwise a new one.
+pub(crate) fn facts(
+    req: &ServiceRequest,
+    proxies: &TrustedProxies,
+    new_id: impl FnOnce() -> String,
+) -> RequestFacts {
+    let peer = req.peer_addr().map(|a| a.ip());
+    let given = peer
+        .filter(|p| proxies.trusts(*p))
+        .and_then(|_| req.headers().get("x-request-id"))
+        .and_then(|v| v.to_str().ok())
+        .filter(|v| is_request_id(v));
+    RequestFacts {
+        request_id: given.map_or_else(|| new_id().into(), Into::into),
+        address: proxies.client_address(peer, req.headers()),
+    }
+}
+
+/// `^[A-Za-z0-9-]{1,64}$`
+pub(crate) fn is_request_id(text: &str) -> bool {
+    (1..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+}
+
+/// The client's address, for limits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ClientAddress(pub IpAddr);
+
+impl ClientAddress {
+    /// What attempts are counted under: the address, or the /64 of an IPv6 address.
+    #[must_use]
+    pub fn bucket(&self) -> String {
+        match self.0 {
+            IpAddr::V4(v4) => v4.to_string(),
+            IpAddr::V6(v6) => {
+                let prefix = u128::from(v6) & !u128::from(u64::MAX);
+                format!("{}/64", std::net::Ipv6Addr::from(prefix))
+            }
+        }
+    }
+}
+
+impl FromRequest for ClientAddress {
+    type Error = Problem;
+    type Future = Ready<Result<Self, Problem>>;
+
+    fn from_request(req: &HttpRequest, _: &mut dev::Payload) -> Self::Future {
+        let found = req
+            .extensions()
+            .get::<RequestFacts>()
+            .and_then(|f| f.address);
+        // Without a TCP peer (a test's in-memory request) everybody is one client.
+        let address = found.unwrap_or(IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED));
+        ready(Ok(Self(address)))
+    }
+}
+
+/// The request's origin, for events and internal calls, without an actor.
+#[derive(Debug, Clone)]
+pub struct RequestOrigin(pub Origin);
+
+impl RequestOrigin {
+    /// The origin with `actor` as the one who asks.
+    #[must_use]
+    pub fn by(self, actor: UserId) -> Origin {
+        Origin {
+            actor_id: Some(actor),
+            ..self.0
+        }
+    }
+}
+
+impl FromRequest for RequestOrigin {
+    type Error = Problem;
+    type Future = Ready<Result<Self, Problem>>;
+
+    fn from_request(req: &HttpRequest, _: &mut dev::Payload) -> Self::Future {
+        ready(Ok(Self(origin_of(req))))
+    }
+}
+
+pub(crate) fn origin_of(req: &HttpRequest) -> Origin {
+    let facts = req.extensions().get::<RequestFacts>().cloned();
+    let agent = req.headers().get(header::USER_AGENT);
+    Origin {
+        request_id: facts
+            .as_ref()
+            .map(|f| f.request_id.to_string())
+            .unwrap_or_default(),
+        ip: facts.and_then(|f| f.address).map(|a| a.to_string()),
+        user_agent: agent.and_then(|v| v.to_str().ok()).map(clean_agent),
+        actor_id: None,
+    }
+}
+
+fn clean_agent(text: &str) -> String {
+    text.chars()
+        .filter(|c| !c.is_control())
+        .take(MAX_AGENT)
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::http::header::{HeaderMap, HeaderValue};
+
+    use super::*;
+
+    fn address(peer: &str, forwarded: &[&'static str]) -> String {
+        let proxies =
+            TrustedProxies::new(&["10.0.0.0/8".parse().unwrap(), "::1/128".parse().unwrap()]);
+        let mut headers = HeaderMap::new();
+        for line in forwarded {
+            headers.append(header::X_FORWARDED_FOR, HeaderValue::from_static(line));
+        }
+        let peer = Some(peer.parse().unwrap());
+        proxies.client_address(peer, &headers).unwrap().to_string()
+    }
+
+    #[test]
+    fn a_stranger_cannot_choose_their_address() {
+        assert_eq!(address("203.0.113.9", &["198.51.100.1"]), "203.0.113.9");
+        assert_eq!(address("10.0.0.1", &["198.51.100.1"]), "198.51.100.1");
+        assert_eq!(
+            address("10.0.0.1", &["1.1.1.1, 198.51.100.1"]),
+            "198.51.100.1"
+        );
+        assert_eq!(
+            address("10.0.0.1", &["1.1.1.1", "198.51.100.1, 10.0.0.2"]),
+            "198.51.100.1"
+        );
+        assert_eq!(address("10.0.0.1", &["198.51.100.1, rubbish"]), "10.0.0.1");
+        assert_eq!(address("10.0.0.1", &[]), "10.0.0.1");
+        assert_eq!(
+            address("::ffff:10.0.0.1", &["::ffff:198.51.100.1"]),
+            "198.51.100.1"
+        );
+        assert_eq!(address("::1", &["2001:db8::1"]), "2001:db8::1");
+    }
+
+    #[test]
+    fn addresses_of_one_subscriber_share_a_bucket() {
+        let bucket = |a: &str| ClientAddress(a.parse().unwrap()).bucket();
+        assert_eq!(bucket("2001:db8:1:2:3:4:5:6"), bucket("2001:db8:1:2::9"));
+        assert_ne!(bucket("2001:db8:1:2::9"), bucket("2001:db8:1:3::9"));
+        assert_ne!(bucket("198.51.100.1"), bucket("198.51.100.2"));
+    }
+}

@@ -1,0 +1,192 @@
+//! Refusals worth a line in the audit log (SECURITY rule 33), through a bounded queue so that an attacker
+//! cannot fill the audit log or slow a request down.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use tokio::sync::mpsc;
+use ud_kernel::{Clock, Timestamp, UserId, models::Origin};
+
+/// So many of one kind from one source are told singly in a [`WINDOW`]; the rest are counted.
+const SINGLY: u32 = 20;
+const WINDOW: Duration = Duration::from_secs(60);
+/// Sources remembered at once; beyond it everything new is counted under one source.
+const MAX_SOURCES: usize = 10_000;
+
+/// Something refused, or another security event without a state change.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SecurityNotice {
+    /// Event type: `permission_denied`, `service_token_refused`, `login_failed`, ...
+    pub event: &'static str,
+    /// Where the request came from and who made it, if known.
+    pub origin: Origin,
+    /// Kind of thing it was about: `operation`, `user`, ...
+    pub target_type: &'static str,
+    /// Which one: a user id, or method and route pattern. Never an identifier as typed by a client.
+    pub target_id: String,
+    /// How many this line stands for; more than one where they were counted.
+    pub count: u64,
+}
+
+#[derive(Default)]
+struct Sources {
+    window_start: Option<Timestamp>,
+    seen: HashMap<(&'static str, String), (u32, Option<SecurityNotice>)>,
+}
+
+/// Takes notices from request handlers. Clones share one queue.
+#[derive(Clone)]
+pub struct SecurityLog {
+    sender: mpsc::Sender<SecurityNotice>,
+    sources: Arc<Mutex<Sources>>,
+    dropped: Arc<AtomicU64>,
+    clock: Clock,
+}
+
+impl SecurityLog {
+    /// The log, and the receiving end from which a service writes its outbox.
+    #[must_use]
+    pub fn new(clock: Clock, capacity: usize) -> (Self, mpsc::Receiver<SecurityNotice>) {
+        let (sender, receiver) = mpsc::channel(capacity);
+        let log = Self {
+            sender,
+            sources: Arc::default(),
+            dropped: Arc::default(),
+            clock,
+        };
+        (log, receiver)
+    }
+
+    /// Takes a notice without waiting. A full queue drops it and counts that.
+    pub fn note(&self, notice: SecurityNotice) {
+        for ready in self.admit(notice) {
+            if self.sender.try_send(ready).is_err() {
+                self.dropped.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+    }
+
+    /// Hands over what was counted and whose window has ended; called about once a minute.
+    pub fn flush(&self) {
+        let now = self.clock.now();
+        let mut sources = self.sources.lock().unwrap_or_else(PoisonError::into_inner);
+        let counted = roll(&mut sources, now);
+        drop(sources);
+        for notice in counted {
+            if self.sender.try_send(notice).is_err() {
+                self.dropped.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+    }
+
+    /// How many notices were lost to a full queue since the start.
+    #[must_use]
+    pub fn dropped(&self) -> u64 {
+        self.dropped.load(Ordering::Relaxed)
+    }
+
+    fn admit(&self, notice: SecurityNotice) -> Vec<SecurityNotice> {
+        let now = self.clock.now();
+        let mut sources = self.sources.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut ready = roll(&mut sources, now);
+        let source = match (&notice.origin.actor_id, &notice.origin.ip) {
+            (Some(actor), _) => actor.to_string(),
+            (None, Some(ip)) => ip.clone(),
+            (None, None) => String::new(),
+        };
+        let mut key = (notice.event, source);
+        if sources.seen.len() >= MAX_SOURCES && !sources.seen.contains_key(&key) {
+            key.1 = "others".to_owned();
+        }
+        let (count, counted) = sources.seen.entry(key).or_default();
+        *count += 1;
+        if *count <= SINGLY {
+            ready.push(notice);
+        } else if let Some(counted) = counted {
+            counted.count += 1;
+        } else {
+            *counted = Some(notice);
+        }
+        ready
+    }
+}
+
+/// Starts a new window if the last has ended; gives what was counted in it.
+fn roll(sources: &mut Sources, now: Timestamp) -> Vec<SecurityNotice> {
+    let start = *sources.window_start.get_or_insert(now);
+    if now.since(start) < WINDOW && now >= start {
+        return Vec::new();
+    }
+    sources.window_start = Some(now);
+    sources
+        .seen
+        .drain()
+        .filter_map(|(_, (_, counted))| counted)
+        .collect()
+}
+
+/// The notice of a refused permission.
+pub(crate) fn permission_denied(origin: Origin, user: UserId, operation: String) -> SecurityNotice {
+    SecurityNotice {
+        event: "permission_denied",
+        origin: Origin {
+            actor_id: Some(user),
+            ..origin
+        },
+        target_type: "operation",
+        target_id: operation,
+        count: 1,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn notice(ip: &str) -> SecurityNotice {
+        SecurityNotice {
+            event: "login_failed",
+            origin: Origin {
+                ip: Some(ip.to_owned()),
+                ..Origin::default()
+            },
+            target_type: "user",
+            target_id: String::new(),
+            count: 1,
+        }
+    }
+
+    #[test]
+    fn a_flood_is_told_twenty_times_and_then_counted() {
+        let clock = Clock::manual(Timestamp::from_millis(0));
+        let (log, mut queue) = SecurityLog::new(clock.clone(), 1000);
+        for _ in 0..500 {
+            log.note(notice("192.0.2.1"));
+        }
+        log.note(notice("192.0.2.2"));
+        clock.advance(WINDOW);
+        log.flush();
+        let mut told = Vec::new();
+        while let Ok(n) = queue.try_recv() {
+            told.push(n);
+        }
+        assert_eq!(told.len(), 22);
+        assert_eq!(told.iter().map(|n| n.count).sum::<u64>(), 501);
+        assert_eq!(told.last().unwrap().count, 480);
+    }
+
+    #[test]
+    fn a_full_queue_drops_and_counts() {
+        let (log, _queue) = SecurityLog::new(Clock::manual(Timestamp::from_millis(0)), 2);
+        for i in 0..5 {
+            log.note(notice(&format!("192.0.2.{i}")));
+        }
+        assert_eq!(log.dropped(), 3);
+    }
+}

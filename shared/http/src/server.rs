@@ -1,0 +1,440 @@
+//! The server: two listeners, the services mounted on them, and the graceful stop.
+
+use std::{
+    future::Future,
+    net::{SocketAddr, TcpListener},
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use actix_cors::Cors;
+use actix_web::{App, HttpServer, guard, http::header, middleware, web};
+use tokio::sync::watch;
+use ud_config::HttpConfig;
+use ud_kernel::{Clock, Code, FieldError, Service};
+use ud_telemetry::Metrics;
+use utoipa::openapi::OpenApi;
+
+use crate::{
+    Base, InternalGate, Problem, Readiness, StartError, TokenGuard, TrustedProxies, docs,
+    edge::{self, Edge, ServiceMetrics},
+    health::{self, Health},
+    tls,
+};
+
+/// Registers a service's resources.
+pub type Routes = Arc<dyn Fn(&mut web::ServiceConfig) + Send + Sync>;
+
+/// Background work that ends when the signal says so.
+pub type Task = Box<dyn FnOnce(StopSignal) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send>;
+
+/// Tells background tasks to end.
+#[derive(Clone)]
+pub struct StopSignal(watch::Receiver<bool>);
+
+impl StopSignal {
+    /// Returns once the process is to stop.
+    pub async fn stopped(&mut self) {
+        // An error means the sender is gone: stopped too.
+        let _ = self.0.wait_for(|stop| *stop).await;
+    }
+
+    /// A signal and the sender that sets it off, for tests of tasks.
+    #[must_use]
+    pub fn pair() -> (watch::Sender<bool>, Self) {
+        let (sender, receiver) = watch::channel(false);
+        (sender, Self(receiver))
+    }
+}
+
+/// One service, ready to be put on a server.
+pub struct Mounted {
+    /// Which service.
+    pub service: Service,
+    /// Path prefixes that are its own on the public listener.
+    pub prefixes: &'static [&'static str],
+    /// Where its OpenAPI document is, and the document: public operations only.
+    pub openapi: (&'static str, OpenApi),
+    /// Resources of the public listener, full paths.
+    pub public: Routes,
+    /// Resources of the internal listener, below `/internal/v1`, full paths.
+    pub internal: Routes,
+    /// Guards the public resources.
+    pub guard: TokenGuard,
+    /// Guards the internal resources.
+    pub gate: InternalGate,
+    /// When it is ready.
+    pub readiness: Readiness,
+    /// Its background work.
+    pub tasks: Vec<Task>,
+}
+
+/// A service without its background work: what each worker thread builds its application from.
+struct Routed {
+    service: Service,
+    prefixes: &'static [&'static str],
+    openapi: (&'static str, OpenApi),
+    public: Routes,
+    internal: Routes,
+    guard: TokenGuard,
+    gate: InternalGate,
+    readiness: Readiness,
+}
+
+impl Mounted {
+    fn split(self) -> (Routed, Vec<Task>) {
+        let routed = Routed {
+            service: self.service,
+            prefixes: self.prefixes,
+            openapi: self.openapi,
+            public: self.public,
+            internal: self.internal,
+            guard: self.guard,
+            gate: self.gate,
+            readiness: self.readiness,
+        };
+        (routed, self.tasks)
+    }
+}
+
+/// The two sockets, bound but not yet served: standalone needs the internal address before it builds services.
+pub struct Listening {
+    public: TcpListener,
+    internal: TcpListener,
+    http: HttpConfig,
+}
+
+impl Listening {
+    /// Binds both addresses of `http`; port 0 takes a free one.
+    ///
+    /// # Errors
+    /// If an address cannot be bound.
+    pub fn bind(http: &HttpConfig) -> Result<Self, StartError> {
+        let bind = |ip, port| {
+            let address = SocketAddr::new(ip, port);
+            TcpListener::bind(address)
+                .map_err(|e| StartError::internal(format!("cannot listen on {address}: {e}")))
+        };
+        Ok(Self {
+            public: bind(http.host, http.port)?,
+            internal: bind(http.internal_bind, http.internal_port)?,
+            http: http.clone(),
+        })
+    }
+
+    /// Address of the public listener.
+    ///
+    /// # Errors
+    /// If the socket is gone.
+    pub fn public_addr(&self) -> Result<SocketAddr, StartError> {
+        self.public.local_addr().map_err(StartError::internal)
+    }
+
+    /// Address of the internal listener.
+    ///
+    /// # Errors
+    /// If the socket is gone.
+    pub fn internal_addr(&self) -> Result<SocketAddr, StartError> {
+        self.internal.local_addr().map_err(StartError::internal)
+    }
+}
+
+/// Services on their sockets.
+pub struct Server {
+    listening: Listening,
+    mounted: Vec<Mounted>,
+    clock: Clock,
+    metrics: Metrics,
+    standalone: bool,
+}
+
+impl Server {
+    /// Puts `mounted` on `listening`. Several services make it a standalone server: internal routes then stand
+    /// below `/<service>`, and the public listener has `/readyz`.
+    #[must_use]
+    pub const fn new(
+        listening: Listening,
+        mounted: Vec<Mounted>,
+        clock: Clock,
+        metrics: Metrics,
+    ) -> Self {
+        let standalone = mounted.len() > 1;
+        Self {
+            listening,
+            mounted,
+            clock,
+            metrics,
+            standalone,
+        }
+    }
+
+    /// Serves until `stop` completes, then lets requests in flight finish and background tasks end.
+    ///
+    /// # Errors
+    /// If a listener fails.
+    pub async fn run(self, stop: impl Future<Output = ()>) -> Result<(), StartError> {
+        let Self {
+            listening,
+            mounted,
+            clock,
+            metrics,
+            standalone,
+        } = self;
+        let http = &listening.http;
+        let (stop_sender, stop_receiver) = watch::channel(false);
+        let signal = StopSignal(stop_receiver);
+        let (mounted, tasks): (Vec<_>, Vec<_>) = mounted.into_iter().map(Mounted::split).unzip();
+        let tasks: Vec<_> = tasks
+            .into_iter()
+            .flatten()
+            .map(|task| tokio::spawn(task(signal.clone())))
+            .collect();
+
+        let stopping = Arc::new(AtomicBool::new(false));
+        let health = web::Data::new(Health {
+            readiness: mounted.iter().map(|m| m.readiness.clone()).collect(),
+            stopping: Arc::clone(&stopping),
+            metrics: metrics.clone(),
+        });
+        let edge = Arc::new(Edge {
+            proxies: TrustedProxies::new(&http.trusted_proxies),
+            clock,
+            tls: http.tls.is_some(),
+            services: mounted
+                .iter()
+                .flat_map(|m| {
+                    m.prefixes
+                        .iter()
+                        .map(|p| (*p, ServiceMetrics::new(m.service, &metrics)))
+                })
+                .collect(),
+            default: ServiceMetrics::new(
+                mounted.first().map_or(Service::Auth, |m| m.service),
+                &metrics,
+            ),
+        });
+        let mounted = Arc::new(mounted);
+
+        let public = PublicApp {
+            mounted: Arc::clone(&mounted),
+            cors: http.cors_allowed_origins.clone(),
+            docs: http.docs_enabled,
+            standalone,
+            health: health.clone(),
+        };
+        let public_edge = Arc::clone(&edge);
+        let public = HttpServer::new(move || {
+            let edge = Arc::clone(&public_edge);
+            let public = public.clone();
+            let cors = public.cors_middleware();
+            App::new()
+                .configure(move |cfg| public.configure(cfg))
+                .default_service(web::to(not_found))
+                .wrap(cors)
+                .wrap(middleware::from_fn(move |req, next| {
+                    edge::run(Arc::clone(&edge), req, next)
+                }))
+        })
+        .workers(http.workers)
+        .client_request_timeout(HEAD_DEADLINE)
+        .keep_alive(KEEP_ALIVE)
+        .shutdown_timeout(Base::STOP_DEADLINE.as_secs())
+        .disable_signals();
+
+        let internal = HttpServer::new(move || {
+            let edge = Arc::clone(&edge);
+            let (mounted, health) = (Arc::clone(&mounted), health.clone());
+            App::new()
+                .configure(move |cfg| configure_internal(cfg, &mounted, health, standalone))
+                .default_service(web::to(not_found))
+                .wrap(middleware::from_fn(move |req, next| {
+                    edge::run(Arc::clone(&edge), req, next)
+                }))
+        })
+        .workers(http.workers.div_ceil(2))
+        .client_request_timeout(HEAD_DEADLINE)
+        .keep_alive(KEEP_ALIVE)
+        .shutdown_timeout(Base::STOP_DEADLINE.as_secs())
+        .disable_signals();
+
+        let settings = http.tls.as_ref().map(tls::server_config).transpose()?;
+        let public = match settings.clone() {
+            Some(tls) => public.listen_rustls_0_23(listening.public, tls),
+            None => public.listen(listening.public),
+        }
+        .map_err(StartError::internal)?
+        .run();
+        let internal = match settings {
+            Some(tls) => internal.listen_rustls_0_23(listening.internal, tls),
+            None => internal.listen(listening.internal),
+        }
+        .map_err(StartError::internal)?
+        .run();
+        let handles = [public.handle(), internal.handle()];
+        let public = tokio::spawn(public);
+        let internal = tokio::spawn(internal);
+
+        stop.await;
+        log::info!("stopping");
+        stopping.store(true, Ordering::Relaxed);
+        let [public_handle, internal_handle] = handles;
+        // Public first: its requests in flight may still need this process's own internal routes.
+        public_handle.stop(true).await;
+        let _ = stop_sender.send(true);
+        for task in tasks {
+            if tokio::time::timeout(Base::STOP_DEADLINE, task)
+                .await
+                .is_err()
+            {
+                log::warn!("a background task did not end in time");
+            }
+        }
+        internal_handle.stop(true).await;
+        for server in [public, internal] {
+            server
+                .await
+                .map_err(StartError::internal)?
+                .map_err(|e| StartError::internal(format!("listener: {e}")))?;
+        }
+        log::info!("stopped");
+        Ok(())
+    }
+}
+
+#[derive(Clone)]
+struct PublicApp {
+    mounted: Arc<Vec<Routed>>,
+    cors: Vec<String>,
+    docs: bool,
+    standalone: bool,
+    health: web::Data<Health>,
+}
+
+impl PublicApp {
+    fn configure(&self, cfg: &mut web::ServiceConfig) {
+        cfg.app_data(self.health.clone());
+        cfg.configure(parameter_errors);
+        cfg.service(web::resource("/healthz").route(web::get().to(health::healthz)));
+        if self.standalone {
+            cfg.service(web::resource("/readyz").route(web::get().to(health::readyz_brief)));
+        }
+        if self.docs {
+            docs::page(cfg);
+            for service in self.mounted.iter() {
+                let (path, document) = &service.openapi;
+                docs::document(cfg, path, document);
+            }
+        }
+        for service in self.mounted.iter() {
+            let prefixes = service.prefixes;
+            let routes = Arc::clone(&service.public);
+            cfg.service(
+                web::scope("")
+                    .guard(guard::fn_guard(move |ctx| {
+                        is_below(ctx.head().uri.path(), prefixes)
+                    }))
+                    .app_data(web::Data::new(service.guard.clone()))
+                    .configure(move |cfg| routes(cfg)),
+            );
+        }
+    }
+
+    /// Off unless origins are listed; then exactly those, without credentials.
+    fn cors_middleware(&self) -> middleware::Condition<Cors> {
+        let mut cors = Cors::default()
+            .allowed_methods(["GET", "POST", "PUT", "PATCH", "DELETE"])
+            .allowed_headers([
+                header::AUTHORIZATION,
+                header::CONTENT_TYPE,
+                header::IF_MATCH,
+                header::HeaderName::from_static("idempotency-key"),
+            ])
+            .expose_headers([
+                "etag",
+                "location",
+                "retry-after",
+                "revocation",
+                "x-request-id",
+            ])
+            .max_age(600);
+        for origin in &self.cors {
+            cors = cors.allowed_origin(origin);
+        }
+        middleware::Condition::new(!self.cors.is_empty(), cors)
+    }
+}
+
+fn configure_internal(
+    cfg: &mut web::ServiceConfig,
+    mounted: &[Routed],
+    health: web::Data<Health>,
+    standalone: bool,
+) {
+    cfg.app_data(health);
+    cfg.configure(parameter_errors);
+    cfg.service(web::resource("/healthz").route(web::get().to(health::healthz)));
+    cfg.service(web::resource("/readyz").route(web::get().to(health::readyz)));
+    cfg.service(web::resource("/metrics").route(web::get().to(health::metrics)));
+    for service in mounted {
+        let routes = Arc::clone(&service.internal);
+        let prefix = if standalone {
+            format!("/{}", service.service)
+        } else {
+            String::new()
+        };
+        cfg.service(
+            web::scope(&prefix)
+                .app_data(web::Data::new(service.gate.clone()))
+                .service(web::resource("/healthz").route(web::get().to(health::healthz)))
+                .configure(move |cfg| routes(cfg)),
+        );
+    }
+}
+
+/// Bad path segments and query parameters become problems too.
+fn parameter_errors(cfg: &mut web::ServiceConfig) {
+    cfg.app_data(web::PathConfig::default().error_handler(|e, _| {
+        let error = FieldError::new(
+            "path",
+            "parameter.invalid",
+            "a path segment has the wrong form",
+        );
+        Problem::new(Code::RequestInvalidParameter)
+            .field(error)
+            .cause(e)
+            .into()
+    }));
+    cfg.app_data(web::QueryConfig::default().error_handler(|e, _| {
+        let error = FieldError::new(
+            "query",
+            "parameter.invalid",
+            "a query parameter is unknown or has the wrong form",
+        );
+        Problem::new(Code::RequestInvalidParameter)
+            .field(error)
+            .cause(e)
+            .into()
+    }));
+}
+
+/// Whether `path` is one of `prefixes` or below it.
+fn is_below(path: &str, prefixes: &[&str]) -> bool {
+    prefixes.iter().any(|prefix| {
+        path.strip_prefix(prefix)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    })
+}
+
+async fn not_found() -> Result<actix_web::HttpResponse, Problem> {
+    Err(Problem::new(Code::RequestNotFound))
+}
+
+/// A request's head has this long to arrive.
+const HEAD_DEADLINE: Duration = Duration::from_secs(10);
+
+/// An idle connection is kept this long: longer than NGINX keeps its own (60 s), so that NGINX closes first.
+const KEEP_ALIVE: Duration = Duration::from_secs(75);

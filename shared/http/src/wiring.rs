@@ -1,0 +1,251 @@
+//! What the command line makes for a service before the service makes itself.
+
+use std::{fmt, path::Path, sync::Arc, time::Duration};
+
+use secrecy::ExposeSecret as _;
+use tokio::sync::{Mutex, mpsc};
+use ud_config::{AppEnv, IdentityConfig, PeersConfig, TokenConfig};
+use ud_jwt::{
+    JwksClient, KeySet, KeySource, Verifier,
+    revocation::{SessionChecker, http_source},
+    service::{IdentityKey, Peers as PeerKeys, ServiceSigner, ServiceVerifier},
+};
+use ud_kernel::{Clock, Service, Steps};
+use ud_telemetry::Metrics;
+
+use crate::{InternalGate, Peers, SecurityLog, SecurityNotice, TokenGuard};
+
+/// Room for security notices that wait to be written.
+const SECURITY_QUEUE: usize = 1024;
+
+/// Why a service did not start.
+#[derive(Debug)]
+pub struct StartError {
+    exit_code: u8,
+    text: String,
+}
+
+impl StartError {
+    /// Something configured is wrong: exit code 78 (`EX_CONFIG`).
+    pub fn config(text: impl fmt::Display) -> Self {
+        Self {
+            exit_code: ud_config::EXIT_CONFIG,
+            text: text.to_string(),
+        }
+    }
+
+    /// Anything else: exit code 70 (`EX_SOFTWARE`).
+    pub fn internal(text: impl fmt::Display) -> Self {
+        Self {
+            exit_code: 70,
+            text: text.to_string(),
+        }
+    }
+
+    /// For `main`.
+    #[must_use]
+    pub const fn exit_code(&self) -> u8 {
+        self.exit_code
+    }
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl std::error::Error for StartError {}
+
+/// The common ground of one service: who it is, whom it knows, what time it is.
+#[derive(Clone)]
+pub struct Base {
+    /// Which service.
+    pub service: Service,
+    /// Development or production.
+    pub env: AppEnv,
+    /// Whether all five run in this process.
+    pub standalone: bool,
+    /// Tells the time.
+    pub clock: Clock,
+    /// Its metrics.
+    pub metrics: Metrics,
+    /// The other services.
+    pub peers: Peers,
+    /// Lets the right services into its internal routes.
+    pub gate: InternalGate,
+    /// Takes refusals for the audit log.
+    pub security_log: SecurityLog,
+    /// Issuer and audience of user tokens.
+    pub tokens: TokenConfig,
+    /// Pause points of tests.
+    pub steps: Steps,
+    guard: Option<TokenGuard>,
+    notices: Arc<Mutex<Option<mpsc::Receiver<SecurityNotice>>>>,
+}
+
+/// A service's identity towards the others (SECURITY rule 24).
+#[derive(Clone)]
+pub struct Identity {
+    /// Signs its calls.
+    pub signer: Arc<ServiceSigner>,
+    /// Verifies calls to it.
+    pub verifier: Arc<ServiceVerifier>,
+}
+
+impl Identity {
+    /// Reads the files of `config`. Without a key file (development only) the service makes itself a key that
+    /// nobody knows, and can call nobody.
+    ///
+    /// # Errors
+    /// If a file cannot be read or is not what it should be.
+    pub fn load(
+        config: &IdentityConfig,
+        service: Service,
+        clock: &Clock,
+    ) -> Result<Self, StartError> {
+        let read = |path: &Path| {
+            std::fs::read(path).map_err(|e| StartError::config(format!("{}: {e}", path.display())))
+        };
+        let bad = |path: &Path, e: &dyn fmt::Display| {
+            StartError::config(format!("{}: {e}", path.display()))
+        };
+        let key = match &config.key_file {
+            Some(path) => {
+                IdentityKey::from_private_jwk(service, &read(path)?).map_err(|e| bad(path, &e))?
+            }
+            None => IdentityKey::generate(service).map_err(StartError::internal)?,
+        };
+        let peers = match &config.peers_file {
+            Some(path) => PeerKeys::from_jwks(&read(path)?).map_err(|e| bad(path, &e))?,
+            None => PeerKeys::from_jwks(b"{\"keys\":[]}").map_err(StartError::internal)?,
+        };
+        Self::new(key, peers, clock)
+    }
+
+    /// Of a key and the callers' public keys.
+    ///
+    /// # Errors
+    /// If the key cannot sign.
+    pub fn new(key: IdentityKey, peers: PeerKeys, clock: &Clock) -> Result<Self, StartError> {
+        let verifier = ServiceVerifier::new(key.service(), peers, clock.clone());
+        let signer = ServiceSigner::new(key, clock.clone()).map_err(StartError::internal)?;
+        Ok(Self {
+            signer: Arc::new(signer),
+            verifier: Arc::new(verifier),
+        })
+    }
+}
+
+impl Base {
+    /// The base of `service`.
+    ///
+    /// # Errors
+    /// If the HTTP client cannot be set up.
+    pub fn new(
+        service: Service,
+        env: AppEnv,
+        identity: Identity,
+        peers: PeersConfig,
+        tokens: TokenConfig,
+        clock: Clock,
+        metrics: &Metrics,
+    ) -> Result<Self, StartError> {
+        let (security_log, notices) = SecurityLog::new(clock.clone(), SECURITY_QUEUE);
+        Ok(Self {
+            service,
+            env,
+            standalone: false,
+            peers: Peers::new(identity.signer, peers)?,
+            gate: InternalGate::new(identity.verifier, Some(security_log.clone())),
+            security_log,
+            tokens,
+            steps: Steps::none(),
+            guard: None,
+            notices: Arc::new(Mutex::new(Some(notices))),
+            metrics: metrics.for_service(service),
+            clock,
+        })
+    }
+
+    /// The same base with a guard that several services of one process share.
+    #[must_use]
+    pub fn with_guard(self, guard: &TokenGuard) -> Self {
+        Self {
+            guard: Some(guard.clone()),
+            ..self
+        }
+    }
+
+    /// The guard of this service's public routes: the process's shared one; otherwise one that follows auth's
+    /// JWKS and asks the session service.
+    ///
+    /// # Errors
+    /// If the configuration cannot give one.
+    pub fn guard(&self) -> Result<TokenGuard, StartError> {
+        let guard = match &self.guard {
+            Some(shared) => shared.clone(),
+            None => self.guard_with(self.key_source()?, self.session_checker()?),
+        };
+        Ok(guard.with_log(self.security_log.clone()))
+    }
+
+    /// A guard of given keys and revocation.
+    #[must_use]
+    pub fn guard_with(&self, keys: KeySource, sessions: SessionChecker) -> TokenGuard {
+        let verifier = Verifier::new(
+            self.tokens.issuer.clone(),
+            self.tokens.audience.clone(),
+            keys,
+            self.clock.clone(),
+        );
+        TokenGuard::new(verifier, sessions)
+    }
+
+    /// Keys from `JWT_SECRET_KEY` if set, otherwise from the JWKS address.
+    fn key_source(&self) -> Result<KeySource, StartError> {
+        if let Some(secret) = &self.tokens.shared_secret {
+            let keys = KeySet::from_secret(secret.expose_secret().as_bytes());
+            return keys.map(KeySource::fixed).map_err(StartError::config);
+        }
+        let url = self.tokens.jwks_url.clone().ok_or_else(|| {
+            StartError::config(
+                "JWKS_URL or AUTH_URL: one of them is needed to verify access tokens",
+            )
+        })?;
+        // The loader has already refused a plain address that is neither loopback nor in ALLOW_PLAINTEXT.
+        let client = JwksClient::new(url, true).map_err(StartError::config)?;
+        let keys = KeySource::remote(client);
+        tokio::spawn(keys.clone().keep_fresh());
+        Ok(keys)
+    }
+
+    /// Asks the session service; without `SESSION_URL` signatures alone are checked, which production refuses.
+    ///
+    /// # Errors
+    /// In production without `SESSION_URL`.
+    pub fn session_checker(&self) -> Result<SessionChecker, StartError> {
+        match self.peers.urls().get(Service::Session) {
+            Some(url) => http_source(url, Arc::clone(self.peers.signer()))
+                .map(SessionChecker::cached)
+                .map_err(StartError::config),
+            None if self.env.is_production() => Err(StartError::config(
+                "SESSION_URL is missing: closed sessions would be accepted until their tokens expire",
+            )),
+            None => {
+                log::warn!(
+                    "SESSION_URL is not set: tokens of closed sessions are accepted until they expire"
+                );
+                Ok(SessionChecker::unchecked())
+            }
+        }
+    }
+
+    /// The queue of security notices, for the one task that writes them to the outbox.
+    pub async fn take_notices(&self) -> Option<mpsc::Receiver<SecurityNotice>> {
+        self.notices.lock().await.take()
+    }
+
+    /// How long requests in flight have at a stop.
+    pub(crate) const STOP_DEADLINE: Duration = Duration::from_secs(20);
+}

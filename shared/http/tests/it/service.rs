@@ -1,0 +1,220 @@
+//! A service with one operation of each kind.
+
+use std::{
+    net::SocketAddr,
+    sync::{Arc, Mutex},
+};
+
+use actix_web::{HttpResponse, web};
+use serde::Deserialize;
+use tokio::sync::oneshot;
+use ud_config::{AppEnv, HttpConfig, PeersConfig, TokenConfig};
+use ud_http::{
+    Authed, Base, ClientAddress, FieldErrors, FromService, Identity, Json, Listening, Mounted, Own,
+    OwnOr, Problem, Readiness, Server, Validate, callers,
+    permissions::{RolesWrite, UsersRead},
+};
+use ud_jwt::{
+    AccessClaims, Algorithm, JwkSet, KeySet, KeySource, SigningKey, new_jti,
+    revocation::SessionChecker,
+    service::{IdentityKey, Peers, ServiceSigner},
+};
+use ud_kernel::{Clock, Code, Service, SessionId, UserId, models::SessionState};
+use ud_telemetry::Metrics;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Body {
+    name: String,
+}
+
+impl Validate for Body {
+    fn validate(&self, errors: &mut FieldErrors) {
+        errors.check(ud_kernel::check_line("/name", &self.name, 10));
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Page {
+    #[serde(default)]
+    limit: Option<u8>,
+}
+
+async fn list(page: web::Query<Page>, address: ClientAddress) -> HttpResponse {
+    HttpResponse::Ok().json(serde_json::json!({"limit": page.limit, "address": address.0}))
+}
+
+async fn create(body: Json<Body>) -> HttpResponse {
+    HttpResponse::Created().body(body.0.name)
+}
+
+async fn read(
+    id: web::Path<UserId>,
+    authed: Authed<OwnOr<UsersRead>>,
+) -> Result<HttpResponse, Problem> {
+    authed.permit(*id, Code::UserNotFound)?;
+    Ok(HttpResponse::Ok().body(authed.user_id().to_string()))
+}
+
+async fn mine(_: Authed<Own>) -> HttpResponse {
+    HttpResponse::NoContent().finish()
+}
+
+async fn privileged(_: Authed<RolesWrite>) -> HttpResponse {
+    HttpResponse::NoContent().finish()
+}
+
+async fn panics() -> HttpResponse {
+    panic!("on purpose")
+}
+
+async fn internal(from: FromService<callers::Profile>) -> HttpResponse {
+    HttpResponse::Ok().body(from.service.as_str())
+}
+
+/// A running service and what a test needs to talk to it.
+pub struct Running {
+    pub public: SocketAddr,
+    pub internal: SocketAddr,
+    pub http: reqwest::Client,
+    pub key: SigningKey,
+    pub state: Arc<Mutex<SessionState>>,
+    pub profile: ServiceSigner,
+    pub audit: ServiceSigner,
+    pub clock: Clock,
+    pub notices: tokio::sync::mpsc::Receiver<ud_http::SecurityNotice>,
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<std::thread::JoinHandle<()>>,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if let Some(stop) = self.stop.take() {
+            let _ = stop.send(());
+        }
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+pub async fn start(configure: impl FnOnce(&mut HttpConfig)) -> Running {
+    let clock = Clock::system();
+    let metrics = Metrics::new("role");
+    let own = IdentityKey::generate(Service::Role).unwrap();
+    let callers = [Service::Profile, Service::Audit].map(|s| IdentityKey::generate(s).unwrap());
+    let set: JwkSet = callers.iter().map(IdentityKey::public_jwk).collect();
+    let peers = Peers::from_jwks(&serde_json::to_vec(&set).unwrap()).unwrap();
+    let identity = Identity::new(own, peers, &clock).unwrap();
+    let [profile, audit] = callers.map(|k| ServiceSigner::new(k, clock.clone()).unwrap());
+    let tokens = TokenConfig {
+        issuer: "https://issuer.example".to_owned(),
+        audience: "user-domain".to_owned(),
+        shared_secret: None,
+        jwks_url: None,
+    };
+    let base = Base::new(
+        Service::Role,
+        AppEnv::Development,
+        identity,
+        PeersConfig::default(),
+        tokens,
+        clock.clone(),
+        &metrics,
+    )
+    .unwrap();
+    let key = SigningKey::generate(Algorithm::EdDsa).unwrap();
+    let keys = KeySource::fixed(KeySet::from_signing_keys([&key]).unwrap());
+    let state = Arc::new(Mutex::new(SessionState::Good));
+    let answer = Arc::clone(&state);
+    let sessions = SessionChecker::local(Arc::new(move |_, _| {
+        let state = *answer.lock().unwrap();
+        Box::pin(async move { Ok(state) })
+    }));
+    let notices = base.take_notices().await.unwrap();
+    let guard = base
+        .guard_with(keys, sessions)
+        .with_log(base.security_log.clone());
+    let mut http = HttpConfig::default();
+    configure(&mut http);
+    let listening = Listening::bind(&http).unwrap();
+    let (public, internal_addr) = (
+        listening.public_addr().unwrap(),
+        listening.internal_addr().unwrap(),
+    );
+    let document = utoipa::openapi::OpenApi::default();
+    let mounted = Mounted {
+        service: Service::Role,
+        prefixes: &["/api/v1/things"],
+        openapi: ("/api/v1/things/openapi.json", document),
+        public: Arc::new(|cfg| {
+            cfg.service(
+                web::resource("/api/v1/things")
+                    .route(web::get().to(list))
+                    .route(web::post().to(create)),
+            )
+            .service(web::resource("/api/v1/things/mine").route(web::get().to(mine)))
+            .service(web::resource("/api/v1/things/privileged").route(web::post().to(privileged)))
+            .service(web::resource("/api/v1/things/panics").route(web::get().to(panics)))
+            .service(web::resource("/api/v1/things/{id}").route(web::get().to(read)));
+        }),
+        internal: Arc::new(|cfg| {
+            cfg.service(web::resource("/internal/v1/things").route(web::get().to(internal)));
+        }),
+        guard,
+        gate: base.gate.clone(),
+        readiness: Readiness::new(Service::Role, Vec::new(), base.peers.clone()),
+        tasks: Vec::new(),
+    };
+    let (stop, stopped) = oneshot::channel();
+    let server_clock = clock.clone();
+    let thread = std::thread::spawn(move || {
+        actix_web::rt::System::new().block_on(async move {
+            let server = Server::new(listening, vec![mounted], server_clock, metrics);
+            server.run(async { drop(stopped.await) }).await.unwrap();
+        });
+    });
+    Running {
+        public,
+        internal: internal_addr,
+        http: reqwest::Client::new(),
+        key,
+        state,
+        profile,
+        audit,
+        clock,
+        notices,
+        stop: Some(stop),
+        thread: Some(thread),
+    }
+}
+
+impl Running {
+    pub fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.public)
+    }
+
+    pub fn token(&self, user: UserId, permissions: &[&str]) -> String {
+        let now = self.clock.now().as_secs();
+        let claims = AccessClaims {
+            iss: "https://issuer.example".to_owned(),
+            sub: user,
+            sid: SessionId::new(self.clock.now()),
+            aud: "user-domain".to_owned(),
+            client_id: "user-domain".to_owned(),
+            iat: now,
+            nbf: now,
+            exp: now + 900,
+            jti: new_jti().unwrap(),
+            auth_time: now,
+            acr: "1".to_owned(),
+            amr: vec!["pwd".to_owned()],
+            roles: vec!["user".to_owned()],
+            permissions: permissions.iter().map(|p| (*p).to_owned()).collect(),
+            pv: 1,
+            inc: "1".to_owned(),
+        };
+        self.key.sign(&claims).unwrap()
+    }
+}

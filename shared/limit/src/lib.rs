@@ -1,0 +1,201 @@
+#![doc = include_str!("../README.md")]
+
+use std::{
+    num::NonZeroU32,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
+};
+
+use deadpool_redis::{Config, Pool, Runtime};
+use governor::{Quota, RateLimiter, clock::Clock as _, middleware::NoOpMiddleware, state::keyed::DashMapStateStore};
+use redis::Script;
+use secrecy::ExposeSecret as _;
+use ud_config::{Limit, RedisConfig};
+use ud_kernel::Clock;
+
+/// Redis has this long; then the process's own count decides.
+const REDIS_DEADLINE: Duration = Duration::from_millis(250);
+/// After so many checks, keys whose time is over are forgotten.
+const SWEEP_EVERY: u32 = 10_000;
+
+/// Counts one, and tells the count and the window's rest in milliseconds. One script, so that a key never
+/// stays without an end.
+const COUNT: &str = r"
+local count = redis.call('INCR', KEYS[1])
+if count == 1 then redis.call('PEXPIRE', KEYS[1], ARGV[1]) end
+return {count, redis.call('PTTL', KEYS[1])}
+";
+
+/// Tells governor the time of an injected [`Clock`].
+#[derive(Clone)]
+struct Hand(Clock);
+
+impl governor::clock::Clock for Hand {
+    type Instant = Duration;
+
+    fn now(&self) -> Duration {
+        Duration::from_millis(u64::try_from(self.0.now().as_millis()).unwrap_or(0))
+    }
+}
+
+type Local = RateLimiter<String, DashMapStateStore<String>, Hand, NoOpMiddleware<Duration>>;
+
+/// Counts one operation.
+#[derive(Clone)]
+pub struct Limiter(Arc<Inner>);
+
+struct Inner {
+    operation: &'static str,
+    limit: Limit,
+    hand: Hand,
+    local: Local,
+    checks: AtomicU32,
+    redis: Option<(Pool, Script)>,
+}
+
+/// The address or name of the Redis server is not usable.
+#[derive(Debug)]
+pub struct LimiterError(String);
+
+impl std::fmt::Display for LimiterError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "limits: {}", self.0)
+    }
+}
+
+impl std::error::Error for LimiterError {}
+
+impl Limiter {
+    /// Counts `operation` (lower-case word, part of the Redis key) up to `limit`. In the process a burst of
+    /// `limit.count` is followed by one each `limit.per / limit.count` (GCRA); in Redis windows are fixed.
+    ///
+    /// # Errors
+    /// If the Redis address cannot be read. A server that is down is no error.
+    pub fn new(
+        operation: &'static str,
+        limit: Limit,
+        redis: Option<&RedisConfig>,
+        clock: Clock,
+    ) -> Result<Self, LimiterError> {
+        let count = NonZeroU32::new(limit.count).unwrap_or(NonZeroU32::MIN);
+        let quota = Quota::with_period(limit.per / count.get())
+            .ok_or_else(|| LimiterError(format!("{operation}: a limit needs a time")))?
+            .allow_burst(count);
+        let hand = Hand(clock);
+        let redis = redis
+            .map(|config| {
+                Config::from_url(config.url.expose_secret())
+                    .create_pool(Some(Runtime::Tokio1))
+                    .map(|pool| (pool, Script::new(COUNT)))
+                    // The address may hold a password: it is not repeated.
+                    .map_err(|_| LimiterError("REDIS_URL cannot be read".to_owned()))
+            })
+            .transpose()?;
+        Ok(Self(Arc::new(Inner {
+            operation,
+            limit,
+            local: RateLimiter::new(quota, DashMapStateStore::default(), hand.clone()),
+            hand,
+            checks: AtomicU32::new(0),
+            redis,
+        })))
+    }
+
+    /// Counts one under `key` (an address bucket, or another name without personal data).
+    ///
+    /// # Errors
+    /// Seconds until it is worth trying again, at least 1.
+    pub async fn check(&self, key: &str) -> Result<(), u32> {
+        if let Some((pool, script)) = &self.0.redis {
+            match tokio::time::timeout(REDIS_DEADLINE, self.count_in_redis(pool, script, key)).await {
+                Ok(Ok(outcome)) => return outcome,
+                Ok(Err(e)) => log::warn!("limit {}: Redis: {e}; counting here", self.0.operation),
+                Err(_) => log::warn!("limit {}: Redis: no answer; counting here", self.0.operation),
+            }
+        }
+        self.count_here(key)
+    }
+
+    async fn count_in_redis(
+        &self,
+        pool: &Pool,
+        script: &Script,
+        key: &str,
+    ) -> Result<Result<(), u32>, String> {
+        let mut conn = pool.get().await.map_err(|e| e.to_string())?;
+        let window = u64::try_from(self.0.limit.per.as_millis()).unwrap_or(u64::MAX);
+        let (count, rest): (u64, i64) = script
+            .key(format!("{{ud}}:limit:{}:{key}", self.0.operation))
+            .arg(window)
+            .invoke_async(&mut conn)
+            .await
+            .map_err(|e| e.to_string())?;
+        if count <= u64::from(self.0.limit.count) {
+            return Ok(Ok(()));
+        }
+        let rest = Duration::from_millis(u64::try_from(rest).unwrap_or(window));
+        Ok(Err(whole_seconds(rest)))
+    }
+
+    fn count_here(&self, key: &str) -> Result<(), u32> {
+        if self.0.checks.fetch_add(1, Ordering::Relaxed) % SWEEP_EVERY == SWEEP_EVERY - 1 {
+            self.0.local.retain_recent();
+        }
+        self.0
+            .local
+            .check_key(&key.to_owned())
+            .map_err(|early| whole_seconds(early.wait_time_from(self.0.hand.now())))
+    }
+}
+
+/// Rounded up, at least 1.
+fn whole_seconds(rest: Duration) -> u32 {
+    let millis = rest.as_millis().max(1);
+    u32::try_from(millis.div_ceil(1000)).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use ud_kernel::Timestamp;
+
+    use super::*;
+
+    fn limiter(clock: &Clock) -> Limiter {
+        let limit = Limit { count: 3, per: Duration::from_secs(60) };
+        Limiter::new("test", limit, None, clock.clone()).unwrap()
+    }
+
+    #[tokio::test]
+    async fn the_fourth_of_three_is_refused_until_time_has_passed() {
+        let clock = Clock::manual(Timestamp::from_secs(1_000_000));
+        let limiter = limiter(&clock);
+        for _ in 0..3 {
+            assert_eq!(limiter.check("a").await, Ok(()));
+        }
+        assert_eq!(limiter.check("a").await, Err(20));
+        assert_eq!(limiter.check("b").await, Ok(()));
+        clock.advance(Duration::from_secs(20));
+        assert_eq!(limiter.check("a").await, Ok(()));
+        assert_eq!(limiter.check("a").await, Err(20));
+        clock.advance(Duration::from_secs(60));
+        for _ in 0..3 {
+            assert_eq!(limiter.check("a").await, Ok(()));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_redis_that_is_away_does_not_lift_the_limit() {
+        let redis = RedisConfig {
+            url: "redis://127.0.0.1:1/".to_owned().into(),
+            durability: ud_config::Durability::Lossy,
+        };
+        let limit = Limit { count: 1, per: Duration::from_secs(60) };
+        let clock = Clock::manual(Timestamp::from_secs(1_000_000));
+        let limiter = Limiter::new("test", limit, Some(&redis), clock).unwrap();
+        assert_eq!(limiter.check("a").await, Ok(()));
+        assert_eq!(limiter.check("a").await, Err(60));
+    }
+}
