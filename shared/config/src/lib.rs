@@ -1,1 +1,28 @@
-//! Placeholder.
+#![doc = include_str!("../README.md")]
+
+mod document;
+mod error;
+mod key_ring;
+mod limit;
+mod loader;
+mod placeholder;
+mod sections;
+mod transport;
+mod unknown;
+
+pub mod keys;
+
+pub use document::{env_example, markdown};
+pub use error::{ConfigErrors, Problem};
+pub use key_ring::KeyRing;
+pub use keys::{Key, Scope};
+pub use limit::Limit;
+pub use loader::Loader;
+pub use sections::{
+    Algorithm, AppEnv, Bootstrap, DatabaseConfig, Durability, HttpConfig, IdentityConfig,
+    LogConfig, LogFormat, PasswordConfig, PeersConfig, RedisConfig, RegistrationConfig,
+    SigningConfig, StandaloneConfig, TlsConfig, TokenConfig,
+};
+
+/// Exit code of a program whose configuration is wrong (`EX_CONFIG` of sysexits.h).
+pub const EXIT_CONFIG: u8 = 78;

@@ -1,1 +1,69 @@
-//! Placeholder.
+#![doc = include_str!("../README.md")]
+
+mod conn;
+mod db;
+mod error;
+mod file;
+mod manager;
+mod metrics;
+mod migrate;
+#[cfg(feature = "mysql")]
+mod mysql_connect;
+mod pool;
+pub mod schema_info;
+mod settings;
+pub mod sql;
+mod start;
+mod transact;
+mod url;
+
+use std::path::PathBuf;
+
+pub use conn::{Backend, DbConn, MultiBackend};
+pub use db::{Db, DbOptions, PoolState};
+pub use error::{StoreError, TxError};
+pub use migrate::Migrations;
+
+/// Why a database could not be opened or migrated.
+#[derive(Debug, thiserror::Error)]
+pub enum DbError {
+    /// The URL is wrong; the text does not repeat it.
+    #[error("database URL: {0}")]
+    Url(String),
+    /// The URL names a backend this binary was built without.
+    #[error("this binary was built without {0}")]
+    NotCompiledIn(Backend),
+    /// The SQLite file cannot be made.
+    #[error("database file {path}: {source}", path = .path.display())]
+    File {
+        /// Where.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A migration failed.
+    #[error("migration: {0}")]
+    Migration(String),
+    /// The database cannot be reached or used.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl DbError {
+    fn migration(error: Box<dyn std::error::Error + Send + Sync>) -> Self {
+        Self::Migration(error.to_string())
+    }
+
+    fn failed(
+        name: &dyn diesel::migration::MigrationName,
+        error: &(dyn std::error::Error + Send + Sync),
+    ) -> Self {
+        Self::Migration(format!("{name}: {error}"))
+    }
+}
+
+impl From<diesel::result::Error> for DbError {
+    fn from(error: diesel::result::Error) -> Self {
+        Self::Store(error.into())
+    }
+}

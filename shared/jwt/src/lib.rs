@@ -1,1 +1,29 @@
-//! Placeholder.
+#![doc = include_str!("../README.md")]
+
+mod algorithm;
+mod claims;
+mod compact;
+mod encoding;
+mod error;
+mod jwk;
+mod jwks;
+mod key_set;
+mod key_source;
+mod signing_key;
+mod strict;
+mod verifier;
+
+pub mod revocation;
+pub mod service;
+
+pub use algorithm::{Algorithm, MIN_SECRET_BYTES, UnknownAlgorithm};
+pub use claims::{ACCESS_TOKEN_TYPE, AccessClaims, LEEWAY_SECS, VerifiedToken, new_jti};
+pub use compact::{MAX_SIGNED_BYTES, MAX_TOKEN_BYTES};
+pub use error::{KeyError, KeySetError, Refusal, SignError, TokenError};
+pub use jwk::{JwkSet, MAX_KEYS, MAX_SET_BYTES, PublicJwk};
+pub use jwks::{JwksClient, JwksError};
+pub use key_set::KeySet;
+pub use key_source::KeySource;
+pub use reqwest::Url;
+pub use signing_key::SigningKey;
+pub use verifier::Verifier;

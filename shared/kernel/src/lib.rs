@@ -2,6 +2,7 @@
 
 mod clock;
 mod cursor;
+mod field_error;
 mod id;
 mod patch;
 mod problem;
@@ -13,6 +14,7 @@ pub mod permission;
 
 pub use clock::{Clock, Timestamp};
 pub use cursor::{Cursor, CursorError};
+pub use field_error::{FieldError, check_line};
 pub use id::{
     AssignmentId, EventId, Id, IdError, IdKind, RecordId, RoleId, SessionId, UserId, kinds,
 };

@@ -136,7 +136,7 @@ impl Code {
             Self::UserTargetHoldsMore => ("user.target-holds-more", 403, "Target holds more", "The user acted upon holds a permission of this platform that you do not hold."),
             Self::UserIsAdministrator => ("user.is-administrator", 409, "User is an administrator", "Take the role `admin` from the user first."),
             Self::UserIsSelf => ("user.is-self", 409, "Not on oneself", "Nobody suspends or reactivates themselves."),
-            Self::UserStatusConflict => ("user.status-conflict", 409, "Status does not allow this", "The user's status does not allow this change, for instance reactivating a user who is not suspended."),
+            Self::UserStatusConflict => ("user.status-conflict", 409, "Status does not allow this", "The user's status does not allow this, for instance repeating a registration whose user was deleted since."),
             Self::RoleNotFound => ("role.not-found", 404, "Role not found", "No role has this id."),
             Self::RoleNameTaken => ("role.name-taken", 409, "Role name taken", "Another role has this name."),
             Self::RoleEscalation => ("role.escalation", 403, "Would grant what you do not hold", "Your own permissions must include every permission of the role, before and after the change."),

@@ -1,1 +1,11 @@
-//! Placeholder.
+#![doc = include_str!("../README.md")]
+
+mod context;
+mod line;
+mod logger;
+mod metrics;
+
+pub use context::{RequestContext, current, scope, sync_scope};
+pub use logger::init;
+pub use metrics::Metrics;
+pub use ud_config::{LogConfig, LogFormat};

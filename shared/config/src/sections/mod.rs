@@ -1,0 +1,21 @@
+//! What binaries read, one struct per concern.
+
+mod app_env;
+mod database;
+mod http;
+mod log;
+mod password;
+mod peers;
+mod redis;
+mod standalone;
+mod token;
+
+pub use app_env::AppEnv;
+pub use database::DatabaseConfig;
+pub use http::{HttpConfig, TlsConfig};
+pub use log::{LogConfig, LogFormat};
+pub use password::{Bootstrap, PasswordConfig, RegistrationConfig};
+pub use peers::{IdentityConfig, PeersConfig};
+pub use redis::{Durability, RedisConfig};
+pub use standalone::StandaloneConfig;
+pub use token::{Algorithm, SigningConfig, TokenConfig};

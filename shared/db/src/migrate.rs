@@ -1,0 +1,238 @@
+//! Migrations, embedded in the binary, run under a lock so that several replicas may start at once.
+
+use std::collections::BTreeSet;
+
+use diesel::{
+    QueryableByName, RunQueryDsl as _,
+    backend::Backend as DieselBackend,
+    migration::{Migration, MigrationSource as _},
+    sql_query,
+    sql_types::Text,
+};
+use diesel_migrations::{EmbeddedMigrations, MigrationHarness};
+
+use crate::{Backend, Db, DbConn, DbError, StoreError, manager::Manager, settings::Limits};
+
+/// The migrations of one owner (a service, the event tables), for each backend the same names. Versions
+/// (the digits before the first `_`) must differ between owners that share a database.
+///
+/// On MySQL one DDL statement per migration: each commits by itself.
+pub struct Migrations {
+    /// `migrations/<owner>/sqlite`
+    pub sqlite: EmbeddedMigrations,
+    /// `migrations/<owner>/postgres`
+    pub postgres: EmbeddedMigrations,
+    /// `migrations/<owner>/mysql`
+    pub mysql: EmbeddedMigrations,
+}
+
+impl Migrations {
+    const fn of(&self, backend: Backend) -> &EmbeddedMigrations {
+        match backend {
+            Backend::Sqlite => &self.sqlite,
+            Backend::Postgres => &self.postgres,
+            Backend::Mysql => &self.mysql,
+        }
+    }
+}
+
+type Boxed<DB> = Box<dyn Migration<DB>>;
+
+/// All migrations in the order of their versions.
+fn collect<DB: DieselBackend>(
+    backend: Backend,
+    owners: &[&'static Migrations],
+) -> Result<Vec<Boxed<DB>>, DbError> {
+    let mut all: Vec<Boxed<DB>> = Vec::new();
+    for owner in owners {
+        all.extend(owner.of(backend).migrations().map_err(DbError::migration)?);
+    }
+    all.sort_by(|a, b| a.name().version().cmp(&b.name().version()));
+    let versions: BTreeSet<_> = all.iter().map(|m| m.name().version()).collect();
+    if versions.len() < all.len() {
+        return Err(DbError::Migration(
+            "two owners have a migration of the same version".to_owned(),
+        ));
+    }
+    drop(versions);
+    Ok(all)
+}
+
+impl Db {
+    /// Applies what is pending, under a lock, as the user of `migration_url` if there is one. Gives the
+    /// names of the migrations applied.
+    ///
+    /// # Errors
+    /// [`DbError`]; on PostgreSQL and SQLite a failed migration leaves no trace.
+    pub async fn migrate(&self, owners: &[&'static Migrations]) -> Result<Vec<String>, DbError> {
+        let done = self.alone(owners, Step::Up).await?;
+        for name in &done {
+            log::info!("migration {name} applied");
+        }
+        Ok(done)
+    }
+
+    /// Reverts the last applied migration and gives its name; `None` if none is applied.
+    ///
+    /// # Errors
+    /// As [`Db::migrate`].
+    pub async fn revert_last(
+        &self,
+        owners: &[&'static Migrations],
+    ) -> Result<Option<String>, DbError> {
+        let done = self.alone(owners, Step::Down).await?;
+        Ok(done.into_iter().next())
+    }
+
+    /// The names of the migrations not applied yet. Writes nothing: the run-time user may ask.
+    ///
+    /// # Errors
+    /// [`DbError`] if the database cannot be asked.
+    pub async fn pending(&self, owners: &[&'static Migrations]) -> Result<Vec<String>, DbError> {
+        let backend = self.backend();
+        let known: Vec<(String, String)> = collect::<crate::conn::MultiBackend>(backend, owners)?
+            .iter()
+            .map(|m| (m.name().version().to_string(), m.name().to_string()))
+            .collect();
+        let applied = self.read(applied_versions).await?;
+        Ok(known
+            .into_iter()
+            .filter(|(version, _)| !applied.contains(version))
+            .map(|(_, name)| name)
+            .collect())
+    }
+
+    /// Takes a connection of its own and the lock, and takes the step.
+    async fn alone(
+        &self,
+        owners: &[&'static Migrations],
+        step: Step,
+    ) -> Result<Vec<String>, DbError> {
+        let target = self.migration_target()?;
+        let owners = owners.to_vec();
+        tokio::task::spawn_blocking(move || {
+            let conn = Manager::new(target)
+                .open(Limits::Migrations)
+                .map_err(|e| StoreError::Unavailable(e.0))?;
+            take_step(conn, &owners, step)
+        })
+        .await
+        .map_err(|_| DbError::Migration("panicked".to_owned()))?
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Step {
+    Up,
+    Down,
+}
+
+fn take_step(
+    conn: DbConn,
+    owners: &[&'static Migrations],
+    step: Step,
+) -> Result<Vec<String>, DbError> {
+    match conn {
+        #[cfg(feature = "sqlite")]
+        DbConn::Sqlite(conn) => on_sqlite(conn, owners, step),
+        // The locks of these two go with the connection, however this ends.
+        #[cfg(feature = "postgres")]
+        DbConn::Postgres(mut conn) => {
+            sql_query("SELECT pg_advisory_lock(8243100417)").execute(&mut conn)?;
+            run_step(&mut conn, Backend::Postgres, owners, step)
+        }
+        #[cfg(feature = "mysql")]
+        DbConn::Mysql(mut conn) => {
+            // The lock's name is the server's, so the database is in it.
+            let lock =
+                "SELECT COALESCE(GET_LOCK(CONCAT('migrate-', SHA1(DATABASE())), 120), 0) AS n";
+            if sql_query(lock).get_result::<Count>(&mut conn)?.n != 1 {
+                return Err(DbError::Migration(
+                    "another process has been migrating for two minutes".to_owned(),
+                ));
+            }
+            run_step(&mut conn, Backend::Mysql, owners, step)
+        }
+    }
+}
+
+/// All in one transaction, which is the lock.
+#[cfg(feature = "sqlite")]
+fn on_sqlite(
+    mut conn: diesel::SqliteConnection,
+    owners: &[&'static Migrations],
+    step: Step,
+) -> Result<Vec<String>, DbError> {
+    // Rebuilding a table drops the old one, which with foreign keys on deletes what refers to it. They
+    // are checked at the end instead (https://sqlite.org/lang_altertable.html, section 7).
+    sql_query("PRAGMA foreign_keys = OFF").execute(&mut conn)?;
+    conn.immediate_transaction(|conn| {
+        let done = run_step(conn, Backend::Sqlite, owners, step)?;
+        let broken = "SELECT COUNT(*) AS n FROM pragma_foreign_key_check";
+        if sql_query(broken).get_result::<Count>(conn)?.n > 0 {
+            return Err(DbError::Migration("foreign keys broken".to_owned()));
+        }
+        Ok(done)
+    })
+}
+
+#[cfg(any(feature = "sqlite", feature = "mysql"))]
+#[derive(QueryableByName)]
+struct Count {
+    #[diesel(sql_type = diesel::sql_types::BigInt)]
+    n: i64,
+}
+
+fn run_step<C, DB>(
+    conn: &mut C,
+    backend: Backend,
+    owners: &[&'static Migrations],
+    step: Step,
+) -> Result<Vec<String>, DbError>
+where
+    DB: DieselBackend,
+    C: MigrationHarness<DB>,
+{
+    let all = collect::<DB>(backend, owners)?;
+    let applied = conn.applied_migrations().map_err(DbError::migration)?;
+    let mut done = Vec::new();
+    match step {
+        Step::Up => {
+            for migration in all
+                .iter()
+                .filter(|m| !applied.contains(&m.name().version()))
+            {
+                conn.run_migration(migration.as_ref())
+                    .map_err(|e| DbError::failed(migration.name(), &*e))?;
+                done.push(migration.name().to_string());
+            }
+        }
+        Step::Down => {
+            let last = all
+                .iter()
+                .rev()
+                .find(|m| applied.contains(&m.name().version()));
+            if let Some(migration) = last {
+                conn.revert_migration(migration.as_ref())
+                    .map_err(|e| DbError::failed(migration.name(), &*e))?;
+                done.push(migration.name().to_string());
+            }
+        }
+    }
+    Ok(done)
+}
+
+/// Versions in diesel's own table, which is not there before the first migration.
+fn applied_versions(conn: &mut DbConn) -> Result<BTreeSet<String>, StoreError> {
+    #[derive(QueryableByName)]
+    struct Row {
+        #[diesel(sql_type = Text)]
+        version: String,
+    }
+    const TABLE: &str = "__diesel_schema_migrations";
+    if !crate::schema_info::tables(conn)?.contains(TABLE) {
+        return Ok(BTreeSet::new());
+    }
+    let rows = sql_query(format!("SELECT version FROM {TABLE}")).load::<Row>(conn)?;
+    Ok(rows.into_iter().map(|row| row.version).collect())
+}

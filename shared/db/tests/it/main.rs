@@ -1,0 +1,18 @@
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    missing_docs,
+    reason = "tests"
+)]
+
+mod migrations;
+mod outage;
+mod proxy;
+mod servers;
+mod sessions;
+mod store;
+mod transactions;
+mod types;
+mod uniques;

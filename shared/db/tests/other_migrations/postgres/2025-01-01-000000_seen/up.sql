@@ -1,0 +1,3 @@
+CREATE TABLE seen (
+    id UUID NOT NULL PRIMARY KEY
+);

@@ -1,0 +1,3 @@
+CREATE TABLE seen (
+    id BLOB NOT NULL CHECK (length(id) = 16) PRIMARY KEY
+) STRICT;

@@ -1,0 +1,247 @@
+use std::{
+    sync::{
+        Arc, Mutex, PoisonError, RwLock,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use tokio::{sync::watch, time::Instant};
+
+use crate::{
+    algorithm::VerificationKey,
+    error::{Refusal, TokenError},
+    jwks::JwksClient,
+    key_set::KeySet,
+};
+
+/// How often a set that was fetched is fetched again. Below the 10 minutes by which a key is published
+/// before it signs.
+const REFRESH: Duration = Duration::from_secs(300);
+/// Between two fetches that unknown `kid`s cause.
+const UNKNOWN_KID_INTERVAL: Duration = Duration::from_secs(10);
+/// Between two fetches while there has never been a set: nothing works until then.
+const FIRST_SET_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Where a [`crate::Verifier`] gets its keys: a set its owner gives and replaces, or one fetched from an
+/// address. Clones share the keys.
+#[derive(Clone, Debug)]
+pub struct KeySource {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    published: RwLock<Option<Published>>,
+    /// Raised whenever a key left the set. Read on every cache hit, hence beside the lock.
+    generation: AtomicU64,
+    remote: Option<Remote>,
+}
+
+#[derive(Clone, Debug)]
+struct Published {
+    set: Arc<KeySet>,
+    generation: u64,
+}
+
+#[derive(Debug)]
+struct Remote {
+    client: JwksClient,
+    fetching: Mutex<Fetching>,
+    fetches: AtomicU64,
+    failures: AtomicU64,
+}
+
+#[derive(Debug, Default)]
+struct Fetching {
+    /// When the last fetch began.
+    begun: Option<Instant>,
+    /// Closed as soon as that fetch has ended, however it did.
+    running: Option<watch::Receiver<()>>,
+}
+
+/// A key and the generation of the set it was found in.
+pub(crate) struct Found {
+    pub(crate) key: Arc<VerificationKey>,
+    pub(crate) generation: u64,
+}
+
+impl KeySource {
+    /// A set that changes only by [`KeySource::replace`]: for the issuer itself, for a shared secret, for
+    /// tests.
+    #[must_use]
+    pub fn fixed(set: KeySet) -> Self {
+        let published = Published {
+            set: Arc::new(set),
+            generation: 0,
+        };
+        Self::new(Some(published), None)
+    }
+
+    /// The set at the client's address. Nothing is fetched until a token or [`KeySource::keep_fresh`] asks.
+    #[must_use]
+    pub fn remote(client: JwksClient) -> Self {
+        let remote = Remote {
+            client,
+            fetching: Mutex::default(),
+            fetches: AtomicU64::new(0),
+            failures: AtomicU64::new(0),
+        };
+        Self::new(None, Some(remote))
+    }
+
+    fn new(published: Option<Published>, remote: Option<Remote>) -> Self {
+        Self {
+            inner: Arc::new(Inner {
+                published: RwLock::new(published),
+                generation: AtomicU64::new(0),
+                remote,
+            }),
+        }
+    }
+
+    /// Puts another set in place of the present one. If a key is gone (or means another key now), every
+    /// token verified so far is verified again when it next comes.
+    pub fn replace(&self, set: KeySet) {
+        self.inner.publish(set);
+    }
+
+    /// Whether there has ever been a set.
+    #[must_use]
+    pub fn has_keys(&self) -> bool {
+        self.inner.snapshot().is_some()
+    }
+
+    /// Fetches begun so far, and how many of them failed. For metrics.
+    #[must_use]
+    pub fn fetch_counts(&self) -> (u64, u64) {
+        self.inner.remote.as_ref().map_or((0, 0), |remote| {
+            (
+                remote.fetches.load(Ordering::Relaxed),
+                remote.failures.load(Ordering::Relaxed),
+            )
+        })
+    }
+
+    /// Keeps a remote set fresh: fetches at once, then every 5 minutes, and every second while there has
+    /// never been a set. Never ends; a fixed source has nothing to do and ends at once.
+    pub async fn keep_fresh(self) {
+        let Some(remote) = &self.inner.remote else {
+            return;
+        };
+        loop {
+            self.fetch(remote, Duration::ZERO).await;
+            let pause = if self.has_keys() {
+                REFRESH
+            } else {
+                FIRST_SET_INTERVAL
+            };
+            tokio::time::sleep(pause).await;
+        }
+    }
+
+    /// See [`Found::generation`]; the one a token verified now would get.
+    pub(crate) fn generation(&self) -> u64 {
+        self.inner.generation.load(Ordering::Acquire)
+    }
+
+    /// The key of that id, asking the issuer if need be.
+    pub(crate) async fn find(&self, kid: &str) -> Result<Found, TokenError> {
+        match (self.inner.lookup(kid), &self.inner.remote) {
+            (Err(error), Some(remote)) => {
+                let interval = match error {
+                    TokenError::KeysUnavailable => FIRST_SET_INTERVAL,
+                    TokenError::Invalid(_) => UNKNOWN_KID_INTERVAL,
+                };
+                self.fetch(remote, interval).await;
+                self.inner.lookup(kid)
+            }
+            (result, _) => result,
+        }
+    }
+
+    /// Waits for the fetch that is under way, or for a new one unless the last began less than `interval`
+    /// ago. The fetch itself is a task of its own: it does not end with the request that caused it.
+    async fn fetch(&self, remote: &Remote, interval: Duration) {
+        let mut running = {
+            let mut fetching = remote
+                .fetching
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
+            let under_way = fetching.running.clone().filter(|r| r.has_changed().is_ok());
+            match under_way {
+                Some(running) => running,
+                None if fetching.begun.is_some_and(|b| b.elapsed() < interval) => return,
+                None => {
+                    let (ended, running) = watch::channel(());
+                    fetching.begun = Some(Instant::now());
+                    fetching.running = Some(running.clone());
+                    let inner = Arc::clone(&self.inner);
+                    tokio::spawn(async move {
+                        inner.fetch_and_publish().await;
+                        drop(ended);
+                    });
+                    running
+                }
+            }
+        };
+        // Nothing is ever sent: this returns when the sender is dropped.
+        let _ = running.changed().await;
+    }
+}
+
+impl Inner {
+    fn snapshot(&self) -> Option<Published> {
+        self.published
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    fn lookup(&self, kid: &str) -> Result<Found, TokenError> {
+        let published = self.snapshot().ok_or(TokenError::KeysUnavailable)?;
+        let key = published.set.get(kid).ok_or(Refusal::UnknownKey)?;
+        Ok(Found {
+            key: Arc::clone(key),
+            generation: published.generation,
+        })
+    }
+
+    fn publish(&self, set: KeySet) {
+        let mut published = self
+            .published
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        let generation = match published.as_ref() {
+            Some(old) if !old.set.is_kept_by(&set) => old.generation + 1,
+            Some(old) => old.generation,
+            None => 0,
+        };
+        *published = Some(Published {
+            set: Arc::new(set),
+            generation,
+        });
+        self.generation.store(generation, Ordering::Release);
+    }
+
+    async fn fetch_and_publish(&self) {
+        let Some(remote) = &self.remote else {
+            return;
+        };
+        remote.fetches.fetch_add(1, Ordering::Relaxed);
+        match remote.client.fetch().await {
+            Ok(set) => self.publish(set),
+            Err(error) => {
+                remote.failures.fetch_add(1, Ordering::Relaxed);
+                let kept = if self.snapshot().is_some() {
+                    "the known keys stay"
+                } else {
+                    "no token can be verified"
+                };
+                // The cause of a transport error is in its source, not in its text.
+                let cause = std::error::Error::source(&error).map(ToString::to_string);
+                log::warn!(cause = cause.as_deref(); "{error}; {kept}");
+            }
+        }
+    }
+}

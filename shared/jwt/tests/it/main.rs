@@ -1,0 +1,18 @@
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    missing_docs,
+    reason = "tests"
+)]
+
+mod access;
+mod cache;
+mod checker;
+mod jwks;
+mod keys;
+mod properties;
+mod service;
+mod support;
+mod times;

@@ -1,0 +1,126 @@
+//! The request that the running task works for.
+
+use std::sync::{Arc, OnceLock};
+
+use ud_kernel::Service;
+
+tokio::task_local! {
+    static CURRENT: RequestContext;
+}
+
+/// What log lines say about the request. Clones are cheap and share the user id.
+#[derive(Clone, Debug)]
+pub struct RequestContext {
+    request_id: Arc<str>,
+    trace_id: Option<Arc<str>>,
+    service: Option<Service>,
+    user_id: Arc<OnceLock<Arc<str>>>,
+}
+
+impl RequestContext {
+    /// A request nobody is known to have sent yet.
+    #[must_use]
+    pub fn new(request_id: impl Into<Arc<str>>) -> Self {
+        Self {
+            request_id: request_id.into(),
+            trace_id: None,
+            service: None,
+            user_id: Arc::default(),
+        }
+    }
+
+    /// The same, handled by `service`: log lines name it in place of the process.
+    #[must_use]
+    pub const fn in_service(mut self, service: Service) -> Self {
+        self.service = Some(service);
+        self
+    }
+
+    /// The same with a trace id (W3C Trace Context).
+    #[must_use]
+    pub fn with_trace_id(mut self, trace_id: impl Into<Arc<str>>) -> Self {
+        self.trace_id = Some(trace_id.into());
+        self
+    }
+
+    /// Id of the request.
+    #[must_use]
+    pub fn request_id(&self) -> &str {
+        &self.request_id
+    }
+
+    /// Id of the trace, if there is one.
+    #[must_use]
+    pub fn trace_id(&self) -> Option<&str> {
+        self.trace_id.as_deref()
+    }
+
+    /// The service that handles the request, where it was told.
+    #[must_use]
+    pub const fn service(&self) -> Option<Service> {
+        self.service
+    }
+
+    /// Id of the authenticated user, once known.
+    #[must_use]
+    pub fn user_id(&self) -> Option<Arc<str>> {
+        self.user_id.get().cloned()
+    }
+
+    /// Tells who the user is; later calls change nothing.
+    pub fn set_user_id(&self, user_id: impl Into<Arc<str>>) {
+        let _ = self.user_id.set(user_id.into());
+    }
+}
+
+/// Runs `future` for the request `context`; without one, as it is. Spawned tasks and blocking threads do
+/// not inherit it: give them [`current`].
+pub async fn scope<F: Future>(context: impl Into<Option<RequestContext>>, future: F) -> F::Output {
+    match context.into() {
+        Some(context) => CURRENT.scope(context, future).await,
+        None => future.await,
+    }
+}
+
+/// Runs `f` for the request `context`; without one, as it is.
+pub fn sync_scope<R>(context: impl Into<Option<RequestContext>>, f: impl FnOnce() -> R) -> R {
+    match context.into() {
+        Some(context) => CURRENT.sync_scope(context, f),
+        None => f(),
+    }
+}
+
+/// The request the running task works for.
+#[must_use]
+pub fn current() -> Option<RequestContext> {
+    CURRENT.try_with(Clone::clone).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_task_knows_its_request_and_a_spawned_one_does_not() {
+        let context = RequestContext::new("r-1").in_service(Service::Auth);
+        scope(context.clone(), async {
+            let here = current().unwrap();
+            assert_eq!(here.request_id(), "r-1");
+            here.set_user_id("u-1");
+            assert!(tokio::spawn(async { current() }).await.unwrap().is_none());
+            let carried = current();
+            let id = tokio::task::spawn_blocking(move || {
+                sync_scope(carried, || current().unwrap().user_id())
+            });
+            assert_eq!(id.await.unwrap().as_deref(), Some("u-1"));
+        })
+        .await;
+        assert_eq!(
+            context.user_id().as_deref(),
+            Some("u-1"),
+            "clones share the user"
+        );
+        assert!(current().is_none());
+        assert!(sync_scope(None, current).is_none());
+    }
+}

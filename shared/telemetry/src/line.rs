@@ -1,0 +1,317 @@
+//! What one log line looks like. A line is one line: whatever a message or value has in it, nothing but the
+//! logger ends it.
+
+use std::fmt::{Display, Write as _};
+
+use env_logger::fmt::style::Style;
+use log::{
+    Level, Record,
+    kv::{Error, Key, Value, VisitSource, VisitValue},
+};
+use serde::{Serialize, Serializer, ser::SerializeMap as _};
+use serde_json::Value as Json;
+use ud_kernel::Timestamp;
+
+use crate::RequestContext;
+
+/// Members that a key-value pair of the same name must not replace.
+const RESERVED: [&str; 8] = [
+    "timestamp",
+    "level",
+    "target",
+    "message",
+    "service",
+    "request_id",
+    "trace_id",
+    "user_id",
+];
+
+/// One line before it has a form.
+pub(crate) struct Line<'a> {
+    timestamp: Timestamp,
+    level: Level,
+    target: &'a str,
+    message: String,
+    service: &'a str,
+    context: Option<&'a RequestContext>,
+    pairs: Vec<(String, Json)>,
+}
+
+impl<'a> Line<'a> {
+    /// `service` is the process's; the context's own one goes before it.
+    pub(crate) fn new(
+        record: &Record<'a>,
+        timestamp: Timestamp,
+        service: &'a str,
+        context: Option<&'a RequestContext>,
+    ) -> Self {
+        let mut pairs = Pairs(Vec::new());
+        // The visitor never fails; a source that does has no more pairs to give.
+        let _ = record.key_values().visit(&mut pairs);
+        Self {
+            timestamp,
+            level: record.level(),
+            target: record.target(),
+            message: record.args().to_string(),
+            service: context
+                .and_then(RequestContext::service)
+                .map_or(service, |s| s.as_str()),
+            context,
+            pairs: pairs.0,
+        }
+    }
+
+    /// Request, trace and user, those that are known.
+    fn ids(&self) -> impl Iterator<Item = (&str, String)> {
+        let context = self.context;
+        let request = context.map(|c| ("request_id", c.request_id().to_owned()));
+        let trace = context.and_then(|c| Some(("trace_id", c.trace_id()?.to_owned())));
+        let user = context.and_then(|c| Some(("user_id", c.user_id()?.to_string())));
+        [request, trace, user].into_iter().flatten()
+    }
+}
+
+impl Serialize for Line<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("timestamp", &self.timestamp)?;
+        map.serialize_entry("level", &self.level.as_str().to_ascii_lowercase())?;
+        map.serialize_entry("target", self.target)?;
+        map.serialize_entry("message", &self.message)?;
+        map.serialize_entry("service", self.service)?;
+        for (name, id) in self.ids() {
+            map.serialize_entry(name, &id)?;
+        }
+        for (name, value) in &self.pairs {
+            map.serialize_entry(name, value)?;
+        }
+        map.end()
+    }
+}
+
+/// One JSON object and a line break.
+pub(crate) fn json(line: &Line<'_>) -> String {
+    // Maps with text for keys cannot fail to serialise.
+    let object = serde_json::to_string(line).unwrap_or_default();
+    let mut out = String::with_capacity(object.len() + 1);
+    for c in object.chars() {
+        // What serde_json leaves as it is can only stand inside strings: there it may be written so.
+        if is_unsafe(c) {
+            let mut units = [0; 2];
+            for unit in c.encode_utf16(&mut units) {
+                let _ = write!(out, "\\u{unit:04x}");
+            }
+        } else {
+            out.push(c);
+        }
+    }
+    out.push('\n');
+    out
+}
+
+/// Text for a console and a line break; `style` colours the level.
+pub(crate) fn text(line: &Line<'_>, style: Style) -> String {
+    let mut out = format!(
+        "{} {style}{:<5}{style:#} {} {}: ",
+        line.timestamp,
+        line.level.as_str(),
+        line.service,
+        line.target,
+    );
+    push_escaped(&mut out, &line.message);
+    let pairs = line.pairs.iter().map(|(name, value)| match value {
+        Json::String(text) => (name.as_str(), text.clone()),
+        other => (name.as_str(), other.to_string()),
+    });
+    for (name, value) in pairs.chain(line.ids()) {
+        out.push(' ');
+        push_escaped(&mut out, name);
+        out.push('=');
+        let is_word = |c: char| !c.is_whitespace() && !matches!(c, '"' | '=' | '\\');
+        if !value.is_empty() && value.chars().all(is_word) {
+            push_escaped(&mut out, &value);
+        } else {
+            push_escaped(&mut out, &Json::String(value).to_string());
+        }
+    }
+    out.push('\n');
+    out
+}
+
+fn push_escaped(out: &mut String, text: &str) {
+    for c in text.chars() {
+        if is_unsafe(c) {
+            out.extend(c.escape_default());
+        } else {
+            out.push(c);
+        }
+    }
+}
+
+/// Whether `c` could end a line, move a cursor, or show text in another order than it has.
+fn is_unsafe(c: char) -> bool {
+    c.is_control()
+        || matches!(
+            c,
+            '\u{2028}' | '\u{2029}' | '\u{200e}' | '\u{200f}' | '\u{061c}'
+        )
+        || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+struct Pairs(Vec<(String, Json)>);
+
+impl<'kvs> VisitSource<'kvs> for Pairs {
+    fn visit_pair(&mut self, key: Key<'kvs>, value: Value<'kvs>) -> Result<(), Error> {
+        let mut name = key.as_str().to_owned();
+        while RESERVED.contains(&name.as_str()) || self.0.iter().any(|(other, _)| *other == name) {
+            name.push('_');
+        }
+        let mut json = ToJson(Json::Null);
+        value.visit(&mut json)?;
+        self.0.push((name, json.0));
+        Ok(())
+    }
+}
+
+/// Keeps numbers and truth values what they are; everything else becomes text.
+struct ToJson(Json);
+
+impl ToJson {
+    fn set(&mut self, value: impl Into<Json>) -> Result<(), Error> {
+        self.0 = value.into();
+        Ok(())
+    }
+}
+
+impl<'v> VisitValue<'v> for ToJson {
+    fn visit_any(&mut self, value: Value<'_>) -> Result<(), Error> {
+        self.set(display(&value))
+    }
+
+    fn visit_null(&mut self) -> Result<(), Error> {
+        self.set(Json::Null)
+    }
+
+    fn visit_u64(&mut self, value: u64) -> Result<(), Error> {
+        self.set(value)
+    }
+
+    fn visit_i64(&mut self, value: i64) -> Result<(), Error> {
+        self.set(value)
+    }
+
+    fn visit_f64(&mut self, value: f64) -> Result<(), Error> {
+        self.set(value)
+    }
+
+    fn visit_bool(&mut self, value: bool) -> Result<(), Error> {
+        self.set(value)
+    }
+
+    fn visit_str(&mut self, value: &str) -> Result<(), Error> {
+        self.set(value)
+    }
+}
+
+fn display(value: &impl Display) -> String {
+    value.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use log::kv::ToValue as _;
+    use ud_kernel::Service;
+
+    use super::*;
+
+    fn with_record<R>(
+        message: &str,
+        pairs: &[(&str, Value<'_>)],
+        f: impl FnOnce(&Record<'_>) -> R,
+    ) -> R {
+        f(&Record::builder()
+            .args(format_args!("{message}"))
+            .level(Level::Warn)
+            .target("ud_http::access")
+            .key_values(&pairs)
+            .build())
+    }
+
+    fn both(
+        message: &str,
+        pairs: &[(&str, Value<'_>)],
+        context: Option<&RequestContext>,
+    ) -> (Json, String) {
+        with_record(message, pairs, |record| {
+            let line = Line::new(record, Timestamp::from_millis(7), "standalone", context);
+            let json = json(&line);
+            assert_eq!(json.matches('\n').count(), 1, "{json}");
+            (
+                serde_json::from_str(&json).unwrap(),
+                text(&line, Style::new()),
+            )
+        })
+    }
+
+    #[test]
+    fn a_line_says_when_what_where_and_for_whom() {
+        let context = RequestContext::new("r-1")
+            .in_service(Service::Auth)
+            .with_trace_id("t-1");
+        context.set_user_id("u-1");
+        let pairs = [
+            ("status", 200.to_value()),
+            ("path", "/a b".to_value()),
+            ("ok", true.to_value()),
+        ];
+        let (json, text) = both("done", &pairs, Some(&context));
+        assert_eq!(
+            json,
+            serde_json::json!({
+                "timestamp": "1970-01-01T00:00:00.007Z", "level": "warn", "target": "ud_http::access",
+                "message": "done", "service": "auth", "request_id": "r-1", "trace_id": "t-1",
+                "user_id": "u-1", "status": 200, "path": "/a b", "ok": true,
+            })
+        );
+        assert_eq!(
+            text,
+            "1970-01-01T00:00:00.007Z WARN  auth ud_http::access: done status=200 path=\"/a b\" ok=true request_id=r-1 trace_id=t-1 user_id=u-1\n"
+        );
+        let (json, text) = both("done", &[], None);
+        assert_eq!(json.as_object().unwrap().len(), 5);
+        assert!(
+            text.ends_with("WARN  standalone ud_http::access: done\n"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn nothing_in_a_message_can_forge_a_line() {
+        let evil = "a\r\nINFO forged\u{1b}[2J\u{7f}\u{9b}31m\u{2028}x\u{202e}y\t\0\"z";
+        let pairs = [
+            ("agent", evil.to_value()),
+            (evil, 1.to_value()),
+            ("level", evil.to_value()),
+        ];
+        let context = RequestContext::new(evil);
+        context.set_user_id(evil);
+        let (json, text) = both(evil, &pairs, Some(&context));
+        assert_eq!(json["message"], evil, "JSON keeps what was said");
+        assert_eq!(json["agent"], evil);
+        assert_eq!(json["level"], "warn", "a pair does not replace a member");
+        assert_eq!(json["level_"], evil);
+        let written = with_record(evil, &pairs, |record| {
+            super::json(&Line::new(
+                record,
+                Timestamp::from_millis(7),
+                "auth",
+                Some(&context),
+            ))
+        });
+        for line in [text, written] {
+            let (body, end) = line.split_at(line.len() - 1);
+            assert_eq!(end, "\n");
+            assert!(!body.chars().any(is_unsafe), "{body:?}");
+        }
+    }
+}
