@@ -1,1 +1,107 @@
-//! Placeholder.
+#![doc = include_str!("../README.md")]
+
+pub mod config;
+pub mod controllers;
+pub mod models;
+pub mod routes;
+pub mod state;
+pub mod views;
+
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+use ud_config::Loader;
+use ud_db::{Db, Migrations};
+use ud_events::{NewEvent, record_notices};
+use ud_http::{Base, Mounted, Readiness, Routes, SecurityNotice, ServiceBinary, StartError, Task};
+use ud_kernel::Service;
+use utoipa::OpenApi as _;
+
+use crate::{
+    config::AuditConfig, models::record_flow::RecordFlow, state::AuditState,
+    views::openapi::AuditApi,
+};
+
+static OWN_MIGRATIONS: Migrations = Migrations {
+    sqlite: diesel_migrations::embed_migrations!("../../migrations/audit/sqlite"),
+    postgres: diesel_migrations::embed_migrations!("../../migrations/audit/postgres"),
+    mysql: diesel_migrations::embed_migrations!("../../migrations/audit/mysql"),
+};
+
+/// The tables of this service. It has no outbox: what it does is in its own log.
+pub static MIGRATIONS: &[&Migrations] = &[&OWN_MIGRATIONS];
+
+/// The audit service.
+pub struct AuditService;
+
+impl ServiceBinary for AuditService {
+    const SERVICE: Service = Service::Audit;
+    type Config = AuditConfig;
+
+    fn load(loader: &mut Loader) -> AuditConfig {
+        AuditConfig::load(loader)
+    }
+
+    async fn build(config: AuditConfig, base: Base) -> Result<Mounted, StartError> {
+        let db = Db::start(config.database, Service::Audit, MIGRATIONS, &base.metrics)
+            .await
+            .map_err(StartError::internal)?;
+        let flow = RecordFlow::new(db.clone(), base.clock.clone());
+        let state = AuditState {
+            flow: flow.clone(),
+            security_log: base.security_log.clone(),
+        };
+        let mut tasks = Vec::new();
+        if let Some(notices) = base.take_notices().await {
+            tasks.push(write_notices(flow, &base, notices));
+        }
+        let check: ud_http::Check = Arc::new(move || {
+            let db = db.clone();
+            Box::pin(async move { db.ready(MIGRATIONS).await })
+        });
+        let (public_state, metrics) = (state.clone(), base.metrics.clone());
+        let public: Routes = Arc::new(move |cfg| routes::public(cfg, &public_state));
+        let internal: Routes = Arc::new(move |cfg| routes::internal(cfg, &state, &metrics));
+        Ok(Mounted {
+            service: Service::Audit,
+            prefixes: routes::PREFIXES,
+            openapi: ("/api/v1/audits/openapi.json", AuditApi::openapi()),
+            public,
+            internal,
+            guard: base.guard()?,
+            gate: base.gate.clone(),
+            readiness: Readiness::new(Service::Audit, vec![("database", check)], base.peers),
+            tasks,
+        })
+    }
+
+    async fn migrate(config: AuditConfig, _: Base, revert: bool) -> Result<(), StartError> {
+        let db = Db::open(&config.database.into(), Service::Audit).map_err(StartError::config)?;
+        db.migrate_or_revert(MIGRATIONS, revert)
+            .await
+            .map_err(StartError::internal)
+    }
+
+    fn openapi() -> utoipa::openapi::OpenApi {
+        AuditApi::openapi()
+    }
+}
+
+/// Writes this service's own security events (SECURITY rule 33), which need no outbox: they are at home here.
+fn write_notices(flow: RecordFlow, base: &Base, queue: mpsc::Receiver<SecurityNotice>) -> Task {
+    let (clock, log) = (base.clock.clone(), base.security_log.clone());
+    Box::new(move |stop| {
+        let write = move |events: Vec<NewEvent>| {
+            let flow = flow.clone();
+            async move { Ok(flow.record_own(&events).await?) }
+        };
+        Box::pin(record_notices(
+            Service::Audit,
+            clock,
+            log,
+            queue,
+            write,
+            stop,
+        ))
+    })
+}

@@ -1,1 +1,146 @@
-//! Placeholder.
+#![doc = include_str!("../README.md")]
+
+pub mod config;
+pub mod controllers;
+pub mod models;
+pub mod routes;
+pub mod state;
+pub mod tasks;
+pub mod views;
+
+use std::sync::Arc;
+
+use ud_config::Loader;
+use ud_db::{Db, DbError, Migrations};
+use ud_http::{Base, Check, Mounted, Readiness, ServiceBinary, StartError};
+use ud_kernel::Service;
+use utoipa::openapi::OpenApi;
+
+pub use config::{AuthConfig, AuthLimits};
+pub use models::schema::MIGRATIONS;
+pub use state::AuthState;
+
+/// All migrations of this service's database.
+pub static ALL_MIGRATIONS: [&Migrations; 2] = [&ud_events::MIGRATIONS, &MIGRATIONS];
+
+/// The auth service.
+#[derive(Debug)]
+pub enum AuthService {}
+
+impl ServiceBinary for AuthService {
+    const SERVICE: Service = Service::Auth;
+
+    type Config = AuthConfig;
+
+    fn load(loader: &mut Loader) -> AuthConfig {
+        AuthConfig::load(loader)
+    }
+
+    async fn build(config: AuthConfig, base: Base) -> Result<Mounted, StartError> {
+        build(&config, &base).await
+    }
+
+    async fn migrate(config: AuthConfig, base: Base, revert: bool) -> Result<(), StartError> {
+        let db = open(&config, &base)?;
+        if revert {
+            db.revert_last(&ALL_MIGRATIONS).await.map_err(start_error)?;
+        } else {
+            db.migrate(&ALL_MIGRATIONS).await.map_err(start_error)?;
+        }
+        Ok(())
+    }
+
+    fn openapi() -> OpenApi {
+        views::document()
+    }
+}
+
+/// Builds the service: opens its database, migrates it where that is the service's to do, loads or makes the
+/// signing keys, and gives what a server needs to serve it. A database that does not answer is no error: the
+/// keys are loaded when it does, and until then everything public answers 503. The guard in the answer
+/// verifies tokens with auth's own keys; a process with several services shares it.
+///
+/// # Errors
+/// If something configured is wrong, or migrating fails.
+pub async fn build(config: &AuthConfig, base: &Base) -> Result<Mounted, StartError> {
+    let db = open(config, base)?;
+    if config.database.auto_migrate {
+        db.migrate(&ALL_MIGRATIONS).await.map_err(start_error)?;
+    }
+    let state = AuthState::new(config, base, db)?;
+    if let Err(error) = state.keys.load(true).await {
+        log::warn!("signing keys not loaded yet: {error}");
+    }
+    let guard = base
+        .guard_with(state.keys.source(), base.session_checker()?)
+        .with_log(base.security_log.clone());
+    let mut tasks = vec![
+        tasks::relay_events(base, &state),
+        tasks::follow_keys(&state),
+        tasks::forget_old(&state),
+    ];
+    if let Some(queue) = base.take_notices().await {
+        tasks.push(tasks::write_notices(&state, queue));
+    }
+    Ok(Mounted {
+        service: Service::Auth,
+        prefixes: routes::PREFIXES,
+        openapi: (routes::OPENAPI, views::document()),
+        public: routes::public(&state),
+        internal: routes::internal(&state),
+        guard,
+        gate: base.gate.clone(),
+        readiness: Readiness::new(
+            Service::Auth,
+            vec![
+                ("database", database_check(&state)),
+                ("signing_keys", keys_check(&state)),
+            ],
+            base.peers.clone(),
+        ),
+        tasks,
+    })
+}
+
+fn open(config: &AuthConfig, base: &Base) -> Result<Db, StartError> {
+    let db = Db::open(&config.db_options(), Service::Auth).map_err(start_error)?;
+    db.register_metrics(&base.metrics);
+    Ok(db)
+}
+
+fn start_error(error: DbError) -> StartError {
+    match error {
+        DbError::Url(_) | DbError::NotCompiledIn(_) | DbError::File { .. } => {
+            StartError::config(error)
+        }
+        DbError::Migration(_) | DbError::Store(_) => StartError::internal(error),
+    }
+}
+
+/// The database answers and has every migration.
+fn database_check(state: &AuthState) -> Check {
+    let db = state.db.clone();
+    Arc::new(move || {
+        let db = db.clone();
+        Box::pin(async move {
+            // The cause may name hosts and users: it is in the log.
+            let pending = db
+                .pending(&ALL_MIGRATIONS)
+                .await
+                .map_err(|_| "no answer".to_owned())?;
+            match pending.len() {
+                0 => Ok(()),
+                n => Err(format!("{n} migrations are pending")),
+            }
+        })
+    })
+}
+
+/// The signing keys have been loaded once.
+fn keys_check(state: &AuthState) -> Check {
+    let keys = state.keys.clone();
+    Arc::new(move || {
+        let loaded = keys.get().map(drop).map_err(|e| e.to_string());
+        Box::pin(std::future::ready(loaded))
+    })
+}

@@ -1,1 +1,153 @@
-//! Placeholder.
+//! The profile service: users, their personal data, and the registration that makes them.
+//!
+//! [`ProfileService`] is what the command line runs and what standalone mounts. A standalone that makes the
+//! first administrator's password itself sets [`ProfileConfig::bootstrap`], keeps a clone of
+//! [`ProfileConfig::bootstrap_report`], and reads there whether the password is to be shown.
+
+mod config;
+mod problem;
+mod routes;
+mod state;
+mod tasks;
+
+pub mod controllers;
+pub mod models;
+pub mod views;
+
+use std::sync::Arc;
+
+use ud_config::Loader;
+use ud_db::{Db, DbError, Migrations};
+use ud_events::{Inbox, OutboxHandle};
+use ud_http::{Base, Check, Mounted, Readiness, ServiceBinary, StartError};
+use ud_kernel::Service;
+use ud_limit::Limiter;
+use utoipa::openapi::OpenApi;
+
+pub use config::ProfileConfig;
+pub use models::{Bootstrap, BootstrapOutcome, BootstrapReport};
+pub use state::ProfileState;
+
+use models::{AccountFlow, BootstrapFlow, RegistrationFlow, Rights, Sweeper};
+
+/// The tables of this service. Those of its events are [`ud_events::MIGRATIONS`].
+pub static MIGRATIONS: Migrations = Migrations {
+    sqlite: diesel_migrations::embed_migrations!("../../migrations/profile/sqlite"),
+    postgres: diesel_migrations::embed_migrations!("../../migrations/profile/postgres"),
+    mysql: diesel_migrations::embed_migrations!("../../migrations/profile/mysql"),
+};
+
+/// Everything in this service's database.
+pub static ALL_MIGRATIONS: [&Migrations; 2] = [&MIGRATIONS, &ud_events::MIGRATIONS];
+
+/// The service, for the command line and for standalone.
+#[derive(Debug)]
+pub enum ProfileService {}
+
+impl ServiceBinary for ProfileService {
+    const SERVICE: Service = Service::Profile;
+
+    type Config = ProfileConfig;
+
+    fn load(loader: &mut Loader) -> ProfileConfig {
+        ProfileConfig::load(loader)
+    }
+
+    async fn build(config: ProfileConfig, base: Base) -> Result<Mounted, StartError> {
+        build(config, base).await
+    }
+
+    async fn migrate(config: ProfileConfig, _: Base, revert: bool) -> Result<(), StartError> {
+        let db = Db::open(&config.database.into(), Service::Profile).map_err(start_error)?;
+        db.migrate_or_revert(&ALL_MIGRATIONS, revert).await.map_err(start_error)
+    }
+
+    fn openapi() -> OpenApi {
+        views::document()
+    }
+}
+
+async fn build(config: ProfileConfig, base: Base) -> Result<Mounted, StartError> {
+    let db = Db::start(config.database, Service::Profile, &ALL_MIGRATIONS, &base.metrics)
+        .await
+        .map_err(start_error)?;
+    let limit = config.limit_registration;
+    let registrations =
+        Limiter::new("registration", limit, config.redis.as_ref(), base.clock.clone())
+            .map_err(StartError::config)?;
+    let outbox = OutboxHandle::new();
+    let (auth, role) = (base.peers.client(Service::Auth), base.peers.client(Service::Role));
+    let (clock, steps) = (base.clock.clone(), base.steps.clone());
+    let registration = RegistrationFlow::new(
+        db.clone(),
+        auth.clone(),
+        outbox.clone(),
+        clock.clone(),
+        steps.clone(),
+    );
+    let rights = Rights::new(role.clone());
+    let accounts =
+        AccountFlow::new(db.clone(), auth.clone(), rights, outbox.clone(), clock.clone(), steps);
+
+    let sweeper = Sweeper::new(db.clone(), auth, registration.clone(), clock.clone());
+    let inbox = Inbox::new(db.clone(), clock.clone());
+    let mut tasks = vec![
+        tasks::relay(&base, &db, outbox.clone()),
+        tasks::sweep(sweeper),
+        tasks::forget(inbox.clone()),
+    ];
+    tasks.extend(tasks::notices(&base, &db, outbox).await);
+    match config.bootstrap {
+        Some(bootstrap) => {
+            let (registration, report) = (registration.clone(), config.bootstrap_report);
+            let flow = BootstrapFlow::new(registration, role, clock.clone(), report);
+            tasks.push(tasks::bootstrap(flow, bootstrap));
+        }
+        None => config.bootstrap_report.tell(BootstrapOutcome::NotAsked),
+    }
+
+    let state = ProfileState {
+        db: db.clone(),
+        registration,
+        accounts,
+        registrations,
+        security_log: base.security_log.clone(),
+        revocations_pending: base.metrics.counter_vec(
+            "revocation_pending_total",
+            "Answers that carried Revocation: pending.",
+            &["operation"],
+        ),
+    };
+    Ok(Mounted {
+        service: Service::Profile,
+        prefixes: &["/api/v1/users"],
+        openapi: ("/api/v1/users/openapi.json", views::document()),
+        public: routes::public(state),
+        internal: routes::internal(inbox, clock, base.metrics.clone()),
+        guard: base.guard()?,
+        gate: base.gate.clone(),
+        readiness: Readiness::new(
+            Service::Profile,
+            vec![("database", database_check(db))],
+            base.peers.clone(),
+        ),
+        tasks,
+    })
+}
+
+/// Ready when the database answers and has every migration.
+fn database_check(db: Db) -> Check {
+    Arc::new(move || {
+        let db = db.clone();
+        Box::pin(async move { db.ready(&ALL_MIGRATIONS).await })
+    })
+}
+
+fn start_error(error: DbError) -> StartError {
+    match error {
+        DbError::Url(_) | DbError::NotCompiledIn(_) | DbError::File { .. } => {
+            StartError::config(error)
+        }
+        DbError::Migration(_) | DbError::Store(_) => StartError::internal(error),
+    }
+}

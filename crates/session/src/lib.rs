@@ -1,1 +1,218 @@
-//! Placeholder.
+#![doc = include_str!("../README.md")]
+
+pub mod config;
+pub mod controllers;
+pub mod models;
+pub mod routes;
+pub mod state;
+mod tasks;
+pub mod views;
+
+use std::{path::Path, sync::Arc};
+
+use secrecy::ExposeSecret as _;
+use ud_config::{DatabaseConfig, Durability, Loader};
+use ud_db::{Db, DbOptions, Migrations};
+use ud_events::{OutboxHandle, SqlOutbox};
+use ud_http::{Base, Mounted, Readiness, Routes, ServiceBinary, StartError, Task, TokenGuard};
+use ud_jwt::revocation::{SessionChecker, StateSource, StateUnavailable};
+use ud_kernel::{Clock, Service};
+use utoipa::OpenApi as _;
+
+use crate::{
+    config::{RedisSettings, SessionConfig, StoreConfig},
+    models::{
+        redis_connection::Unfit, redis_outbox::RedisOutbox, redis_store::RedisStore,
+        session_flow::SessionFlow, session_store::SessionStore, sqlite_lock::SqliteLock,
+        sqlite_store::SqliteStore,
+    },
+    state::SessionState,
+    views::openapi::SessionApi,
+};
+
+static MIGRATIONS: Migrations = Migrations {
+    sqlite: diesel_migrations::embed_migrations!("../../migrations/session/sqlite"),
+    // Never used: without Redis, sessions are kept in SQLite and nowhere else.
+    postgres: diesel_migrations::embed_migrations!("../../migrations/session/sqlite"),
+    mysql: diesel_migrations::embed_migrations!("../../migrations/session/sqlite"),
+};
+
+/// Migrations of the SQLite store, its outbox included.
+pub static ALL_MIGRATIONS: [&Migrations; 2] = [&MIGRATIONS, &ud_events::MIGRATIONS];
+
+/// The session service.
+pub struct SessionService;
+
+impl ServiceBinary for SessionService {
+    const SERVICE: Service = Service::Session;
+    type Config = SessionConfig;
+
+    fn load(loader: &mut Loader) -> SessionConfig {
+        SessionConfig::load(loader)
+    }
+
+    async fn build(config: SessionConfig, base: Base) -> Result<Mounted, StartError> {
+        let relay = OutboxHandle::new();
+        let (store, name, relaying) = open_store(&config, &base, &relay).await?;
+        let flow = SessionFlow::new(
+            Arc::clone(&store),
+            base.peers.client(Service::Role),
+            base.clock.clone(),
+        );
+        let state = SessionState::new(
+            Arc::clone(&store),
+            flow,
+            base.clock.clone(),
+            base.security_log.clone(),
+            &base.metrics,
+        );
+        let tasks = vec![relaying, tasks::notices(&base, Arc::clone(&store))];
+        let guard = guard(&base, &store)?;
+        let checked = Arc::clone(&store);
+        let check: ud_http::Check = Arc::new(move || {
+            let store = Arc::clone(&checked);
+            Box::pin(async move { store.check().await })
+        });
+        let (public_state, metrics) = (state.clone(), base.metrics.clone());
+        let public: Routes = Arc::new(move |cfg| routes::public(cfg, &public_state));
+        let internal: Routes = Arc::new(move |cfg| routes::internal(cfg, &state, &metrics));
+        Ok(Mounted {
+            service: Service::Session,
+            prefixes: routes::PREFIXES,
+            openapi: ("/api/v1/sessions/openapi.json", SessionApi::openapi()),
+            public,
+            internal,
+            guard,
+            gate: base.gate.clone(),
+            readiness: Readiness::new(Service::Session, vec![(name, check)], base.peers.clone()),
+            tasks,
+        })
+    }
+
+    async fn migrate(config: SessionConfig, _: Base, revert: bool) -> Result<(), StartError> {
+        let StoreConfig::Sqlite(database) = &config.store else {
+            log::info!("sessions are kept in Redis: there is nothing to migrate");
+            return Ok(());
+        };
+        // Nobody migrates under a running service.
+        let _lock = lock(database)?;
+        let db = open_database(database)?;
+        if revert {
+            db.revert_last(&ALL_MIGRATIONS)
+                .await
+                .map_err(StartError::internal)?;
+        } else {
+            db.migrate(&ALL_MIGRATIONS)
+                .await
+                .map_err(StartError::internal)?;
+        }
+        Ok(())
+    }
+
+    fn openapi() -> utoipa::openapi::OpenApi {
+        SessionApi::openapi()
+    }
+}
+
+type Opened = (Arc<dyn SessionStore>, &'static str, Task);
+
+/// The store, its name in the readiness report, and the task that sends its events.
+async fn open_store(
+    config: &SessionConfig,
+    base: &Base,
+    relay: &OutboxHandle,
+) -> Result<Opened, StartError> {
+    match &config.store {
+        StoreConfig::Redis(settings) => {
+            let store = Arc::new(open_redis(settings, base, relay).await?);
+            let outbox = RedisOutbox::new(&store, base.clock.clone());
+            Ok((store, "redis", tasks::relay(base, outbox, relay)))
+        }
+        StoreConfig::Sqlite(database) => {
+            let lock = lock(database)?;
+            let db = open_database(database)?;
+            db.register_metrics(&base.metrics);
+            if database.auto_migrate {
+                db.migrate(&ALL_MIGRATIONS)
+                    .await
+                    .map_err(StartError::internal)?;
+            }
+            let outbox = SqlOutbox::new(db.clone(), base.clock.clone());
+            let store = SqliteStore::new(db, lock, relay.clone());
+            Ok((
+                Arc::new(store),
+                "database",
+                tasks::relay(base, outbox, relay),
+            ))
+        }
+    }
+}
+
+/// A Redis that is away may come; one that is configured to lose sessions is refused in production.
+async fn open_redis(
+    settings: &RedisSettings,
+    base: &Base,
+    relay: &OutboxHandle,
+) -> Result<RedisStore, StartError> {
+    let strict = base.env.is_production();
+    let store = RedisStore::new(settings, relay.clone(), strict).map_err(StartError::config)?;
+    if settings.redis.durability == Durability::Lossy {
+        log::warn!("REDIS_DURABILITY=lossy: closes of the last second may be undone by a crash");
+    }
+    match store.fitness().await {
+        Ok(()) => {}
+        Err(Unfit::Configuration(text)) if strict => return Err(StartError::config(text)),
+        Err(unfit) => log::warn!("{unfit}"),
+    }
+    Ok(store)
+}
+
+/// The file behind an SQLite URL.
+fn lock(database: &DatabaseConfig) -> Result<SqliteLock, StartError> {
+    let url = database.url.expose_secret();
+    let path = url
+        .strip_prefix("sqlite://")
+        .or_else(|| url.strip_prefix("sqlite:"));
+    let path = path.ok_or_else(|| {
+        StartError::config(
+            "SESSION_DATABASE_URL: without REDIS_URL, sessions are kept in sqlite://PATH only",
+        )
+    })?;
+    SqliteLock::take(Path::new(path)).map_err(StartError::config)
+}
+
+fn open_database(database: &DatabaseConfig) -> Result<Db, StartError> {
+    let options = DbOptions {
+        url: database.url.clone(),
+        pool_size: database.pool_size,
+        acquire_timeout: database.acquire_timeout,
+        auto_migrate: database.auto_migrate,
+        migration_url: database.migration_url.clone(),
+    };
+    Db::open(&options, Service::Session).map_err(StartError::config)
+}
+
+/// The process's shared guard in standalone; alone, one that asks the store itself, not over HTTP.
+fn guard(base: &Base, store: &Arc<dyn SessionStore>) -> Result<TokenGuard, StartError> {
+    if base.standalone {
+        return base.guard();
+    }
+    let checker = SessionChecker::local(state_source(Arc::clone(store), base.clock.clone()));
+    Ok(base
+        .guard_with(base.key_source()?, checker)
+        .with_log(base.security_log.clone()))
+}
+
+/// Answers about sessions straight from `store`, for verifiers in the same process.
+#[must_use]
+pub fn state_source(store: Arc<dyn SessionStore>, clock: Clock) -> StateSource {
+    Arc::new(move |id, token| {
+        let (store, now) = (Arc::clone(&store), clock.now());
+        Box::pin(async move {
+            store.state(id, token, now).await.map_err(|error| {
+                log::warn!("session state: {error}");
+                StateUnavailable
+            })
+        })
+    })
+}

@@ -1,1 +1,7 @@
-fn main() {}
+//! All five services in one process.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    standalone::main()
+}

@@ -186,7 +186,7 @@ table! {
         "Base address of audit's internal listener.";
     PROFILE_URL, SHARED.example("http://127.0.0.1:8105"),
         "Base address of profile's internal listener.";
-    IDENTITY_KEY_FILE, Line::own("IDENTITY_KEY_FILE").example("./keys/identity.json"),
+    IDENTITY_KEY_FILE, Line::own("IDENTITY_KEY_FILE"),
         "Private key (Ed25519, JWK) by which one service proves to the others who it is; `keygen` makes it. Required in production.";
     IDENTITY_PEERS_FILE, SHARED.example("./keys/peers.json"),
         "JWK set of the services' public keys, `kid` is the service's name. Required in production.";

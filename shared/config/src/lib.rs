@@ -7,6 +7,7 @@ mod limit;
 mod loader;
 mod placeholder;
 mod sections;
+mod source;
 mod transport;
 mod unknown;
 

@@ -6,7 +6,7 @@ use ud_kernel::Service;
 
 use crate::{
     Problem, keys,
-    loader::{Origin, Value, shown},
+    source::{Origin, Value, shown},
 };
 
 /// Prefixes that are ours beside those of the services.
@@ -32,7 +32,7 @@ pub(crate) fn find(values: &BTreeMap<String, Value>) -> Vec<Problem> {
         .filter(|(name, value)| {
             let ours = match value.origin {
                 Origin::DotEnv => !FOREIGN.iter().any(|prefix| name.starts_with(prefix)),
-                Origin::Environment => is_ours(name) && !value.is_empty(),
+                Origin::Environment => is_ours(name) && !value.text.is_empty(),
             };
             ours && known.binary_search(name).is_err()
         })

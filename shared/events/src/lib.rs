@@ -1,1 +1,32 @@
-//! Placeholder.
+#![doc = include_str!("../README.md")]
+
+mod backoff;
+mod batch;
+mod envelope;
+mod inbox;
+mod new_event;
+mod notices;
+pub mod outbox;
+mod personal;
+mod receive;
+mod relay;
+pub mod schema;
+mod sql_events;
+mod transport;
+mod types;
+
+pub use batch::{Batch, BatchError, MAX_BATCH_BYTES, parse_batch};
+pub use envelope::{EnvelopeError, Event, EventData, MAX_EVENT_BYTES, Outcome};
+pub use inbox::{ApplyError, Inbox};
+pub use new_event::NewEvent;
+pub use notices::record_notices;
+pub use outbox::{Claimed, Outbox, OutboxError, OutboxHandle, Postponed, SqlOutbox};
+pub use personal::MASK;
+pub use receive::events_resource;
+pub use relay::{LEASE, Relay, Step};
+pub use schema::MIGRATIONS;
+pub use sql_events::SqlEvents;
+pub use transport::{
+    BATCH_CONTENT_TYPE, EVENTS_PATH, HttpTransport, MAX_BATCH, Receipt, Transport, TransportError,
+};
+pub use types::EventType;

@@ -1,7 +1,13 @@
 //! The command line of a service: `serve` (default), `migrate [--revert]`, `check-config`, `healthcheck`,
 //! `openapi`, `keygen`.
 
-use std::{future::Future, path::PathBuf, process::ExitCode, time::Duration};
+use std::{
+    future::Future,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    path::PathBuf,
+    process::ExitCode,
+    time::Duration,
+};
 
 use clap::{Parser, Subcommand};
 use tokio::signal::unix::{SignalKind, signal};
@@ -94,7 +100,11 @@ pub fn run<S: ServiceBinary>() -> ExitCode {
             })
         }),
         Command::CheckConfig => configured::<S, _>(|_, _| print("configuration: ok")),
-        Command::Healthcheck => configured::<S, _>(|_, common| block_on(healthcheck(common.http))),
+        Command::Healthcheck => configured::<S, _>(|_, common| {
+            let http = common.http;
+            let address = SocketAddr::new(http.internal_bind, http.internal_port);
+            block_on(healthcheck(address, http.tls.is_some()))
+        }),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -174,17 +184,17 @@ pub async fn stop_requested() {
     }
 }
 
-async fn healthcheck(http: HttpConfig) -> Result<(), StartError> {
-    let host = if http.internal_bind.is_unspecified() {
-        std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST)
-    } else {
-        http.internal_bind
+/// Asks `/healthz` at `address` of this machine.
+///
+/// # Errors
+/// If it does not answer 200.
+pub async fn healthcheck(address: SocketAddr, tls: bool) -> Result<(), StartError> {
+    let ip = match address.ip() {
+        ip if !ip.is_unspecified() => ip,
+        _ => IpAddr::V4(Ipv4Addr::LOCALHOST),
     };
-    let scheme = if http.tls.is_some() { "https" } else { "http" };
-    let url = format!(
-        "{scheme}://{}/healthz",
-        std::net::SocketAddr::new(host, http.internal_port)
-    );
+    let scheme = if tls { "https" } else { "http" };
+    let url = format!("{scheme}://{}/healthz", SocketAddr::new(ip, address.port()));
     let client = reqwest::Client::builder()
         .no_proxy()
         .timeout(Duration::from_secs(2))

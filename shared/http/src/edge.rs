@@ -41,6 +41,8 @@ pub(crate) struct Edge {
     pub(crate) proxies: TrustedProxies,
     pub(crate) clock: Clock,
     pub(crate) tls: bool,
+    /// Level of the access log.
+    pub(crate) log_level: log::Level,
     /// Path prefixes of the services behind this listener, for the `service` label.
     pub(crate) services: Vec<(&'static str, ServiceMetrics)>,
     pub(crate) default: ServiceMetrics,
@@ -119,7 +121,7 @@ pub(crate) async fn run(
     };
     answer = match answer {
         Ok(answer) if is_bare_error(answer.response()) => {
-            Ok(ud_telemetry::sync_scope(context, || {
+            Ok(ud_telemetry::sync_scope(context.clone(), || {
                 let (req, response) = answer.into_parts();
                 let response = write_problem(&req, response, &facts);
                 ServiceResponse::new(req, response)
@@ -127,7 +129,7 @@ pub(crate) async fn run(
         }
         Ok(answer) => Ok(answer),
         // No request is left to answer with: the document goes into the error itself.
-        Err(error) => Err(ud_telemetry::sync_scope(context, || {
+        Err(error) => Err(ud_telemetry::sync_scope(context.clone(), || {
             let mut response = error.as_response_error().error_response();
             let problem = problem_of(&response);
             log_cause(&problem);
@@ -151,12 +153,15 @@ pub(crate) async fn run(
         .duration
         .with_label_values(&labels)
         .observe(elapsed.as_secs_f64());
-    log::info!(
-        target: "access",
-        request_id:% = facts.request_id, method:% = method, path = uri.path(), status = status.as_u16(),
-        duration_ms = elapsed.as_secs_f64() * 1e3;
-        "{method} {} {}", uri.path(), status.as_u16()
-    );
+    ud_telemetry::sync_scope(context, || {
+        log::log!(
+            target: "access",
+            edge.log_level,
+            method:% = method, path = uri.path(), status = status.as_u16(),
+            duration_ms = elapsed.as_secs_f64() * 1e3;
+            "{method} {} {}", uri.path(), status.as_u16()
+        );
+    });
     answer
 }
 

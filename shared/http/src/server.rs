@@ -200,23 +200,28 @@ impl Server {
             stopping: Arc::clone(&stopping),
             metrics: metrics.clone(),
         });
-        let edge = Arc::new(Edge {
-            proxies: TrustedProxies::new(&http.trusted_proxies),
-            clock,
-            tls: http.tls.is_some(),
-            services: mounted
-                .iter()
-                .flat_map(|m| {
-                    m.prefixes
-                        .iter()
-                        .map(|p| (*p, ServiceMetrics::new(m.service, &metrics)))
-                })
-                .collect(),
-            default: ServiceMetrics::new(
-                mounted.first().map_or(Service::Auth, |m| m.service),
-                &metrics,
-            ),
-        });
+        let edge = |log_level| {
+            Arc::new(Edge {
+                proxies: TrustedProxies::new(&http.trusted_proxies),
+                clock: clock.clone(),
+                tls: http.tls.is_some(),
+                log_level,
+                services: mounted
+                    .iter()
+                    .flat_map(|m| {
+                        m.prefixes
+                            .iter()
+                            .map(|p| (*p, ServiceMetrics::new(m.service, &metrics)))
+                    })
+                    .collect(),
+                default: ServiceMetrics::new(
+                    mounted.first().map_or(Service::Auth, |m| m.service),
+                    &metrics,
+                ),
+            })
+        };
+        // Internal calls are many and each belongs to a request that is logged at the front.
+        let (public_edge, edge) = (edge(log::Level::Info), edge(log::Level::Debug));
         let mounted = Arc::new(mounted);
 
         let public = PublicApp {
@@ -226,7 +231,6 @@ impl Server {
             standalone,
             health: health.clone(),
         };
-        let public_edge = Arc::clone(&edge);
         let public = HttpServer::new(move || {
             let edge = Arc::clone(&public_edge);
             let public = public.clone();

@@ -202,8 +202,11 @@ impl Base {
         TokenGuard::new(verifier, sessions)
     }
 
-    /// Keys from `JWT_SECRET_KEY` if set, otherwise from the JWKS address.
-    fn key_source(&self) -> Result<KeySource, StartError> {
+    /// Keys from `JWT_SECRET_KEY` if set, otherwise from the JWKS address, which is then followed.
+    ///
+    /// # Errors
+    /// If neither is configured, or one cannot be used.
+    pub fn key_source(&self) -> Result<KeySource, StartError> {
         if let Some(secret) = &self.tokens.shared_secret {
             let keys = KeySet::from_secret(secret.expose_secret().as_bytes());
             return keys.map(KeySource::fixed).map_err(StartError::config);

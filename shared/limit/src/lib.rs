@@ -10,7 +10,10 @@ use std::{
 };
 
 use deadpool_redis::{Config, Pool, Runtime};
-use governor::{Quota, RateLimiter, clock::Clock as _, middleware::NoOpMiddleware, state::keyed::DashMapStateStore};
+use governor::{
+    Quota, RateLimiter, clock::Clock as _, middleware::NoOpMiddleware,
+    state::keyed::DashMapStateStore,
+};
 use redis::Script;
 use secrecy::ExposeSecret as _;
 use ud_config::{Limit, RedisConfig};
@@ -110,10 +113,14 @@ impl Limiter {
     /// Seconds until it is worth trying again, at least 1.
     pub async fn check(&self, key: &str) -> Result<(), u32> {
         if let Some((pool, script)) = &self.0.redis {
-            match tokio::time::timeout(REDIS_DEADLINE, self.count_in_redis(pool, script, key)).await {
+            match tokio::time::timeout(REDIS_DEADLINE, self.count_in_redis(pool, script, key)).await
+            {
                 Ok(Ok(outcome)) => return outcome,
                 Ok(Err(e)) => log::warn!("limit {}: Redis: {e}; counting here", self.0.operation),
-                Err(_) => log::warn!("limit {}: Redis: no answer; counting here", self.0.operation),
+                Err(_) => log::warn!(
+                    "limit {}: Redis: no answer; counting here",
+                    self.0.operation
+                ),
             }
         }
         self.count_here(key)
@@ -164,7 +171,10 @@ mod tests {
     use super::*;
 
     fn limiter(clock: &Clock) -> Limiter {
-        let limit = Limit { count: 3, per: Duration::from_secs(60) };
+        let limit = Limit {
+            count: 3,
+            per: Duration::from_secs(60),
+        };
         Limiter::new("test", limit, None, clock.clone()).unwrap()
     }
 
@@ -192,7 +202,10 @@ mod tests {
             url: "redis://127.0.0.1:1/".to_owned().into(),
             durability: ud_config::Durability::Lossy,
         };
-        let limit = Limit { count: 1, per: Duration::from_secs(60) };
+        let limit = Limit {
+            count: 1,
+            per: Duration::from_secs(60),
+        };
         let clock = Clock::manual(Timestamp::from_secs(1_000_000));
         let limiter = Limiter::new("test", limit, Some(&redis), clock).unwrap();
         assert_eq!(limiter.check("a").await, Ok(()));

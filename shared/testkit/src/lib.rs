@@ -1,1 +1,34 @@
-//! Placeholder.
+#![doc = include_str!("../README.md")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "only tests use this crate: what goes wrong ends the test"
+)]
+
+mod child;
+mod database;
+mod gates;
+mod issuer;
+mod mysql;
+mod ports;
+mod postgres;
+mod process;
+mod proxy;
+mod redis;
+
+pub mod packages;
+pub mod servers;
+
+pub use child::{Child, Pipes, command, spawn, spawn_in_group};
+pub use database::{Backend, TestDatabase, databases, redis_url};
+pub use gates::{Arrival, Gate, Gates};
+pub use issuer::{AUDIENCE, ISSUER, TestIdentities, TestIssuer, new_key_ring};
+pub use ports::{free_port, free_ports};
+pub use process::{Process, http_get};
+pub use proxy::Proxy;
+pub use redis::RedisServer;
+
+/// The command that sets the `TEST_*_URL`s.
+pub const COMMAND: &str = "cargo run -p testkit -- with -- cargo nextest run";

@@ -9,7 +9,7 @@ use ipnet::IpNet;
 use ud_kernel::Service;
 use url::Url;
 
-use crate::{Loader, keys};
+use crate::{Key, Loader, keys, source::shown};
 
 /// How a service listens.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -105,11 +105,11 @@ impl HttpConfig {
 }
 
 /// A port, 0 included.
-pub(crate) fn port(loader: &mut Loader, key: &crate::Key) -> Option<u16> {
+pub(crate) fn port(loader: &mut Loader, key: &Key) -> Option<u16> {
     loader.parse(key, "a port from 0 to 65535")
 }
 
-fn port_or_default(loader: &mut Loader, key: &crate::Key, default: u16) -> u16 {
+fn port_or_default(loader: &mut Loader, key: &Key, default: u16) -> u16 {
     port(loader, key).unwrap_or(default)
 }
 
@@ -125,7 +125,7 @@ fn load_tls(loader: &mut Loader) -> Option<TlsConfig> {
     }
 }
 
-fn list(loader: &mut Loader, key: &crate::Key) -> Vec<String> {
+fn list(loader: &mut Loader, key: &Key) -> Vec<String> {
     let text = loader.text(key).unwrap_or_default();
     let entries = text.split(',').map(str::trim);
     entries
@@ -141,15 +141,12 @@ fn load_proxies(loader: &mut Loader) -> Vec<IpNet> {
         match net.or_else(|| entry.parse::<IpAddr>().ok().map(IpNet::from)) {
             None => loader.problem(
                 &keys::TRUSTED_PROXIES,
-                format!(
-                    "{} is not an address or network",
-                    crate::loader::shown(&entry)
-                ),
+                format!("{} is not an address or network", shown(&entry)),
             ),
             // Everybody would choose the address under which limits count them.
             Some(net) if net.prefix_len() == 0 => loader.problem(
                 &keys::TRUSTED_PROXIES,
-                format!("{} trusts everybody", crate::loader::shown(&entry)),
+                format!("{} trusts everybody", shown(&entry)),
             ),
             Some(net) => proxies.push(net),
         }
@@ -169,7 +166,7 @@ fn load_origins(loader: &mut Loader) -> Vec<String> {
                 &keys::CORS_ALLOWED_ORIGINS,
                 format!(
                     "{} is not an exact origin such as https://app.example.com",
-                    crate::loader::shown(&entry)
+                    shown(&entry)
                 ),
             ),
             Some(url) => {

@@ -1,44 +1,26 @@
 //! Looks keys up and collects what is wrong.
 
+mod lookup;
+mod secrets;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     ffi::OsString,
     fmt,
     fs::File,
-    io::Read as _,
     ops::RangeInclusive,
     path::{Path, PathBuf},
     str::FromStr,
 };
 
-use secrecy::{ExposeSecret as _, SecretString, zeroize::Zeroizing};
+use secrecy::zeroize::Zeroizing;
 use url::Url;
 
 use crate::{
-    AppEnv, ConfigErrors, Key, KeyRing, Limit, Problem, Scope, keys, placeholder, transport,
-    unknown,
+    AppEnv, ConfigErrors, Key, Limit, Problem, keys,
+    source::{self, Origin, Value, shown},
+    transport, unknown,
 };
-
-/// Largest secret file that is read.
-const MAX_SECRET_FILE: u64 = 64 * 1024;
-
-/// Where a value was set.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Origin {
-    Environment,
-    DotEnv,
-}
-
-pub(crate) struct Value {
-    text: Zeroizing<String>,
-    pub(crate) origin: Origin,
-}
-
-/// A value and the full name under which it was found.
-pub(crate) struct Found {
-    pub(crate) name: String,
-    pub(crate) text: Zeroizing<String>,
-}
 
 /// Reads keys, and remembers every problem until [`Loader::finish`]. A faulty value never stops it: what is
 /// answered instead is of no use but lets the rest be read.
@@ -95,7 +77,11 @@ impl Loader {
             }
         }
         if let Some(path) = dotenv {
-            loader.read_dotenv(path);
+            let (lines, problems) = source::read_dotenv(path);
+            loader.problems = problems;
+            for (name, text) in lines {
+                loader.set(name, text, Origin::DotEnv);
+            }
         }
         loader
     }
@@ -186,31 +172,6 @@ impl Loader {
         self.require(key, flag).is_some_and(|flag| flag.0)
     }
 
-    /// A secret, from the key itself or the file that `<name>_FILE` names. Placeholders are refused.
-    pub fn secret(&mut self, key: &Key) -> Option<SecretString> {
-        let found = self.find(key)?;
-        if placeholder::is_placeholder(&found.text) {
-            self.report(
-                found.name,
-                "is a placeholder; set a secret made for this purpose",
-            );
-            return None;
-        }
-        Some(found.text.as_str().into())
-    }
-
-    /// Key material of at least `min` bytes: a secret that must not serve two purposes.
-    pub(crate) fn key_material(&mut self, key: &Key, min: usize) -> Option<SecretString> {
-        let secret = self.secret(key)?;
-        let bytes = secret.expose_secret().as_bytes();
-        if bytes.len() < min {
-            self.problem(key, format!("is shorter than {min} bytes"));
-            return None;
-        }
-        self.remember(key.name.to_string(), bytes);
-        Some(secret)
-    }
-
     /// An `http` or `https` address of another system, without user, query and fragment. In production
     /// plain `http` only to loopback or to what `ALLOW_PLAINTEXT` lists.
     pub fn address(&mut self, key: &Key) -> Option<Url> {
@@ -252,23 +213,6 @@ impl Loader {
             "`count/seconds`, both whole numbers from 1, seconds at most 86400",
         );
         self.require(key, limit).unwrap_or(Limit::ONE_A_SECOND)
-    }
-
-    /// A ring of 32-byte keys.
-    pub fn key_ring(&mut self, key: &Key) -> Option<KeyRing> {
-        let found = self.find(key)?;
-        match found.text.parse::<KeyRing>() {
-            Ok(ring) => {
-                for (id, bytes) in ring.iter() {
-                    self.remember(format!("{} ({id})", found.name), bytes);
-                }
-                Some(ring)
-            }
-            Err(error) => {
-                self.report(found.name, error.to_string());
-                None
-            }
-        }
     }
 
     /// Reports `key` as missing when `value` is `None` and nothing else is wrong with it.
@@ -321,48 +265,6 @@ impl Loader {
         })
     }
 
-    /// The value under the names of `key`, none if it is unset or unusable (then there is a problem).
-    pub(crate) fn find(&mut self, key: &Key) -> Option<Found> {
-        for name in self.names(key) {
-            let file_name = format!("{name}_FILE");
-            let direct = self.value(&name);
-            let file = self.value(&file_name).filter(|_| key.secret);
-            if self.not_text.contains(&name) {
-                self.report(name, "is not UTF-8");
-                return None;
-            }
-            match (direct, file) {
-                (None, None) => {}
-                (Some(text), None) => {
-                    if text.chars().any(char::is_control) {
-                        self.report(name, "has a control character in it");
-                        return None;
-                    }
-                    return Some(Found { name, text });
-                }
-                (None, Some(path)) => {
-                    let text = self.read_secret(&file_name, Path::new(path.as_str()))?;
-                    return Some(Found { name, text });
-                }
-                (Some(_), Some(_)) => {
-                    self.report(name, format!("is set twice: remove it or {file_name}"));
-                    return None;
-                }
-            }
-        }
-        None
-    }
-
-    /// Whether `key` is set at all, right or wrong.
-    pub(crate) fn is_set(&self, key: &Key) -> bool {
-        self.names(key).iter().any(|name| {
-            let file = key.secret.then(|| format!("{name}_FILE"));
-            self.value(name).is_some()
-                || self.not_text.contains(name)
-                || file.is_some_and(|file| self.value(&file).is_some())
-        })
-    }
-
     /// Reports the plain connection of `key` to `url`'s host, in production, unless it is allowed.
     pub(crate) fn refuse_plaintext(&mut self, key: &Key, url: &Url) {
         let host = url.host_str().unwrap_or_default().to_owned();
@@ -393,138 +295,10 @@ impl Loader {
         }
     }
 
-    fn remember(&mut self, name: String, bytes: &[u8]) {
-        if self.material.iter().any(|(other, _)| *other == name) {
-            return;
-        }
-        let twin = self
-            .material
-            .iter()
-            .find(|(_, seen)| seen.as_slice() == bytes);
-        if let Some((other, _)) = twin {
-            let text = format!("is the same key as {other}; no key has two uses");
-            self.report(name.clone(), text);
-        }
-        self.material.push((name, Zeroizing::new(bytes.to_vec())));
-    }
-
     fn set(&mut self, name: String, text: String, origin: Origin) {
         let text = Zeroizing::new(text);
         self.values.entry(name).or_insert(Value { text, origin });
     }
-
-    fn read_dotenv(&mut self, path: &Path) {
-        let file = shown(&path.to_string_lossy());
-        let text = match std::fs::read(path).map(String::from_utf8) {
-            Ok(Ok(text)) => Zeroizing::new(text),
-            Ok(Err(_)) => return self.report(file, "is not UTF-8"),
-            Err(error) => return self.report(file, format!("cannot be read: {}", error.kind())),
-        };
-        let mut seen = BTreeSet::new();
-        for item in dotenvy::from_read_iter(text.trim_start_matches('\u{feff}').as_bytes()) {
-            match item {
-                Ok((name, value)) => {
-                    if !seen.insert(name.clone()) {
-                        self.report(name.clone(), format!("is set twice in {file}"));
-                    }
-                    self.set(name, value, Origin::DotEnv);
-                }
-                // The error holds the line or its value, which may be a secret: only the number is told.
-                Err(dotenvy::Error::LineParse(line, _)) => {
-                    let rest = line.lines().next().unwrap_or_default().trim();
-                    let number = text
-                        .lines()
-                        .position(|l| !rest.is_empty() && l.trim().ends_with(rest));
-                    let place = number.map_or_else(String::new, |n| format!(" {}", n + 1));
-                    self.report(
-                        file.clone(),
-                        format!(
-                            "line{place} is not NAME=value (quote values that have spaces or #)"
-                        ),
-                    );
-                }
-                Err(_) => self.report(file.clone(), "cannot be read"),
-            }
-        }
-    }
-
-    fn read_secret(&mut self, name: &str, path: &Path) -> Option<Zeroizing<String>> {
-        let mut bytes = Zeroizing::new(Vec::new());
-        let read = File::open(path)
-            .and_then(|file| file.take(MAX_SECRET_FILE + 1).read_to_end(&mut bytes));
-        let file = shown(&path.to_string_lossy());
-        let complaint = match (read, std::str::from_utf8(&bytes)) {
-            (Err(error), _) => format!("{file} cannot be read: {}", error.kind()),
-            (Ok(n), _) if n as u64 > MAX_SECRET_FILE => format!("{file} is over 64 KiB"),
-            (Ok(_), Err(_)) => format!("{file} is not UTF-8"),
-            (Ok(_), Ok(text)) => {
-                // Editors and `echo` end a file with a line break that is no part of the secret.
-                let text = text.strip_suffix('\n').unwrap_or(text);
-                let text = text.strip_suffix('\r').unwrap_or(text);
-                if text.is_empty() {
-                    format!("{file} is empty")
-                } else if text.chars().any(char::is_control) {
-                    format!("{file} has a control character or a second line in it")
-                } else {
-                    return Some(Zeroizing::new(text.to_owned()));
-                }
-            }
-        };
-        self.report(name, complaint);
-        None
-    }
-
-    fn value(&self, name: &str) -> Option<Zeroizing<String>> {
-        let value = self.values.get(name).filter(|v| !v.text.is_empty())?;
-        Some(value.text.clone())
-    }
-
-    /// The value of a shared key without any complaint.
-    fn peek(&self, key: &Key) -> Option<&str> {
-        let value = self.values.get(key.name.as_ref())?;
-        Some(value.text.as_str()).filter(|text| !text.is_empty())
-    }
-
-    /// The names `key` goes by here, the first wins.
-    fn names(&self, key: &Key) -> Vec<String> {
-        let mut names = vec![key.name.to_string()];
-        if let Scope::PerService { alone: Some(alone) } = key.scope
-            && !self.standalone
-            && key.name != alone
-        {
-            names.push(alone.to_owned());
-        }
-        names
-    }
-
-    /// The name under which `key` is set, else its first.
-    fn found_name(&self, key: &Key) -> String {
-        self.names(key)
-            .into_iter()
-            .find(|name| {
-                self.value(name).is_some() || self.value(&format!("{name}_FILE")).is_some()
-            })
-            .unwrap_or_else(|| key.name.to_string())
-    }
-
-    fn is_faulty(&self, key: &Key) -> bool {
-        let names = self.names(key);
-        self.problems.iter().any(|problem| {
-            let stem = problem.key.strip_suffix("_FILE").unwrap_or(&problem.key);
-            names
-                .iter()
-                .any(|name| name == stem || *name == problem.key)
-        })
-    }
-}
-
-/// A value for an error message: escaped, and cut to 64 characters.
-pub(crate) fn shown(text: &str) -> String {
-    let mut cut: String = text.chars().take(64).collect();
-    if cut.len() < text.len() {
-        cut.push('…');
-    }
-    format!("`{}`", cut.escape_debug())
 }
 
 struct Flag(bool);
@@ -538,11 +312,5 @@ impl FromStr for Flag {
             "false" | "0" | "no" | "off" => Ok(Self(false)),
             _ => Err(()),
         }
-    }
-}
-
-impl Value {
-    pub(crate) fn is_empty(&self) -> bool {
-        self.text.is_empty()
     }
 }

@@ -1,0 +1,43 @@
+# `make test` is what CI runs; the other targets are its parts and what daily work needs.
+.PHONY: help run dev test test-long check fmt openapi
+
+NEXTEST := $(shell command -v cargo-nextest 2>/dev/null)
+RUN_TESTS := $(if $(NEXTEST),cargo nextest run --workspace --no-fail-fast,cargo test --workspace --no-fail-fast)
+
+help:
+	@echo "make run    standalone on SQLite, http://127.0.0.1:8080"
+	@echo "make dev    the five services behind NGINX, on PostgreSQL and Redis"
+	@echo "make test   every test of the first tier; installs missing servers where it may"
+	@echo "make check  formatting, lints, documentation, crate boundaries"
+
+run:
+	cargo run
+
+dev: tools
+	cargo build --workspace --bins
+	cargo run --quiet -p testkit -- with -- cargo run --quiet -p end-to-end --bin platform
+
+check:
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --document-private-items
+	scripts/check-boundaries
+
+.PHONY: tools
+tools:
+	scripts/install-test-tools
+
+test: tools
+	cargo build --workspace --bins --tests
+	cargo run --quiet -p testkit -- with -- $(RUN_TESTS)
+
+test-long: tools
+	cargo build --workspace --bins --tests
+	TEST_LONG=1 cargo run --quiet -p testkit -- with -- $(RUN_TESTS)
+
+fmt:
+	cargo fmt --all
+
+# Writes docs/openapi anew after an intended change of the API.
+openapi:
+	UPDATE_DOCS=1 cargo test -p standalone --test documents

@@ -1,0 +1,103 @@
+//! `GET /api/v1/audits`
+
+use actix_web::{HttpResponse, web};
+use ud_http::{Authed, OwnOr, Problem, Refused, Scope, permissions::AuditsRead};
+use ud_kernel::{Code, Cursor, FieldError, check_line};
+
+use super::note_read;
+use crate::{
+    models::{
+        record::{MAX_ACTION, MAX_TARGET_ID, is_storable},
+        record_store::RecordFilter,
+    },
+    state::AuditState,
+    views::audit::{AuditListResponse, AuditResponse, ListAuditsQuery},
+};
+
+/// The place of a page's last record.
+type Position = Cursor<i64>;
+
+const DEFAULT_LIMIT: u16 = 50;
+const MAX_LIMIT: u16 = 200;
+
+/// Records, newest first: with `audits:read` everybody's, otherwise what the caller did, whatever the filters
+/// say.
+#[utoipa::path(
+    get,
+    path = "/api/v1/audits",
+    operation_id = "list_audits",
+    tag = "audits",
+    params(ListAuditsQuery),
+    security(("bearer" = [])),
+    responses(
+        (status = 200, description = "One page", body = AuditListResponse),
+        Refused<400>, Refused<401>, Refused<503>,
+    )
+)]
+pub async fn list_audits(
+    state: web::Data<AuditState>,
+    authed: Authed<OwnOr<AuditsRead>>,
+    query: web::Query<ListAuditsQuery>,
+) -> Result<HttpResponse, Problem> {
+    let (limit, mut filter) = read_query(query.into_inner())?;
+    if let Scope::Own(own) = authed.scope() {
+        filter.actor_id = Some(own);
+    }
+    let of_others = filter.actor_id != Some(authed.user_id());
+    let (records, more) = state.flow.list(filter, usize::from(limit)).await?;
+    if of_others {
+        note_read(
+            &state,
+            &authed,
+            "operation",
+            "GET /api/v1/audits".to_owned(),
+        );
+    }
+    let next_cursor = records
+        .last()
+        .filter(|_| more)
+        .map(|r| Cursor(r.seq).encode());
+    let items = records.into_iter().map(AuditResponse::from).collect();
+    Ok(HttpResponse::Ok().json(AuditListResponse { items, next_cursor }))
+}
+
+/// Refuses what a database would choke on, and what could only ever find nothing.
+fn read_query(query: ListAuditsQuery) -> Result<(u16, RecordFilter), Problem> {
+    let limit = query.limit.unwrap_or(DEFAULT_LIMIT);
+    if !(1..=MAX_LIMIT).contains(&limit) {
+        return Err(invalid("limit", "must be 1 to 200"));
+    }
+    let texts = [
+        ("target_id", &query.target_id, MAX_TARGET_ID),
+        ("action", &query.action, MAX_ACTION),
+    ];
+    for (name, text, max) in texts {
+        if let Some(text) = text {
+            check_line(name, text, max).map_err(|e| invalid(name, &e.detail))?;
+        }
+    }
+    for (name, at) in [("from", query.from), ("to", query.to)] {
+        if at.is_some_and(|at| !is_storable(at)) {
+            return Err(invalid(name, "must be in the years 1000 to 9999"));
+        }
+    }
+    let position = query.cursor.as_deref().map(Position::decode).transpose();
+    let position = position.map_err(|_| Problem::new(Code::RequestInvalidCursor))?;
+    let filter = RecordFilter {
+        actor_id: query.actor_id,
+        target_id: query.target_id,
+        action: query.action,
+        from: query.from,
+        to: query.to,
+        before: position.map(|cursor| cursor.0),
+    };
+    Ok((limit, filter))
+}
+
+fn invalid(name: &str, detail: &str) -> Problem {
+    Problem::new(Code::RequestInvalidParameter).field(FieldError::new(
+        name,
+        "parameter.invalid",
+        detail,
+    ))
+}

@@ -1,0 +1,49 @@
+//! What can go wrong with the audit log, without HTTP in it, and the one mapping to problem documents.
+
+use ud_db::{StoreError, TxError};
+use ud_http::Problem;
+use ud_kernel::Code;
+
+/// Why an audit operation failed.
+#[derive(Debug, thiserror::Error)]
+pub enum AuditError {
+    /// No such record, or not the caller's to see.
+    #[error("no such record")]
+    NotFound,
+    /// The action is the name of one of the platform's own events.
+    #[error("the action is reserved")]
+    ActionReserved,
+    /// The Idempotency-Key came with another body.
+    #[error("the idempotency key was used with another body")]
+    KeyReused,
+    /// The log cannot hold it exactly as it is.
+    #[error("cannot be recorded: {0}")]
+    Unrecordable(&'static str),
+    /// The database.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl TxError for AuditError {
+    fn store(&self) -> Option<&StoreError> {
+        match self {
+            Self::Store(error) => Some(error),
+            _ => None,
+        }
+    }
+}
+
+impl From<AuditError> for Problem {
+    fn from(error: AuditError) -> Self {
+        match error {
+            AuditError::NotFound => Self::new(Code::AuditRecordNotFound),
+            AuditError::ActionReserved => Self::new(Code::AuditActionReserved),
+            AuditError::KeyReused => Self::new(Code::RequestIdempotencyKeyReused),
+            AuditError::Unrecordable(_) => Self::internal(error),
+            AuditError::Store(error) if error.is_temporary() => {
+                Self::new(Code::ServerStoreUnavailable).cause(error)
+            }
+            AuditError::Store(error) => Self::internal(error),
+        }
+    }
+}

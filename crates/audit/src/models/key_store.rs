@@ -1,0 +1,91 @@
+//! All queries of Idempotency-Keys and of the secrets they are stored under.
+
+use diesel::prelude::*;
+use ud_db::{DbConn, StoreError, sql::Bind};
+use ud_idempotency::Claim;
+use ud_kernel::{RecordId, Timestamp};
+
+use super::schema::{idempotency_keys, server_keys};
+
+/// Most keys forgotten for each one that is remembered: more than come in, and never so many that forgetting
+/// them takes longer than a statement may.
+const FORGOTTEN_AT_ONCE: i64 = 16;
+
+/// Fingerprint and record of an Idempotency-Key that is still remembered.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn find_key(
+    conn: &mut DbConn,
+    claim: &Claim,
+    now: Timestamp,
+) -> Result<Option<(String, RecordId)>, StoreError> {
+    let query = idempotency_keys::table
+        .find(&claim.id)
+        .filter(idempotency_keys::expires_at.gt(Bind(now)))
+        .select((idempotency_keys::fingerprint, idempotency_keys::record_id));
+    Ok(query.first(conn).optional()?)
+}
+
+/// Remembers what a key's request made, and forgets some of the keys whose time is over.
+///
+/// # Errors
+/// [`StoreError::Conflict`] if another request with the same key was first.
+pub fn insert_key(
+    conn: &mut DbConn,
+    claim: &Claim,
+    record: RecordId,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let mut over: Vec<String> = idempotency_keys::table
+        .filter(idempotency_keys::expires_at.le(Bind(now)))
+        .order(idempotency_keys::expires_at)
+        .limit(FORGOTTEN_AT_ONCE)
+        .select(idempotency_keys::id)
+        .load(conn)?;
+    // The same key, a day later.
+    over.push(claim.id.clone());
+    diesel::delete(idempotency_keys::table)
+        .filter(idempotency_keys::id.eq_any(over))
+        .filter(idempotency_keys::expires_at.le(Bind(now)))
+        .execute(conn)?;
+    diesel::insert_into(idempotency_keys::table)
+        .values((
+            idempotency_keys::id.eq(&claim.id),
+            idempotency_keys::fingerprint.eq(&claim.fingerprint),
+            idempotency_keys::record_id.eq(Bind(record)),
+            idempotency_keys::expires_at.eq(Bind(claim.expires_at)),
+        ))
+        .execute(conn)
+        .map_err(|e| StoreError::from(e).or_again())?;
+    Ok(())
+}
+
+/// The secret `name`, in hex; `candidate` becomes it if there is none yet.
+///
+/// # Errors
+/// [`StoreError::Conflict`] if another replica made one at the same moment.
+pub fn server_key(
+    conn: &mut DbConn,
+    name: &str,
+    candidate: &str,
+    now: Timestamp,
+) -> Result<String, StoreError> {
+    let stored = server_keys::table
+        .find(name)
+        .select(server_keys::secret)
+        .first(conn)
+        .optional()?;
+    if let Some(secret) = stored {
+        return Ok(secret);
+    }
+    diesel::insert_into(server_keys::table)
+        .values((
+            server_keys::name.eq(name),
+            server_keys::secret.eq(candidate),
+            server_keys::created_at.eq(Bind(now)),
+        ))
+        .execute(conn)
+        .map_err(|e| StoreError::from(e).or_again())?;
+    Ok(candidate.to_owned())
+}

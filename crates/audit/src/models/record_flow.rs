@@ -1,0 +1,180 @@
+//! What is done with the audit log.
+
+use std::sync::Arc;
+
+use tokio::sync::OnceCell;
+use ud_db::{Db, StoreError};
+use ud_events::{Batch, Event, NewEvent, Receipt};
+use ud_idempotency::{Claim, IdempotencyKeys};
+use ud_kernel::{Clock, EventId, RecordId, UserId, models::Origin};
+
+use super::{
+    error::AuditError,
+    key_store,
+    record::{ClientRecord, NewRecord},
+    record_store::{self, Record, RecordFilter},
+};
+
+/// Name of the secret that Idempotency-Keys are stored under.
+const KEY_SECRET: &str = "idempotency";
+
+/// Use cases of the audit log. Clones are the same.
+#[derive(Clone)]
+pub struct RecordFlow {
+    db: Db,
+    clock: Clock,
+    keys: Arc<OnceCell<IdempotencyKeys>>,
+}
+
+impl RecordFlow {
+    /// On `db`.
+    #[must_use]
+    pub fn new(db: Db, clock: Clock) -> Self {
+        Self {
+            db,
+            clock,
+            keys: Arc::default(),
+        }
+    }
+
+    /// Records what a user asks for. With an Idempotency-Key the same request again gives the same record.
+    ///
+    /// # Errors
+    /// [`AuditError::ActionReserved`], [`AuditError::KeyReused`], or the store.
+    pub async fn create(
+        &self,
+        client: ClientRecord,
+        writer: UserId,
+        origin: &Origin,
+        key: Option<String>,
+    ) -> Result<Record, AuditError> {
+        let now = self.clock.now();
+        let record = NewRecord::of_client(&client, writer, origin, now)?;
+        let claim = match key {
+            Some(key) => Some(self.claim(&client, writer, &key).await?),
+            None => None,
+        };
+        self.db
+            .tx(move |conn| {
+                if let Some(claim) = &claim {
+                    if let Some((fingerprint, id)) = key_store::find_key(conn, claim, now)? {
+                        if fingerprint != claim.fingerprint {
+                            return Err(AuditError::KeyReused);
+                        }
+                        return record_store::find(conn, id)?.ok_or(AuditError::NotFound);
+                    }
+                    key_store::insert_key(conn, claim, record.id, now)?;
+                }
+                record_store::append(conn, std::slice::from_ref(&record), now)?;
+                record_store::find(conn, record.id)?.ok_or(AuditError::NotFound)
+            })
+            .await
+    }
+
+    /// Records the events of a batch, each once.
+    ///
+    /// # Errors
+    /// The store; the sender will send the batch again.
+    pub async fn receive(&self, batch: Batch) -> Result<Receipt, AuditError> {
+        let now = self.clock.now();
+        let mut parked = batch.parked;
+        let mut accepted: Vec<EventId> = Vec::with_capacity(batch.events.len());
+        let mut records = Vec::with_capacity(batch.events.len());
+        for event in &batch.events {
+            match record_of(event) {
+                Some(record) => {
+                    records.push(record);
+                    accepted.push(event.id);
+                }
+                None => parked.push(event.id),
+            }
+        }
+        self.db
+            .tx(move |conn| record_store::append(conn, &records, now))
+            .await?;
+        Ok(Receipt { accepted, parked })
+    }
+
+    /// Records what this service itself has to tell, the same again being the same. What can never be recorded
+    /// is logged and given up: nobody would be there to mend it.
+    ///
+    /// # Errors
+    /// The store, which may take it later.
+    pub async fn record_own(&self, events: &[NewEvent]) -> Result<(), StoreError> {
+        let now = self.clock.now();
+        let finished = events.iter().filter_map(|new| new.clone().finish().ok());
+        let records: Vec<_> = finished.filter_map(|event| record_of(&event)).collect();
+        let written: Result<usize, StoreError> = self
+            .db
+            .tx(move |conn| record_store::append(conn, &records, now))
+            .await;
+        match written {
+            Err(error) if error.is_temporary() => Err(error),
+            Err(error) => {
+                log::error!("{} own events are lost: {error}", events.len());
+                Ok(())
+            }
+            Ok(_) => Ok(()),
+        }
+    }
+
+    /// The record of that id.
+    ///
+    /// # Errors
+    /// [`AuditError::NotFound`], or the store.
+    pub async fn read(&self, id: RecordId) -> Result<Record, AuditError> {
+        self.db
+            .read(move |conn| record_store::find(conn, id)?.ok_or(AuditError::NotFound))
+            .await
+    }
+
+    /// At most `limit` records, newest first, and whether there are more.
+    ///
+    /// # Errors
+    /// The store.
+    pub async fn list(
+        &self,
+        filter: RecordFilter,
+        limit: usize,
+    ) -> Result<(Vec<Record>, bool), AuditError> {
+        let asked = i64::try_from(limit).unwrap_or(i64::MAX).saturating_add(1);
+        let mut records: Vec<Record> = self
+            .db
+            .read(move |conn| record_store::list(conn, &filter, asked).map_err(AuditError::from))
+            .await?;
+        let more = records.len() > limit;
+        records.truncate(limit);
+        Ok((records, more))
+    }
+
+    async fn claim(
+        &self,
+        client: &ClientRecord,
+        writer: UserId,
+        key: &str,
+    ) -> Result<Claim, AuditError> {
+        let keys = self.keys.get_or_try_init(|| self.load_keys()).await?;
+        let body = serde_json_canonicalizer::to_string(client)
+            .map_err(|_| AuditError::Unrecordable("no canonical form"))?;
+        // Scope: the operation and its caller (SECURITY rule 31).
+        let operation = format!("create_audit {writer}");
+        Ok(keys.claim(&operation, key, &[Some(&body)], self.clock.now()))
+    }
+
+    async fn load_keys(&self) -> Result<IdempotencyKeys, AuditError> {
+        let candidate = IdempotencyKeys::new_secret()
+            .map_err(|_| StoreError::Internal("no random bytes".to_owned()))?;
+        let now = self.clock.now();
+        let secret: String = self
+            .db
+            .tx(move |conn| key_store::server_key(conn, KEY_SECRET, &candidate, now))
+            .await?;
+        Ok(IdempotencyKeys::new(secret.as_bytes()))
+    }
+}
+
+fn record_of(event: &Event) -> Option<NewRecord> {
+    NewRecord::of_event(event)
+        .inspect_err(|e| log::error!("event {} cannot be recorded: {e}", event.id))
+        .ok()
+}

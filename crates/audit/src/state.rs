@@ -1,0 +1,14 @@
+//! What handlers need.
+
+use ud_http::SecurityLog;
+
+use crate::models::record_flow::RecordFlow;
+
+/// Clones are the same.
+#[derive(Clone)]
+pub struct AuditState {
+    /// Use cases.
+    pub flow: RecordFlow,
+    /// Takes notice of reads of other people's records.
+    pub security_log: SecurityLog,
+}

@@ -1,0 +1,4 @@
+//! Request and response bodies, and the OpenAPI document.
+
+pub mod audit;
+pub mod openapi;

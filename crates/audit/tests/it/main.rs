@@ -1,0 +1,24 @@
+//! The audit log on its three databases: its store, its use cases, and the service as clients, other services
+//! and attackers see it.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    missing_docs,
+    reason = "tests"
+)]
+
+mod access;
+mod canonical;
+mod idempotency;
+mod input;
+mod internal;
+mod migrations;
+mod notices;
+mod outage;
+mod pages;
+mod service;
+mod source;
+mod store;
+mod world;

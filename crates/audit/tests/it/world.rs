@@ -1,0 +1,135 @@
+//! A migrated database, and records to put into it.
+
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+use testkit::TestDatabase;
+use ud_db::{Db, DbOptions, StoreError};
+use ud_events::{Event, EventType, NewEvent, Outcome};
+use ud_kernel::{Clock, Service, Timestamp, UserId, models::Origin};
+use user_audit_service::{
+    MIGRATIONS,
+    models::{
+        record::{ClientRecord, NewRecord},
+        record_flow::RecordFlow,
+        record_store::{self, Record, RecordFilter},
+    },
+};
+
+pub const START: Timestamp = Timestamp::from_millis(1_700_000_000_000);
+
+pub struct World {
+    // Dropped last: the pool's connections go before the database does.
+    pub db: Db,
+    pub clock: Clock,
+    pub flow: RecordFlow,
+    pub database: TestDatabase,
+}
+
+impl World {
+    pub async fn new(database: TestDatabase) -> Self {
+        let db = open(&database.url);
+        db.migrate(MIGRATIONS).await.unwrap();
+        let clock = Clock::manual(START);
+        Self {
+            flow: RecordFlow::new(db.clone(), clock.clone()),
+            clock,
+            db,
+            database,
+        }
+    }
+
+    /// One world for each database.
+    pub async fn each() -> Vec<Self> {
+        let mut worlds = Vec::new();
+        for database in testkit::databases() {
+            worlds.push(Self::new(database).await);
+        }
+        worlds
+    }
+
+    pub async fn append(&self, records: Vec<NewRecord>) -> Result<usize, StoreError> {
+        let now = self.clock.now();
+        self.db
+            .tx(move |conn| record_store::append(conn, &records, now))
+            .await
+    }
+
+    /// The whole log, oldest first.
+    pub async fn log(&self) -> Vec<Record> {
+        whole_log(&self.db).await
+    }
+}
+
+/// A pool of its own, as another process would have.
+pub fn open(url: &str) -> Db {
+    let options = DbOptions {
+        url: url.into(),
+        pool_size: 8,
+        acquire_timeout: Duration::from_secs(20),
+        auto_migrate: false,
+        migration_url: None,
+    };
+    Db::open(&options, Service::Audit).unwrap()
+}
+
+/// Every record, oldest first.
+pub async fn whole_log(db: &Db) -> Vec<Record> {
+    let all = RecordFilter::default();
+    let read: Result<_, StoreError> = db
+        .read(move |conn| record_store::list(conn, &all, 100_000))
+        .await;
+    let mut records = read.unwrap();
+    records.reverse();
+    records
+}
+
+/// An event about a user of its own, as profile would send it.
+pub fn event() -> Event {
+    event_at(START)
+}
+
+/// The same at another time.
+pub fn event_at(time: Timestamp) -> Event {
+    let user = UserId::new(START);
+    let origin = Origin {
+        request_id: "request-1".to_owned(),
+        ip: Some("192.0.2.7".to_owned()),
+        user_agent: Some("agent".to_owned()),
+        actor_id: None,
+    };
+    NewEvent::about(
+        Service::Profile,
+        EventType::UserUpdated,
+        user,
+        1,
+        time,
+        &origin,
+    )
+    .finish()
+    .unwrap()
+}
+
+pub fn record() -> NewRecord {
+    NewRecord::of_event(&event()).unwrap()
+}
+
+pub fn records(count: usize) -> Vec<NewRecord> {
+    (0..count).map(|_| record()).collect()
+}
+
+/// What a client may ask for.
+pub fn client(action: &str) -> ClientRecord {
+    ClientRecord {
+        action: action.to_owned(),
+        actor_id: None,
+        target_type: "order".to_owned(),
+        target_id: "o-1".to_owned(),
+        outcome: Outcome::Success,
+        metadata: Some(Map::from_iter([("total".to_owned(), Value::from(12))])),
+    }
+}
+
+pub fn user() -> UserId {
+    UserId::new(START)
+}

@@ -1,0 +1,86 @@
+//! Configuration of this service, beside what all services have.
+
+use std::path::PathBuf;
+
+use ipnet::IpNet;
+use ud_config::{
+    DatabaseConfig, HttpConfig, Limit, Loader, PasswordConfig, RedisConfig, SigningConfig, keys,
+};
+use ud_db::DbOptions;
+use ud_kernel::Service;
+
+use crate::models::hash_pool::HashPoolSize;
+
+/// What auth is told.
+#[derive(Debug, Clone)]
+pub struct AuthConfig {
+    /// Where its database is.
+    pub database: DatabaseConfig,
+    /// How tokens are made.
+    pub signing: SigningConfig,
+    /// What is asked of passwords.
+    pub password: PasswordConfig,
+    /// Where attempts are counted in common; in the process without it.
+    pub redis: Option<RedisConfig>,
+    /// How often things may be done.
+    pub limits: AuthLimits,
+    /// Peers that may validate tokens without a limit.
+    pub trusted_proxies: Vec<IpNet>,
+    /// Threads that hash passwords.
+    pub hash_pool: HashPoolSize,
+    /// Where key rings are kept that the configuration does not give (development and standalone).
+    pub keys_dir: PathBuf,
+}
+
+/// How often things may be done.
+#[derive(Debug, Clone, Copy)]
+pub struct AuthLimits {
+    /// Logins of one address.
+    pub login: Limit,
+    /// Failed logins of one account, and of one address.
+    pub login_failures: Limit,
+    /// Password changes of one user.
+    pub password_change: Limit,
+    /// Refreshes of one address.
+    pub refresh: Limit,
+    /// Validations of one address.
+    pub validate: Limit,
+}
+
+impl AuthConfig {
+    /// Reads it; problems are collected in `loader`.
+    pub fn load(loader: &mut Loader) -> Self {
+        let data = loader
+            .text(&keys::DATA_DIR)
+            .filter(|_| loader.is_standalone());
+        Self {
+            database: DatabaseConfig::load(loader, Service::Auth),
+            signing: SigningConfig::load(loader, Service::Auth),
+            password: PasswordConfig::load(loader, Service::Auth),
+            redis: RedisConfig::load(loader, Service::Auth),
+            limits: AuthLimits {
+                login: loader.limit(&keys::LIMIT_LOGIN),
+                login_failures: loader.limit(&keys::LIMIT_LOGIN_FAILURES),
+                password_change: loader.limit(&keys::LIMIT_PASSWORD_CHANGE),
+                refresh: loader.limit(&keys::LIMIT_REFRESH),
+                validate: loader.limit(&keys::LIMIT_VALIDATE),
+            },
+            trusted_proxies: HttpConfig::load(loader, Service::Auth).trusted_proxies,
+            hash_pool: HashPoolSize::per_core(),
+            keys_dir: PathBuf::from(data.unwrap_or_else(|| "./data".to_owned())).join("keys"),
+        }
+    }
+
+    /// How to open the database.
+    #[must_use]
+    pub fn db_options(&self) -> DbOptions {
+        let database = &self.database;
+        DbOptions {
+            url: database.url.clone(),
+            pool_size: database.pool_size,
+            acquire_timeout: database.acquire_timeout,
+            auto_migrate: database.auto_migrate,
+            migration_url: database.migration_url.clone(),
+        }
+    }
+}

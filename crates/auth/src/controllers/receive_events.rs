@@ -1,0 +1,27 @@
+//! `POST /internal/v1/events`
+
+use ud_events::{Batch, Receipt};
+use ud_http::Problem;
+
+use crate::{
+    models::{credential_flow, error::AuthError},
+    state::AuthState,
+};
+
+/// Applies what profile tells of its users.
+///
+/// # Errors
+/// 503 if the database does not answer; the batch is sent again.
+pub async fn receive_events(state: &AuthState, batch: Batch) -> Result<Receipt, Problem> {
+    let now = state.clock.now();
+    let receipt = state
+        .inbox
+        .receive(batch, move |conn, event| {
+            credential_flow::apply_event(conn, event, now)
+        })
+        .await
+        .map_err(AuthError::from)?;
+    // An epoch may have been raised, which the session service is to hear at once.
+    state.outbox.wake();
+    Ok(receipt)
+}

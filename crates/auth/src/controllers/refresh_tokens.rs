@@ -1,0 +1,42 @@
+//! `POST /api/v1/auth/refresh`
+
+use actix_web::web;
+use ud_http::{ClientAddress, Json, Problem, Refused, RequestOrigin};
+
+use super::within;
+use crate::{
+    models::refresh_flow,
+    state::AuthState,
+    views::{RefreshRequest, TokenResponse},
+};
+
+/// Exchanges a refresh token.
+#[utoipa::path(
+    post,
+    path = "/api/v1/auth/refresh",
+    tag = "auth",
+    description = "Exchanges a refresh token for new tokens with the user's present roles. Each refresh token is good once; repeated within ten seconds it gives the same successor, later it closes the session. After a 503 the same token works again.",
+    request_body = RefreshRequest,
+    responses(
+        (status = 200, description = "New tokens", body = TokenResponse),
+        Refused<400>, Refused<401>, Refused<408>, Refused<413>, Refused<415>, Refused<422>, Refused<429>, Refused<503>,
+    )
+)]
+pub async fn refresh_tokens(
+    state: web::Data<AuthState>,
+    address: ClientAddress,
+    origin: RequestOrigin,
+    body: Json<RefreshRequest>,
+) -> Result<web::Json<TokenResponse>, Problem> {
+    let origin = origin.0;
+    within(
+        &state,
+        &state.limiters.refresh,
+        &address.bucket(),
+        "POST /api/v1/auth/refresh",
+        &origin,
+    )
+    .await?;
+    let tokens = refresh_flow::refresh(&state, &body.0.refresh_token, origin).await?;
+    Ok(web::Json(tokens.into()))
+}

@@ -1,0 +1,125 @@
+//! Key rings in files, for development and standalone, where none is configured: made at the first start,
+//! readable by their owner alone. In production the rings are configured.
+
+use std::{
+    fs::{self, DirBuilder, File, OpenOptions},
+    io::{self, Write as _},
+    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
+    path::Path,
+};
+
+use aws_lc_rs::rand;
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use ud_config::KeyRing;
+use zeroize::Zeroizing;
+
+/// The ring in `dir/name`; if there is no such file, one is made with a new key.
+///
+/// # Errors
+/// If the file can be neither read nor made, or holds no ring.
+pub fn load_or_create(dir: &Path, name: &str) -> io::Result<KeyRing> {
+    let path = dir.join(name);
+    match fs::read_to_string(&path) {
+        Ok(text) => parse(&path, Zeroizing::new(text).trim()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => create(dir, name, &path),
+        Err(error) => Err(named(&path, error)),
+    }
+}
+
+fn create(dir: &Path, name: &str, path: &Path) -> io::Result<KeyRing> {
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(dir)
+        .map_err(|e| named(dir, e))?;
+    let mut key = Zeroizing::new([0_u8; 32]);
+    rand::fill(key.as_mut_slice()).map_err(|_| io::Error::other("no random bytes"))?;
+    let text = Zeroizing::new(format!("k1:{}", URL_SAFE_NO_PAD.encode(key.as_slice())));
+    let written = write_new(dir, name, &text);
+    match written {
+        // Another process made it at the same moment: its key counts.
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            let text = Zeroizing::new(fs::read_to_string(path).map_err(|e| named(path, e))?);
+            parse(path, text.trim())
+        }
+        Err(error) => Err(named(path, error)),
+        Ok(()) => parse(path, &text),
+    }
+}
+
+/// Writes the whole file under another name and links it to its own: whoever reads it finds all of it or
+/// nothing, even after a crash.
+fn write_new(dir: &Path, name: &str, text: &str) -> io::Result<()> {
+    let mut unique = [0_u8; 8];
+    rand::fill(&mut unique).map_err(|_| io::Error::other("no random bytes"))?;
+    let draft = dir.join(format!(".{name}.{}", URL_SAFE_NO_PAD.encode(unique)));
+    let result = (|| {
+        let mut file = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&draft)?;
+        file.write_all(text.as_bytes())?;
+        file.sync_all()?;
+        fs::hard_link(&draft, dir.join(name))?;
+        File::open(dir)?.sync_all()
+    })();
+    // Whether or not it was linked, the draft's name is of no more use.
+    let _ = fs::remove_file(&draft);
+    result
+}
+
+fn parse(path: &Path, text: &str) -> io::Result<KeyRing> {
+    text.parse()
+        .map_err(|e| named(path, io::Error::new(io::ErrorKind::InvalidData, e)))
+}
+
+fn named(path: &Path, error: io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("{}: {error}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    #[test]
+    fn a_ring_is_made_once_and_is_its_owners_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let keys = dir.path().join("keys");
+        let first = load_or_create(&keys, "ring").unwrap();
+        let second = load_or_create(&keys, "ring").unwrap();
+        assert_eq!(first.current(), second.current());
+        let other = load_or_create(&keys, "other").unwrap();
+        assert_ne!(first.current(), other.current());
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode(&keys), 0o700);
+        assert_eq!(mode(&keys.join("ring")), 0o600);
+        assert_eq!(fs::read_dir(&keys).unwrap().count(), 2, "no drafts stay");
+    }
+
+    #[test]
+    fn those_that_start_at_once_agree() {
+        let dir = tempfile::tempdir().unwrap();
+        let rings: Vec<KeyRing> = std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..8)
+                .map(|_| scope.spawn(|| load_or_create(dir.path(), "ring").unwrap()))
+                .collect();
+            threads.into_iter().map(|t| t.join().unwrap()).collect()
+        });
+        let first = rings.first().unwrap();
+        assert!(rings.iter().all(|r| r.current() == first.current()));
+    }
+
+    #[test]
+    fn what_is_no_ring_is_an_error_that_names_the_file_only() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("ring"), "secret-text").unwrap();
+        let error = load_or_create(dir.path(), "ring").unwrap_err().to_string();
+        assert!(
+            error.contains("ring") && !error.contains("secret-text"),
+            "{error}"
+        );
+    }
+}

@@ -1,0 +1,120 @@
+//! Logging out: of one session, or of all.
+
+use serde_json::json;
+use ud_db::DbConn;
+use ud_events::{EventType, NewEvent, outbox};
+use ud_kernel::{Service, SessionId, Timestamp, UserId, models::Origin};
+
+use super::{credential_store, error::AuthError, session_calls::told_or_pending};
+use crate::state::AuthState;
+
+/// Whether the session service confirmed that sessions are closed. If not, the outbox will do it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SessionsClosed(pub bool);
+
+/// Ends one session.
+///
+/// # Errors
+/// [`AuthError::Store`] if neither the session service nor the outbox took the order.
+pub async fn log_out(
+    state: &AuthState,
+    user_id: UserId,
+    session_id: SessionId,
+    origin: &Origin,
+) -> Result<SessionsClosed, AuthError> {
+    let direct = state.calls.close_one(user_id, session_id, origin).await;
+    if told_or_pending(direct) {
+        return Ok(SessionsClosed(true));
+    }
+    let (now, event_origin) = (state.clock.now(), origin.clone());
+    state
+        .db
+        .tx(move |conn| request_logout(conn, user_id, session_id, now, &event_origin))
+        .await?;
+    state.outbox.wake();
+    Ok(SessionsClosed(false))
+}
+
+fn request_logout(
+    conn: &mut DbConn,
+    user_id: UserId,
+    session_id: SessionId,
+    now: Timestamp,
+    origin: &Origin,
+) -> Result<(), AuthError> {
+    if !credential_store::take_event_number(conn, user_id)? {
+        return Err(AuthError::CredentialNotFound);
+    }
+    let credential = credential_store::find(conn, user_id)?.ok_or(AuthError::CredentialNotFound)?;
+    let (kind, sequence) = (EventType::LogoutRequested, credential.event_seq);
+    let event = NewEvent::about(Service::Auth, kind, user_id, sequence, now, origin)
+        .details(json!({ "session_id": session_id }));
+    Ok(outbox::write(conn, event)?)
+}
+
+/// Ends every session of the user by raising the epoch.
+///
+/// # Errors
+/// [`AuthError`]; nothing is changed then.
+pub async fn log_out_everywhere(
+    state: &AuthState,
+    user_id: UserId,
+    origin: &Origin,
+) -> Result<SessionsClosed, AuthError> {
+    let (now, event_origin) = (state.clock.now(), origin.clone());
+    let epoch = state
+        .db
+        .tx(move |conn| {
+            if !credential_store::take_event_number(conn, user_id)? {
+                return Err(AuthError::CredentialNotFound);
+            }
+            raise_epoch(conn, user_id, None, now, &event_origin)
+        })
+        .await?;
+    state.outbox.wake();
+    state.steps.at("logout.epoch-raised").await;
+    let direct = state.calls.close_below(user_id, epoch, None, origin).await;
+    Ok(SessionsClosed(told_or_pending(direct)))
+}
+
+/// Raises the epoch and writes the event that says so, under the number taken before in this transaction.
+/// Gives the new epoch.
+pub(super) fn raise_epoch(
+    conn: &mut DbConn,
+    user_id: UserId,
+    except_session_id: Option<SessionId>,
+    now: Timestamp,
+    origin: &Origin,
+) -> Result<i64, AuthError> {
+    credential_store::raise_epoch(conn, user_id, now)?;
+    let credential = credential_store::find(conn, user_id)?.ok_or(AuthError::CredentialNotFound)?;
+    write_epoch_event(
+        conn,
+        user_id,
+        credential.epoch,
+        credential.event_seq,
+        except_session_id,
+        now,
+        origin,
+    )?;
+    Ok(credential.epoch)
+}
+
+pub(super) fn write_epoch_event(
+    conn: &mut DbConn,
+    user_id: UserId,
+    epoch: i64,
+    sequence: i64,
+    except_session_id: Option<SessionId>,
+    now: Timestamp,
+    origin: &Origin,
+) -> Result<(), AuthError> {
+    let mut details = serde_json::Map::from_iter([("min_epoch".to_owned(), json!(epoch))]);
+    if let Some(except) = except_session_id {
+        details.insert("except_session_id".to_owned(), json!(except));
+    }
+    let kind = EventType::CredentialsEpochRaised;
+    let event =
+        NewEvent::about(Service::Auth, kind, user_id, sequence, now, origin).details(details);
+    Ok(outbox::write(conn, event)?)
+}

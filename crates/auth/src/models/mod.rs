@@ -1,0 +1,29 @@
+//! What auth knows and decides: rules, stores, and the flows that join them with the other services.
+
+pub mod credential;
+pub mod credential_flow;
+pub mod credential_store;
+pub mod error;
+pub mod guess_limit;
+pub mod hash_pool;
+pub mod identifier;
+pub mod identifier_store;
+pub mod key_files;
+pub mod login_failure_store;
+pub mod login_flow;
+pub mod logout_flow;
+pub mod password_flow;
+pub mod password_hash;
+pub mod password_policy;
+pub mod passwords;
+pub mod refresh_flow;
+pub mod refresh_token;
+pub mod schema;
+pub mod seal;
+pub mod session_calls;
+pub mod signing_key_store;
+pub mod signing_keys;
+pub mod token_pair;
+
+#[cfg(test)]
+pub(crate) mod test_rings;

@@ -1,0 +1,234 @@
+//! Sealing of secrets at rest (SECURITY rule 30): AES-256-GCM under a ring of keys, bound to the place
+//! where the sealed value is stored.
+//!
+//! Text form: `v1.<key id>.<base64url of nonce, ciphertext and tag>`.
+
+use aws_lc_rs::{
+    aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey},
+    hkdf, hmac, rand,
+};
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use ud_config::KeyRing;
+use zeroize::Zeroizing;
+
+const VERSION: &str = "v1";
+const KEY_LEN: usize = 32;
+
+/// Where a sealed value lives and what it is for. A value moved to another place does not open.
+#[derive(Debug, Clone, Copy)]
+pub struct Place<'a> {
+    /// Table.
+    pub table: &'a str,
+    /// Column.
+    pub column: &'a str,
+    /// Key of the row.
+    pub row: &'a str,
+    /// What it is used for.
+    pub purpose: &'a str,
+}
+
+impl Place<'_> {
+    /// Each part with its length before it, so that no two places give the same bytes.
+    fn associated_data(&self) -> Vec<u8> {
+        let mut data = Vec::with_capacity(128);
+        for part in ["auth", self.table, self.column, self.row, self.purpose] {
+            data.extend_from_slice(&(part.len() as u64).to_be_bytes());
+            data.extend_from_slice(part.as_bytes());
+        }
+        data
+    }
+}
+
+/// A value could not be sealed or opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum SealError {
+    /// Sealed under a key that `KEY_ENCRYPTION_KEYS` does not contain.
+    #[error("sealed under a key that KEY_ENCRYPTION_KEYS does not contain")]
+    UnknownKey,
+    /// Not a sealed value, changed, or from another place.
+    #[error("sealed value does not open")]
+    DoesNotOpen,
+    /// The random number generator or the cipher failed.
+    #[error("cryptographic operation failed")]
+    Crypto,
+}
+
+/// Seals with the first key of its ring and opens with any.
+///
+/// The ring's keys are never used directly: each use has its own key, derived by HKDF-SHA-256 (RFC 5869),
+/// so that no key has two uses.
+#[derive(Clone, Debug)]
+pub struct Sealer {
+    ring: KeyRing,
+}
+
+impl Sealer {
+    /// From `KEY_ENCRYPTION_KEYS`.
+    #[must_use]
+    pub const fn new(ring: KeyRing) -> Self {
+        Self { ring }
+    }
+
+    /// Seals `secret` for `place`.
+    ///
+    /// # Errors
+    /// [`SealError::Crypto`].
+    pub fn seal(&self, place: Place<'_>, secret: &[u8]) -> Result<String, SealError> {
+        let (key_id, key) = self.ring.current();
+        let mut nonce = [0_u8; NONCE_LEN];
+        rand::fill(&mut nonce).map_err(|_| SealError::Crypto)?;
+        let mut sealed = secret.to_vec();
+        cipher(key)?
+            .seal_in_place_append_tag(
+                Nonce::assume_unique_for_key(nonce),
+                Aad::from(place.associated_data()),
+                &mut sealed,
+            )
+            .map_err(|_| SealError::Crypto)?;
+        let mut bytes = nonce.to_vec();
+        bytes.append(&mut sealed);
+        Ok(format!(
+            "{VERSION}.{key_id}.{}",
+            URL_SAFE_NO_PAD.encode(bytes)
+        ))
+    }
+
+    /// Opens what [`Sealer::seal`] made for the same `place`.
+    ///
+    /// # Errors
+    /// [`SealError::UnknownKey`], [`SealError::DoesNotOpen`].
+    pub fn open(&self, place: Place<'_>, sealed: &str) -> Result<Zeroizing<Vec<u8>>, SealError> {
+        let (key_id, encoded) = sealed
+            .strip_prefix(VERSION)
+            .and_then(|rest| rest.strip_prefix('.'))
+            .and_then(|rest| rest.split_once('.'))
+            .ok_or(SealError::DoesNotOpen)?;
+        let key = self.ring.get(key_id).ok_or(SealError::UnknownKey)?;
+        let bytes = URL_SAFE_NO_PAD
+            .decode(encoded)
+            .map_err(|_| SealError::DoesNotOpen)?;
+        let (nonce, ciphertext) = bytes
+            .split_first_chunk::<NONCE_LEN>()
+            .ok_or(SealError::DoesNotOpen)?;
+        let mut buffer = Zeroizing::new(ciphertext.to_vec());
+        let opened = cipher(key)?
+            .open_in_place(
+                Nonce::assume_unique_for_key(*nonce),
+                Aad::from(place.associated_data()),
+                &mut buffer,
+            )
+            .map_err(|_| SealError::DoesNotOpen)?
+            .len();
+        buffer.truncate(opened);
+        Ok(buffer)
+    }
+
+    /// A key for HMAC-SHA-256 that is used for `purpose` alone, derived from the first key of the ring.
+    ///
+    /// # Errors
+    /// [`SealError::Crypto`].
+    pub fn derive_hmac_key(&self, purpose: &str) -> Result<hmac::Key, SealError> {
+        let secret = derive(self.ring.current().1, purpose)?;
+        Ok(hmac::Key::new(hmac::HMAC_SHA256, secret.as_slice()))
+    }
+}
+
+fn cipher(key: &[u8; KEY_LEN]) -> Result<LessSafeKey, SealError> {
+    let secret = derive(key, "seal AES-256-GCM")?;
+    UnboundKey::new(&AES_256_GCM, secret.as_slice())
+        .map(LessSafeKey::new)
+        .map_err(|_| SealError::Crypto)
+}
+
+fn derive(key: &[u8; KEY_LEN], purpose: &str) -> Result<Zeroizing<[u8; KEY_LEN]>, SealError> {
+    let mut out = Zeroizing::new([0_u8; KEY_LEN]);
+    hkdf::Salt::new(hkdf::HKDF_SHA256, b"user-domain auth")
+        .extract(key)
+        .expand(&[purpose.as_bytes()], hkdf::HKDF_SHA256)
+        .and_then(|okm| okm.fill(out.as_mut_slice()))
+        .map_err(|_| SealError::Crypto)?;
+    Ok(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::models::test_rings::ring;
+
+    const PLACE: Place<'_> = Place {
+        table: "signing_keys",
+        column: "sealed_key",
+        row: "k1",
+        purpose: "sign access tokens",
+    };
+
+    #[test]
+    fn a_sealed_value_opens_in_its_place_only() {
+        let sealer = Sealer::new(ring(&["a"]));
+        let sealed = sealer.seal(PLACE, b"secret").unwrap();
+        assert_eq!(sealer.open(PLACE, &sealed).unwrap().as_slice(), b"secret");
+        let other = |change: fn(&mut Place<'static>)| {
+            let mut place = PLACE;
+            change(&mut place);
+            sealer.open(place, &sealed).unwrap_err()
+        };
+        for error in [
+            other(|p| p.table = "other"),
+            other(|p| p.column = "other"),
+            other(|p| p.row = "k2"),
+            other(|p| p.purpose = "other"),
+            // The same bytes in a row, split elsewhere.
+            other(|p| (p.table, p.column) = ("signing_key", "ssealed_key")),
+        ] {
+            assert_eq!(error, SealError::DoesNotOpen);
+        }
+    }
+
+    #[test]
+    fn the_ring_turns() {
+        let old = Sealer::new(ring(&["old"]));
+        let both = Sealer::new(ring(&["new", "old"]));
+        let new = Sealer::new(ring(&["new"]));
+        let sealed = old.seal(PLACE, b"x").unwrap();
+        assert_eq!(both.open(PLACE, &sealed).unwrap().as_slice(), b"x");
+        assert_eq!(new.open(PLACE, &sealed), Err(SealError::UnknownKey));
+        assert!(both.seal(PLACE, b"x").unwrap().starts_with("v1.new."));
+    }
+
+    #[test]
+    fn the_same_secret_sealed_twice_looks_different() {
+        let sealer = Sealer::new(ring(&["a"]));
+        assert_ne!(sealer.seal(PLACE, b"x"), sealer.seal(PLACE, b"x"));
+    }
+
+    #[test]
+    fn derived_keys_differ_by_purpose() {
+        let sealer = Sealer::new(ring(&["a"]));
+        let tag = |purpose| {
+            let key = sealer.derive_hmac_key(purpose).unwrap();
+            hmac::sign(&key, b"x").as_ref().to_vec()
+        };
+        assert_eq!(tag("one"), tag("one"));
+        assert_ne!(tag("one"), tag("two"));
+    }
+
+    proptest! {
+        #[test]
+        fn no_changed_byte_opens(secret in prop::collection::vec(any::<u8>(), 0..64), at: prop::sample::Index, with in 1_u8..128) {
+            let sealer = Sealer::new(ring(&["a"]));
+            let sealed = sealer.seal(PLACE, &secret).unwrap();
+            let mut bytes = sealed.clone().into_bytes();
+            let at = at.index(bytes.len());
+            bytes[at] ^= with;
+            let opened = String::from_utf8(bytes).ok().and_then(|text| sealer.open(PLACE, &text).ok());
+            prop_assert!(opened.is_none());
+        }
+
+        #[test]
+        fn rubbish_does_not_open(text in ".{0,80}") {
+            prop_assert!(Sealer::new(ring(&["a"])).open(PLACE, &text).is_err());
+        }
+    }
+}

@@ -1,0 +1,272 @@
+//! Auth's calls to role and to session.
+
+use std::time::Duration;
+
+use ud_http::{CallError, ServiceClient};
+use ud_kernel::{
+    Code, SessionId, Timestamp, UserId,
+    models::{
+        Access, CloseSessions, CreateSession, Origin, SessionGrant, SessionsClosed, StepSession,
+    },
+    permission,
+};
+
+use super::{credential::StoredCredential, error::AuthError, refresh_token::RefreshToken};
+
+/// A session ends after so long without a refresh, and so long after login (SECURITY rule 17).
+const ORDINARY: (Duration, Duration) = (days(14), days(30));
+/// The same while it may change or delete things of this platform.
+const PRIVILEGED: (Duration, Duration) = (hours(1), hours(12));
+
+const fn hours(n: u64) -> Duration {
+    Duration::from_secs(n * 3600)
+}
+
+const fn days(n: u64) -> Duration {
+    hours(24 * n)
+}
+
+/// How often role is asked again because its policy moved on meanwhile.
+pub const ROUNDS: usize = 3;
+
+/// How the session service refused.
+#[derive(Debug)]
+pub enum SessionRefusal {
+    /// The user's roles changed: read them again.
+    PolicyStale,
+    /// The credential's epoch is not the session's, or below what is required.
+    EpochTooOld,
+    /// Unknown, closed, expired, or closed just now.
+    Closed,
+    /// No answer, or one that makes no sense.
+    Failed(CallError),
+}
+
+impl From<CallError> for SessionRefusal {
+    fn from(error: CallError) -> Self {
+        if error.is(Code::SessionPolicyStale) {
+            Self::PolicyStale
+        } else if error.is(Code::SessionEpochTooOld) {
+            Self::EpochTooOld
+        } else if error.is(Code::SessionClosed) {
+            Self::Closed
+        } else {
+            Self::Failed(error)
+        }
+    }
+}
+
+/// Seconds a session with these permissions may idle, and live in all.
+fn lifetime(access: &Access) -> (u32, u32) {
+    let is_privileged = access.permissions.iter().any(|p| {
+        p == permission::ALL
+            || (permission::is_own(p) && (p.ends_with(":write") || p.ends_with(":delete")))
+    });
+    let (idle, absolute) = if is_privileged { PRIVILEGED } else { ORDINARY };
+    (seconds(idle), seconds(absolute))
+}
+
+fn seconds(duration: Duration) -> u32 {
+    u32::try_from(duration.as_secs()).unwrap_or(u32::MAX)
+}
+
+/// The clients, and how long access tokens live.
+#[derive(Clone)]
+pub struct SessionCalls {
+    role: ServiceClient,
+    session: ServiceClient,
+    access_ttl: Duration,
+}
+
+/// A session about to be made.
+#[derive(Debug)]
+pub struct NewSession<'a> {
+    /// Its id, chosen here, so that a repeated call makes no second session.
+    pub id: SessionId,
+    /// The credential as it was when the password was checked.
+    pub credential: &'a StoredCredential,
+    /// SHA-256 of the refresh chain's nonce.
+    pub nonce_hash: String,
+    /// Key that will tag the refresh token.
+    pub key_id: &'a str,
+    /// Now.
+    pub now: Timestamp,
+    /// Where the login came from.
+    pub origin: &'a Origin,
+}
+
+impl SessionCalls {
+    /// By these clients; access tokens live for `access_ttl` at most.
+    #[must_use]
+    pub const fn new(role: ServiceClient, session: ServiceClient, access_ttl: Duration) -> Self {
+        Self {
+            role,
+            session,
+            access_ttl,
+        }
+    }
+
+    /// What the user may do now.
+    ///
+    /// # Errors
+    /// [`AuthError::Call`].
+    pub async fn access(&self, user_id: UserId) -> Result<Access, AuthError> {
+        let path = format!("/internal/v1/users/{user_id}/access");
+        Ok(self.role.get(&path).await?)
+    }
+
+    /// Opens a session.
+    ///
+    /// # Errors
+    /// [`SessionRefusal`].
+    pub async fn create(
+        &self,
+        new: &NewSession<'_>,
+        access: &Access,
+    ) -> Result<SessionGrant, SessionRefusal> {
+        let (idle, absolute) = lifetime(access);
+        let body = CreateSession {
+            user_id: new.credential.user_id,
+            epoch: new.credential.epoch,
+            pv: access.policy_version,
+            roles: access.roles.clone(),
+            nonce_hash: new.nonce_hash.clone(),
+            key_id: new.key_id.to_owned(),
+            now: new.now,
+            access_ttl: seconds(self.access_ttl),
+            access_until: access.valid_until,
+            idle,
+            absolute,
+            amr: vec!["pwd".to_owned()],
+            origin: new.origin.clone(),
+        };
+        let path = format!("/internal/v1/sessions/{}", new.id);
+        let (_, grant) = self.session.put(&path, &body).await?;
+        Ok(grant)
+    }
+
+    /// Steps a session: the commit point of a refresh.
+    ///
+    /// # Errors
+    /// [`SessionRefusal`].
+    pub async fn step(
+        &self,
+        token: &RefreshToken,
+        epoch: i64,
+        key_id: &str,
+        access: &Access,
+        now: Timestamp,
+        origin: &Origin,
+    ) -> Result<SessionGrant, SessionRefusal> {
+        let (idle, absolute) = lifetime(access);
+        let body = StepSession {
+            session_id: token.session_id,
+            user_id: token.user_id,
+            nonce_hash: token.nonce.hash(),
+            counter: token.counter,
+            key_id: key_id.to_owned(),
+            epoch,
+            pv: access.policy_version,
+            roles: access.roles.clone(),
+            now,
+            access_ttl: seconds(self.access_ttl),
+            access_until: access.valid_until,
+            idle,
+            absolute,
+            origin: origin.clone(),
+        };
+        let (_, grant) = self
+            .session
+            .post_idempotent("/internal/v1/sessions/step", &body)
+            .await?;
+        Ok(grant)
+    }
+
+    /// Closes one session.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn close_one(
+        &self,
+        user_id: UserId,
+        session_id: SessionId,
+        origin: &Origin,
+    ) -> Result<(), CallError> {
+        self.close(&CloseSessions {
+            user_id,
+            min_epoch: None,
+            except_session_id: None,
+            session_id: Some(session_id),
+            origin: origin.clone(),
+        })
+        .await
+    }
+
+    /// Closes every session of an epoch below `min_epoch`, except one.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn close_below(
+        &self,
+        user_id: UserId,
+        min_epoch: i64,
+        except_session_id: Option<SessionId>,
+        origin: &Origin,
+    ) -> Result<(), CallError> {
+        self.close(&CloseSessions {
+            user_id,
+            min_epoch: Some(min_epoch),
+            except_session_id,
+            session_id: None,
+            origin: origin.clone(),
+        })
+        .await
+    }
+
+    async fn close(&self, body: &CloseSessions) -> Result<(), CallError> {
+        let (_, SessionsClosed { .. }) = self
+            .session
+            .post_idempotent("/internal/v1/sessions/close", body)
+            .await?;
+        Ok(())
+    }
+}
+
+/// Whether sessions were closed: a failure is logged and left to the outbox, which has the event already.
+#[must_use]
+pub fn told_or_pending(outcome: Result<(), CallError>) -> bool {
+    match outcome {
+        Ok(()) => true,
+        Err(error) => {
+            log::warn!("sessions not closed directly, the outbox will: {error}");
+            false
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sessions_that_may_change_things_live_shorter() {
+        let of = |permissions: &[&str]| {
+            lifetime(&Access {
+                roles: vec!["user".to_owned()],
+                permissions: permissions.iter().map(ToString::to_string).collect(),
+                policy_version: 1,
+                valid_until: None,
+            })
+        };
+        let ordinary = (14 * 86_400, 30 * 86_400);
+        let privileged = (3600, 12 * 3600);
+        assert_eq!(of(&[]), ordinary);
+        assert_eq!(
+            of(&["users:read", "orders:write", "orders:delete"]),
+            ordinary
+        );
+        assert_eq!(of(&["users:write"]), privileged);
+        assert_eq!(of(&["users:delete"]), privileged);
+        assert_eq!(of(&["*"]), privileged);
+    }
+}

@@ -1,0 +1,93 @@
+//! Every path of this service.
+
+use std::sync::Arc;
+
+use actix_web::{
+    Error,
+    body::MessageBody,
+    dev::{ServiceRequest, ServiceResponse},
+    middleware::{Next, from_fn},
+    web::{self, Data, ServiceConfig, get, post, put, resource},
+};
+use ud_http::{Problem, Routes};
+
+use crate::{
+    controllers::{
+        change_password::change_password,
+        create_credential::create_credential,
+        log_in::log_in,
+        log_out::log_out,
+        read_credential::read_credential,
+        read_jwks::{JWKS_PATH, read_jwks},
+        receive_events::receive_events,
+        refresh_tokens::refresh_tokens,
+        set_credential_status::set_credential_status,
+        validate_token::validate_token,
+    },
+    state::AuthState,
+};
+
+/// Path prefixes that are this service's own.
+pub const PREFIXES: &[&str] = &["/api/v1/auth", "/.well-known/jwks.json"];
+
+/// Where the OpenAPI document is.
+pub const OPENAPI: &str = "/api/v1/auth/openapi.json";
+
+/// Resources of the public listener.
+#[must_use]
+pub fn public(state: &AuthState) -> Routes {
+    let state = Data::new(state.clone());
+    Arc::new(move |cfg: &mut ServiceConfig| {
+        cfg.app_data(state.clone());
+        cfg.service(
+            web::scope("")
+                .wrap(from_fn(when_keys_are_loaded))
+                .service(resource("/api/v1/auth/login").route(post().to(log_in)))
+                .service(resource("/api/v1/auth/refresh").route(post().to(refresh_tokens)))
+                .service(resource("/api/v1/auth/logout").route(post().to(log_out)))
+                .service(resource("/api/v1/auth/validate").route(get().to(validate_token)))
+                .service(resource("/api/v1/auth/password/change").route(post().to(change_password)))
+                .service(resource(JWKS_PATH).route(get().to(read_jwks))),
+        );
+    })
+}
+
+/// Resources of the internal listener.
+#[must_use]
+pub fn internal(state: &AuthState) -> Routes {
+    let state = Data::new(state.clone());
+    Arc::new(move |cfg: &mut ServiceConfig| {
+        cfg.app_data(state.clone());
+        cfg.service(
+            resource("/internal/v1/credentials/{user_id}")
+                .route(get().to(read_credential))
+                .route(put().to(create_credential)),
+        );
+        cfg.service(
+            resource("/internal/v1/credentials/{user_id}/status")
+                .route(put().to(set_credential_status)),
+        );
+        // The other services fetch it here, without going through the gateway.
+        cfg.service(resource(JWKS_PATH).route(get().to(read_jwks)));
+        let state = state.clone();
+        cfg.service(ud_events::events_resource(
+            &state.metrics.clone(),
+            move |_, batch| {
+                let state = state.clone();
+                async move { receive_events(&state, batch).await }
+            },
+        ));
+    })
+}
+
+/// Until the signing keys are loaded once (the database was away at the start), no token can be made or
+/// verified: 503, and never a 401 for a good token.
+async fn when_keys_are_loaded(
+    request: ServiceRequest,
+    next: Next<impl MessageBody>,
+) -> Result<ServiceResponse<impl MessageBody>, Error> {
+    if let Some(state) = request.app_data::<Data<AuthState>>() {
+        state.keys.get().map_err(Problem::from)?;
+    }
+    next.call(request).await
+}

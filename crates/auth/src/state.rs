@@ -1,0 +1,191 @@
+//! What handlers need.
+
+use std::sync::Arc;
+
+use prometheus::IntCounterVec;
+use secrecy::ExposeSecret as _;
+use ud_config::KeyRing;
+use ud_db::Db;
+use ud_events::{Inbox, OutboxHandle};
+use ud_http::{Base, SecurityLog, StartError, TrustedProxies};
+use ud_kernel::{Clock, Service, Steps};
+use ud_limit::Limiter;
+use ud_telemetry::Metrics;
+
+use crate::{
+    config::AuthConfig,
+    models::{
+        guess_limit::GuessLimit,
+        hash_pool::HashPool,
+        key_files,
+        password_policy::PasswordPolicy,
+        passwords::Passwords,
+        seal::Sealer,
+        session_calls::SessionCalls,
+        signing_keys::{SealedKeys, SigningKeys},
+        token_pair::Issuer,
+    },
+};
+
+/// What handlers and flows need. Clones share everything.
+#[derive(Clone)]
+pub struct AuthState {
+    /// Auth's database.
+    pub db: Db,
+    /// Tells the time.
+    pub clock: Clock,
+    /// Checks and hashes passwords.
+    pub passwords: Arc<Passwords>,
+    /// Counts wrong ones.
+    pub guesses: GuessLimit,
+    /// Sign access tokens.
+    pub keys: SigningKeys,
+    /// `iss` and `aud` of access tokens.
+    pub issuer: Arc<Issuer>,
+    /// Tag refresh tokens.
+    pub refresh_ring: KeyRing,
+    /// Role and session.
+    pub calls: SessionCalls,
+    /// Events of other services.
+    pub inbox: Inbox,
+    /// Wakes the relay.
+    pub outbox: OutboxHandle,
+    /// Takes failed logins and refusals for the audit log.
+    pub security_log: SecurityLog,
+    /// How often each operation may be called.
+    pub limiters: Limiters,
+    /// May validate tokens without a limit.
+    pub trusted_proxies: TrustedProxies,
+    /// Answers that carried `Revocation: pending`.
+    pub revocations_pending: IntCounterVec,
+    /// Registry of this service's metrics.
+    pub metrics: Metrics,
+    /// Pause points of tests.
+    pub steps: Steps,
+}
+
+/// One limiter for each limited operation.
+#[derive(Clone)]
+pub struct Limiters {
+    /// By address.
+    pub login: Limiter,
+    /// By user.
+    pub password_change: Limiter,
+    /// By address.
+    pub refresh: Limiter,
+    /// By address.
+    pub validate: Limiter,
+}
+
+impl AuthState {
+    /// The state of a service on `db`. The signing keys are not loaded yet.
+    ///
+    /// # Errors
+    /// If a key ring cannot be read or made, or the machine gives no thread or random bytes.
+    pub fn new(config: &AuthConfig, base: &Base, db: Db) -> Result<Self, StartError> {
+        let sealer = Sealer::new(ring(
+            config,
+            config.signing.key_encryption.as_ref(),
+            "key-encryption",
+        )?);
+        let refresh_ring = ring(
+            config,
+            config.signing.refresh_tokens.as_ref(),
+            "refresh-token",
+        )?;
+        let pool = HashPool::start(config.hash_pool).map_err(StartError::internal)?;
+        let passwords = Passwords::new(
+            pool,
+            PasswordPolicy::new(config.password.min_length),
+            config.password.bcrypt_cost,
+            &base.metrics,
+        )
+        .map_err(StartError::config)?;
+        let (role, session) = (
+            base.peers.client(Service::Role),
+            base.peers.client(Service::Session),
+        );
+        Ok(Self {
+            passwords: Arc::new(passwords),
+            guesses: GuessLimit::new(&sealer, config.limits.login_failures)
+                .map_err(StartError::internal)?,
+            keys: signing_keys(config, base, &db, sealer)?,
+            issuer: Arc::new(Issuer {
+                issuer: base.tokens.issuer.clone(),
+                audience: base.tokens.audience.clone(),
+            }),
+            refresh_ring,
+            calls: SessionCalls::new(role, session, config.signing.access_ttl),
+            inbox: Inbox::new(db.clone(), base.clock.clone()),
+            outbox: OutboxHandle::new(),
+            security_log: base.security_log.clone(),
+            limiters: Limiters::new(config, base)?,
+            trusted_proxies: TrustedProxies::new(&config.trusted_proxies),
+            revocations_pending: base.metrics.counter_vec(
+                "revocation_pending_total",
+                "Answers that carried Revocation: pending.",
+                &["operation"],
+            ),
+            metrics: base.metrics.clone(),
+            clock: base.clock.clone(),
+            steps: base.steps.clone(),
+            db,
+        })
+    }
+}
+
+impl Limiters {
+    /// Those that cost a hash are counted in Redis if there is one, the others in the process.
+    fn new(config: &AuthConfig, base: &Base) -> Result<Self, StartError> {
+        let shared = config.redis.as_ref();
+        let make = |operation, limit, redis| {
+            Limiter::new(operation, limit, redis, base.clock.clone()).map_err(StartError::config)
+        };
+        Ok(Self {
+            login: make("login", config.limits.login, shared)?,
+            password_change: make("password_change", config.limits.password_change, shared)?,
+            refresh: make("refresh", config.limits.refresh, None)?,
+            validate: make("validate", config.limits.validate, None)?,
+        })
+    }
+}
+
+fn ring(
+    config: &AuthConfig,
+    configured: Option<&KeyRing>,
+    name: &str,
+) -> Result<KeyRing, StartError> {
+    match configured {
+        Some(ring) => Ok(ring.clone()),
+        None => key_files::load_or_create(&config.keys_dir, name).map_err(StartError::config),
+    }
+}
+
+fn signing_keys(
+    config: &AuthConfig,
+    base: &Base,
+    db: &Db,
+    sealer: Sealer,
+) -> Result<SigningKeys, StartError> {
+    let algorithm = match (config.signing.algorithm, &base.tokens.shared_secret) {
+        (_, Some(secret)) => {
+            let secret = secret.expose_secret().as_bytes();
+            return SigningKeys::shared(secret).map_err(StartError::config);
+        }
+        (ud_config::Algorithm::EdDsa, None) => ud_jwt::Algorithm::EdDsa,
+        (ud_config::Algorithm::Es256, None) => ud_jwt::Algorithm::Es256,
+        (ud_config::Algorithm::Rs256, None) => ud_jwt::Algorithm::Rs256,
+        (ud_config::Algorithm::Hs256, None) => {
+            return Err(StartError::config(
+                "JWT_ALGORITHM is HS256 without JWT_SECRET_KEY",
+            ));
+        }
+    };
+    Ok(SigningKeys::sealed(SealedKeys {
+        db: db.clone(),
+        sealer,
+        algorithm,
+        access_ttl: config.signing.access_ttl,
+        clock: base.clock.clone(),
+    }))
+}

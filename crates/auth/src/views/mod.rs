@@ -1,0 +1,11 @@
+//! The view: bodies of requests and answers, problems, and the OpenAPI document.
+
+mod openapi;
+mod problem;
+mod token;
+
+pub use openapi::document;
+pub use token::{
+    ChangePasswordRequest, JwkSetResponse, LoginRequest, LogoutRequest, RefreshRequest,
+    TokenResponse, ValidateResponse,
+};

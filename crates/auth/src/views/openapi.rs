@@ -1,0 +1,56 @@
+//! The OpenAPI document: public operations only.
+
+use ud_http::{Bearer, ProblemBody};
+use utoipa::{OpenApi, openapi::OpenApi as Document};
+
+use crate::controllers;
+
+#[derive(OpenApi)]
+#[openapi(
+    info(title = "Auth", description = "Logging in, and the tokens that come of it.", version = "1"),
+    paths(
+        controllers::log_in::log_in,
+        controllers::refresh_tokens::refresh_tokens,
+        controllers::log_out::log_out,
+        controllers::validate_token::validate_token,
+        controllers::change_password::change_password,
+        controllers::read_jwks::read_jwks,
+    ),
+    components(schemas(ProblemBody)),
+    tags((name = "auth", description = "Logging in, and the tokens that come of it")),
+    modifiers(&Bearer)
+)]
+struct AuthApi;
+
+/// The public operations of this service.
+#[must_use]
+pub fn document() -> Document {
+    AuthApi::openapi()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_public_operation_is_described() {
+        let document = document();
+        let paths: Vec<&str> = document.paths.paths.keys().map(String::as_str).collect();
+        assert_eq!(
+            paths,
+            [
+                "/.well-known/jwks.json",
+                "/api/v1/auth/login",
+                "/api/v1/auth/logout",
+                "/api/v1/auth/password/change",
+                "/api/v1/auth/refresh",
+                "/api/v1/auth/validate",
+            ]
+        );
+        let json = document.to_json().unwrap();
+        assert!(
+            !json.contains("/internal"),
+            "internal routes are not public"
+        );
+    }
+}

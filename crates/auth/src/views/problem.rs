@@ -1,0 +1,42 @@
+//! The one place where this service's errors become HTTP.
+
+use ud_db::StoreError;
+use ud_http::Problem;
+use ud_kernel::Code;
+
+use crate::models::error::AuthError;
+
+impl From<AuthError> for Problem {
+    fn from(error: AuthError) -> Self {
+        match error {
+            AuthError::InvalidCredentials => Self::new(Code::AuthInvalidCredentials),
+            AuthError::Suspended => Self::new(Code::AuthAccountSuspended),
+            AuthError::TooManyAttempts(seconds) => {
+                Self::new(Code::RequestRateLimited).retry_after(seconds)
+            }
+            AuthError::InvalidRefreshToken => Self::new(Code::AuthRefreshTokenInvalid),
+            AuthError::CredentialNotFound => Self::new(Code::AuthCredentialNotFound),
+            AuthError::EmailTaken => Self::new(Code::UserEmailTaken),
+            AuthError::UsernameTaken => Self::new(Code::UserUsernameTaken),
+            AuthError::Invalid(errors) => Self::validation(errors),
+            AuthError::Busy => Self::new(Code::ServerBusy),
+            AuthError::KeysNotLoaded => Self::new(Code::AuthKeysUnavailable),
+            AuthError::Store(error) => store_problem(&error),
+            AuthError::Call(error) => error.into(),
+            AuthError::Internal(cause) => Self::internal(cause),
+        }
+    }
+}
+
+fn store_problem(error: &StoreError) -> Problem {
+    match error {
+        StoreError::Unavailable(_) | StoreError::Timeout(_) => {
+            Problem::new(Code::ServerStoreUnavailable).cause(error)
+        }
+        StoreError::Conflict => Problem::new(Code::ServerBusy).cause(error),
+        StoreError::NotFound
+        | StoreError::Unique(_)
+        | StoreError::ForeignKey
+        | StoreError::Internal(_) => Problem::internal(error),
+    }
+}

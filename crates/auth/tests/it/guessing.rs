@@ -1,0 +1,194 @@
+use std::time::Duration;
+
+use reqwest::Method;
+use serde_json::json;
+use testkit::Backend;
+use ud_events::EventType;
+
+use crate::world::{PASSWORD, World, limit, outcome};
+
+fn login<'a>(
+    world: &'a World,
+    identifier: &str,
+    password: &str,
+    address: &str,
+) -> impl Future<Output = (u16, String)> + use<'a> {
+    let body = json!({"identifier": identifier, "password": password});
+    outcome(
+        world
+            .post("/api/v1/auth/login", &body)
+            .header("x-forwarded-for", address),
+    )
+}
+
+#[actix_web::test]
+async fn the_eleventh_guess_is_refused_whoever_it_is_about() {
+    for backend in Backend::ALL {
+        let world = World::start(backend).await;
+        world.register("ada@example.com").await;
+        for identifier in ["ada@example.com", "nobody@example.com"] {
+            for n in 0..10 {
+                let address = format!("192.0.2.{n}");
+                let (status, _) = login(&world, identifier, "wrong", &address).await;
+                assert_eq!(status, 401, "{backend} {identifier} {n}");
+            }
+            // Right, wrong and unknown alike.
+            for password in [PASSWORD, "wrong"] {
+                let refused = login(&world, identifier, password, "203.0.113.1").await;
+                assert_eq!(
+                    refused,
+                    (429, "request.rate-limited".to_owned()),
+                    "{backend}"
+                );
+            }
+        }
+        let body = json!({"identifier": "ada@example.com", "password": PASSWORD});
+        let answer = world
+            .post("/api/v1/auth/login", &body)
+            .send()
+            .await
+            .unwrap();
+        assert_eq!(answer.headers()["retry-after"], "900");
+        world.clock.advance(Duration::from_secs(900));
+        let (status, _) = login(&world, "ada@example.com", PASSWORD, "203.0.113.1").await;
+        assert_eq!(status, 200, "{backend}: never for good");
+    }
+}
+
+#[actix_web::test]
+async fn an_address_that_guesses_around_is_refused() {
+    let world = World::start(Backend::Sqlite).await;
+    world.register("ada@example.com").await;
+    for n in 0..10 {
+        let host = format!("2001:db8:1:2::{n}");
+        let (status, _) = login(&world, &format!("user{n}"), "wrong", &host).await;
+        assert_eq!(status, 401);
+    }
+    let (status, _) = login(&world, "ada@example.com", PASSWORD, "2001:db8:1:2:ffff::1").await;
+    assert_eq!(status, 429, "the /64 counts");
+    let (status, _) = login(&world, "ada@example.com", PASSWORD, "2001:db8:1:3::1").await;
+    assert_eq!(status, 200);
+}
+
+#[actix_web::test]
+async fn right_passwords_are_not_counted() {
+    let world = World::start(Backend::Sqlite).await;
+    world.register("ada@example.com").await;
+    for _ in 0..25 {
+        world.login("ada@example.com", PASSWORD).await;
+    }
+}
+
+#[actix_web::test]
+async fn guesses_all_at_once_are_not_worth_more() {
+    for backend in Backend::ALL {
+        let world = World::start(backend).await;
+        world.register("ada@example.com").await;
+        // The right one comes last of two hundred; by then too many have failed.
+        let guesses = (0..200).map(|n| {
+            let password = format!("wrong {n}");
+            let address = format!("198.51.{}.{}", n / 100, n % 100);
+            login(&world, "ada@example.com", &password, &address)
+        });
+        let outcomes = futures_util::future::join_all(guesses).await;
+        let told_wrong = outcomes.iter().filter(|o| o.0 == 401).count();
+        assert!((10..=30).contains(&told_wrong), "{backend}: {told_wrong}");
+        assert_eq!(
+            login(&world, "ada@example.com", PASSWORD, "203.0.113.9")
+                .await
+                .0,
+            429
+        );
+    }
+}
+
+#[actix_web::test]
+async fn logins_and_refreshes_of_one_address_are_limited() {
+    let world = World::start_with(Backend::Sqlite, |config, _| {
+        config.limits.login = limit(2, 60);
+        config.limits.refresh = limit(2, 60);
+        config.limits.validate = limit(2, 60);
+        config.limits.password_change = limit(2, 60);
+    })
+    .await;
+    world.register("ada@example.com").await;
+    let tokens = world.login("ada@example.com", PASSWORD).await;
+    world.login("ada@example.com", PASSWORD).await;
+    let (status, _) = world.try_login("ada@example.com", PASSWORD).await;
+    assert_eq!(status, 429);
+    for expected in [401, 401, 429] {
+        assert_eq!(world.refresh(&json!("udr_x")).await.0, expected);
+    }
+    for expected in [200, 200, 429] {
+        assert_eq!(world.validate(&tokens["access_token"]).await, expected);
+    }
+    let change = json!({"current_password": "wrong", "new_password": "wrong"});
+    for expected in [401, 401, 429] {
+        let request = world
+            .post("/api/v1/auth/password/change", &change)
+            .bearer_auth(tokens["access_token"].as_str().unwrap());
+        assert_eq!(outcome(request).await.0, expected);
+    }
+}
+
+#[actix_web::test]
+async fn trusted_proxies_validate_without_a_limit() {
+    let world = World::start_with(Backend::Sqlite, |config, _| {
+        config.limits.validate = limit(1, 60);
+        config.trusted_proxies = vec!["127.0.0.0/8".parse().unwrap()];
+    })
+    .await;
+    world.register("ada@example.com").await;
+    let tokens = world.login("ada@example.com", PASSWORD).await;
+    for _ in 0..20 {
+        let request = world
+            .ask(Method::GET, "/api/v1/auth/validate")
+            .header("x-forwarded-for", "192.0.2.1")
+            .bearer_auth(tokens["access_token"].as_str().unwrap());
+        assert_eq!(outcome(request).await.0, 200);
+    }
+}
+
+#[actix_web::test]
+async fn failures_reach_the_audit_log_singly_and_then_counted() {
+    let world = World::start_with(Backend::Sqlite, |config, _| {
+        config.limits.login_failures = limit(1000, 900);
+    })
+    .await;
+    let ada = world.register("ada@example.com").await;
+    for _ in 0..50 {
+        world.try_login("ada@example.com", "wrong").await;
+    }
+    world.try_login("nobody@example.com", "wrong").await;
+    let failed = async || {
+        let mut events = world.events().await;
+        events.retain(|e| e.kind == EventType::LoginFailed);
+        events
+    };
+    let events = world
+        .until(async || Some(failed().await).filter(|e| e.len() >= 20))
+        .await;
+    assert_eq!(events.len(), 20, "the rest is counted");
+    assert!(events.iter().all(|e| e.data.target_id == ada.to_string()));
+    assert!(
+        events
+            .iter()
+            .all(|e| e.data.outcome == ud_events::Outcome::Failure)
+    );
+    // The next window tells the count.
+    world.clock.advance(Duration::from_secs(61));
+    world.try_login("nobody@example.com", "wrong").await;
+    let events = world
+        .until(async || Some(failed().await).filter(|e| e.len() >= 22))
+        .await;
+    let counts: u64 = events
+        .iter()
+        .map(|e| e.data.details["count"].as_u64().unwrap())
+        .sum();
+    assert_eq!(counts, 52);
+    let json = serde_json::to_string(&events).unwrap();
+    assert!(
+        !json.contains("example.com") && !json.contains("wrong"),
+        "{json}"
+    );
+}

@@ -1,0 +1,23 @@
+//! Auth against real databases. Role and session are invented: what they answer is part of each test.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    missing_docs,
+    reason = "tests"
+)]
+
+mod bad_input;
+mod credentials;
+mod events;
+mod guessing;
+mod login;
+mod logout;
+mod migrations;
+mod password_change;
+mod peers;
+mod refresh;
+mod signing_keys;
+mod stores;
+mod world;

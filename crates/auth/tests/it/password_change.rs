@@ -1,0 +1,168 @@
+use serde_json::{Value, json};
+use testkit::Backend;
+
+use crate::world::{OTHER_PASSWORD, PASSWORD, World, outcome, read, registration, text};
+
+const PATH: &str = "/api/v1/auth/password/change";
+
+async fn logged_in(backend: Backend) -> (World, Value) {
+    let world = World::start(backend).await;
+    let body = registration("ada.lovelace@example.com", Some("countess"), PASSWORD);
+    assert_eq!(world.put(world.new_user(), &body).await.status(), 201);
+    let tokens = world.login("countess", PASSWORD).await;
+    (world, tokens)
+}
+
+fn change(current: &str, new: &str) -> Value {
+    json!({"current_password": current, "new_password": new})
+}
+
+#[actix_web::test]
+async fn the_other_sessions_end_and_this_one_goes_on() {
+    for backend in Backend::ALL {
+        let (world, tokens) = logged_in(backend).await;
+        let other = world.login("countess", PASSWORD).await;
+        let answer = world
+            .post(PATH, &change(PASSWORD, OTHER_PASSWORD))
+            .bearer_auth(text(&tokens["access_token"]))
+            .send()
+            .await
+            .unwrap();
+        assert_eq!(answer.status(), 204);
+        assert!(!answer.headers().contains_key("revocation"));
+        assert_eq!(
+            world.refresh(&other["refresh_token"]).await.0,
+            401,
+            "{backend}"
+        );
+        assert_eq!(
+            world.refresh(&tokens["refresh_token"]).await.0,
+            200,
+            "{backend}"
+        );
+        assert_eq!(world.try_login("countess", PASSWORD).await.0, 401);
+        world.login("countess", OTHER_PASSWORD).await;
+        let user = text(&tokens["user_id"]).parse().unwrap();
+        assert_eq!(
+            world.events_about(user).await,
+            [
+                "credentials_created",
+                "password_changed",
+                "credentials_epoch_raised"
+            ]
+        );
+        let closed = world.peers.with(|s| s.closed.last().unwrap().clone());
+        assert_eq!(closed.min_epoch, Some(2));
+        assert_eq!(
+            closed.except_session_id.unwrap().to_string(),
+            text(&tokens["session_id"])
+        );
+    }
+}
+
+#[actix_web::test]
+async fn what_the_session_service_did_not_hear_is_pending() {
+    let (world, tokens) = logged_in(Backend::Sqlite).await;
+    world.peers.with(|s| s.deaf = true);
+    let answer = world
+        .post(PATH, &change(PASSWORD, OTHER_PASSWORD))
+        .bearer_auth(text(&tokens["access_token"]))
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(
+        (answer.status().as_u16(), &answer.headers()["revocation"]),
+        (204, &"pending".parse().unwrap())
+    );
+    world.peers.with(|s| s.deaf = false);
+    let told = world
+        .until(async || world.peers.with(|s| s.events.first().cloned()))
+        .await;
+    assert_eq!(
+        Value::Object(told.data.details),
+        json!({"min_epoch": 2, "except_session_id": tokens["session_id"]})
+    );
+}
+
+#[actix_web::test]
+async fn a_wrong_current_password_is_a_guess() {
+    for backend in Backend::ALL {
+        let (world, tokens) = logged_in(backend).await;
+        let attempt = |current: &str| {
+            let body = change(current, OTHER_PASSWORD);
+            outcome(
+                world
+                    .post(PATH, &body)
+                    .bearer_auth(text(&tokens["access_token"])),
+            )
+        };
+        for _ in 0..10 {
+            assert_eq!(
+                attempt("wrong").await,
+                (401, "auth.invalid-credentials".to_owned())
+            );
+        }
+        assert_eq!(
+            attempt("wrong").await,
+            (429, "request.rate-limited".to_owned())
+        );
+        assert_eq!(
+            attempt(PASSWORD).await,
+            (429, "request.rate-limited".to_owned()),
+            "{backend}"
+        );
+        let (status, _) = world.try_login("ada.lovelace@example.com", PASSWORD).await;
+        assert_eq!(
+            status, 429,
+            "{backend}: counted together with logins by the address"
+        );
+    }
+}
+
+#[actix_web::test]
+async fn the_policy_refuses_with_reasons() {
+    let (world, tokens) = logged_in(Backend::Sqlite).await;
+    for (new, code) in [
+        ("short", "password.too-short"),
+        ("password123password", "password.common"),
+        ("aaaaaaaaaaaaaaaaaaaaaaab", "password.guessable"),
+        ("my-ada.lovelace-9-quilt", "password.contains-context"),
+        ("the countess of 9 quilts", "password.contains-context"),
+        ("nul\0in the middle of it", "password.invalid-character"),
+        (&"x1-".repeat(100), "password.too-long"),
+    ] {
+        let body = change(PASSWORD, new);
+        let request = world
+            .post(PATH, &body)
+            .bearer_auth(text(&tokens["access_token"]));
+        let (status, body) = read(request).await;
+        assert_eq!(status, 422, "{new}");
+        assert_eq!(body["errors"][0]["pointer"], "/new_password");
+        assert_eq!(body["errors"][0]["code"], code, "{new}");
+    }
+    world.login("countess", PASSWORD).await;
+}
+
+#[actix_web::test]
+async fn of_changes_at_once_one_password_stays() {
+    for backend in Backend::ALL {
+        let (world, tokens) = logged_in(backend).await;
+        let news: Vec<String> = (0..4).map(|n| format!("{OTHER_PASSWORD} {n}")).collect();
+        let changing = news.iter().map(|new| {
+            let body = change(PASSWORD, new);
+            outcome(
+                world
+                    .post(PATH, &body)
+                    .bearer_auth(text(&tokens["access_token"])),
+            )
+        });
+        let outcomes = futures_util::future::join_all(changing).await;
+        let done = outcomes.iter().filter(|o| o.0 == 204).count();
+        assert_eq!(done, 1, "{backend}: {outcomes:?}");
+        let mut opened = 0;
+        for new in &news {
+            opened += usize::from(world.try_login("countess", new).await.0 == 200);
+        }
+        assert_eq!(opened, 1);
+    }
+}

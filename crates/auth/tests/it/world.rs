@@ -1,0 +1,320 @@
+//! Auth on two sockets and a database of its own.
+
+use std::{path::PathBuf, time::Duration};
+
+use auth_service::{ALL_MIGRATIONS, AuthConfig, AuthLimits, models::hash_pool::HashPoolSize};
+use diesel::{QueryableByName, RunQueryDsl as _, sql_types::Text};
+use reqwest::{Method, RequestBuilder, Response};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use testkit::{AUDIENCE, Backend, ISSUER, TestDatabase, TestIdentities, new_key_ring};
+use tokio::sync::oneshot;
+use ud_config::{
+    Algorithm, AppEnv, DatabaseConfig, HttpConfig, Limit, PasswordConfig, PeersConfig,
+    SigningConfig, TokenConfig,
+};
+use ud_db::{Db, StoreError};
+use ud_events::Event;
+use ud_http::{Base, Identity, Listening, Server};
+use ud_jwt::service::ServiceVerifier;
+use ud_kernel::{Clock, Service, Timestamp, UserId};
+use ud_telemetry::Metrics;
+
+use crate::peers::{PeerServers, Peers};
+
+/// When tests begin: 2027-01-15.
+pub const START: Timestamp = Timestamp::from_secs(1_800_000_000);
+/// Good enough for the policy.
+pub const PASSWORD: &str = "tr4vel quilt zebra 9";
+pub const OTHER_PASSWORD: &str = "m00nlit anvil orchard 5";
+
+pub struct World {
+    pub public: String,
+    pub internal: String,
+    pub clock: Clock,
+    pub identities: TestIdentities,
+    pub peers: Peers,
+    pub db: Db,
+    http: reqwest::Client,
+    stop: Option<oneshot::Sender<()>>,
+    _database: TestDatabase,
+    _servers: PeerServers,
+    _folder: TempDir,
+}
+
+pub fn limit(count: u32, seconds: u64) -> Limit {
+    Limit {
+        count,
+        per: Duration::from_secs(seconds),
+    }
+}
+
+pub fn config(database: &TestDatabase, keys_dir: PathBuf) -> AuthConfig {
+    let many = limit(100_000, 60);
+    AuthConfig {
+        database: DatabaseConfig::for_tests(&database.url),
+        signing: SigningConfig {
+            algorithm: Algorithm::EdDsa,
+            access_ttl: Duration::from_secs(900),
+            key_encryption: Some(new_key_ring("k1").parse().unwrap()),
+            refresh_tokens: Some(new_key_ring("r1").parse().unwrap()),
+        },
+        password: PasswordConfig {
+            min_length: 15,
+            bcrypt_cost: 4,
+        },
+        redis: None,
+        limits: AuthLimits {
+            login: many,
+            login_failures: limit(10, 900),
+            password_change: many,
+            refresh: many,
+            validate: many,
+        },
+        trusted_proxies: vec![],
+        // Busy machines are not what these tests are about.
+        hash_pool: HashPoolSize {
+            threads: 2,
+            queue: 1000,
+            max_wait: Duration::from_secs(60),
+        },
+        keys_dir,
+    }
+}
+
+pub fn tokens() -> TokenConfig {
+    TokenConfig {
+        issuer: ISSUER.to_owned(),
+        audience: AUDIENCE.to_owned(),
+        shared_secret: None,
+        jwks_url: None,
+    }
+}
+
+pub fn base(
+    identities: &TestIdentities,
+    clock: &Clock,
+    peers: PeersConfig,
+    tokens: TokenConfig,
+    metrics: &Metrics,
+) -> Base {
+    let verifier = ServiceVerifier::new(Service::Auth, identities.peers(), clock.clone());
+    let signer = identities.signer(Service::Auth);
+    let identity = Identity {
+        signer,
+        verifier: verifier.into(),
+    };
+    Base::new(
+        Service::Auth,
+        AppEnv::Development,
+        identity,
+        peers,
+        tokens,
+        clock.clone(),
+        metrics,
+    )
+    .unwrap()
+}
+
+impl World {
+    pub async fn start(backend: Backend) -> Self {
+        Self::start_with(backend, |_, _| {}).await
+    }
+
+    pub async fn start_with(
+        backend: Backend,
+        change: impl FnOnce(&mut AuthConfig, &mut TokenConfig),
+    ) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let database = TestDatabase::create(backend);
+        let mut config = config(&database, folder.path().join("keys"));
+        let mut tokens = tokens();
+        change(&mut config, &mut tokens);
+        let clock = Clock::manual(START);
+        let identities = TestIdentities::new(clock.clone());
+        let (peers, servers) = Peers::start().await;
+        let mut urls = PeersConfig::default();
+        urls.set(Service::Role, servers.role.uri().parse().unwrap());
+        urls.set(Service::Session, servers.session.uri().parse().unwrap());
+        let metrics = Metrics::new("auth");
+        let base = base(&identities, &clock, urls, tokens, &metrics);
+        let mounted = auth_service::build(&config, &base).await.unwrap();
+        // The client's address is what a test says it is.
+        let http = HttpConfig {
+            trusted_proxies: vec!["127.0.0.0/8".parse().unwrap()],
+            ..HttpConfig::default()
+        };
+        let listening = Listening::bind(&http).unwrap();
+        let public = format!("http://{}", listening.public_addr().unwrap());
+        let internal = format!("http://{}", listening.internal_addr().unwrap());
+        let (stop, stopped) = oneshot::channel::<()>();
+        let server = Server::new(listening, vec![mounted], clock.clone(), metrics);
+        actix_web::rt::spawn(server.run(async move {
+            let _ = stopped.await;
+        }));
+        let db = Db::open(&config.db_options(), Service::Auth).unwrap();
+        Self {
+            public,
+            internal,
+            clock,
+            identities,
+            peers,
+            db,
+            http: reqwest::Client::builder().no_proxy().build().unwrap(),
+            stop: Some(stop),
+            _database: database,
+            _servers: servers,
+            _folder: folder,
+        }
+    }
+
+    /// A request to the public listener.
+    pub fn ask(&self, method: Method, path: &str) -> RequestBuilder {
+        self.http.request(method, format!("{}{path}", self.public))
+    }
+
+    /// `POST` of JSON to the public listener.
+    pub fn post(&self, path: &str, body: &Value) -> RequestBuilder {
+        self.ask(Method::POST, path).json(body)
+    }
+
+    /// A request to the internal listener by `caller`.
+    pub fn call(&self, caller: Service, method: Method, path: &str) -> RequestBuilder {
+        let token = self.identities.token(caller, Service::Auth);
+        self.http
+            .request(method, format!("{}{path}", self.internal))
+            .bearer_auth(token)
+    }
+
+    /// A new user's id.
+    pub fn new_user(&self) -> UserId {
+        UserId::new(self.clock.now())
+    }
+
+    /// Puts a credential.
+    pub async fn put(&self, user: UserId, body: &Value) -> Response {
+        let path = format!("/internal/v1/credentials/{user}");
+        self.call(Service::Profile, Method::PUT, &path)
+            .json(body)
+            .send()
+            .await
+            .unwrap()
+    }
+
+    /// A user with [`PASSWORD`].
+    pub async fn register(&self, email: &str) -> UserId {
+        let user = self.new_user();
+        let answer = self.put(user, &registration(email, None, PASSWORD)).await;
+        assert_eq!(answer.status(), 201, "{}", answer.text().await.unwrap());
+        user
+    }
+
+    /// Tries to log in.
+    pub async fn try_login(&self, identifier: &str, password: &str) -> (u16, Value) {
+        let body = json!({"identifier": identifier, "password": password});
+        read(self.post("/api/v1/auth/login", &body)).await
+    }
+
+    /// Logs in.
+    pub async fn login(&self, identifier: &str, password: &str) -> Value {
+        let (status, body) = self.try_login(identifier, password).await;
+        assert_eq!(status, 200, "{body}");
+        body
+    }
+
+    /// Tries to refresh.
+    pub async fn refresh(&self, token: &Value) -> (u16, Value) {
+        read(self.post("/api/v1/auth/refresh", &json!({"refresh_token": token}))).await
+    }
+
+    /// Status of `GET validate` for an access token.
+    pub async fn validate(&self, token: &Value) -> u16 {
+        let request = self
+            .ask(Method::GET, "/api/v1/auth/validate")
+            .bearer_auth(text(token));
+        request.send().await.unwrap().status().as_u16()
+    }
+
+    /// The events in the outbox, oldest first. Audit has no address here, so none has left it.
+    pub async fn events(&self) -> Vec<Event> {
+        #[derive(QueryableByName)]
+        struct Row {
+            #[diesel(sql_type = Text)]
+            body: String,
+        }
+        let rows = self.db.read(|conn| {
+            diesel::sql_query("SELECT body FROM outbox ORDER BY id")
+                .load::<Row>(conn)
+                .map_err(StoreError::from)
+        });
+        let rows = rows.await.unwrap();
+        rows.iter()
+            .map(|row| Event::from_json(row.body.as_bytes()).unwrap())
+            .collect()
+    }
+
+    /// Names of the events about `user`, in their order.
+    pub async fn events_about(&self, user: UserId) -> Vec<String> {
+        let mut events = self.events().await;
+        events.retain(|e| e.subject == *user.as_uuid());
+        events.sort_by_key(|e| e.sequence);
+        events.iter().map(|e| e.kind.to_string()).collect()
+    }
+
+    /// Waits until `done` gives something; a test that waits for ever has failed.
+    pub async fn until<T>(&self, done: impl AsyncFn() -> Option<T>) -> T {
+        let waiting = async {
+            loop {
+                if let Some(found) = done().await {
+                    return found;
+                }
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(30), waiting)
+            .await
+            .expect("it happens in time")
+    }
+
+    /// How many migrations are not applied.
+    pub async fn pending(&self) -> usize {
+        self.db.pending(&ALL_MIGRATIONS).await.unwrap().len()
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        if let Some(stop) = self.stop.take() {
+            let _ = stop.send(());
+        }
+    }
+}
+
+pub fn registration(email: &str, username: Option<&str>, password: &str) -> Value {
+    let mut body = json!({
+        "email": email,
+        "password": password,
+        "origin": {"request_id": "r-1", "ip": "192.0.2.7"},
+    });
+    if let Some(username) = username {
+        body["username"] = username.into();
+    }
+    body
+}
+
+/// Status and body of the answer; null where there is no JSON.
+pub async fn read(request: RequestBuilder) -> (u16, Value) {
+    let answer = request.send().await.unwrap();
+    let status = answer.status().as_u16();
+    (status, answer.json().await.unwrap_or(Value::Null))
+}
+
+/// Status and code of a problem.
+pub async fn outcome(request: RequestBuilder) -> (u16, String) {
+    let (status, body) = read(request).await;
+    (status, body["code"].as_str().unwrap_or_default().to_owned())
+}
+
+pub fn text(value: &Value) -> &str {
+    value.as_str().unwrap()
+}

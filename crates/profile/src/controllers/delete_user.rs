@@ -1,0 +1,36 @@
+//! `DELETE /api/v1/users/{id}`
+
+use actix_web::{HttpResponse, web};
+use ud_http::{Authed, OwnOr, Problem, Refused, permissions::UsersDelete};
+use ud_kernel::UserId;
+
+use super::{refusal, with_revocation};
+use crate::state::ProfileState;
+
+/// Delete a user for good.
+///
+/// Oneself, or anyone with `users:delete` who holds everything of the platform's permissions that the user holds.
+/// Administrators lose that role first. All sessions of the user are closed.
+#[utoipa::path(
+    delete,
+    path = "/api/v1/users/{id}",
+    tag = "users",
+    params(("id" = String, Path, format = Uuid, description = "The user")),
+    security(("bearer" = [])),
+    responses(
+        (status = 204, description = "Deleted", headers(
+            ("Revocation" = Option<String>, description = "`pending`: sessions are closed a little later")
+        )),
+        Refused<400>, Refused<401>, Refused<403>, Refused<404>, Refused<409>, Refused<503>,
+    )
+)]
+pub async fn delete_user(
+    state: web::Data<ProfileState>,
+    authed: Authed<OwnOr<UsersDelete>>,
+    id: web::Path<UserId>,
+) -> Result<HttpResponse, Problem> {
+    let id = id.into_inner();
+    authed.permit(id, refusal(&authed))?;
+    let revocation = state.accounts.delete(authed.user_id(), &authed.origin, id).await?;
+    Ok(with_revocation(&state, "delete", HttpResponse::NoContent(), revocation).finish())
+}

@@ -1,0 +1,79 @@
+//! `GET /api/v1/users/me`, `GET /api/v1/users/{id}`
+
+use actix_web::{HttpResponse, web};
+use ud_http::{Authed, Own, OwnOr, Problem, Refused, permissions::UsersRead};
+use ud_kernel::{Code, UserId, models::Origin};
+
+use super::{note_read, with_user};
+use crate::{
+    models::{ProfileError, user::User},
+    state::ProfileState,
+    views::UserResponse,
+};
+
+/// Read the caller's own user.
+#[utoipa::path(
+    get,
+    path = "/api/v1/users/me",
+    tag = "users",
+    security(("bearer" = [])),
+    responses(
+        (status = 200, description = "The user", body = UserResponse, headers(
+            ("ETag" = String, description = "The user's version")
+        )),
+        Refused<401>, Refused<404>, Refused<503>,
+    )
+)]
+pub async fn read_me(
+    state: web::Data<ProfileState>,
+    authed: Authed<Own>,
+) -> Result<HttpResponse, Problem> {
+    let user = own_user(&state, authed.user_id(), &authed.origin).await?;
+    Ok(with_user(HttpResponse::Ok(), user))
+}
+
+/// Read a user.
+///
+/// Oneself, or anyone with `users:read`.
+#[utoipa::path(
+    get,
+    path = "/api/v1/users/{id}",
+    tag = "users",
+    params(("id" = String, Path, format = Uuid, description = "The user")),
+    security(("bearer" = [])),
+    responses(
+        (status = 200, description = "The user", body = UserResponse, headers(
+            ("ETag" = String, description = "The user's version")
+        )),
+        Refused<400>, Refused<401>, Refused<404>, Refused<503>,
+    )
+)]
+pub async fn read_user(
+    state: web::Data<ProfileState>,
+    authed: Authed<OwnOr<UsersRead>>,
+    id: web::Path<UserId>,
+) -> Result<HttpResponse, Problem> {
+    let id = id.into_inner();
+    authed.permit(id, Code::UserNotFound)?;
+    let user = if id == authed.user_id() {
+        own_user(&state, id, &authed.origin).await?
+    } else {
+        note_read(&state, &authed.origin, "user", id.to_string());
+        state.accounts.find(id).await?
+    };
+    Ok(with_user(HttpResponse::Ok(), user))
+}
+
+/// The caller's own user. A valid token proves that auth has the credential: a registration that was cut off
+/// behind that point is completed here.
+async fn own_user(state: &ProfileState, id: UserId, origin: &Origin) -> Result<User, ProfileError> {
+    match state.accounts.find(id).await {
+        Err(ProfileError::NotFound) => state
+            .registration
+            .complete(id, None, origin)
+            .await?
+            .filter(|user| user.status.is_visible())
+            .ok_or(ProfileError::NotFound),
+        found => found,
+    }
+}

@@ -1,0 +1,76 @@
+//! `POST /api/v1/users/{id}/suspend`, `POST /api/v1/users/{id}/reactivate`
+
+use actix_web::{HttpResponse, web};
+use ud_http::{Authed, Problem, Refused, permissions::UsersWrite};
+use ud_kernel::UserId;
+
+use super::{with_revocation, with_user};
+use crate::{
+    models::StatusChange,
+    state::ProfileState,
+    views::UserResponse,
+};
+
+/// Suspend a user.
+///
+/// The user cannot log in and all their sessions are closed. Not oneself, not an administrator, nobody who holds
+/// more of the platform's permissions than the caller. Suspending a suspended user changes nothing.
+#[utoipa::path(
+    post,
+    path = "/api/v1/users/{id}/suspend",
+    tag = "users",
+    params(("id" = String, Path, format = Uuid, description = "The user")),
+    security(("bearer" = ["users:write"])),
+    responses(
+        (status = 200, description = "The suspended user", body = UserResponse, headers(
+            ("ETag" = String, description = "The user's version"),
+            ("Revocation" = Option<String>, description = "`pending`: sessions are closed a little later")
+        )),
+        Refused<400>, Refused<401>, Refused<403>, Refused<404>, Refused<409>, Refused<503>,
+    )
+)]
+pub async fn suspend_user(
+    state: web::Data<ProfileState>,
+    authed: Authed<UsersWrite>,
+    id: web::Path<UserId>,
+) -> Result<HttpResponse, Problem> {
+    change(&state, &authed, id.into_inner(), StatusChange::Suspend, "suspend").await
+}
+
+/// Reactivate a suspended user.
+///
+/// The user can log in again. Not oneself, nobody who holds more of the platform's permissions than the caller.
+/// Reactivating an active user changes nothing.
+#[utoipa::path(
+    post,
+    path = "/api/v1/users/{id}/reactivate",
+    tag = "users",
+    params(("id" = String, Path, format = Uuid, description = "The user")),
+    security(("bearer" = ["users:write"])),
+    responses(
+        (status = 200, description = "The active user", body = UserResponse, headers(
+            ("ETag" = String, description = "The user's version"),
+            ("Revocation" = Option<String>, description = "`pending`: auth is told a little later")
+        )),
+        Refused<400>, Refused<401>, Refused<403>, Refused<404>, Refused<409>, Refused<503>,
+    )
+)]
+pub async fn reactivate_user(
+    state: web::Data<ProfileState>,
+    authed: Authed<UsersWrite>,
+    id: web::Path<UserId>,
+) -> Result<HttpResponse, Problem> {
+    change(&state, &authed, id.into_inner(), StatusChange::Reactivate, "reactivate").await
+}
+
+async fn change(
+    state: &ProfileState,
+    authed: &Authed<UsersWrite>,
+    id: UserId,
+    change: StatusChange,
+    operation: &str,
+) -> Result<HttpResponse, Problem> {
+    let (user, revocation) =
+        state.accounts.change_status(authed.user_id(), &authed.origin, id, change).await?;
+    Ok(with_user(with_revocation(state, operation, HttpResponse::Ok(), revocation), user))
+}

@@ -1,0 +1,246 @@
+//! Changes of an existing user: own data, suspension and reactivation, deletion (DESIGN section 7). The order
+//! of truth is profile, auth, session: a change of status is committed here first, then auth is told directly,
+//! and again by the event if that failed.
+
+use serde_json::json;
+use ud_db::{Db, DbConn, StoreError};
+use ud_events::{EventType, NewEvent, OutboxHandle, outbox};
+use ud_http::ServiceClient;
+use ud_kernel::{
+    Clock, Service, Steps, Timestamp, UserId,
+    models::{CredentialStatus, CredentialStatusChanged, Origin, SetCredentialStatus},
+};
+
+use super::{
+    ProfileError,
+    rights::Rights,
+    user::{User, UserPatch, UserStatus},
+    user_store,
+};
+
+/// Whether every session of the user is closed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Revocation {
+    /// Auth and session confirmed it.
+    Confirmed,
+    /// The event will see to it.
+    Pending,
+}
+
+/// What an administrator does to an account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StatusChange {
+    /// Nobody logs in to it any more.
+    Suspend,
+    /// Its user may log in again.
+    Reactivate,
+}
+
+/// Changes users.
+#[derive(Clone)]
+pub struct AccountFlow {
+    db: Db,
+    auth: ServiceClient,
+    rights: Rights,
+    outbox: OutboxHandle,
+    clock: Clock,
+    steps: Steps,
+}
+
+/// What a change of status came to, within its transaction.
+struct Changed {
+    before: UserStatus,
+    user: User,
+}
+
+impl AccountFlow {
+    /// A flow on `db` that tells auth of changes, asks `rights` who may act on whom, and wakes `outbox`.
+    #[must_use]
+    pub const fn new(
+        db: Db,
+        auth: ServiceClient,
+        rights: Rights,
+        outbox: OutboxHandle,
+        clock: Clock,
+        steps: Steps,
+    ) -> Self {
+        Self { db, auth, rights, outbox, clock, steps }
+    }
+
+    /// The user of that id, if clients may know of one.
+    ///
+    /// # Errors
+    /// [`ProfileError::NotFound`], [`ProfileError::Store`].
+    pub async fn find(&self, id: UserId) -> Result<User, ProfileError> {
+        self.db.read(move |conn| visible(conn, id)).await
+    }
+
+    /// Applies `patch` to a user whose version `expected` accepts. A patch that changes nothing leaves version
+    /// and time as they are.
+    ///
+    /// # Errors
+    /// [`ProfileError::NotFound`], [`ProfileError::VersionMismatch`], and those of [`Rights::may_act`].
+    pub async fn update(
+        &self,
+        actor: UserId,
+        origin: &Origin,
+        id: UserId,
+        patch: UserPatch,
+        expected: impl Fn(i64) -> bool + Send + 'static,
+    ) -> Result<User, ProfileError> {
+        self.find(id).await?;
+        self.rights.may_act(actor, id, "users:write").await?;
+        let (now, origin) = (self.clock.now(), origin.clone());
+        let user = self
+            .db
+            .tx(move |conn| {
+                let old = visible(conn, id)?;
+                if !expected(old.version) {
+                    return Err(ProfileError::VersionMismatch);
+                }
+                let (user, changed) = old.patched(&patch);
+                if changed.is_empty() {
+                    return Ok(old);
+                }
+                let user = next_version(user, now);
+                won(user_store::update(conn, &user, old.version)?)?;
+                user_store::set_words(conn, id, &user.words())?;
+                // Names of members only: events carry no personal data.
+                let event = event_about(EventType::UserUpdated, &user, &origin)
+                    .details(json!({"changed": changed}));
+                outbox::write(conn, event)?;
+                Ok(user)
+            })
+            .await?;
+        self.outbox.wake();
+        Ok(user)
+    }
+
+    /// Deletes a user: status and times stay, everything personal goes.
+    ///
+    /// # Errors
+    /// [`ProfileError::NotFound`], and those of [`Rights::may_lock_out`].
+    pub async fn delete(
+        &self,
+        actor: UserId,
+        origin: &Origin,
+        id: UserId,
+    ) -> Result<Revocation, ProfileError> {
+        self.find(id).await?;
+        self.rights.may_lock_out(actor, id, "users:delete").await?;
+        let (now, event_origin) = (self.clock.now(), origin.clone());
+        let changed = self
+            .db
+            .tx(move |conn| {
+                let old = visible(conn, id)?;
+                let user = next_version(User { status: UserStatus::Deleted, ..old.clone() }, now);
+                won(user_store::erase(conn, &user, old.version)?)?;
+                write_status_event(conn, EventType::UserDeleted, old.status, &user, &event_origin)?;
+                Ok::<_, ProfileError>(Changed { before: old.status, user })
+            })
+            .await?;
+        self.outbox.wake();
+        self.steps.at("deletion.committed").await;
+        Ok(self.tell_auth(&changed.user, CredentialStatus::Deleted, origin).await)
+    }
+
+    /// Suspends or reactivates a user. One who already is so stays so, without an event; auth is told all the
+    /// same, so that repeating the request after `Revocation: pending` tells how it stands.
+    ///
+    /// # Errors
+    /// [`ProfileError::IsSelf`], [`ProfileError::NotFound`], and those of [`Rights::may_lock_out`].
+    pub async fn change_status(
+        &self,
+        actor: UserId,
+        origin: &Origin,
+        id: UserId,
+        change: StatusChange,
+    ) -> Result<(User, Revocation), ProfileError> {
+        if actor == id {
+            return Err(ProfileError::IsSelf);
+        }
+        self.find(id).await?;
+        let (status, event, credential) = match change {
+            StatusChange::Suspend => {
+                self.rights.may_lock_out(actor, id, "users:write").await?;
+                (UserStatus::Suspended, EventType::UserSuspended, CredentialStatus::Suspended)
+            }
+            StatusChange::Reactivate => {
+                self.rights.may_act(actor, id, "users:write").await?;
+                (UserStatus::Active, EventType::UserReactivated, CredentialStatus::Active)
+            }
+        };
+        let (now, event_origin) = (self.clock.now(), origin.clone());
+        let changed = self
+            .db
+            .tx(move |conn| {
+                let old = visible(conn, id)?;
+                if old.status == status {
+                    return Ok(Changed { before: status, user: old });
+                }
+                let user = next_version(User { status, ..old.clone() }, now);
+                won(user_store::set_status(conn, &user, old.version)?)?;
+                write_status_event(conn, event, old.status, &user, &event_origin)?;
+                Ok::<_, ProfileError>(Changed { before: old.status, user })
+            })
+            .await?;
+        if changed.before != changed.user.status {
+            self.outbox.wake();
+        }
+        self.steps.at("suspension.committed").await;
+        let revocation = self.tell_auth(&changed.user, credential, origin).await;
+        Ok((changed.user, revocation))
+    }
+
+    async fn tell_auth(
+        &self,
+        user: &User,
+        status: CredentialStatus,
+        origin: &Origin,
+    ) -> Revocation {
+        let body = SetCredentialStatus { status, sequence: user.version, origin: origin.clone() };
+        let path = format!("/internal/v1/credentials/{}/status", user.id);
+        let answer: Result<(_, CredentialStatusChanged), _> = self.auth.put(&path, &body).await;
+        match answer {
+            Ok((_, CredentialStatusChanged { sessions_closed: true, .. })) => Revocation::Confirmed,
+            Ok(_) => Revocation::Pending,
+            Err(error) => {
+                log::warn!("auth is told later of a change of status: {error}");
+                Revocation::Pending
+            }
+        }
+    }
+}
+
+/// The user of that id, if clients may know of one.
+fn visible(conn: &mut DbConn, id: UserId) -> Result<User, ProfileError> {
+    user_store::find(conn, id)?
+        .filter(|user| user.status.is_visible())
+        .ok_or(ProfileError::NotFound)
+}
+
+fn next_version(user: User, now: Timestamp) -> User {
+    User { version: user.version + 1, updated_at: now, ..user }
+}
+
+/// A compare-and-set that lost runs its transaction again.
+const fn won(won: bool) -> Result<(), StoreError> {
+    if won { Ok(()) } else { Err(StoreError::Conflict) }
+}
+
+fn event_about(kind: EventType, user: &User, origin: &Origin) -> NewEvent {
+    NewEvent::about(Service::Profile, kind, user.id, user.version, user.updated_at, origin)
+}
+
+fn write_status_event(
+    conn: &mut DbConn,
+    kind: EventType,
+    before: UserStatus,
+    user: &User,
+    origin: &Origin,
+) -> Result<(), StoreError> {
+    let event = event_about(kind, user, origin)
+        .before(json!({"status": before.as_str()}))
+        .after(json!({"status": user.status.as_str()}));
+    outbox::write(conn, event)
+}

@@ -1,0 +1,136 @@
+//! Idempotency-Keys (SECURITY rule 31): what is stored of a key and of the body it came with.
+
+use std::time::Duration;
+
+use aws_lc_rs::{
+    error::Unspecified,
+    hmac,
+    rand::{SecureRandom as _, SystemRandom},
+};
+use ud_kernel::Timestamp;
+
+/// How long a client's key is remembered.
+const MEMORY: Duration = Duration::from_secs(24 * 3600);
+/// The end of time: the last instant of the year 9999.
+const NEVER: Timestamp = Timestamp::from_millis(253_402_300_799_000);
+
+/// Makes what is stored of keys. The secret is 32 random bytes that the service makes at its first start.
+pub struct IdempotencyKeys(hmac::Key);
+
+impl std::fmt::Debug for IdempotencyKeys {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("IdempotencyKeys")
+    }
+}
+
+/// What is stored of one request's key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Claim {
+    /// HMAC of operation and key.
+    pub id: String,
+    /// HMAC of the body.
+    pub fingerprint: String,
+    /// When it may be forgotten.
+    pub expires_at: Timestamp,
+}
+
+impl IdempotencyKeys {
+    /// With the server key of that secret.
+    #[must_use]
+    pub fn new(secret: &[u8]) -> Self {
+        Self(hmac::Key::new(hmac::HMAC_SHA256, secret))
+    }
+
+    /// A new secret, in hex.
+    ///
+    /// # Errors
+    /// If the system gives no random bytes.
+    pub fn new_secret() -> Result<String, Unspecified> {
+        let mut secret = [0u8; 32];
+        SystemRandom::new().fill(&mut secret)?;
+        Ok(hex::encode(secret))
+    }
+
+    /// The claim of a client's key for `operation`, remembered for a day.
+    ///
+    /// The body is authenticated under a key made of the server key and the client's: the body of a
+    /// registration holds a password, and who reads the database, server key included, could otherwise try
+    /// passwords against the fingerprint faster than against any password hash.
+    #[must_use]
+    pub fn claim(&self, operation: &str, key: &str, body: &[Option<&str>], now: Timestamp) -> Claim {
+        self.make(operation, key, body, now.plus(MEMORY))
+    }
+
+    /// The claim of something that is done once in the life of the installation.
+    #[must_use]
+    pub fn claim_for_ever(&self, operation: &str, body: &[Option<&str>]) -> Claim {
+        self.make(operation, "", body, NEVER)
+    }
+
+    fn make(&self, operation: &str, key: &str, body: &[Option<&str>], expires_at: Timestamp) -> Claim {
+        let id = tag(&self.0, &[Some("id"), Some(operation), Some(key)]);
+        let body_key = tag(&self.0, &[Some("body"), Some(operation), Some(key)]);
+        let body_key = hmac::Key::new(hmac::HMAC_SHA256, body_key.as_ref());
+        Claim {
+            id: hex::encode(id),
+            fingerprint: hex::encode(tag(&body_key, body)),
+            expires_at,
+        }
+    }
+}
+
+/// HMAC-SHA-256 of `parts`, each preceded by whether it is there and its length: no two lists give the same
+/// bytes.
+fn tag(key: &hmac::Key, parts: &[Option<&str>]) -> hmac::Tag {
+    let mut context = hmac::Context::with_key(key);
+    for part in parts {
+        let bytes = part.unwrap_or_default().as_bytes();
+        context.update(&[u8::from(part.is_some())]);
+        context.update(&(bytes.len() as u64).to_be_bytes());
+        context.update(bytes);
+    }
+    context.sign()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
+
+    #[test]
+    fn the_same_request_has_the_same_claim_and_no_other_has() {
+        let keys = IdempotencyKeys::new(&[7; 32]);
+        let claim = |key: &str, body: &[Option<&str>]| keys.claim("register", key, body, NOW);
+        let one = claim("key-1", &[Some("a"), None]);
+        assert_eq!(one, claim("key-1", &[Some("a"), None]));
+        assert_eq!(one.expires_at, NOW.plus(MEMORY));
+        let bodies: [&[Option<&str>]; 5] =
+            [&[Some("a"), Some("")], &[None, Some("a")], &[Some("a")], &[Some("b"), None], &[Some("a"), None, None]];
+        let mut seen = HashSet::from([one.fingerprint.clone()]);
+        for body in bodies {
+            let other = claim("key-1", body);
+            assert_eq!(other.id, one.id);
+            assert!(seen.insert(other.fingerprint), "{body:?}");
+        }
+        let other_key = claim("key-2", &[Some("a"), None]);
+        assert_ne!(other_key.id, one.id);
+        assert!(seen.insert(other_key.fingerprint));
+        let operation = keys.claim("other", "key-1", &[Some("a"), None], NOW);
+        assert_ne!(operation.id, one.id);
+        let server = IdempotencyKeys::new(&[8; 32]).claim("register", "key-1", &[Some("a"), None], NOW);
+        assert_ne!(server.id, one.id);
+    }
+
+    #[test]
+    fn nothing_of_key_or_body_is_in_the_claim() {
+        let keys = IdempotencyKeys::new(&[7; 32]);
+        let claim = keys.claim("register", "client-key-0123456789", &[Some("hunter2hunter2")], NOW);
+        let text = format!("{claim:?} {keys:?}");
+        assert!(!text.contains("client-key") && !text.contains("hunter2"));
+        assert_eq!((claim.id.len(), claim.fingerprint.len()), (64, 64));
+        assert_ne!(IdempotencyKeys::new_secret(), IdempotencyKeys::new_secret());
+    }
+}

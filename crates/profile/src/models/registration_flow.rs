@@ -1,0 +1,314 @@
+//! Registration (DESIGN section 7, SECURITY rules 7 and 31): pending row, credential at auth, active. Whoever
+//! finds it half-done finishes it: the same request again, auth's event, the user's first token, the sweeper.
+
+use std::{sync::Arc, time::Duration};
+
+use secrecy::{ExposeSecret as _, SecretString};
+use serde_json::json;
+use tokio::sync::OnceCell;
+use ud_db::{Db, DbConn, StoreError};
+use ud_events::{EventType, NewEvent, OutboxHandle, outbox};
+use ud_http::{CallError, RemoteProblem, ServiceClient};
+use ud_kernel::{
+    Clock, Code, Service, Steps, Timestamp, UserId,
+    models::{CreateCredential, Credential, Origin, PasswordContext},
+};
+
+use super::{
+    ProfileError,
+    idempotency::{Claim, IdempotencyKeys},
+    idempotency_store, personal,
+    user::{NewUser, User, UserStatus},
+    user_store,
+};
+
+/// An attempt has ended after this time: longer than the call to auth takes at most, repetition included.
+/// One that has not does no harm: both do the same.
+const LOCK: Duration = Duration::from_secs(6);
+/// What a client that comes too early is told, in seconds: attempts usually end sooner than the lock.
+const RETRY_AFTER: u32 = 2;
+/// Name of the key under which Idempotency-Keys are stored.
+const SERVER_KEY: &str = "idempotency";
+
+/// What makes a repeated request recognisable.
+#[derive(Debug, Clone)]
+pub enum RequestKey {
+    /// A client's `Idempotency-Key`.
+    Client(String),
+    /// The one registration of the first administrator, of this installation.
+    FirstAdministrator,
+}
+
+/// A registration as asked for.
+#[derive(Debug, Clone)]
+pub struct Registration {
+    /// Who.
+    pub user: NewUser,
+    /// Their password.
+    pub password: SecretString,
+    /// If the request can be recognised when it is repeated.
+    pub key: Option<RequestKey>,
+    /// Where from.
+    pub origin: Origin,
+}
+
+/// Registers users.
+#[derive(Clone)]
+pub struct RegistrationFlow {
+    db: Db,
+    auth: ServiceClient,
+    outbox: OutboxHandle,
+    clock: Clock,
+    steps: Steps,
+    keys: Arc<OnceCell<IdempotencyKeys>>,
+}
+
+/// An attempt's hold on its Idempotency-Key.
+#[derive(Debug, Clone)]
+struct Lock {
+    key_id: String,
+    until: Timestamp,
+}
+
+enum Reserved {
+    /// To be completed by this request.
+    Pending(UserId, Option<Lock>),
+    /// Completed by an earlier one.
+    Complete(User),
+}
+
+impl RegistrationFlow {
+    /// A flow on `db` that stores credentials through `auth` and wakes `outbox`.
+    #[must_use]
+    pub fn new(db: Db, auth: ServiceClient, outbox: OutboxHandle, clock: Clock, steps: Steps) -> Self {
+        Self { db, auth, outbox, clock, steps, keys: Arc::default() }
+    }
+
+    /// Registers a user. The same request with the same key gives the same user.
+    ///
+    /// # Errors
+    /// [`ProfileError::EmailTaken`], [`ProfileError::UsernameTaken`], [`ProfileError::Invalid`]: nothing is
+    /// left of the attempt. [`ProfileError::KeyReused`], [`ProfileError::KeyInUse`],
+    /// [`ProfileError::StatusConflict`] (the user was deleted since). [`ProfileError::Peer`]: auth may have
+    /// stored the credential or not; the same request completes it, and in the end the sweeper decides.
+    pub async fn register(&self, request: Registration) -> Result<User, ProfileError> {
+        let claim = self.claim(&request).await?;
+        let (id, lock) = match self.reserve(&request.user, claim).await? {
+            Reserved::Pending(id, lock) => (id, lock),
+            Reserved::Complete(user) => return Ok(user),
+        };
+        self.steps.at("registration.reserved").await;
+        let credential = match self.create_credential(id, &request).await {
+            Ok(credential) => credential,
+            Err(CallError::Refused { service, problem }) => {
+                self.withdraw(id, lock).await;
+                return Err(refusal(service, problem));
+            }
+            Err(error) => {
+                self.unlock(lock).await;
+                return Err(error.into());
+            }
+        };
+        self.steps.at("registration.credential_created").await;
+        let user = self.complete(id, Some(credential), &request.origin).await?;
+        self.steps.at("registration.activated").await;
+        user.filter(|user| user.status.is_visible()).ok_or(ProfileError::NotFound)
+    }
+
+    /// Makes a pending user active, whose credential auth is known to have; changes nothing about any other.
+    /// `credential` brings the identifiers in auth's form. Gives the user as it is now.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn complete(
+        &self,
+        id: UserId,
+        credential: Option<Credential>,
+        origin: &Origin,
+    ) -> Result<Option<User>, StoreError> {
+        let (now, origin) = (self.clock.now(), origin.clone());
+        let user = self
+            .db
+            .tx(move |conn| {
+                activate(conn, id, credential.as_ref(), &origin, now)?;
+                user_store::find(conn, id)
+            })
+            .await?;
+        self.outbox.wake();
+        Ok(user)
+    }
+
+    async fn claim(&self, request: &Registration) -> Result<Option<Claim>, ProfileError> {
+        let Some(key) = &request.key else {
+            return Ok(None);
+        };
+        let keys = self.keys.get_or_try_init(|| self.load_keys()).await?;
+        let user = &request.user;
+        Ok(Some(match key {
+            RequestKey::Client(key) => {
+                let mut body = user.members().to_vec();
+                body.push(Some(request.password.expose_secret()));
+                keys.claim("POST /api/v1/users", key, &body, self.clock.now())
+            }
+            // Without the password: its key is no secret, see `IdempotencyKeys::claim`.
+            RequestKey::FirstAdministrator => {
+                keys.claim_for_ever("first administrator", &[Some(user.email())])
+            }
+        }))
+    }
+
+    async fn load_keys(&self) -> Result<IdempotencyKeys, ProfileError> {
+        let candidate = IdempotencyKeys::new_secret()
+            .map_err(|_| ProfileError::Internal("the system gives no random bytes"))?;
+        let now = self.clock.now();
+        let secret = self
+            .db
+            .tx(move |conn| idempotency_store::server_key(conn, SERVER_KEY, &candidate, now))
+            .await?;
+        let secret = hex::decode(secret)
+            .map_err(|_| ProfileError::Internal("the stored server key is not hex"))?;
+        Ok(IdempotencyKeys::new(&secret))
+    }
+
+    async fn reserve(&self, user: &NewUser, claim: Option<Claim>) -> Result<Reserved, ProfileError> {
+        let now = self.clock.now();
+        let user = user.clone().into_pending(UserId::new(now), now);
+        self.db
+            .tx(move |conn| {
+                let Some(claim) = &claim else {
+                    user_store::insert(conn, &user)?;
+                    return Ok(Reserved::Pending(user.id, None));
+                };
+                match idempotency_store::find(conn, &claim.id)? {
+                    Some(record) if record.expires_at <= now => {
+                        idempotency_store::delete(conn, &claim.id)?;
+                    }
+                    Some(record) => return resume(conn, claim, &record, now),
+                    None => {}
+                }
+                user_store::insert(conn, &user)?;
+                let lock = Lock { key_id: claim.id.clone(), until: now.plus(LOCK) };
+                idempotency_store::insert(conn, claim, user.id, lock.until, now)?;
+                Ok(Reserved::Pending(user.id, Some(lock)))
+            })
+            .await
+    }
+
+    async fn create_credential(
+        &self,
+        id: UserId,
+        request: &Registration,
+    ) -> Result<Credential, CallError> {
+        let body = CreateCredential {
+            email: request.user.email().to_owned(),
+            username: request.user.username().map(ToOwned::to_owned),
+            password: request.password.expose_secret().to_owned(),
+            context: PasswordContext { words: request.user.own_words() },
+            origin: request.origin.clone(),
+        };
+        let path = format!("/internal/v1/credentials/{id}");
+        self.auth.put(&path, &body).await.map(|(_, credential)| credential)
+    }
+
+    /// Removes what was reserved, after auth refused. If that fails the sweeper will do it.
+    async fn withdraw(&self, id: UserId, lock: Option<Lock>) {
+        let now = self.clock.now();
+        let removed = self
+            .db
+            .tx(move |conn| {
+                // Another attempt with the same key has taken over: the row is its own now.
+                if let Some(lock) = &lock
+                    && !idempotency_store::lock(conn, &lock.key_id, lock.until, now)?
+                {
+                    return Ok(());
+                }
+                user_store::delete_pending(conn, id, None).map(drop)
+            })
+            .await;
+        if let Err(StoreError::Internal(_) | StoreError::Unavailable(_)) = &removed {
+            log::warn!("a refused registration is left to the sweeper");
+        }
+    }
+
+    /// Lets the next attempt with the same key begin at once. If that fails it waits for the lock's end.
+    async fn unlock(&self, lock: Option<Lock>) {
+        let (Some(lock), now) = (lock, self.clock.now()) else {
+            return;
+        };
+        let unlock =
+            move |conn: &mut DbConn| idempotency_store::lock(conn, &lock.key_id, lock.until, now);
+        if let Err(error) = self.db.tx(unlock).await {
+            log::debug!("an idempotency key stays locked: {error}");
+        }
+    }
+}
+
+/// A request whose key is known.
+fn resume(
+    conn: &mut DbConn,
+    claim: &Claim,
+    record: &idempotency_store::Record,
+    now: Timestamp,
+) -> Result<Reserved, ProfileError> {
+    if record.fingerprint != claim.fingerprint {
+        return Err(ProfileError::KeyReused);
+    }
+    let user = user_store::find(conn, record.user_id)?.ok_or(StoreError::NotFound)?;
+    match user.status {
+        UserStatus::Active | UserStatus::Suspended => Ok(Reserved::Complete(user)),
+        UserStatus::Deleted => Err(ProfileError::StatusConflict),
+        UserStatus::Pending if record.locked_until > now => {
+            Err(ProfileError::KeyInUse { retry_after: RETRY_AFTER })
+        }
+        UserStatus::Pending => {
+            let lock = Lock { key_id: claim.id.clone(), until: now.plus(LOCK) };
+            let locked = idempotency_store::lock(conn, &claim.id, record.locked_until, lock.until)?;
+            // The sweeper leaves alone what somebody tries to complete.
+            if !locked || !user_store::touch_pending(conn, user.id, now)? {
+                return Err(StoreError::Conflict.into());
+            }
+            Ok(Reserved::Pending(user.id, Some(lock)))
+        }
+    }
+}
+
+/// Within a transaction: pending becomes active, with the event; whoever comes second changes nothing and
+/// gets false.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn activate(
+    conn: &mut DbConn,
+    id: UserId,
+    credential: Option<&Credential>,
+    origin: &Origin,
+    now: Timestamp,
+) -> Result<bool, StoreError> {
+    if !user_store::activate(conn, id, now)? {
+        return Ok(false);
+    }
+    if let Some(Credential { email, username, .. }) = credential {
+        let canonical = personal::canonical_email(email);
+        user_store::set_identifiers(conn, id, email, &canonical, username.as_deref())?;
+    }
+    let user = user_store::find(conn, id)?.ok_or(StoreError::NotFound)?;
+    user_store::set_words(conn, id, &user.words())?;
+    let event =
+        NewEvent::about(Service::Profile, EventType::UserCreated, id, user.version, now, origin)
+            .after(json!({"status": user.status.as_str(), "locale": user.locale}));
+    outbox::write(conn, event)?;
+    Ok(true)
+}
+
+/// What auth's refusal means to the one who registers.
+fn refusal(service: Service, problem: RemoteProblem) -> ProfileError {
+    if problem.code == Code::UserEmailTaken.as_str() {
+        ProfileError::EmailTaken
+    } else if problem.code == Code::UserUsernameTaken.as_str() {
+        ProfileError::UsernameTaken
+    } else if problem.status == 422 && !problem.errors.is_empty() {
+        ProfileError::Invalid(problem.errors)
+    } else {
+        CallError::Refused { service, problem }.into()
+    }
+}

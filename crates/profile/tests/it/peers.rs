@@ -1,0 +1,203 @@
+//! Stand-ins for auth and role: what their internal routes promise, and nothing else.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, Mutex, MutexGuard},
+};
+
+use serde_json::{Value, json};
+use ud_kernel::{Code, UserId};
+use wiremock::{
+    Mock, MockServer, Request, ResponseTemplate,
+    matchers::{method, path, path_regex},
+};
+
+const CREATED_AT: &str = "2026-01-01T00:00:00.000Z";
+
+/// What auth has and does.
+#[derive(Debug, Default)]
+pub struct AuthState {
+    /// By user id.
+    pub credentials: BTreeMap<String, Value>,
+    /// Answers every creation with this instead.
+    pub refusal: Option<(u16, Value)>,
+    /// Stores what it is given and answers 503 all the same.
+    pub loses_answers: bool,
+    /// Answers 503 and does nothing.
+    pub is_down: bool,
+    /// Whether the session service confirmed.
+    pub sessions_stay: bool,
+    /// Bodies of changes of status, by order of arrival.
+    pub status_changes: Vec<Value>,
+    /// Bodies of creations.
+    pub creations: Vec<Value>,
+}
+
+/// What role has and does.
+#[derive(Debug, Default)]
+pub struct RoleState {
+    /// Roles and permissions by user id; others have the role `user` and no permission.
+    pub access: BTreeMap<String, (Vec<String>, Vec<String>)>,
+    pub administrator: Option<String>,
+    pub is_down: bool,
+}
+
+pub struct FakeAuth {
+    pub server: MockServer,
+    state: Arc<Mutex<AuthState>>,
+}
+
+pub struct FakeRole {
+    pub server: MockServer,
+    state: Arc<Mutex<RoleState>>,
+}
+
+pub fn problem(code: Code) -> Value {
+    json!({"type": "urn:x", "title": code.title(), "status": code.status(), "code": code.as_str(), "errors": []})
+}
+
+fn refuse(code: Code) -> ResponseTemplate {
+    ResponseTemplate::new(code.status()).set_body_json(problem(code))
+}
+
+fn user_of(request: &Request) -> String {
+    request.url.path().split('/').nth(4).unwrap().to_owned()
+}
+
+impl FakeAuth {
+    pub async fn start() -> Self {
+        let server = MockServer::start().await;
+        let state: Arc<Mutex<AuthState>> = Arc::default();
+        let routes: [(&str, &str, fn(&mut AuthState, &Request) -> ResponseTemplate); 3] = [
+            ("PUT", "^/internal/v1/credentials/[0-9a-f-]{36}$", create),
+            ("GET", "^/internal/v1/credentials/[0-9a-f-]{36}$", read),
+            ("PUT", "^/internal/v1/credentials/[0-9a-f-]{36}/status$", set_status),
+        ];
+        for (verb, pattern, answer) in routes {
+            let state = Arc::clone(&state);
+            let respond = move |request: &Request| {
+                assert!(request.headers.contains_key("authorization"), "a service token");
+                let mut state = state.lock().unwrap();
+                if state.is_down {
+                    return ResponseTemplate::new(503);
+                }
+                answer(&mut state, request)
+            };
+            Mock::given(method(verb))
+                .and(path_regex(pattern))
+                .respond_with(respond)
+                .mount(&server)
+                .await;
+        }
+        Self { server, state }
+    }
+
+    pub fn state(&self) -> MutexGuard<'_, AuthState> {
+        self.state.lock().unwrap()
+    }
+}
+
+fn create(state: &mut AuthState, request: &Request) -> ResponseTemplate {
+    let (id, body) = (user_of(request), request.body_json::<Value>().unwrap());
+    state.creations.push(body.clone());
+    if let Some((status, problem)) = &state.refusal {
+        return ResponseTemplate::new(*status).set_body_json(problem);
+    }
+    if let Some(credential) = state.credentials.get(&id) {
+        return ResponseTemplate::new(200).set_body_json(credential);
+    }
+    let taken = |member: &str| {
+        let wanted = body[member].as_str().map(str::to_ascii_lowercase);
+        wanted.is_some()
+            && state
+                .credentials
+                .values()
+                .any(|c| c[member].as_str().map(str::to_ascii_lowercase) == wanted)
+    };
+    if taken("email") {
+        return refuse(Code::UserEmailTaken);
+    }
+    if taken("username") {
+        return refuse(Code::UserUsernameTaken);
+    }
+    let credential = json!({
+        "user_id": id, "email": body["email"], "username": body["username"],
+        "status": "active", "epoch": 1, "created_at": CREATED_AT
+    });
+    state.credentials.insert(id, credential.clone());
+    if state.loses_answers {
+        return ResponseTemplate::new(503);
+    }
+    ResponseTemplate::new(201).set_body_json(credential)
+}
+
+fn read(state: &mut AuthState, request: &Request) -> ResponseTemplate {
+    match state.credentials.get(&user_of(request)) {
+        Some(credential) => ResponseTemplate::new(200).set_body_json(credential),
+        None => refuse(Code::AuthCredentialNotFound),
+    }
+}
+
+fn set_status(state: &mut AuthState, request: &Request) -> ResponseTemplate {
+    state.status_changes.push(request.body_json().unwrap());
+    ResponseTemplate::new(200)
+        .set_body_json(json!({"epoch": 2, "sessions_closed": !state.sessions_stay}))
+}
+
+impl FakeRole {
+    pub async fn start() -> Self {
+        let server = MockServer::start().await;
+        let state: Arc<Mutex<RoleState>> = Arc::default();
+        let own = Arc::clone(&state);
+        Mock::given(method("GET"))
+            .and(path_regex("^/internal/v1/users/[0-9a-f-]{36}/access$"))
+            .respond_with(move |request: &Request| {
+                let state = own.lock().unwrap();
+                if state.is_down {
+                    return ResponseTemplate::new(503);
+                }
+                let (mut roles, permissions) =
+                    state.access.get(&user_of(request)).cloned().unwrap_or_default();
+                roles.push("user".to_owned());
+                let distinct: BTreeSet<_> = roles.into_iter().collect();
+                ResponseTemplate::new(200).set_body_json(json!({
+                    "roles": distinct, "permissions": permissions, "policy_version": 1, "valid_until": null
+                }))
+            })
+            .mount(&server)
+            .await;
+        let own = Arc::clone(&state);
+        Mock::given(method("POST"))
+            .and(path("/internal/v1/administrators"))
+            .respond_with(move |request: &Request| {
+                let mut state = own.lock().unwrap();
+                if state.is_down {
+                    return ResponseTemplate::new(503);
+                }
+                let user = request.body_json::<Value>().unwrap()["user_id"].as_str().unwrap().to_owned();
+                match &state.administrator {
+                    None => {
+                        state.administrator = Some(user);
+                        ResponseTemplate::new(201).set_body_json(json!({}))
+                    }
+                    Some(known) if *known == user => {
+                        ResponseTemplate::new(200).set_body_json(json!({}))
+                    }
+                    Some(_) => refuse(Code::RoleAdministratorExists),
+                }
+            })
+            .mount(&server)
+            .await;
+        Self { server, state }
+    }
+
+    pub fn state(&self) -> MutexGuard<'_, RoleState> {
+        self.state.lock().unwrap()
+    }
+
+    /// Says what `user` may do.
+    pub fn grant(&self, user: UserId, roles: &[&str], permissions: &[&str]) {
+        let owned = |texts: &[&str]| texts.iter().map(ToString::to_string).collect();
+        self.state().access.insert(user.to_string(), (owned(roles), owned(permissions)));
+    }
+}

@@ -1,0 +1,43 @@
+//! `POST /api/v1/roles`
+
+use actix_web::{HttpResponse, http::header, web};
+use ud_http::{Authed, Json, Problem, etag, permissions::RolesWrite};
+
+use super::refused;
+use crate::{
+    state::RoleState,
+    views::{CreateRoleRequest, RoleResponse},
+};
+
+/// Makes a role.
+#[utoipa::path(
+    post,
+    path = "/api/v1/roles",
+    tag = "roles",
+    description = "Makes a role. The caller's own permissions must include every one of its permissions.",
+    security(("bearer" = ["roles:write"])),
+    request_body = CreateRoleRequest,
+    responses(
+        (status = 201, description = "Made", body = RoleResponse, headers(
+            ("Location" = String, description = "Path of the role"),
+            ("ETag" = String, description = "Version of the role"),
+        )),
+        (status = 409, description = "`role.name-taken`", body = ud_http::ProblemBody, content_type = "application/problem+json"),
+    )
+)]
+pub async fn create_role(
+    state: web::Data<RoleState>,
+    authed: Authed<RolesWrite>,
+    body: Json<CreateRoleRequest>,
+) -> Result<HttpResponse, Problem> {
+    let new = body.0.try_into()?;
+    let role = state
+        .roles
+        .create(authed.user_id(), authed.origin.clone(), new)
+        .await
+        .map_err(|e| refused(&state, &authed, "POST /api/v1/roles", e))?;
+    Ok(HttpResponse::Created()
+        .insert_header((header::LOCATION, format!("/api/v1/roles/{}", role.id)))
+        .insert_header(etag(role.version))
+        .json(RoleResponse::from(role)))
+}

@@ -1,0 +1,38 @@
+//! `DELETE /api/v1/role-assignments/{id}`
+
+use actix_web::{HttpResponse, web};
+use ud_http::{Authed, Problem, permissions::RoleAssignmentsWrite};
+use ud_kernel::AssignmentId;
+
+use super::{refused, tell_revocation};
+use crate::state::RoleState;
+
+/// Takes a role from a user.
+#[utoipa::path(
+    delete,
+    path = "/api/v1/role-assignments/{id}",
+    tag = "role-assignments",
+    description = "Takes a role from a user. The caller's own permissions must include every one of the role's. The \
+        user's tokens are refused from then on, until they refresh; `Revocation: pending` says that the session \
+        service could not be told at once.",
+    security(("bearer" = ["role-assignments:write"])),
+    params(("id" = AssignmentId, Path, description = "Id of the assignment")),
+    responses(
+        (status = 204, description = "Taken away"),
+        (status = 409, description = "`role.last-administrator`", body = ud_http::ProblemBody, content_type = "application/problem+json"),
+    )
+)]
+pub async fn delete_assignment(
+    state: web::Data<RoleState>,
+    authed: Authed<RoleAssignmentsWrite>,
+    id: web::Path<AssignmentId>,
+) -> Result<HttpResponse, Problem> {
+    let revocation = state
+        .assignments
+        .delete(authed.user_id(), authed.origin.clone(), id.into_inner())
+        .await
+        .map_err(|e| refused(&state, &authed, "DELETE /api/v1/role-assignments/{id}", e))?;
+    let mut answer = HttpResponse::NoContent();
+    tell_revocation(&mut answer, revocation);
+    Ok(answer.finish())
+}

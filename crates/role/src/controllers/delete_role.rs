@@ -1,0 +1,49 @@
+//! `DELETE /api/v1/roles/{id}`
+
+use actix_web::{HttpResponse, web};
+use ud_http::{Authed, IfMatch, Problem, permissions::RolesWrite};
+use ud_kernel::RoleId;
+
+use super::{refused, tell_revocation};
+use crate::state::RoleState;
+
+/// Deletes a role and its assignments.
+#[utoipa::path(
+    delete,
+    path = "/api/v1/roles/{id}",
+    tag = "roles",
+    description = "Deletes a role and its assignments. The caller's own permissions must include every one of its \
+        permissions. Tokens that carry the role are refused from then on; `Revocation: pending` says that the \
+        session service could not be told at once.",
+    security(("bearer" = ["roles:write"])),
+    params(
+        ("id" = RoleId, Path, description = "Id of the role"),
+        ("If-Match" = Option<String>, Header, description = "Version that is to be deleted"),
+    ),
+    responses(
+        (status = 204, description = "Deleted"),
+        (status = 409, description = "`role.built-in`", body = ud_http::ProblemBody, content_type = "application/problem+json"),
+        (status = 412, description = "The role was changed meanwhile", body = ud_http::ProblemBody, content_type = "application/problem+json"),
+    )
+)]
+pub async fn delete_role(
+    state: web::Data<RoleState>,
+    authed: Authed<RolesWrite>,
+    id: web::Path<RoleId>,
+    if_match: IfMatch,
+) -> Result<HttpResponse, Problem> {
+    let is_expected = move |version| if_match.permits(version).is_ok();
+    let revocation = state
+        .roles
+        .delete(
+            authed.user_id(),
+            authed.origin.clone(),
+            id.into_inner(),
+            is_expected,
+        )
+        .await
+        .map_err(|e| refused(&state, &authed, "DELETE /api/v1/roles/{id}", e))?;
+    let mut answer = HttpResponse::NoContent();
+    tell_revocation(&mut answer, revocation);
+    Ok(answer.finish())
+}

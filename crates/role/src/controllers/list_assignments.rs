@@ -1,0 +1,48 @@
+//! `GET /api/v1/role-assignments`
+
+use actix_web::web;
+use ud_http::{Authed, OwnOr, Problem, Scope, permissions::RoleAssignmentsRead};
+
+use super::note;
+use crate::{
+    models::AssignmentFilter,
+    state::RoleState,
+    views::{AssignmentPage, ListAssignmentsQuery, PageRequest},
+};
+
+/// Lists assignments in effect.
+#[utoipa::path(
+    get,
+    path = "/api/v1/role-assignments",
+    tag = "role-assignments",
+    description = "Lists assignments in effect in the order in which they were made. Without \
+        `role-assignments:read`: the caller's own, whatever `user_id` says.",
+    security(("bearer" = [])),
+    params(ListAssignmentsQuery),
+    responses((status = 200, description = "A page", body = AssignmentPage))
+)]
+pub async fn list_assignments(
+    state: web::Data<RoleState>,
+    authed: Authed<OwnOr<RoleAssignmentsRead>>,
+    query: web::Query<ListAssignmentsQuery>,
+) -> Result<web::Json<AssignmentPage>, Problem> {
+    let request = PageRequest::new(query.limit, query.cursor.as_deref())?;
+    let user_id = match authed.scope() {
+        Scope::All => query.user_id,
+        Scope::Own(user) => Some(user),
+    };
+    if let Some(user) = user_id.filter(|user| *user != authed.user_id()) {
+        note(&state, &authed, "admin_read", "user", user.to_string());
+    }
+    let filter = AssignmentFilter {
+        user_id,
+        role_id: query.role_id,
+    };
+    let found = state
+        .reads
+        .assignments(filter, request.after, request.to_read())
+        .await?;
+    Ok(web::Json(
+        request.page(found, |(assignment, _)| assignment.id).into(),
+    ))
+}

@@ -1,0 +1,67 @@
+//! The controllers: one use case per file, HTTP in, model, view out.
+
+pub mod check_permission;
+pub mod create_administrator;
+pub mod create_assignment;
+pub mod create_role;
+pub mod delete_assignment;
+pub mod delete_role;
+pub mod list_assignments;
+pub mod list_roles;
+pub mod read_access;
+pub mod read_assignment;
+pub mod read_role;
+pub mod receive_events;
+pub mod update_role;
+
+use actix_web::{HttpResponseBuilder, http::header::HeaderName};
+use ud_http::{Authed, Problem, SecurityNotice};
+
+use crate::{
+    models::{Revocation, RoleError},
+    state::RoleState,
+};
+
+/// Says that old tokens are not refused yet (SECURITY rule 18).
+const REVOCATION: HeaderName = HeaderName::from_static("revocation");
+
+/// The answer to `error`. What the caller was not allowed to do goes into the audit log.
+fn refused<A>(
+    state: &RoleState,
+    authed: &Authed<A>,
+    operation: &'static str,
+    error: RoleError,
+) -> Problem {
+    if matches!(error, RoleError::Escalation | RoleError::PermissionDenied) {
+        note(
+            state,
+            authed,
+            "permission_denied",
+            "operation",
+            operation.to_owned(),
+        );
+    }
+    error.into()
+}
+
+fn note<A>(
+    state: &RoleState,
+    authed: &Authed<A>,
+    event: &'static str,
+    target_type: &'static str,
+    target_id: String,
+) {
+    state.security_log.note(SecurityNotice {
+        event,
+        origin: authed.origin.clone(),
+        target_type,
+        target_id,
+        count: 1,
+    });
+}
+
+fn tell_revocation(answer: &mut HttpResponseBuilder, revocation: Revocation) {
+    if revocation == Revocation::Pending {
+        answer.insert_header((REVOCATION, "pending"));
+    }
+}

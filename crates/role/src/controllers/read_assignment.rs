@@ -1,0 +1,27 @@
+//! `GET /api/v1/role-assignments/{id}`
+
+use actix_web::web;
+use ud_http::{Authed, OwnOr, Problem, permissions::RoleAssignmentsRead};
+use ud_kernel::{AssignmentId, Code};
+
+use crate::{state::RoleState, views::AssignmentResponse};
+
+/// Reads an assignment.
+#[utoipa::path(
+    get,
+    path = "/api/v1/role-assignments/{id}",
+    tag = "role-assignments",
+    description = "Reads an assignment: the caller's own, or any with `role-assignments:read`.",
+    security(("bearer" = [])),
+    params(("id" = AssignmentId, Path, description = "Id of the assignment")),
+    responses((status = 200, description = "The assignment", body = AssignmentResponse))
+)]
+pub async fn read_assignment(
+    state: web::Data<RoleState>,
+    authed: Authed<OwnOr<RoleAssignmentsRead>>,
+    id: web::Path<AssignmentId>,
+) -> Result<web::Json<AssignmentResponse>, Problem> {
+    let found = state.reads.assignment(id.into_inner()).await?;
+    authed.permit(found.0.user_id, Code::RoleAssignmentNotFound)?;
+    Ok(web::Json(found.into()))
+}

@@ -1,0 +1,64 @@
+//! `PATCH /api/v1/roles/{id}`
+
+use actix_web::{HttpResponse, web};
+use ud_http::{Authed, IfMatch, MergePatch, Problem, etag, permissions::RolesWrite};
+use ud_kernel::RoleId;
+
+use super::{refused, tell_revocation};
+use crate::{
+    state::RoleState,
+    views::{RoleResponse, UpdateRoleRequest},
+};
+
+/// Changes a role.
+#[utoipa::path(
+    patch,
+    path = "/api/v1/roles/{id}",
+    tag = "roles",
+    description = "Changes a role's description and permissions (RFC 7396). The caller's own permissions must \
+        include every one of its permissions, before and after; only a holder of `*` changes the role `user`, and \
+        nobody changes `admin`. When a permission is taken away, tokens issued before are refused from then on; \
+        `Revocation: pending` says that the session service could not be told at once.",
+    security(("bearer" = ["roles:write"])),
+    params(
+        ("id" = RoleId, Path, description = "Id of the role"),
+        ("If-Match" = Option<String>, Header, description = "Version the change is made for"),
+    ),
+    request_body(content(
+        (UpdateRoleRequest = "application/merge-patch+json"),
+        (UpdateRoleRequest = "application/json"),
+    )),
+    responses(
+        (status = 200, description = "The role as it is now", body = RoleResponse, headers(
+            ("ETag" = String, description = "Version of the role"),
+        )),
+        (status = 409, description = "`role.built-in`", body = ud_http::ProblemBody, content_type = "application/problem+json"),
+        (status = 412, description = "The role was changed meanwhile", body = ud_http::ProblemBody, content_type = "application/problem+json"),
+    )
+)]
+pub async fn update_role(
+    state: web::Data<RoleState>,
+    authed: Authed<RolesWrite>,
+    id: web::Path<RoleId>,
+    if_match: IfMatch,
+    body: MergePatch<UpdateRoleRequest>,
+) -> Result<HttpResponse, Problem> {
+    let patch = body.0.try_into()?;
+    let is_expected = move |version| if_match.permits(version).is_ok();
+    let (role, revocation) = state
+        .roles
+        .update(
+            authed.user_id(),
+            authed.origin.clone(),
+            id.into_inner(),
+            patch,
+            is_expected,
+        )
+        .await
+        .map_err(|e| refused(&state, &authed, "PATCH /api/v1/roles/{id}", e))?;
+    let mut answer = HttpResponse::Ok();
+    tell_revocation(&mut answer, revocation);
+    Ok(answer
+        .insert_header(etag(role.version))
+        .json(RoleResponse::from(role)))
+}

@@ -1,0 +1,136 @@
+//! What every change of a role or an assignment has in common: the raised version, the caller's rights, the
+//! mark that makes old tokens stale.
+
+use prometheus::IntCounterVec;
+use ud_db::DbConn;
+use ud_events::{EventType, NewEvent};
+use ud_http::ServiceClient;
+use ud_kernel::{
+    Clock, Id, IdKind, Service, Timestamp, UserId,
+    models::{Mark, Origin},
+};
+use ud_telemetry::Metrics;
+
+use super::{PermissionSet, RoleError, assignment_store, policy_store, role::union};
+
+/// Who asks for a change, and from where.
+#[derive(Debug, Clone)]
+pub struct Change {
+    /// Whose rights decide.
+    pub caller: UserId,
+    /// For the event.
+    pub origin: Origin,
+    /// Asked when the change has the lock, not before it waited for it.
+    pub clock: Clock,
+}
+
+/// A change that has the lock: no other runs beside it, and all before it are committed and seen.
+pub(crate) struct Begun {
+    /// The policy version this change makes.
+    pub(crate) version: i64,
+    /// The moment of the change.
+    pub(crate) now: Timestamp,
+    /// What the caller may do at this moment.
+    held: PermissionSet,
+}
+
+impl Change {
+    /// Raises the policy version and reads what the caller may do now, which is not what their token says.
+    /// `needed` is the permission the operation itself asks for.
+    pub(crate) fn begin(&self, conn: &mut DbConn, needed: &str) -> Result<Begun, RoleError> {
+        let version = policy_store::raise_version(conn)?;
+        let now = self.clock.now();
+        let held = union(&assignment_store::in_effect(conn, self.caller, now)?.roles);
+        if !held.holds(needed) {
+            return Err(RoleError::PermissionDenied);
+        }
+        Ok(Begun { version, now, held })
+    }
+
+    /// An event about `subject`, made by the caller.
+    pub(crate) fn event<K: IdKind>(
+        &self,
+        kind: EventType,
+        subject: Id<K>,
+        sequence: i64,
+        now: Timestamp,
+    ) -> NewEvent {
+        NewEvent::about(Service::Role, kind, subject, sequence, now, &self.origin)
+            .actor(self.caller)
+    }
+}
+
+impl Begun {
+    /// Nobody grants or takes what they do not hold (SECURITY rule 1).
+    pub(crate) fn guard(&self, permissions: &PermissionSet) -> Result<(), RoleError> {
+        if self.held.includes(permissions) {
+            Ok(())
+        } else {
+            Err(RoleError::Escalation)
+        }
+    }
+}
+
+/// The mark for a user who lost something by the change `version`.
+pub(crate) const fn user_mark(user: UserId, version: i64) -> Mark {
+    Mark {
+        user_id: Some(user),
+        role: None,
+        min_pv: version,
+    }
+}
+
+/// The mark for all who have a role that lost something by the change `version`.
+pub(crate) fn role_mark(name: &str, version: i64) -> Mark {
+    Mark {
+        user_id: None,
+        role: Some(name.to_owned()),
+        min_pv: version,
+    }
+}
+
+/// Whether tokens with what was taken away are refused by now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Revocation {
+    /// They are, or nothing was taken away.
+    Done,
+    /// The session service could not be told directly; the event will tell it.
+    Pending,
+}
+
+/// Tells the session service that tokens are stale.
+#[derive(Clone)]
+pub struct Marker {
+    session: ServiceClient,
+    pending: IntCounterVec,
+}
+
+impl Marker {
+    /// Calls `session`; counts failures in `metrics`.
+    #[must_use]
+    pub fn new(session: ServiceClient, metrics: &Metrics) -> Self {
+        let pending = metrics.counter_vec(
+            "revocation_pending_total",
+            "Answers that carried Revocation: pending.",
+            &["operation"],
+        );
+        Self { session, pending }
+    }
+
+    /// Stores `mark` at the session service. A failure is no failure of the change, which stands: the event
+    /// written with it carries the same mark.
+    pub async fn store(&self, caller: UserId, mark: &Mark) -> Revocation {
+        let session = self.session.on_behalf_of(caller);
+        match session
+            .post_idempotent::<Mark, ()>("/internal/v1/marks", mark)
+            .await
+        {
+            Ok(_) => Revocation::Done,
+            Err(error) => {
+                log::warn!("a mark is left to the outbox: {error}");
+                self.pending.with_label_values(&["mark"]).inc();
+                Revocation::Pending
+            }
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! What handlers need.
+
+use ud_db::Db;
+use ud_events::{Inbox, OutboxHandle};
+use ud_http::{Base, SecurityLog};
+use ud_kernel::Service;
+use ud_telemetry::Metrics;
+
+use crate::models::{AssignmentFlow, Marker, ReadFlow, RoleFlow};
+
+/// What handlers need.
+#[derive(Clone)]
+pub struct RoleState {
+    /// Changes of roles.
+    pub roles: RoleFlow,
+    /// Changes of assignments.
+    pub assignments: AssignmentFlow,
+    /// Reads.
+    pub reads: ReadFlow,
+    /// Events of other services.
+    pub inbox: Inbox,
+    /// Takes refusals and reads by permission for the audit log.
+    pub security_log: SecurityLog,
+    /// Counters.
+    pub metrics: Metrics,
+}
+
+impl RoleState {
+    /// The state of a service on `db`; `outbox` wakes its relay.
+    #[must_use]
+    pub fn new(base: &Base, db: &Db, outbox: &OutboxHandle) -> Self {
+        let marker = Marker::new(base.peers.client(Service::Session), &base.metrics);
+        Self {
+            roles: RoleFlow {
+                db: db.clone(),
+                clock: base.clock.clone(),
+                outbox: outbox.clone(),
+                marker: marker.clone(),
+                steps: base.steps.clone(),
+            },
+            assignments: AssignmentFlow {
+                db: db.clone(),
+                clock: base.clock.clone(),
+                outbox: outbox.clone(),
+                marker,
+                auth: base.peers.client(Service::Auth),
+                steps: base.steps.clone(),
+            },
+            reads: ReadFlow {
+                db: db.clone(),
+                clock: base.clock.clone(),
+            },
+            inbox: Inbox::new(db.clone(), base.clock.clone()),
+            security_log: base.security_log.clone(),
+            metrics: base.metrics.clone(),
+        }
+    }
+}

@@ -1,0 +1,55 @@
+//! The one place where this service's errors become HTTP.
+
+use ud_db::StoreError;
+use ud_http::Problem;
+use ud_kernel::{Code, FieldError};
+
+use crate::models::RoleError;
+
+impl From<RoleError> for Problem {
+    fn from(error: RoleError) -> Self {
+        let invalid = |pointer: &str, detail: &str| {
+            Self::validation(vec![FieldError::new(pointer, "field.invalid", detail)])
+        };
+        match error {
+            RoleError::PermissionDenied => Self::new(Code::AuthPermissionDenied),
+            RoleError::Escalation => Self::new(Code::RoleEscalation),
+            RoleError::RoleNotFound => Self::new(Code::RoleNotFound),
+            RoleError::NameTaken => Self::new(Code::RoleNameTaken),
+            RoleError::BuiltIn => Self::new(Code::RoleBuiltIn),
+            RoleError::VersionMismatch => Self::new(Code::RequestPreconditionFailed),
+            RoleError::InvalidName => invalid("/name", "is not the name of a role"),
+            RoleError::InvalidPermission => invalid("/permissions", "is not a list of permissions"),
+            RoleError::TooManyPermissions => Self::new(Code::RoleTooManyPermissions),
+            RoleError::AssignmentNotFound => Self::new(Code::RoleAssignmentNotFound),
+            RoleError::AlreadyAssigned => Self::new(Code::RoleAlreadyAssigned),
+            RoleError::UnknownUser => Self::new(Code::RoleUnknownUser),
+            RoleError::InvalidExpiry => {
+                invalid("/expires_at", "must be in the future, before the year 9999")
+            }
+            RoleError::AdministratorExpires => {
+                invalid("/expires_at", "`admin` is assigned without an end")
+            }
+            RoleError::LastAdministrator => Self::new(Code::RoleLastAdministrator),
+            RoleError::AdministratorExists => Self::new(Code::RoleAdministratorExists),
+            RoleError::PeerUnavailable(cause) => {
+                Self::new(Code::ServerDependencyUnavailable).cause(cause)
+            }
+            RoleError::PeerRefused(cause) => Self::internal(cause),
+            RoleError::Store(error) => store_problem(error),
+        }
+    }
+}
+
+fn store_problem(error: StoreError) -> Problem {
+    match error {
+        StoreError::Unavailable(_) | StoreError::Timeout(_) => {
+            Problem::new(Code::ServerStoreUnavailable).cause(error)
+        }
+        StoreError::Conflict => Problem::new(Code::ServerBusy).cause(error),
+        StoreError::NotFound
+        | StoreError::Unique(_)
+        | StoreError::ForeignKey
+        | StoreError::Internal(_) => Problem::internal(error),
+    }
+}

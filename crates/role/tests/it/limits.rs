@@ -1,0 +1,206 @@
+//! SECURITY rule 3: 100 permissions a role, 20 roles a user, 2,500 bytes of names for one user.
+
+use role_service::models::{
+    ADMIN_ROLE, MAX_NAMES_BYTES, MAX_ROLES, PermissionSet, RoleError, RolePatch, USER_ROLE,
+};
+use testkit::Backend;
+use ud_kernel::{Patch, RoleId, UserId};
+
+use crate::support::Fixture;
+
+/// `n` permissions that take `each` bytes in a token, with quotes and comma.
+fn permissions(prefix: &str, n: usize, each: usize) -> Vec<String> {
+    let one = |i| {
+        let verb = format!("{prefix}{i:03}");
+        let room = each - 3 - 1 - verb.len();
+        let resource = room.min(32);
+        format!(
+            "{}:{verb}{}",
+            "x".repeat(resource),
+            "y".repeat(room - resource)
+        )
+    };
+    (0..n).map(one).collect()
+}
+
+fn texts(permissions: &[String]) -> Vec<&str> {
+    permissions.iter().map(String::as_str).collect()
+}
+
+async fn grow(f: &Fixture, role: RoleId, permissions: &[String]) -> Result<(), RoleError> {
+    f.update_as(f.admin, role, &texts(permissions))
+        .await
+        .map(drop)
+}
+
+/// A user with a role of `bytes` bytes in all, the role's and `user`'s names counted.
+async fn filled(f: &Fixture, name: &str, bytes: usize) -> (UserId, RoleId) {
+    let names = (name.len() + 3) + ("user".len() + 3);
+    let room = bytes - names;
+    let mut set = permissions(name, room / 25 - 1, 25);
+    let rest = room - 25 * set.len();
+    set.extend(permissions(&format!("{name}z"), 1, rest));
+    let role = f.role(name, &texts(&set)).await;
+    let user = f.user();
+    f.assign(user, role.id).await;
+    (user, role.id)
+}
+
+#[tokio::test]
+async fn a_user_has_at_most_twenty_roles() {
+    for backend in Backend::ALL {
+        let f = Fixture::new(backend).await;
+        let user = f.user();
+        for i in 0..MAX_ROLES {
+            let role = f.role(&format!("r{i}"), &[]).await;
+            f.assign(user, role.id).await;
+        }
+        let one_more = f.role("more", &[]).await;
+        assert_eq!(
+            f.assign_as(f.admin, user, one_more.id, None).await,
+            Err(RoleError::TooManyPermissions),
+            "{backend}"
+        );
+        f.assign(f.user(), one_more.id).await;
+        let first = f.assignments_of(user).await.remove(0).0;
+        f.unassign_as(f.admin, first.id).await.unwrap();
+        f.assign(user, one_more.id).await;
+    }
+}
+
+#[tokio::test]
+async fn what_one_user_gets_is_limited_when_it_is_assigned() {
+    for backend in Backend::ALL {
+        let f = Fixture::new(backend).await;
+        // Exactly full.
+        let (user, role) = filled(&f, "full", MAX_NAMES_BYTES).await;
+        // A role without permissions still has a name.
+        let empty = f.role("e", &[]).await;
+        assert_eq!(
+            f.assign_as(f.admin, user, empty.id, None).await,
+            Err(RoleError::TooManyPermissions),
+            "{backend}"
+        );
+        // `admin` does not hide the others: it can be taken away again.
+        assert_eq!(
+            f.assign_as(f.admin, user, ADMIN_ROLE, None).await,
+            Err(RoleError::TooManyPermissions)
+        );
+        // One byte more than fits nobody.
+        let mut set = f.reads().role(role).await.unwrap().permissions.to_vec();
+        set[0].push('y');
+        let over = f.role("over", &texts(&set)).await;
+        assert_eq!(
+            f.assign_as(f.admin, f.user(), over.id, None).await,
+            Err(RoleError::TooManyPermissions)
+        );
+    }
+}
+
+#[tokio::test]
+async fn what_a_role_gets_is_limited_by_those_who_have_it() {
+    for backend in Backend::ALL {
+        let f = Fixture::new(backend).await;
+        let (user, full) = filled(&f, "full", MAX_NAMES_BYTES - 30).await;
+        let small = f.role("small", &[]).await;
+        assert_eq!(f.assign(user, small.id).await.user_id, user);
+        // 30 - 8 bytes are left.
+        let grown = |each| permissions("s", 1, each);
+        assert_eq!(grow(&f, small.id, &grown(22)).await, Ok(()), "{backend}");
+        assert_eq!(
+            grow(&f, small.id, &grown(23)).await,
+            Err(RoleError::TooManyPermissions),
+            "{backend}"
+        );
+        assert_eq!(
+            f.reads().role(small.id).await.unwrap().permissions.to_vec(),
+            grown(22)
+        );
+        // What the user has by another role costs nothing again: exact, though the sum is far over.
+        let shared = f.reads().role(full).await.unwrap().permissions.to_vec();
+        assert_eq!(grow(&f, small.id, &shared).await, Ok(()), "{backend}");
+        assert_eq!(grow(&f, small.id, &[]).await, Ok(()));
+        // A role that nobody has is limited by its number alone.
+        let unused = f.role("unused", &[]).await;
+        assert_eq!(
+            grow(&f, unused.id, &permissions("u", 100, 60)).await,
+            Ok(())
+        );
+    }
+}
+
+#[tokio::test]
+async fn what_everybody_gets_is_limited_by_everybody() {
+    for backend in Backend::ALL {
+        let f = Fixture::new(backend).await;
+        let (user, _) = filled(&f, "full", MAX_NAMES_BYTES - 30).await;
+        assert_eq!(
+            grow(&f, USER_ROLE, &permissions("e", 1, 30)).await,
+            Ok(()),
+            "{backend}"
+        );
+        assert_eq!(
+            grow(&f, USER_ROLE, &permissions("e", 1, 31)).await,
+            Err(RoleError::TooManyPermissions),
+            "{backend}"
+        );
+        let own = f.assignments_of(user).await.remove(0).0;
+        f.unassign_as(f.admin, own.id).await.unwrap();
+        assert_eq!(grow(&f, USER_ROLE, &permissions("e", 1, 31)).await, Ok(()));
+        assert_eq!(
+            grow(&f, USER_ROLE, &permissions("e", 99, 40)).await,
+            Err(RoleError::TooManyPermissions),
+            "more than a user without any other role may have"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_role_has_at_most_a_hundred_permissions() {
+    for backend in Backend::ALL {
+        let f = Fixture::new(backend).await;
+        let hundred = permissions("p", 100, 68);
+        let role = f.role("big", &texts(&hundred)).await;
+        assert_eq!(
+            f.reads().role(role.id).await.unwrap().permissions.to_vec(),
+            hundred
+        );
+        assert_eq!(
+            PermissionSet::of_role(permissions("p", 101, 68)),
+            Err(RoleError::TooManyPermissions)
+        );
+        let description: String = "\u{1F98A}".repeat(500);
+        let patch = RolePatch {
+            description: Patch::Set(description.clone()),
+            permissions: None,
+        };
+        let (role, _) = f.patch_as(f.admin, role.id, patch).await.unwrap();
+        assert_eq!(
+            role.description,
+            Some(description),
+            "{backend}: the longest description"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_limit_holds_against_two_at_once() {
+    for backend in Backend::ALL {
+        let f = Fixture::new(backend).await;
+        let (user, _) = filled(&f, "full", MAX_NAMES_BYTES - 20).await;
+        let (a, b) = (
+            f.role("aaa", &["a:aaaaa"]).await,
+            f.role("bbb", &["b:bbbbb"]).await,
+        );
+        let (first, second) = tokio::join!(
+            f.assign_as(f.admin, user, a.id, None),
+            f.assign_as(f.admin, user, b.id, None)
+        );
+        let outcomes = [first.map(drop), second.map(drop)];
+        assert!(outcomes.contains(&Ok(())), "{backend}: {outcomes:?}");
+        assert!(
+            outcomes.contains(&Err(RoleError::TooManyPermissions)),
+            "{backend}: {outcomes:?}"
+        );
+    }
+}

@@ -1,0 +1,22 @@
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    missing_docs,
+    reason = "tests"
+)]
+
+mod administrators;
+mod bad_input;
+mod built_ins;
+mod escalation;
+mod events;
+mod expiry;
+mod limits;
+mod migrations;
+mod operations;
+mod peers;
+mod service;
+mod stores;
+mod support;

@@ -1,0 +1,247 @@
+//! Auth and session: what they are told, and what happens when they are away.
+
+use std::time::Duration;
+
+use reqwest::Method;
+use serde_json::{Value, json};
+use testkit::Backend;
+use wiremock::{
+    Mock, ResponseTemplate,
+    matchers::{method, path_regex},
+};
+
+use crate::service::{App, credential, send};
+
+async fn marks(app: &App) -> Vec<Value> {
+    let requests = app.session.received_requests().await.unwrap();
+    let marks = requests
+        .iter()
+        .filter(|r| r.url.path() == "/internal/v1/marks");
+    marks
+        .map(|r| serde_json::from_slice(&r.body).unwrap())
+        .collect()
+}
+
+#[actix_web::test]
+async fn session_is_told_before_the_answer() {
+    let app = App::start(Backend::Sqlite).await;
+    let (admin, f) = (app.f.admin, &app.f);
+    let role = f.role("clerk", &["a:a", "b:b"]).await;
+    let (user, other) = (f.user(), f.user());
+    let assignment = f.assign(user, role.id).await;
+    f.assign(other, role.id).await;
+    let path = format!("/api/v1/roles/{}", role.id);
+
+    app.patch(admin, &path, json!({"permissions": ["a:a", "b:b", "c:c"]}))
+        .await;
+    app.patch(admin, &path, json!({"description": "d"})).await;
+    assert!(marks(&app).await.is_empty(), "nothing was taken away");
+
+    app.patch(admin, &path, json!({"permissions": ["a:a"]}))
+        .await;
+    let version = f.access(user).await.policy_version;
+    app.delete(
+        admin,
+        &format!("/api/v1/role-assignments/{}", assignment.id),
+    )
+    .await;
+    app.delete(admin, &path).await;
+    assert_eq!(
+        marks(&app).await,
+        [
+            json!({"role": "clerk", "min_pv": version}),
+            json!({"user_id": user, "min_pv": version + 1}),
+            json!({"role": "clerk", "min_pv": version + 2}),
+        ]
+    );
+    let user_role = format!("/api/v1/roles/{}", role_service::models::USER_ROLE);
+    app.patch(admin, &user_role, json!({"permissions": ["a:a"]}))
+        .await;
+    app.patch(admin, &user_role, json!({"permissions": []}))
+        .await;
+    assert_eq!(
+        marks(&app).await[3],
+        json!({"role": "user", "min_pv": version + 4})
+    );
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn without_session_the_change_stands_and_the_answer_says_so() {
+    for backend in Backend::ALL {
+        let app = App::start(backend).await;
+        app.session.reset().await;
+        let (admin, f) = (app.f.admin, &app.f);
+        let role = f.role("clerk", &["a:a"]).await;
+        let user = f.user();
+        let assignment = f.assign(user, role.id).await;
+        let path = format!("/api/v1/roles/{}", role.id);
+        let grown = app
+            .patch(admin, &path, json!({"permissions": ["a:a", "b:b"]}))
+            .await;
+        assert_eq!(
+            (grown.status.as_u16(), grown.header("revocation")),
+            (200, None)
+        );
+        let shrunk = app.patch(admin, &path, json!({"permissions": []})).await;
+        assert_eq!(
+            (shrunk.status.as_u16(), shrunk.header("revocation")),
+            (200, Some("pending"))
+        );
+        assert_eq!(shrunk.body["permissions"], json!([]));
+        let taken = app
+            .delete(
+                admin,
+                &format!("/api/v1/role-assignments/{}", assignment.id),
+            )
+            .await;
+        assert_eq!(
+            (taken.status.as_u16(), taken.header("revocation")),
+            (204, Some("pending"))
+        );
+        assert_eq!(f.access(user).await.roles, ["user"]);
+        let gone = app.delete(admin, &path).await;
+        assert_eq!(
+            (gone.status.as_u16(), gone.header("revocation")),
+            (204, Some("pending"))
+        );
+        let metrics = app.internal_as(ud_kernel::Service::Auth, Method::GET, "/metrics");
+        let metrics = metrics.send().await.unwrap().text().await.unwrap();
+        assert!(
+            metrics.contains("revocation_pending_total{operation=\"mark\",service=\"role\"} 3"),
+            "{metrics}"
+        );
+        app.stop().await;
+    }
+}
+
+#[actix_web::test]
+async fn an_unknown_or_deleted_user_gets_no_role() {
+    for backend in Backend::ALL {
+        let app = App::start(backend).await;
+        let (admin, f) = (app.f.admin, &app.f);
+        let role = f.role("clerk", &[]).await;
+        let user = f.user();
+        let body = json!({"user_id": user, "role_id": role.id});
+        let assign = || app.post(admin, "/api/v1/role-assignments", body.clone());
+        let answer_with = |answer: ResponseTemplate| async {
+            app.auth.reset().await;
+            let mock = Mock::given(method("GET")).and(path_regex("^/internal/v1/credentials/"));
+            mock.respond_with(answer).mount(&app.auth).await;
+        };
+        let unknown = json!({"status": 404, "code": "auth.credential-not-found", "title": "x"});
+        answer_with(ResponseTemplate::new(404).set_body_json(unknown)).await;
+        assert_eq!(
+            assign().await.problem(),
+            (422, "role.unknown-user"),
+            "{backend}"
+        );
+        let deleted = credential(&user.to_string(), "deleted");
+        answer_with(ResponseTemplate::new(200).set_body_json(deleted)).await;
+        assert_eq!(assign().await.problem(), (422, "role.unknown-user"));
+        answer_with(ResponseTemplate::new(500)).await;
+        let away = assign().await;
+        assert_eq!(away.problem(), (503, "server.dependency-unavailable"));
+        assert!(away.header("retry-after").is_some());
+        // A 404 of something else on the way says nothing about the user.
+        answer_with(ResponseTemplate::new(404)).await;
+        assert_eq!(
+            assign().await.problem(),
+            (503, "server.dependency-unavailable")
+        );
+        assert!(f.assignments_of(user).await.is_empty());
+
+        let suspended = credential(&user.to_string(), "suspended");
+        answer_with(ResponseTemplate::new(200).set_body_json(suspended)).await;
+        assert_eq!(assign().await.status, 201, "a suspended user may come back");
+        let asked = app.auth.received_requests().await.unwrap();
+        assert_eq!(
+            asked[0].url.path(),
+            format!("/internal/v1/credentials/{user}")
+        );
+        assert!(asked[0].headers.contains_key("authorization"));
+        app.stop().await;
+    }
+}
+
+/// Refusals and reads by permission go to the audit log, through the outbox.
+#[actix_web::test]
+async fn what_was_refused_is_told() {
+    let app = App::start(Backend::Sqlite).await;
+    let f = &app.f;
+    let writer = f.user_with("writer", &["roles:write"]).await;
+    app.get(writer, "/api/v1/roles").await;
+    app.post(
+        writer,
+        "/api/v1/roles",
+        json!({"name": "mine", "permissions": ["a:a"]}),
+    )
+    .await;
+    app.get(
+        f.admin,
+        &format!("/api/v1/role-assignments?user_id={writer}"),
+    )
+    .await;
+    let db = f.db.clone();
+    let (clock, admin) = (f.clock.clone(), f.admin);
+    let events = loop {
+        let told: Vec<_> = f
+            .events()
+            .await
+            .into_iter()
+            .filter(|e| e.kind.owner().is_none())
+            .collect();
+        if told.len() >= 3 {
+            break told;
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    };
+    let told: Vec<_> = events
+        .iter()
+        .map(|e| {
+            (
+                e.kind.as_str(),
+                e.data.actor_id.unwrap(),
+                e.data.target_id.clone(),
+                e.data.outcome.as_str(),
+            )
+        })
+        .collect();
+    assert!(
+        told.contains(&(
+            "permission_denied",
+            writer,
+            "GET /api/v1/roles".into(),
+            "failure"
+        )),
+        "{told:?}"
+    );
+    assert!(
+        told.contains(&(
+            "permission_denied",
+            writer,
+            "POST /api/v1/roles".into(),
+            "failure"
+        )),
+        "{told:?}"
+    );
+    assert!(
+        told.contains(&("admin_read", admin, writer.to_string(), "success")),
+        "{told:?}"
+    );
+    drop((db, clock));
+    app.stop().await;
+}
+
+/// The database goes away: 503, and readiness says which store; it comes back: all is well.
+#[actix_web::test]
+async fn readiness_follows_the_database() {
+    let app = App::start(Backend::Sqlite).await;
+    let ready = send(app.internal_as(ud_kernel::Service::Auth, Method::GET, "/readyz")).await;
+    assert_eq!(
+        (ready.status.as_u16(), &ready.body["ready"]),
+        (200, &json!(true)),
+        "{ready:?}"
+    );
+    app.stop().await;
+}

@@ -1,0 +1,37 @@
+//! `DELETE /api/v1/sessions/{id}`
+
+use actix_web::{HttpResponse, web};
+use ud_http::{Authed, OwnOr, Problem, Refused, permissions::SessionsWrite};
+use ud_kernel::{Code, SessionId};
+
+use crate::{
+    controllers::{asker, refused},
+    state::SessionState,
+};
+
+/// Ends one session: one's own, or with `sessions:write` another's who holds nothing of this platform that
+/// the caller does not hold.
+#[utoipa::path(
+    delete,
+    path = "/api/v1/sessions/{id}",
+    operation_id = "close_session",
+    tag = "sessions",
+    params(("id" = String, Path, format = Uuid, description = "The session.")),
+    security(("bearer" = [])),
+    responses(
+        (status = 204, description = "Ended; its tokens are refused from now on."),
+        Refused<400>, Refused<401>, Refused<403>, Refused<404>, Refused<503>,
+    )
+)]
+pub async fn close_session(
+    state: web::Data<SessionState>,
+    authed: Authed<OwnOr<SessionsWrite>>,
+    id: web::Path<SessionId>,
+) -> Result<HttpResponse, Problem> {
+    let session = state.flow.read(id.into_inner()).await?;
+    authed.permit(session.user_id, Code::SessionNotFound)?;
+    let (asker, origin) = (asker(&authed), authed.origin);
+    let closed = state.flow.close_one(asker, &session, origin.clone()).await;
+    closed.map_err(|error| refused(&state, origin, session.user_id, error))?;
+    Ok(HttpResponse::NoContent().finish())
+}

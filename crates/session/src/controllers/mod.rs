@@ -1,0 +1,35 @@
+//! C: one file per use case. HTTP in, model call, view out.
+
+pub mod close_session;
+pub mod close_sessions;
+pub mod internal;
+pub mod list_sessions;
+mod problem;
+pub mod read_session;
+
+use ud_http::{Authed, Problem};
+use ud_kernel::{UserId, models::Origin};
+
+use crate::{
+    models::{error::SessionError, session_flow::Asker},
+    state::SessionState,
+};
+
+/// The session behind the request.
+fn asker<A>(authed: &Authed<A>) -> Asker {
+    Asker {
+        user_id: authed.user_id(),
+        session_id: authed.caller.session_id(),
+    }
+}
+
+/// The problem of an attempt on the sessions of `target`, noted if it was a question of permissions.
+fn refused(state: &SessionState, origin: Origin, target: UserId, error: SessionError) -> Problem {
+    if matches!(
+        error,
+        SessionError::TargetHoldsMore | SessionError::NotPermitted
+    ) {
+        state.note("permission_denied", origin, target);
+    }
+    error.into()
+}

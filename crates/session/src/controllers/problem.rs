@@ -1,0 +1,31 @@
+//! The one place where errors of this service become problem documents.
+
+use ud_db::StoreError;
+use ud_http::Problem;
+use ud_kernel::Code;
+
+use crate::models::{error::SessionError, session::Refusal};
+
+impl From<SessionError> for Problem {
+    fn from(error: SessionError) -> Self {
+        let code = match &error {
+            SessionError::Refused(Refusal::Closed) => Code::SessionClosed,
+            SessionError::Refused(Refusal::EpochTooOld) => Code::SessionEpochTooOld,
+            SessionError::Refused(Refusal::PolicyStale) => Code::SessionPolicyStale,
+            SessionError::NotFound => Code::SessionNotFound,
+            SessionError::TargetHoldsMore => Code::UserTargetHoldsMore,
+            SessionError::NotPermitted => Code::AuthPermissionDenied,
+            SessionError::Store(
+                StoreError::Unavailable(_) | StoreError::Timeout(_) | StoreError::Conflict,
+            ) => return Self::new(Code::ServerStoreUnavailable).cause(error),
+            SessionError::Store(
+                StoreError::NotFound
+                | StoreError::Unique(_)
+                | StoreError::ForeignKey
+                | StoreError::Internal(_),
+            ) => return Self::internal(error),
+            SessionError::Call(call) => return call.clone().into(),
+        };
+        Self::new(code)
+    }
+}

@@ -1,0 +1,7 @@
+//! The session service as a process of its own.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    ud_http::run::<session_service::SessionService>()
+}

@@ -1,0 +1,18 @@
+//! M: sessions, their rules, and the two stores that keep them.
+
+mod access;
+pub mod error;
+pub mod received_event;
+pub mod redis_connection;
+mod redis_fields;
+pub mod redis_outbox;
+pub mod redis_store;
+mod schema;
+pub mod session;
+pub mod session_event;
+pub mod session_flow;
+mod session_row;
+pub mod session_store;
+pub mod sqlite_lock;
+pub mod sqlite_store;
+mod sqlite_tables;

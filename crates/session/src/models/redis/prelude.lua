@@ -1,0 +1,158 @@
+-- In front of every script. KEYS[1] is the namespace: every key hangs below it, so all are in one slot.
+-- ARGV[1] is a JSON object. Times are milliseconds; the constants in capitals are put here by Rust.
+local ns = KEYS[1]
+local a = cjson.decode(ARGV[1])
+local store_key = ns .. ':store'
+local outbox_key = ns .. ':outbox'
+local revocations_key = ns .. ':revocations'
+
+-- Lua would write large numbers with an exponent.
+local function int(n)
+  return string.format('%.0f', n)
+end
+
+local function session_key(id)
+  return ns .. ':session:' .. id
+end
+
+local function user_key(user_id)
+  return ns .. ':user:' .. user_id
+end
+
+local function min_epoch_key(user_id)
+  return ns .. ':min_epoch:' .. user_id
+end
+
+local NUMBERS = {
+  'epoch', 'counter', 'created_at', 'last_seen_at', 'issued_at', 'access_expires_at', 'latest_expiry',
+  'expires_at', 'idle', 'absolute', 'event_seq',
+}
+
+-- The session, with `user_id` nil where there is none; `closed` is set where there was one.
+local function load(id)
+  local flat = redis.call('HGETALL', session_key(id))
+  local s = {}
+  for i = 1, #flat, 2 do
+    s[flat[i]] = flat[i + 1]
+  end
+  for _, field in ipairs(NUMBERS) do
+    s[field] = tonumber(s[field])
+  end
+  return s
+end
+
+local function alive(s)
+  return s.user_id and a.now < s.expires_at
+end
+
+-- Keys live by the server's clock, sessions by auth's: only differences are taken from the latter.
+local function keep(key, ms)
+  if redis.call('PTTL', key) < ms then
+    redis.call('PEXPIRE', key, int(ms))
+  end
+end
+
+local function save(s)
+  local flat = {}
+  for field, value in pairs(s) do
+    flat[#flat + 1] = field
+    flat[#flat + 1] = type(value) == 'number' and int(value) or value
+  end
+  redis.call('HSET', session_key(s.id), unpack(flat))
+  local ms = math.max(s.expires_at - a.now, 0) + LATE
+  redis.call('PEXPIRE', session_key(s.id), int(ms))
+  keep(user_key(s.user_id), ms)
+end
+
+-- What a script answers about a session it made or stepped.
+local function answer(status, incarnation, s)
+  local flat = { status, incarnation }
+  for field, value in pairs(s) do
+    flat[#flat + 1] = field
+    flat[#flat + 1] = type(value) == 'number' and int(value) or value
+  end
+  return flat
+end
+
+-- What the store knows beyond sessions; a store found empty starts a new incarnation.
+local function store()
+  local found = redis.call('HMGET', store_key, 'incarnation', 'latest_expiry', 'absolute')
+  if not found[1] then
+    found[1] = a.incarnation
+    redis.call('HSET', store_key, 'incarnation', a.incarnation)
+  end
+  return {
+    incarnation = found[1],
+    latest_expiry = tonumber(found[2]) or 0,
+    absolute = tonumber(found[3]) or DEFAULT_ABSOLUTE,
+  }
+end
+
+-- Rounded up to a minute, so that few steps have to write it.
+local function remember_expiry(st, expiry)
+  if expiry > st.latest_expiry then
+    redis.call('HSET', store_key, 'latest_expiry', int(math.ceil(expiry / 60000) * 60000))
+  end
+end
+
+-- Whether a mark of the user or of a role is above `pv`.
+local function marked()
+  local marks = { ns .. ':mark:user:' .. a.user_id }
+  for _, role in ipairs(a.roles) do
+    marks[#marks + 1] = ns .. ':mark:role:' .. role
+  end
+  for _, min_pv in ipairs(redis.call('MGET', unpack(marks))) do
+    if min_pv and a.pv < tonumber(min_pv) then
+      return true
+    end
+  end
+  return false
+end
+
+-- Why nothing of this epoch and policy version may be made or stepped; nil if it may.
+local function fenced()
+  local min_epoch = tonumber(redis.call('GET', min_epoch_key(a.user_id)) or nil)
+  if min_epoch and a.epoch < min_epoch then
+    return 'epoch-too-old'
+  end
+  return marked() and 'policy-stale' or nil
+end
+
+local emitted = 0
+
+-- An event about `s`. Ids after the first are the given one with a counter at its end (RFC 9562 6.2).
+local function emit(kind, s, reason)
+  s.event_seq = s.event_seq + 1
+  local id = a.event_id:sub(1, 32) .. string.format('%04x', emitted)
+  emitted = emitted + 1
+  local o = a.origin
+  redis.call('XADD', outbox_key, '*', 'id', id, 'type', kind, 'session_id', s.id, 'user_id', s.user_id,
+    'sequence', int(s.event_seq), 'at', int(a.now), 'reason', reason or '', 'origin', cjson.encode(o))
+end
+
+-- Adds to the list verifiers follow, unless no token it concerns can be alive. Entries that have passed
+-- are cut off the front on the way.
+local function revoke(ends, ...)
+  if ends <= a.now then
+    return
+  end
+  for _, entry in ipairs(redis.call('XRANGE', revocations_key, '-', '+', 'COUNT', 8)) do
+    if tonumber(entry[2][2]) > a.now then
+      break
+    end
+    redis.call('XDEL', revocations_key, entry[1])
+  end
+  redis.call('XADD', revocations_key, '*', 'until', int(ends), ...)
+end
+
+-- Ends `s`. What remains of it refuses a late repetition of the request that made it.
+local function close(s, kind, reason)
+  emit(kind, s, reason)
+  local ends = s.latest_expiry + TWICE_LEEWAY
+  local key = session_key(s.id)
+  redis.call('DEL', key)
+  redis.call('HSET', key, 'closed', '1')
+  redis.call('PEXPIRE', key, int(math.max(ends - a.now, LATE)))
+  redis.call('ZREM', user_key(s.user_id), s.id)
+  revoke(ends, 'session', s.id)
+end

@@ -1,0 +1,297 @@
+//! Sessions in Redis: one Lua script for each operation, so that each is one atomic step.
+
+use std::collections::HashMap;
+
+use redis::Script;
+use serde_json::{Value, json};
+use ud_db::StoreError;
+use ud_events::{EnvelopeError, NewEvent, OutboxHandle};
+use ud_kernel::{
+    EventId, SessionId, Timestamp, UserId,
+    models::{CreateSession, Mark, SessionGrant, SessionState, SessionStateQuery, StepSession},
+};
+
+use crate::config::RedisSettings;
+
+use super::{
+    error::SessionError,
+    redis_connection::{Redis, Unfit},
+    redis_fields::{fields, read_answer, read_revocation, read_session, unreadable, with},
+    session::{
+        CLOCK_SKEW, DEFAULT_ABSOLUTE, EPOCH_SLACK, FIRST_COUNTER, LATE, MAX_LIVE, REPEAT_WINDOW,
+        Session, TWICE_LEEWAY,
+    },
+    session_store::{Answer, Checked, CloseOrder, Closing, Created, Revocation, SessionStore},
+};
+
+struct Scripts {
+    create: Script,
+    step: Script,
+    close: Script,
+    mark: Script,
+    state: Script,
+    list: Script,
+}
+
+/// The store.
+pub struct RedisStore {
+    redis: Redis,
+    namespace: String,
+    scripts: Scripts,
+    relay: OutboxHandle,
+    strict: bool,
+}
+
+impl RedisStore {
+    /// Does not connect yet. `strict` (production): a server configured otherwise than promised is not
+    /// [`SessionStore::check`]ed as ready.
+    ///
+    /// # Errors
+    /// If the address is not one of Redis.
+    pub fn new(
+        settings: &RedisSettings,
+        relay: OutboxHandle,
+        strict: bool,
+    ) -> Result<Self, SessionError> {
+        Ok(Self {
+            redis: Redis::new(&settings.redis)?,
+            namespace: settings.namespace.clone(),
+            scripts: Scripts::new(),
+            relay,
+            strict,
+        })
+    }
+
+    /// Whether the server is there and configured as promised.
+    ///
+    /// # Errors
+    /// What is wrong.
+    pub async fn fitness(&self) -> Result<(), Unfit> {
+        self.redis.check().await
+    }
+
+    pub(crate) fn redis(&self) -> (Redis, String) {
+        (self.redis.clone(), self.namespace.clone())
+    }
+
+    async fn call<T: redis::FromRedisValue>(
+        &self,
+        script: &Script,
+        argument: Value,
+    ) -> Result<T, SessionError> {
+        self.redis
+            .run(script, &self.namespace, &argument.to_string())
+            .await
+    }
+
+    async fn call_durably<T: redis::FromRedisValue>(
+        &self,
+        script: &Script,
+        argument: Value,
+    ) -> Result<T, SessionError> {
+        self.redis
+            .run_durably(script, &self.namespace, &argument.to_string())
+            .await
+    }
+}
+
+impl Scripts {
+    fn new() -> Self {
+        Self {
+            create: script(include_str!("redis/create.lua")),
+            step: script(include_str!("redis/step.lua")),
+            close: script(include_str!("redis/close.lua")),
+            mark: script(include_str!("redis/mark.lua")),
+            state: script(include_str!("redis/state.lua")),
+            list: script(include_str!("redis/list.lua")),
+        }
+    }
+}
+
+/// `code` behind what all scripts share. The rules' numbers stand in one place, beside the rules.
+pub(crate) fn script(code: &str) -> Script {
+    let constants = format!(
+        "local REPEAT_WINDOW, CLOCK_SKEW, TWICE_LEEWAY, LATE, EPOCH_SLACK = {}, {}, {}, {}, {}\n\
+             local MAX_LIVE, FIRST_COUNTER, DEFAULT_ABSOLUTE = {MAX_LIVE}, {FIRST_COUNTER}, {DEFAULT_ABSOLUTE}\n",
+        REPEAT_WINDOW.as_millis(),
+        CLOCK_SKEW.as_millis(),
+        TWICE_LEEWAY.as_millis(),
+        LATE.as_millis(),
+        EPOCH_SLACK.as_millis(),
+    );
+    Script::new(&format!(
+        "{constants}{}{code}",
+        include_str!("redis/prelude.lua")
+    ))
+}
+
+impl SessionStore for RedisStore {
+    fn create(&self, id: SessionId, new: CreateSession) -> Answer<'_, Created> {
+        Box::pin(async move {
+            let argument = json!({
+                "now": new.now.as_millis(), "user_id": new.user_id, "epoch": new.epoch, "pv": new.pv,
+                "roles": new.roles, "incarnation": EventId::new(new.now), "event_id": EventId::new(new.now),
+                "origin": new.origin, "session": fields(&Session::open(id, &new)),
+            });
+            let answer = self.call(&self.scripts.create, argument).await?;
+            self.relay.wake();
+            let (status, session, incarnation) = read_answer(answer)?;
+            let grant = session.grant(new.access_until, incarnation);
+            Ok(Created {
+                grant,
+                is_new: status == "made",
+            })
+        })
+    }
+
+    fn step(&self, request: StepSession) -> Answer<'_, SessionGrant> {
+        Box::pin(async move {
+            let argument = json!({
+                "now": request.now.as_millis(), "session_id": request.session_id,
+                "user_id": request.user_id, "nonce_hash": request.nonce_hash,
+                "counter": request.counter, "key_id": request.key_id, "epoch": request.epoch,
+                "pv": request.pv, "roles": request.roles, "access_ttl": request.access_ttl,
+                "idle": request.idle, "absolute": request.absolute, "origin": request.origin,
+                "incarnation": EventId::new(request.now), "event_id": EventId::new(request.now),
+            });
+            let argument = with(
+                argument,
+                "access_until",
+                request.access_until.map(|at| at.as_millis().into()),
+            );
+            let answer = self.call(&self.scripts.step, argument).await?;
+            self.relay.wake();
+            let (_, session, incarnation) = read_answer(answer)?;
+            Ok(session.grant(request.access_until, incarnation))
+        })
+    }
+
+    fn close(&self, order: CloseOrder) -> Answer<'_, u32> {
+        Box::pin(async move {
+            let argument = json!({
+                "now": order.now.as_millis(), "user_id": order.user_id, "origin": order.origin,
+                "reason": order.closing.reason().as_str(), "incarnation": EventId::new(order.now),
+                "event_id": EventId::new(order.now),
+            });
+            let (one, min_epoch, except) = match order.closing {
+                Closing::One(id) => (Some(id), None, None),
+                Closing::Below { min_epoch, except } => (None, Some(min_epoch), except),
+                Closing::All { except } => (None, None, except),
+            };
+            let argument = with(argument, "session_id", one.map(|id| id.to_string().into()));
+            let argument = with(argument, "min_epoch", min_epoch.map(Value::from));
+            let argument = with(argument, "except", except.map(|id| id.to_string().into()));
+            let closed = self.call_durably(&self.scripts.close, argument).await;
+            self.relay.wake();
+            closed
+        })
+    }
+
+    fn mark(&self, mark: Mark, now: Timestamp) -> Answer<'_, ()> {
+        Box::pin(async move {
+            let (kind, name) = match (mark.user_id, mark.role) {
+                (Some(user_id), None) => ("user", user_id.to_string()),
+                (None, Some(role)) => ("role", role),
+                _ => return Ok(()),
+            };
+            let argument = json!({
+                "now": now.as_millis(), "kind": kind, "name": name, "min_pv": mark.min_pv,
+                "incarnation": EventId::new(now),
+            });
+            self.call_durably::<i64>(&self.scripts.mark, argument)
+                .await?;
+            Ok(())
+        })
+    }
+
+    fn state(
+        &self,
+        id: SessionId,
+        token: SessionStateQuery,
+        now: Timestamp,
+    ) -> Answer<'_, SessionState> {
+        Box::pin(async move {
+            let argument = json!({
+                "now": now.as_millis(), "session_id": id, "user_id": token.user_id, "pv": token.pv,
+                "inc": token.inc, "roles": token.roles.split(',').collect::<Vec<_>>(),
+            });
+            let state: String = self.call(&self.scripts.state, argument).await?;
+            match state.as_str() {
+                "good" => Ok(SessionState::Good),
+                "stale" => Ok(SessionState::Stale),
+                "closed" => Ok(SessionState::Closed),
+                _ => Err(unreadable("state")),
+            }
+        })
+    }
+
+    fn find(&self, id: SessionId, now: Timestamp) -> Answer<'_, Option<Session>> {
+        Box::pin(async move {
+            let mut command = redis::cmd("HGETALL");
+            command.arg(format!("{}:session:{id}", self.namespace));
+            let flat: HashMap<String, String> = self.redis.query(&command).await?;
+            if !flat.contains_key("user_id") {
+                return Ok(None);
+            }
+            let session = read_session(&flat)?;
+            Ok(session.is_alive(now).then_some(session))
+        })
+    }
+
+    fn list(&self, user_id: UserId, now: Timestamp) -> Answer<'_, Vec<Session>> {
+        Box::pin(async move {
+            let argument = json!({ "now": now.as_millis(), "user_id": user_id });
+            let found: Vec<HashMap<String, String>> =
+                self.call(&self.scripts.list, argument).await?;
+            found.iter().map(read_session).collect()
+        })
+    }
+
+    fn revocations(&self) -> Answer<'_, Vec<Revocation>> {
+        Box::pin(async move {
+            let mut command = redis::cmd("XRANGE");
+            command
+                .arg(format!("{}:revocations", self.namespace))
+                .arg("-")
+                .arg("+");
+            let entries: Vec<(String, HashMap<String, String>)> =
+                self.redis.query(&command).await?;
+            entries
+                .iter()
+                .map(|(_, flat)| read_revocation(flat))
+                .collect()
+        })
+    }
+
+    fn note(&self, events: Vec<NewEvent>) -> Answer<'_, ()> {
+        Box::pin(async move {
+            let defect = |e: EnvelopeError| StoreError::Internal(format!("event: {e}"));
+            for new in events {
+                let event = new.finish().map_err(defect)?;
+                let body = event.to_json().map_err(defect)?;
+                let mut command = redis::cmd("XADD");
+                command
+                    .arg(format!("{}:outbox", self.namespace))
+                    .arg("*")
+                    .arg(&[
+                        ("id", event.id.to_string()),
+                        ("type", event.kind.to_string()),
+                    ])
+                    .arg(&[("at", event.time.as_millis().to_string()), ("body", body)]);
+                self.redis.query::<String>(&command).await?;
+            }
+            self.relay.wake();
+            Ok(())
+        })
+    }
+
+    fn check(&self) -> Checked<'_> {
+        Box::pin(async move {
+            match self.fitness().await {
+                Err(Unfit::Configuration(_)) if !self.strict => Ok(()),
+                Err(unfit) => Err(unfit.to_string()),
+                Ok(()) => Ok(()),
+            }
+        })
+    }
+}

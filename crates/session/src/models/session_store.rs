@@ -1,0 +1,137 @@
+//! What a store of sessions can do. Two exist, Redis and SQLite, and one test suite holds both to the same
+//! behaviour. Each operation is one atomic step, and writes its events in that step.
+
+use std::{future::Future, pin::Pin};
+
+use ud_events::NewEvent;
+use ud_kernel::{
+    SessionId, Timestamp, UserId,
+    models::{
+        CreateSession, Mark, Origin, SessionGrant, SessionState, SessionStateQuery, StepSession,
+    },
+};
+
+use super::{
+    error::SessionError,
+    session::{CloseReason, Session},
+};
+
+/// What an operation of a [`SessionStore`] answers, in time.
+pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, SessionError>> + Send + 'a>>;
+
+/// What [`SessionStore::check`] answers, in time: what is wrong, in words without secrets.
+pub type Checked<'a> = Pin<Box<dyn Future<Output = Result<(), String>> + Send + 'a>>;
+
+/// Answer to [`SessionStore::create`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Created {
+    /// What auth may sign.
+    pub grant: SessionGrant,
+    /// Whether the session was made now, and not by an earlier sending of the same request.
+    pub is_new: bool,
+}
+
+/// Which sessions of a user end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Closing {
+    /// This one.
+    One(SessionId),
+    /// Those of a smaller epoch, and none can be made any more; `except` stays and gets the epoch.
+    Below {
+        /// The first epoch that is good.
+        min_epoch: i64,
+        /// The session that changed the password.
+        except: Option<SessionId>,
+    },
+    /// All of them, less `except`.
+    All {
+        /// The session that asks.
+        except: Option<SessionId>,
+    },
+}
+
+impl Closing {
+    /// Why they end, as their last events tell it.
+    #[must_use]
+    pub const fn reason(self) -> CloseReason {
+        match self {
+            Self::One(_) | Self::All { .. } => CloseReason::Requested,
+            Self::Below { .. } => CloseReason::CredentialsChanged,
+        }
+    }
+}
+
+/// An order to end sessions.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CloseOrder {
+    /// Whose. A session of somebody else is not touched, whatever its id.
+    pub user_id: UserId,
+    /// Which of them.
+    pub closing: Closing,
+    /// Where the order comes from.
+    pub origin: Origin,
+    /// Now.
+    pub now: Timestamp,
+}
+
+/// What tokens a revocation concerns.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Revoked {
+    /// Those of this session.
+    Session(SessionId),
+    /// Those of this user with a smaller `pv`.
+    User(UserId, i64),
+    /// Those carrying this role with a smaller `pv`.
+    Role(String, i64),
+}
+
+/// One entry of the append-only list of revocations.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Revocation {
+    /// Which tokens.
+    pub revoked: Revoked,
+    /// When the last of them has expired everywhere: twice the leeway after its `exp`.
+    pub until: Timestamp,
+}
+
+/// A store of sessions. A missing session is a closed session.
+pub trait SessionStore: Send + Sync {
+    /// Makes a session. The same request again gives the same grant. Refused with `EpochTooOld` or
+    /// `PolicyStale` below the user's `min_epoch` or a mark, and with `Closed` if the id was used before.
+    fn create(&self, id: SessionId, new: CreateSession) -> Answer<'_, Created>;
+
+    /// Does with a presented refresh token what [`Session::step`] decides. A session that ends by it, too,
+    /// is `Closed`.
+    fn step(&self, request: StepSession) -> Answer<'_, SessionGrant>;
+
+    /// Ends sessions; answers how many were living. The same order again ends none.
+    fn close(&self, order: CloseOrder) -> Answer<'_, u32>;
+
+    /// Makes tokens below a policy version stale. Marks only grow. Without a user and a role, or with both,
+    /// nothing happens.
+    fn mark(&self, mark: Mark, now: Timestamp) -> Answer<'_, ()>;
+
+    /// Whether a token of session `id` may still be accepted.
+    fn state(
+        &self,
+        id: SessionId,
+        token: SessionStateQuery,
+        now: Timestamp,
+    ) -> Answer<'_, SessionState>;
+
+    /// The living session of that id.
+    fn find(&self, id: SessionId, now: Timestamp) -> Answer<'_, Option<Session>>;
+
+    /// The living sessions of a user, newest first; at most [`super::session::MAX_LIVE`].
+    fn list(&self, user_id: UserId, now: Timestamp) -> Answer<'_, Vec<Session>>;
+
+    /// The list of revocations, oldest first: the snapshot a verifier starts from.
+    fn revocations(&self) -> Answer<'_, Vec<Revocation>>;
+
+    /// Writes events that go with no change of a session: refusals and the like, for the audit log. After
+    /// a failure some may be written; written again, receivers know them by their ids.
+    fn note(&self, events: Vec<NewEvent>) -> Answer<'_, ()>;
+
+    /// Whether the store works as its configuration promises.
+    fn check(&self) -> Checked<'_>;
+}

@@ -1,0 +1,321 @@
+//! Sessions in one SQLite file: each operation is one IMMEDIATE transaction. One process only, which
+//! [`SqliteLock`] sees to.
+
+use diesel::prelude::*;
+use ud_db::{Db, DbConn, StoreError, sql::Bind};
+use ud_events::{EventType, NewEvent, OutboxHandle, outbox};
+use ud_kernel::{
+    SessionId, Timestamp, UserId,
+    models::{CreateSession, Mark, SessionGrant, SessionState, SessionStateQuery, StepSession},
+};
+
+use super::{
+    error::SessionError,
+    schema::{closed_sessions, marks, revocations, sessions, store},
+    session::{CloseReason, LATE, MAX_LIVE, Refusal, Session, Step, TWICE_LEEWAY},
+    session_row::SessionColumns,
+    session_store::{
+        Answer, Checked, CloseOrder, Closing, Created, Revocation, Revoked, SessionStore,
+    },
+    sqlite_lock::SqliteLock,
+    sqlite_tables::{
+        emit, end, fences, known_store, living, load, min_pv, purge, raise_min_epoch,
+        read_revocation, revoke, save,
+    },
+};
+
+/// The store. Its tables, and those of its outbox, are in one database.
+pub struct SqliteStore {
+    db: Db,
+    relay: OutboxHandle,
+    /// The file is this process's alone for as long as the store is.
+    _lock: SqliteLock,
+}
+
+/// A refusal is an outcome, not an error: what was closed on the way to it must be committed.
+type Outcome<T> = Result<Result<T, Refusal>, SessionError>;
+
+impl SqliteStore {
+    /// Takes a migrated database and the lock on its file; wakes `relay` after each commit.
+    #[must_use]
+    pub const fn new(db: Db, lock: SqliteLock, relay: OutboxHandle) -> Self {
+        Self {
+            db,
+            relay,
+            _lock: lock,
+        }
+    }
+
+    async fn commit<T: Send + 'static>(
+        &self,
+        work: impl FnMut(&mut DbConn) -> Outcome<T> + Send + 'static,
+    ) -> Result<T, SessionError> {
+        let outcome = self.db.tx(work).await?;
+        self.relay.wake();
+        Ok(outcome?)
+    }
+}
+
+impl SessionStore for SqliteStore {
+    fn create(&self, id: SessionId, new: CreateSession) -> Answer<'_, Created> {
+        Box::pin(self.commit(move |conn| create(conn, id, &new)))
+    }
+
+    fn step(&self, request: StepSession) -> Answer<'_, SessionGrant> {
+        Box::pin(self.commit(move |conn| step(conn, &request)))
+    }
+
+    fn close(&self, order: CloseOrder) -> Answer<'_, u32> {
+        Box::pin(self.commit(move |conn| close(conn, &order).map(Ok)))
+    }
+
+    fn mark(&self, mark: Mark, now: Timestamp) -> Answer<'_, ()> {
+        Box::pin(self.commit(move |conn| set_mark(conn, &mark, now).map(Ok)))
+    }
+
+    fn state(
+        &self,
+        id: SessionId,
+        token: SessionStateQuery,
+        now: Timestamp,
+    ) -> Answer<'_, SessionState> {
+        Box::pin(self.db.read(move |conn| state(conn, id, &token, now)))
+    }
+
+    fn find(&self, id: SessionId, now: Timestamp) -> Answer<'_, Option<Session>> {
+        Box::pin(
+            self.db
+                .read(move |conn| Ok(load(conn, id)?.filter(|s| s.is_alive(now)))),
+        )
+    }
+
+    fn list(&self, user_id: UserId, now: Timestamp) -> Answer<'_, Vec<Session>> {
+        Box::pin(self.db.read(move |conn| {
+            let mut living = living(conn, user_id, now)?;
+            living.reverse();
+            Ok(living)
+        }))
+    }
+
+    fn revocations(&self) -> Answer<'_, Vec<Revocation>> {
+        Box::pin(self.db.read(move |conn| {
+            let rows = revocations::table
+                .order(revocations::seq)
+                .select((
+                    revocations::kind,
+                    revocations::name,
+                    revocations::min_pv,
+                    revocations::revoked_until,
+                ))
+                .load::<(String, String, Option<i64>, Timestamp)>(conn)
+                .map_err(StoreError::from)?;
+            rows.into_iter().map(read_revocation).collect()
+        }))
+    }
+
+    fn note(&self, events: Vec<NewEvent>) -> Answer<'_, ()> {
+        Box::pin(self.commit(move |conn| {
+            Ok(Ok(events.iter().try_for_each(|event| {
+                outbox::write(conn, event.clone())
+            })?))
+        }))
+    }
+
+    fn check(&self) -> Checked<'_> {
+        Box::pin(async move {
+            let pending = self
+                .db
+                .pending(&crate::ALL_MIGRATIONS)
+                .await
+                .map_err(|e| e.to_string())?;
+            if pending.is_empty() {
+                Ok(())
+            } else {
+                Err("migrations are pending".to_owned())
+            }
+        })
+    }
+}
+
+fn create(conn: &mut DbConn, id: SessionId, new: &CreateSession) -> Outcome<Created> {
+    purge(conn, new.now)?;
+    let fences = fences(conn, new.user_id, &new.roles)?;
+    if let Err(refusal) = fences.check(new.epoch, new.pv) {
+        return Ok(Err(refusal));
+    }
+    let known = known_store(conn, new.now)?;
+    if let Some(session) = load(conn, id)? {
+        if session.is_alive(new.now) && session.is_made_by(new) {
+            let grant = session.grant(new.access_until, known.incarnation);
+            return Ok(Ok(Created {
+                grant,
+                is_new: false,
+            }));
+        }
+        return Ok(Err(Refusal::Closed));
+    }
+    let closed = diesel::select(diesel::dsl::exists(closed_sessions::table.find(Bind(id))))
+        .get_result::<bool>(conn)
+        .map_err(StoreError::from)?;
+    if closed {
+        return Ok(Err(Refusal::Closed));
+    }
+
+    let mut session = Session::open(id, new);
+    known.remember(conn, &session)?;
+    emit(
+        conn,
+        EventType::UserLoggedIn,
+        &mut session,
+        None,
+        &new.origin,
+        new.now,
+    )?;
+    diesel::insert_into(sessions::table)
+        .values(SessionColumns::from(&session))
+        .execute(conn)
+        .map_err(StoreError::from)?;
+    let living = living(conn, new.user_id, new.now)?;
+    let excess = living.len().saturating_sub(MAX_LIVE);
+    for oldest in living.into_iter().take(excess) {
+        end(conn, oldest, CloseReason::TooMany, &new.origin, new.now)?;
+    }
+    let grant = session.grant(new.access_until, known.incarnation);
+    Ok(Ok(Created {
+        grant,
+        is_new: true,
+    }))
+}
+
+fn step(conn: &mut DbConn, request: &StepSession) -> Outcome<SessionGrant> {
+    let Some(mut session) = load(conn, request.session_id)? else {
+        return Ok(Err(Refusal::Closed));
+    };
+    let fences = fences(conn, request.user_id, &request.roles)?;
+    let session = match session.step(request, fences) {
+        Step::Refuse(refusal) => return Ok(Err(refusal)),
+        Step::Close(reason) => {
+            end(conn, session, reason, &request.origin, request.now)?;
+            return Ok(Err(Refusal::Closed));
+        }
+        Step::Repeat { elsewhere } => {
+            if elsewhere {
+                let kind = EventType::RefreshTokenReplayed;
+                emit(conn, kind, &mut session, None, &request.origin, request.now)?;
+                save(conn, &session)?;
+            }
+            session
+        }
+        Step::Advance(next) => {
+            save(conn, &next)?;
+            next
+        }
+    };
+    let known = known_store(conn, request.now)?;
+    known.remember(conn, &session)?;
+    Ok(Ok(session.grant(request.access_until, known.incarnation)))
+}
+
+fn close(conn: &mut DbConn, order: &CloseOrder) -> Result<u32, SessionError> {
+    let candidates = match order.closing {
+        Closing::One(id) => load(conn, id)?
+            .filter(|s| s.user_id == order.user_id && s.is_alive(order.now))
+            .into_iter()
+            .collect(),
+        Closing::Below { .. } | Closing::All { .. } => living(conn, order.user_id, order.now)?,
+    };
+    let mut closed = 0;
+    if let Closing::Below { min_epoch, .. } = order.closing {
+        raise_min_epoch(conn, order.user_id, min_epoch, order.now)?;
+    }
+    for mut session in candidates {
+        let kept = match order.closing {
+            Closing::One(_) => false,
+            Closing::All { except } => except == Some(session.id),
+            Closing::Below { min_epoch, .. } if session.epoch >= min_epoch => true,
+            Closing::Below { min_epoch, except } if except == Some(session.id) => {
+                session.epoch = min_epoch;
+                save(conn, &session)?;
+                true
+            }
+            Closing::Below { .. } => false,
+        };
+        if !kept {
+            end(
+                conn,
+                session,
+                order.closing.reason(),
+                &order.origin,
+                order.now,
+            )?;
+            closed += 1;
+        }
+    }
+    Ok(closed)
+}
+
+fn set_mark(conn: &mut DbConn, mark: &Mark, now: Timestamp) -> Result<(), SessionError> {
+    let (revoked, kind, name) = match (mark.user_id, &mark.role) {
+        (Some(id), None) => (Revoked::User(id, mark.min_pv), "user", id.to_string()),
+        (None, Some(role)) => (
+            Revoked::Role(role.clone(), mark.min_pv),
+            "role",
+            role.clone(),
+        ),
+        _ => return Ok(()),
+    };
+    let current = marks::table
+        .find((kind, &name))
+        .select(marks::min_pv)
+        .first::<i64>(conn)
+        .optional()
+        .map_err(StoreError::from)?;
+    if current.is_some_and(|current| mark.min_pv <= current) || mark.min_pv <= 0 {
+        return Ok(());
+    }
+    // As long as a token below it can be alive, or on its way to be signed.
+    let until = known_store(conn, now)?.latest_expiry.plus(TWICE_LEEWAY);
+    let kept_until = until.max(now.plus(LATE));
+    let values = (
+        marks::min_pv.eq(mark.min_pv),
+        marks::kept_until.eq(Bind(kept_until)),
+    );
+    let query = if current.is_some() {
+        diesel::update(marks::table.find((kind, &name)))
+            .set(values)
+            .execute(conn)
+    } else {
+        diesel::insert_into(marks::table)
+            .values((marks::kind.eq(kind), marks::name.eq(&name), values))
+            .execute(conn)
+    };
+    query.map_err(StoreError::from)?;
+    revoke(conn, &revoked, until, now)
+}
+
+fn state(
+    conn: &mut DbConn,
+    id: SessionId,
+    token: &SessionStateQuery,
+    now: Timestamp,
+) -> Result<SessionState, SessionError> {
+    let is_its = |s: &Session| s.is_alive(now) && s.user_id == token.user_id;
+    if !load(conn, id)?.is_some_and(|session| is_its(&session)) {
+        return Ok(SessionState::Closed);
+    }
+    let incarnation = store::table
+        .select(store::incarnation)
+        .first::<String>(conn)
+        .optional()
+        .map_err(StoreError::from)?;
+    if incarnation.as_ref() != Some(&token.inc) {
+        return Ok(SessionState::Closed);
+    }
+    let roles: Vec<String> = token.roles.split(',').map(str::to_owned).collect();
+    let min_pv = min_pv(conn, token.user_id, &roles)?;
+    Ok(if token.pv < min_pv {
+        SessionState::Stale
+    } else {
+        SessionState::Good
+    })
+}

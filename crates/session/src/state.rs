@@ -1,0 +1,93 @@
+//! What handlers need.
+
+use std::sync::Arc;
+
+use prometheus::IntCounterVec;
+use ud_http::{SecurityLog, SecurityNotice};
+use ud_kernel::{Clock, UserId, models::Origin};
+use ud_telemetry::Metrics;
+
+use crate::models::{
+    error::SessionError, session::Refusal, session_flow::SessionFlow, session_store::SessionStore,
+};
+
+/// Clones are the same.
+#[derive(Clone)]
+pub struct SessionState {
+    /// Where sessions are kept.
+    pub store: Arc<dyn SessionStore>,
+    /// Use cases of the public routes.
+    pub flow: SessionFlow,
+    /// Tells the time.
+    pub clock: Clock,
+    security_log: SecurityLog,
+    operations: IntCounterVec,
+}
+
+impl SessionState {
+    /// Counts operations in `metrics`, and tells the audit log by `security_log` what it should know beside
+    /// changes.
+    #[must_use]
+    pub fn new(
+        store: Arc<dyn SessionStore>,
+        flow: SessionFlow,
+        clock: Clock,
+        security_log: SecurityLog,
+        metrics: &Metrics,
+    ) -> Self {
+        let operations = metrics.counter_vec(
+            "session_operations_total",
+            "Sessions created, refreshed and closed for auth, by outcome.",
+            &["operation", "outcome"],
+        );
+        Self {
+            store,
+            flow,
+            clock,
+            security_log,
+            operations,
+        }
+    }
+
+    /// Notes that the caller behind `origin` read what belongs to `owner` (SECURITY rule 33), unless it is
+    /// their own.
+    pub fn note_read(&self, origin: &Origin, owner: UserId) {
+        if origin.actor_id != Some(owner) {
+            self.note("admin_read", origin.clone(), owner);
+        }
+    }
+
+    /// Notes `event` about the things of `owner`.
+    pub fn note(&self, event: &'static str, origin: Origin, owner: UserId) {
+        let (target_type, target_id) = ("user", owner.to_string());
+        self.security_log.note(SecurityNotice {
+            event,
+            origin,
+            target_type,
+            target_id,
+            count: 1,
+        });
+    }
+
+    /// Counts an operation and hands its result on.
+    ///
+    /// # Errors
+    /// That of `result`.
+    pub fn count<T>(
+        &self,
+        operation: &str,
+        result: Result<T, SessionError>,
+    ) -> Result<T, SessionError> {
+        let outcome = match &result {
+            Ok(_) => "done",
+            Err(SessionError::Refused(Refusal::Closed)) => "closed",
+            Err(SessionError::Refused(Refusal::EpochTooOld)) => "epoch_too_old",
+            Err(SessionError::Refused(Refusal::PolicyStale)) => "policy_stale",
+            Err(_) => "failed",
+        };
+        self.operations
+            .with_label_values(&[operation, outcome])
+            .inc();
+        result
+    }
+}

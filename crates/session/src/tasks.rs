@@ -1,0 +1,53 @@
+//! Background work.
+
+use std::sync::Arc;
+
+use ud_events::{HttpTransport, Outbox, OutboxError, OutboxHandle, Relay, record_notices};
+use ud_http::{Base, Task};
+use ud_kernel::Service;
+
+use crate::models::session_store::SessionStore;
+
+/// Sends the events of `outbox` to the services that want them.
+pub(crate) fn relay<O: Outbox>(base: &Base, outbox: O, handle: &OutboxHandle) -> Task {
+    let transport = HttpTransport::new(&base.peers);
+    let (handle, clock) = (handle.clone(), base.clock.clone());
+    let relay = Relay::new(
+        Service::Session,
+        outbox,
+        transport,
+        handle,
+        clock,
+        &base.metrics,
+    );
+    Box::new(move |mut stop| {
+        Box::pin(async move { relay.run(async move { stop.stopped().await }).await })
+    })
+}
+
+/// Writes security notices (SECURITY rule 33) to the outbox of `store`.
+pub(crate) fn notices(base: &Base, store: Arc<dyn SessionStore>) -> Task {
+    let base = base.clone();
+    Box::new(move |stop| {
+        Box::pin(async move {
+            let Some(queue) = base.take_notices().await else {
+                return;
+            };
+            let write = |events| {
+                let store = Arc::clone(&store);
+                async move {
+                    store
+                        .note(events)
+                        .await
+                        .map_err(|e| OutboxError(e.to_string()))
+                }
+            };
+            let Base {
+                clock,
+                security_log,
+                ..
+            } = base;
+            record_notices(Service::Session, clock, security_log, queue, write, stop).await;
+        })
+    })
+}

@@ -1,0 +1,26 @@
+//! The session service's integration tests.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    missing_docs,
+    reason = "tests"
+)]
+
+mod app;
+mod internal_routes;
+mod model;
+mod model_rules;
+mod outbox;
+mod public_requests;
+mod public_routes;
+mod received_events;
+mod redis_server;
+mod sqlite;
+mod store_close;
+mod store_create;
+mod store_lifetimes;
+mod store_marks;
+mod store_step;
+mod support;

@@ -1,0 +1,142 @@
+//! The rules, written down a third time: as plainly as possible, by numbers instead of ids.
+
+use std::{collections::HashMap, time::Duration};
+
+use session_service::models::session::{FIRST_COUNTER, Refusal};
+use ud_kernel::Timestamp;
+
+/// Users; a session's user is its number modulo this.
+pub const USERS: usize = 2;
+
+/// What a session is to the model.
+#[derive(Debug, Clone)]
+pub struct Known {
+    pub epoch: i64,
+    pub counter: i64,
+    pub created: Timestamp,
+    pub seen: Timestamp,
+    pub idle: u64,
+    pub elsewhere: bool,
+    pub ended: bool,
+    pub events: usize,
+}
+
+pub const ABSOLUTE: u64 = 1200;
+
+impl Known {
+    pub fn end(&self, idle: u64) -> Timestamp {
+        let absolute = self.created.plus(Duration::from_secs(ABSOLUTE));
+        self.seen.plus(Duration::from_secs(idle)).min(absolute)
+    }
+
+    pub fn lives(&self, now: Timestamp) -> bool {
+        !self.ended && now < self.end(self.idle)
+    }
+}
+
+/// What a store would know.
+#[derive(Default)]
+pub struct Model {
+    pub sessions: HashMap<usize, Known>,
+    pub min_epoch: HashMap<usize, i64>,
+    pub user_mark: HashMap<usize, i64>,
+    pub role_mark: i64,
+}
+
+pub type Expected = Result<i64, Refusal>;
+
+impl Model {
+    pub fn fenced(&self, user: usize, epoch: i64, pv: i64) -> Result<(), Refusal> {
+        if epoch < *self.min_epoch.get(&user).unwrap_or(&0) {
+            return Err(Refusal::EpochTooOld);
+        }
+        if pv < *self.user_mark.get(&user).unwrap_or(&0) || pv < self.role_mark {
+            return Err(Refusal::PolicyStale);
+        }
+        Ok(())
+    }
+
+    pub fn create(
+        &mut self,
+        slot: usize,
+        epoch: i64,
+        pv: i64,
+        idle: u32,
+        now: Timestamp,
+    ) -> Expected {
+        self.fenced(slot % USERS, epoch, pv)?;
+        match self.sessions.get(&slot) {
+            Some(s) if s.lives(now) && s.counter == FIRST_COUNTER => Ok(FIRST_COUNTER),
+            Some(_) => Err(Refusal::Closed),
+            None => {
+                let session = Known {
+                    epoch,
+                    counter: FIRST_COUNTER,
+                    created: now,
+                    seen: now,
+                    idle: idle.into(),
+                    elsewhere: false,
+                    ended: false,
+                    events: 1,
+                };
+                self.sessions.insert(slot, session);
+                Ok(FIRST_COUNTER)
+            }
+        }
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "one act")]
+    pub fn step(
+        &mut self,
+        slot: usize,
+        counter: i64,
+        epoch: i64,
+        pv: i64,
+        now: Timestamp,
+        idle: u32,
+        elsewhere: bool,
+    ) -> Expected {
+        let lives = self.sessions.get(&slot).filter(|s| s.lives(now));
+        let session_epoch = lives.ok_or(Refusal::Closed)?.epoch;
+        if session_epoch != epoch {
+            return Err(Refusal::EpochTooOld);
+        }
+        self.fenced(slot % USERS, epoch, pv)?;
+        let session = self.sessions.get_mut(&slot).unwrap();
+        let since = now.as_millis() - session.seen.as_millis();
+        let repeats = counter == session.counter - 1 && (-1000..10_000).contains(&since);
+        let good = counter == session.counter || repeats;
+        let idle = session.idle.min(idle.into());
+        if !good || now >= session.end(idle) {
+            session.ended = true;
+            session.events += 1;
+            return Err(Refusal::Closed);
+        }
+        if repeats {
+            session.events += usize::from(session.elsewhere != elsewhere);
+            return Ok(session.counter);
+        }
+        session.counter += 1;
+        session.seen = session.seen.max(now);
+        session.idle = idle;
+        session.elsewhere = elsewhere;
+        Ok(session.counter)
+    }
+
+    pub fn close(
+        &mut self,
+        user: usize,
+        now: Timestamp,
+        mut ends: impl FnMut(usize, &mut Known) -> bool,
+    ) -> u32 {
+        let mut closed = 0;
+        for (slot, session) in &mut self.sessions {
+            if slot % USERS == user && session.lives(now) && ends(*slot, session) {
+                session.ended = true;
+                session.events += 1;
+                closed += 1;
+            }
+        }
+        closed
+    }
+}

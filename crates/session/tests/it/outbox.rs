@@ -1,0 +1,170 @@
+//! The Redis outbox keeps what [`ud_events::Outbox`] promises. (The SQL one has its tests in `ud-events`.)
+
+use std::{collections::HashSet, time::Duration};
+
+use session_service::models::{redis_outbox::RedisOutbox, session_store::Closing};
+use ud_events::{Claimed, Event, EventType, LEASE, NewEvent, Outbox, Postponed};
+use ud_kernel::Service::{Audit, Session};
+
+use crate::support::{AnyOutbox, Backend, Fixture, START, origin, secs, user};
+
+async fn open() -> (Fixture, RedisOutbox) {
+    let fx = Backend::Redis.open().await;
+    let AnyOutbox::Redis(outbox) = fx.outbox.clone() else {
+        unreachable!()
+    };
+    (fx, outbox)
+}
+
+fn kinds(claimed: &[Claimed]) -> Vec<&str> {
+    claimed.iter().map(|c| c.kind.as_str()).collect()
+}
+
+#[tokio::test]
+async fn each_session_s_events_go_one_after_the_other() {
+    let (fx, outbox) = open().await;
+    assert!(outbox.claim(Audit, 10).await.unwrap().is_empty());
+    assert_eq!(outbox.oldest(Audit).await.unwrap(), None);
+    let user = user();
+    let first = fx.log_in(user, START).await;
+    fx.log_in(user, START.plus(secs(1))).await;
+    fx.close(user, Closing::One(first.session_id), START.plus(secs(2)))
+        .await;
+
+    assert_eq!(outbox.oldest(Audit).await.unwrap(), Some(START));
+    let claimed = outbox.claim(Audit, 10).await.unwrap();
+    assert_eq!(kinds(&claimed), ["user_logged_in", "user_logged_in"]);
+    assert!(
+        outbox.claim(Audit, 10).await.unwrap().is_empty(),
+        "leased, or behind a leased one"
+    );
+    outbox.delivered(Audit, &claimed[1..]).await.unwrap();
+    assert!(outbox.claim(Audit, 10).await.unwrap().is_empty());
+    assert_eq!(outbox.oldest(Audit).await.unwrap(), Some(START));
+    outbox.delivered(Audit, &claimed[..1]).await.unwrap();
+    let claimed = outbox.claim(Audit, 10).await.unwrap();
+    assert_eq!(kinds(&claimed), ["session_closed"]);
+    outbox.delivered(Audit, &claimed).await.unwrap();
+    outbox.delivered(Audit, &claimed).await.unwrap();
+    assert_eq!(outbox.oldest(Audit).await.unwrap(), None);
+    assert!(outbox.claim(Audit, 10).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_lease_that_ran_out_is_given_to_another() {
+    let (fx, outbox) = open().await;
+    fx.log_in(user(), START).await;
+    let lost = outbox.claim(Audit, 10).await.unwrap();
+    fx.clock.advance(LEASE - Duration::from_millis(1));
+    assert!(outbox.claim(Audit, 10).await.unwrap().is_empty());
+    fx.clock.advance(Duration::from_millis(1));
+    let found = outbox.claim(Audit, 10).await.unwrap();
+    assert_eq!(found[0].body, lost[0].body);
+    assert_eq!((lost[0].attempts, found[0].attempts), (1, 2));
+    // Who lost it cannot give it back; who delivered it has delivered it.
+    let now = fx.clock.now();
+    outbox
+        .postpone(Audit, &lost, now, Postponed::Unreachable)
+        .await
+        .unwrap();
+    assert!(outbox.claim(Audit, 10).await.unwrap().is_empty());
+    outbox.delivered(Audit, &lost).await.unwrap();
+    outbox
+        .postpone(Audit, &found, now, Postponed::Unreachable)
+        .await
+        .unwrap();
+    fx.clock.advance(LEASE * 2);
+    assert!(outbox.claim(Audit, 10).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_parked_event_holds_back_its_session_only() {
+    let (fx, outbox) = open().await;
+    let user = user();
+    let bad = fx.log_in(user, START).await;
+    fx.close(user, Closing::One(bad.session_id), START).await;
+    let claimed = outbox.claim(Audit, 1).await.unwrap();
+    let until = START.plus(secs(60));
+    outbox
+        .postpone(Audit, &claimed, until, Postponed::Parked)
+        .await
+        .unwrap();
+    fx.log_in(user, START).await;
+    let others = outbox.claim(Audit, 10).await.unwrap();
+    assert_eq!(kinds(&others), ["user_logged_in"]);
+    assert_ne!(others[0].id, claimed[0].id);
+    outbox.delivered(Audit, &others).await.unwrap();
+    fx.clock.set(until);
+    let again = outbox.claim(Audit, 10).await.unwrap();
+    assert_eq!(
+        (again.len(), again[0].id, again[0].attempts),
+        (1, claimed[0].id, 2)
+    );
+    outbox.delivered(Audit, &again).await.unwrap();
+    assert_eq!(
+        kinds(&outbox.claim(Audit, 10).await.unwrap()),
+        ["session_closed"]
+    );
+}
+
+#[tokio::test]
+async fn replicas_share_the_work_and_lose_nothing() {
+    let (fx, outbox) = open().await;
+    let mut written = HashSet::new();
+    for _ in 0..150 {
+        written.insert(fx.log_in(user(), START).await.session_id.to_string());
+    }
+    let mut taken = Vec::new();
+    loop {
+        let claims = futures_util::future::join_all((0..4).map(|_| outbox.claim(Audit, 20))).await;
+        let claims: Vec<_> = claims.into_iter().flat_map(Result::unwrap).collect();
+        if claims.is_empty() {
+            break;
+        }
+        // Every third goes astray once.
+        let (astray, arrived): (Vec<_>, Vec<_>) = claims
+            .into_iter()
+            .partition(|c| c.attempts == 1 && c.id.as_uuid().as_bytes()[15] % 3 == 0);
+        outbox
+            .postpone(Audit, &astray, fx.clock.now(), Postponed::Unreachable)
+            .await
+            .unwrap();
+        outbox.delivered(Audit, &arrived).await.unwrap();
+        taken.extend(
+            arrived
+                .iter()
+                .map(|c| Event::from_json(c.body.as_bytes()).unwrap()),
+        );
+    }
+    assert_eq!(taken.len(), written.len(), "each once");
+    let ids: HashSet<_> = taken.into_iter().map(|e| e.data.target_id).collect();
+    assert_eq!(ids, written);
+}
+
+#[tokio::test]
+async fn events_of_one_order_have_different_ids() {
+    let (fx, outbox) = open().await;
+    let user = user();
+    for _ in 0..20 {
+        fx.log_in(user, START).await;
+    }
+    fx.take_events().await;
+    fx.close(user, Closing::All { except: None }, START).await;
+    let claimed = outbox.claim(Audit, 100).await.unwrap();
+    let ids: HashSet<_> = claimed.iter().map(|c| c.id).collect();
+    assert_eq!((claimed.len(), ids.len()), (20, 20));
+}
+
+#[tokio::test]
+async fn a_refusal_goes_out_as_written() {
+    let (fx, outbox) = open().await;
+    let event = NewEvent::alone(Session, EventType::PermissionDenied, START, &origin())
+        .target_named("operation", "DELETE /api/v1/sessions")
+        .failed();
+    fx.store.note(vec![event.clone()]).await.unwrap();
+    let claimed = outbox.claim(Audit, 10).await.unwrap();
+    assert_eq!(
+        Event::from_json(claimed[0].body.as_bytes()).unwrap(),
+        event.finish().unwrap()
+    );
+}

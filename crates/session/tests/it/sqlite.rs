@@ -1,0 +1,135 @@
+//! What the SQLite store keeps over a restart.
+
+use session_service::config::StoreConfig;
+use session_service::models::{
+    session::Refusal,
+    session_store::{Closing, SessionStore as _},
+    sqlite_lock::{SqliteLock, SqliteLockError},
+};
+use ud_config::DatabaseConfig;
+use ud_kernel::{Clock, SessionId, models::SessionState};
+
+use crate::app::try_start;
+use crate::support::{START, create, origin, refusal, secs, sqlite_store, step, token, user};
+
+#[tokio::test]
+async fn a_restart_forgets_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = Clock::manual(START);
+    let user = user();
+    let id = SessionId::new(START);
+    let (store, _) = sqlite_store(folder.path(), &clock).await;
+    let grant = store.create(id, create(user, START)).await.unwrap().grant;
+    let closed = store
+        .create(SessionId::new(START), create(user, START))
+        .await
+        .unwrap()
+        .grant;
+    let order = session_service::models::session_store::CloseOrder {
+        user_id: user,
+        closing: Closing::One(closed.session_id),
+        origin: origin(),
+        now: START,
+    };
+    store.close(order).await.unwrap();
+    drop(store);
+
+    let (store, _) = sqlite_store(folder.path(), &clock).await;
+    let next = store
+        .step(step(&grant, user, START.plus(secs(1))))
+        .await
+        .unwrap();
+    assert_eq!((next.counter, &next.incarnation), (2, &grant.incarnation));
+    let state = store.state(id, token(&grant, user), START).await.unwrap();
+    assert_eq!(state, SessionState::Good);
+    let again = store.create(closed.session_id, create(user, START)).await;
+    assert_eq!(refusal(again), Refusal::Closed);
+    assert_eq!(store.revocations().await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_new_file_is_a_new_incarnation() {
+    let clock = Clock::manual(START);
+    let user = user();
+    let (first, second) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (store, _) = sqlite_store(first.path(), &clock).await;
+    let old = store
+        .create(SessionId::new(START), create(user, START))
+        .await
+        .unwrap()
+        .grant;
+    let (store, _) = sqlite_store(second.path(), &clock).await;
+    let new = store
+        .create(old.session_id, create(user, START))
+        .await
+        .unwrap()
+        .grant;
+    assert_ne!(old.incarnation, new.incarnation);
+    let state = store
+        .state(old.session_id, token(&old, user), START)
+        .await
+        .unwrap();
+    assert_eq!(state, SessionState::Closed, "a token of the old file");
+}
+
+#[tokio::test]
+async fn one_process_has_the_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, _) = sqlite_store(folder.path(), &Clock::manual(START)).await;
+    let file = folder.path().join("session.db");
+    assert!(matches!(
+        SqliteLock::take(&file),
+        Err(SqliteLockError::Held(_))
+    ));
+    drop(store);
+    SqliteLock::take(&file).unwrap();
+}
+
+#[tokio::test]
+async fn what_has_had_its_time_is_deleted() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, _) = sqlite_store(folder.path(), &Clock::manual(START)).await;
+    let user = user();
+    let grant = store
+        .create(SessionId::new(START), create(user, START))
+        .await
+        .unwrap()
+        .grant;
+    let order = session_service::models::session_store::CloseOrder {
+        user_id: user,
+        closing: Closing::Below {
+            min_epoch: 1,
+            except: None,
+        },
+        origin: origin(),
+        now: START,
+    };
+    store.close(order).await.unwrap();
+    // A year later somebody else logs in: the session, and the epoch that would refuse, are gone.
+    let later = START.plus(secs(365 * 86_400));
+    store
+        .create(SessionId::new(later), create(crate::support::user(), later))
+        .await
+        .unwrap();
+    let mut first = create(user, later);
+    first.epoch = 0;
+    store.create(SessionId::new(later), first).await.unwrap();
+    assert_eq!(store.find(grant.session_id, START).await.unwrap(), None);
+}
+
+#[actix_web::test]
+async fn a_second_service_on_the_file_exits_78() {
+    let folder = tempfile::tempdir().unwrap();
+    let url = format!("sqlite://{}", folder.path().join("session.db").display());
+    let store = || StoreConfig::Sqlite(DatabaseConfig::for_tests(&url));
+    let first = try_start(store()).await.unwrap();
+    assert_eq!(try_start(store()).await.map(drop), Err(78));
+    drop(first);
+    try_start(store()).await.unwrap();
+    // Only SQLite takes the place of Redis.
+    let elsewhere = DatabaseConfig::for_tests("postgres://u@127.0.0.1:1/session");
+    assert_eq!(
+        try_start(StoreConfig::Sqlite(elsewhere)).await.map(drop),
+        Err(78)
+    );
+}

@@ -1,0 +1,170 @@
+//! Both stores: marks of users and roles.
+
+use rstest::rstest;
+use session_service::models::{session::Refusal, session_store::Revoked};
+use ud_kernel::{
+    SessionId, UserId,
+    models::{Mark, SessionState},
+};
+
+use crate::support::{
+    ACCESS_TTL,
+    Backend::{self, Redis, Sqlite},
+    START, create, refusal, secs, step, token, user,
+};
+
+fn of_user(user_id: UserId, min_pv: i64) -> Mark {
+    Mark {
+        user_id: Some(user_id),
+        role: None,
+        min_pv,
+    }
+}
+
+fn of_role(role: &str, min_pv: i64) -> Mark {
+    Mark {
+        user_id: None,
+        role: Some(role.to_owned()),
+        min_pv,
+    }
+}
+
+#[rstest]
+#[case(Redis)]
+#[case(Sqlite)]
+#[tokio::test]
+async fn a_mark_makes_older_tokens_stale_and_refuses_older_rights(#[case] backend: Backend) {
+    let fx = backend.open().await;
+    let (marked, other) = (user(), user());
+    let grant = fx.log_in(marked, START).await;
+    let foreign = fx.log_in(other, START).await;
+    fx.store.mark(of_user(marked, 5), START).await.unwrap();
+    assert_eq!(fx.state(&grant, marked, START).await, SessionState::Stale);
+    assert_eq!(fx.state(&foreign, other, START).await, SessionState::Good);
+
+    let stale = fx
+        .store
+        .step(step(&grant, marked, START.plus(secs(1))))
+        .await;
+    assert_eq!(refusal(stale), Refusal::PolicyStale);
+    let stale = fx
+        .store
+        .create(SessionId::new(START), create(marked, START))
+        .await;
+    assert_eq!(refusal(stale), Refusal::PolicyStale);
+
+    // Nothing was stepped: with the rights read again the same token works.
+    let mut fresh = step(&grant, marked, START.plus(secs(2)));
+    fresh.pv = 5;
+    assert_eq!(fx.store.step(fresh).await.unwrap().counter, 2);
+    let mut query = token(&grant, marked);
+    query.pv = 5;
+    let state = fx
+        .store
+        .state(grant.session_id, query, START)
+        .await
+        .unwrap();
+    assert_eq!(state, SessionState::Good);
+}
+
+#[rstest]
+#[case(Redis)]
+#[case(Sqlite)]
+#[tokio::test]
+async fn a_role_s_mark_concerns_those_who_carry_it(#[case] backend: Backend) {
+    let fx = backend.open().await;
+    let user = user();
+    let grant = fx.log_in(user, START).await;
+    fx.store.mark(of_role("editor", 3), START).await.unwrap();
+    assert_eq!(fx.state(&grant, user, START).await, SessionState::Good);
+    let mut editor = token(&grant, user);
+    for (roles, expected) in [
+        ("editor,user", SessionState::Stale),
+        ("admin,editor,user", SessionState::Stale),
+        ("edito,user", SessionState::Good),
+        ("", SessionState::Good),
+    ] {
+        editor.roles = roles.to_owned();
+        let state = fx
+            .store
+            .state(grant.session_id, editor.clone(), START)
+            .await
+            .unwrap();
+        assert_eq!(state, expected, "{roles}");
+    }
+    let mut stepped = step(&grant, user, START.plus(secs(1)));
+    stepped.roles = vec!["editor".to_owned(), "user".to_owned()];
+    assert_eq!(
+        refusal(fx.store.step(stepped.clone()).await),
+        Refusal::PolicyStale
+    );
+    stepped.pv = 3;
+    fx.store.step(stepped).await.unwrap();
+}
+
+#[rstest]
+#[case(Redis)]
+#[case(Sqlite)]
+#[tokio::test]
+async fn marks_only_grow_and_are_listed_once(#[case] backend: Backend) {
+    let fx = backend.open().await;
+    let user = user();
+    let grant = fx.log_in(user, START).await;
+    for min_pv in [5, 3, 5, 4] {
+        fx.store.mark(of_user(user, min_pv), START).await.unwrap();
+    }
+    let mut query = token(&grant, user);
+    query.pv = 4;
+    let state = fx
+        .store
+        .state(grant.session_id, query, START)
+        .await
+        .unwrap();
+    assert_eq!(state, SessionState::Stale);
+    fx.store.mark(of_user(user, 6), START).await.unwrap();
+    fx.store.mark(of_role("editor", 7), START).await.unwrap();
+    // Neither, or both: nothing.
+    fx.store
+        .mark(
+            Mark {
+                user_id: None,
+                role: None,
+                min_pv: 9,
+            },
+            START,
+        )
+        .await
+        .unwrap();
+
+    let list = fx.store.revocations().await.unwrap();
+    let revoked: Vec<_> = list.iter().map(|entry| entry.revoked.clone()).collect();
+    let expected = [
+        Revoked::User(user, 5),
+        Revoked::User(user, 6),
+        Revoked::Role("editor".to_owned(), 7),
+    ];
+    assert_eq!(revoked, expected);
+    let last = START.plus(secs(u64::from(ACCESS_TTL) + 10));
+    assert!(
+        list.iter()
+            .all(|entry| entry.until >= last && entry.until < last.plus(secs(61)))
+    );
+}
+
+#[rstest]
+#[case(Redis)]
+#[case(Sqlite)]
+#[tokio::test]
+async fn a_mark_is_kept_even_when_no_token_lives(#[case] backend: Backend) {
+    let fx = backend.open().await;
+    let user = user();
+    // Before any login, or long after the last: no token needs an entry in the list, but a login that has
+    // read the old rights may be on its way.
+    fx.store.mark(of_user(user, 5), START).await.unwrap();
+    assert!(fx.store.revocations().await.unwrap().is_empty());
+    let late = fx
+        .store
+        .create(SessionId::new(START), create(user, START.plus(secs(60))))
+        .await;
+    assert_eq!(refusal(late), Refusal::PolicyStale);
+}

@@ -1,0 +1,335 @@
+//! Both stores: the refresh (DESIGN 7).
+
+use futures_util::future::join_all;
+use rstest::rstest;
+use session_service::models::session::Refusal;
+use ud_kernel::models::{SessionGrant, SessionState};
+
+use crate::support::{
+    ACCESS_TTL,
+    Backend::{self, Redis, Sqlite},
+    Fixture, START, millis, refusal, secs, step, user,
+};
+
+#[rstest]
+#[case(Redis)]
+#[case(Sqlite)]
+#[tokio::test]
+async fn the_current_token_gets_one_successor(#[case] backend: Backend) {
+    let fx = backend.open().await;
+    let user = user();
+    let first = fx.log_in(user, START).await;
+    fx.take_events().await;
+    let now = START.plus(secs(600));
+    let mut request = step(&first, user, now);
+    request.origin.ip = Some("192.0.2.9".to_owned());
+    let second = fx.store.step(request).await.unwrap();
+    assert_eq!((second.counter, second.key_id.as_str()), (2, "k2"));
+    assert_eq!((second.issued_at, second.authenticated_at), (now, START));
+    assert_eq!(second.access_expires_at, now.plus(secs(ACCESS_TTL.into())));
+    assert_eq!(second.refresh_expires_at, now.plus(secs(14 * 86_400)));
+    assert_eq!(
+        (second.amr, second.incarnation),
+        (first.amr, first.incarnation)
+    );
+
+    let session = fx.store.find(first.session_id, now).await.unwrap().unwrap();
+    assert_eq!((session.last_seen_at, session.created_at), (now, START));
+    assert_eq!(session.ip.as_deref(), Some("192.0.2.9"));
+    assert!(
+        fx.take_events().await.is_empty(),
+        "a successful refresh writes no event"
+    );
+}
+
+/// A session stepped once at `START + 600 s`: the token before it, and the one after.
+async fn stepped(fx: &Fixture, user: ud_kernel::UserId) -> (SessionGrant, SessionGrant) {
+    let first = fx.log_in(user, START).await;
+    let second = fx
+        .store
+        .step(step(&first, user, START.plus(secs(600))))
+        .await
+        .unwrap();
+    fx.take_events().await;
+    (first, second)
+}
+
+#[rstest]
+#[case(Redis)]
+#[case(Sqlite)]
+#[tokio::test]
+async fn inside_the_window_the_same_successor_comes_again(#[case] backend: Backend) {
+    let fx = backend.open().await;
+    let user = user();
+    let (first, second) = stepped(&fx, user).await;
+    for now in [
+        START.plus(secs(600)).minus(millis(1000)),
+        START.plus(secs(600)),
+        START.plus(millis(609_999)),
+    ] {
+        let mut request = step(&first, user, now);
+        // The key changed meanwhile: the successor's bytes do not.
+        request.key_id = "k3".to_owned();
+        assert_eq!(fx.store.step(request).await.unwrap(), second, "{now}");
+    }
+    assert!(fx.take_events().await.is_empty());
+    // And the successor still works.
+    let third = fx
+        .store
+        .step(step(&second, user, START.plus(secs(700))))
+        .await
+        .unwrap();
+    assert_eq!(third.counter, 3);
+}
+
+#[rstest]
+#[case(Redis)]
+#[case(Sqlite)]
+#[tokio::test]
+async fn a_repetition_can_only_shorten_the_access_token(#[case] backend: Backend) {
+    let fx = backend.open().await;
+    let user = user();
+    let (first, second) = stepped(&fx, user).await;
+    let mut request = step(&first, user, START.plus(secs(601)));
+    request.access_until = Some(START.plus(secs(700)));
+    let again = fx.store.step(request).await.unwrap();
+    assert_eq!(again.access_expires_at, START.plus(secs(700)));
+    assert_eq!(again.counter, second.counter);
+}
+
+#[rstest]
+#[case(Redis)]
+#[case(Sqlite)]
+#[tokio::test]
+async fn a_repetition_from_elsewhere_is_told(#[case] backend: Backend) {
+    let fx = backend.open().await;
+    let user = user();
+    let (first, second) = stepped(&fx, user).await;
+    let mut request = step(&first, user, START.plus(secs(601)));
+    request.origin.ip = Some("198.51.100.7".to_owned());
+    assert_eq!(fx.store.step(request.clone()).await.unwrap(), second);
+    request.origin = crate::support::origin();
+    request.origin.user_agent = None;
+    assert_eq!(fx.store.step(request).await.unwrap(), second);
+    let events = fx.take_events().await;
+    let told: Vec<_> = events
+        .iter()
+        .map(|e| (e.kind.as_str(), e.sequence))
+        .collect();
+    assert_eq!(
+        told,
+        [("refresh_token_replayed", 2), ("refresh_token_replayed", 3)]
+    );
+    assert_eq!(events[0].data.ip, Some("198.51.100.7".parse().unwrap()));
+    // What the user sees is where the session was last stepped.
+    let session = fx
+        .store
+        .find(first.session_id, START.plus(secs(602)))
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(session.ip.as_deref(), Some("192.0.2.1"));
+}
+
+#[rstest]
+#[case(Redis)]
+#[case(Sqlite)]
+#[tokio::test]
+async fn outside_the_window_the_session_closes(#[case] backend: Backend) {
+    for now in [
+        START.plus(secs(600)).minus(millis(1001)),
+        START.plus(millis(610_000)),
+        START.plus(secs(86_400)),
+    ] {
+        let fx = backend.open().await;
+        let user = user();
+        let (first, second) = stepped(&fx, user).await;
+        assert_eq!(
+            refusal(fx.store.step(step(&first, user, now)).await),
+            Refusal::Closed
+        );
+        assert_eq!(
+            refusal(fx.store.step(step(&second, user, now)).await),
+            Refusal::Closed
+        );
+        assert_eq!(fx.state(&second, user, now).await, SessionState::Closed);
+        assert!(fx.store.list(user, now).await.unwrap().is_empty());
+        let events = fx.take_events().await;
+        assert_eq!(events.len(), 1, "{now}");
+        assert_eq!(events[0].kind.as_str(), "refresh_token_reused");
+        assert_eq!(events[0].data.outcome.as_str(), "failure");
+        assert_eq!(
+            events[0].data.before.as_ref().unwrap()["user_id"],
+            user.to_string()
+        );
+    }
+}
+
+#[rstest]
+#[case(Redis)]
+#[case(Sqlite)]
+#[tokio::test]
+async fn two_steps_back_is_reuse_even_at_once(#[case] backend: Backend) {
+    let fx = backend.open().await;
+    let user = user();
+    let (first, second) = stepped(&fx, user).await;
+    let now = START.plus(secs(601));
+    fx.store.step(step(&second, user, now)).await.unwrap();
+    assert_eq!(
+        refusal(fx.store.step(step(&first, user, now)).await),
+        Refusal::Closed
+    );
+    assert_eq!(fx.take_kinds().await, ["refresh_token_reused"]);
+}
+
+#[rstest]
+#[case(Redis)]
+#[case(Sqlite)]
+#[tokio::test]
+async fn a_counter_the_store_has_not_reached_closes(#[case] backend: Backend) {
+    let fx = backend.open().await;
+    let user = user();
+    let (_, mut second) = stepped(&fx, user).await;
+    second.counter += 1;
+    let now = START.plus(secs(601));
+    assert_eq!(
+        refusal(fx.store.step(step(&second, user, now)).await),
+        Refusal::Closed
+    );
+    assert_eq!(fx.state(&second, user, now).await, SessionState::Closed);
+    let events = fx.take_events().await;
+    assert_eq!(events.len(), 1);
+    assert_eq!(
+        events[0].data.after.as_ref().unwrap()["closed"],
+        "counter_ahead"
+    );
+}
+
+#[rstest]
+#[case(Redis)]
+#[case(Sqlite)]
+#[tokio::test]
+async fn another_user_or_chain_closes_nothing(#[case] backend: Backend) {
+    let fx = backend.open().await;
+    let user = user();
+    let (first, second) = stepped(&fx, user).await;
+    let later = START.plus(secs(3600));
+    for counter in [first.counter, second.counter, 99] {
+        let mut foreign = step(&second, crate::support::user(), later);
+        foreign.counter = counter;
+        assert_eq!(refusal(fx.store.step(foreign).await), Refusal::Closed);
+        let mut other_chain = step(&second, user, later);
+        (other_chain.counter, other_chain.nonce_hash) = (counter, "m".repeat(43));
+        assert_eq!(refusal(fx.store.step(other_chain).await), Refusal::Closed);
+    }
+    assert!(fx.take_events().await.is_empty());
+    assert_eq!(
+        fx.store
+            .step(step(&second, user, later))
+            .await
+            .unwrap()
+            .counter,
+        3
+    );
+}
+
+#[rstest]
+#[case(Redis)]
+#[case(Sqlite)]
+#[tokio::test]
+async fn another_epoch_steps_nothing_and_closes_nothing(#[case] backend: Backend) {
+    let fx = backend.open().await;
+    let user = user();
+    let (_, second) = stepped(&fx, user).await;
+    let later = START.plus(secs(3600));
+    for (epoch, counter) in [(2, second.counter), (0, second.counter), (2, 1)] {
+        let mut request = step(&second, user, later);
+        (request.epoch, request.counter) = (epoch, counter);
+        assert_eq!(refusal(fx.store.step(request).await), Refusal::EpochTooOld);
+    }
+    assert_eq!(
+        fx.store
+            .step(step(&second, user, later))
+            .await
+            .unwrap()
+            .counter,
+        3
+    );
+}
+
+#[rstest]
+#[case(Redis)]
+#[case(Sqlite)]
+#[tokio::test]
+async fn sixty_four_steps_at_once_give_one_successor(#[case] backend: Backend) {
+    let fx = backend.open().await;
+    let user = user();
+    let grant = fx.log_in(user, START).await;
+    // Two auth replicas whose clocks are 500 ms apart.
+    let steps = (0..64).map(|i| {
+        let now = START.plus(secs(60)).plus(millis(500 * (i % 2)));
+        fx.store.step(step(&grant, user, now))
+    });
+    let granted: Vec<_> = join_all(steps)
+        .await
+        .into_iter()
+        .map(Result::unwrap)
+        .collect();
+    assert!(
+        granted.iter().all(|g| g == &granted[0]),
+        "one grant for all"
+    );
+    assert_eq!(granted[0].counter, 2);
+    let session = fx
+        .store
+        .find(grant.session_id, START.plus(secs(61)))
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(session.counter, 2);
+    assert_eq!(fx.take_kinds().await, ["user_logged_in"]);
+}
+
+#[rstest]
+#[case(Redis)]
+#[case(Sqlite)]
+#[tokio::test]
+async fn clocks_five_minutes_apart_close_with_an_event(#[case] backend: Backend) {
+    let fx = backend.open().await;
+    let user = user();
+    let grant = fx.log_in(user, START).await;
+    fx.take_events().await;
+    let steps = (0..64).map(|i| {
+        fx.store
+            .step(step(&grant, user, START.plus(secs(600 + 300 * (i % 2)))))
+    });
+    let outcomes = join_all(steps).await;
+    assert!(outcomes.iter().any(Result::is_ok) && outcomes.iter().any(Result::is_err));
+    assert_eq!(
+        fx.state(&grant, user, START.plus(secs(901))).await,
+        SessionState::Closed
+    );
+    assert_eq!(fx.take_kinds().await, ["refresh_token_reused"]);
+}
+
+#[rstest]
+#[case(Redis)]
+#[case(Sqlite)]
+#[tokio::test]
+async fn the_time_of_the_last_step_never_decreases(#[case] backend: Backend) {
+    let fx = backend.open().await;
+    let user = user();
+    let (_, second) = stepped(&fx, user).await;
+    // The clock behind steps on: counted from the clock ahead.
+    let behind = START.plus(secs(300));
+    let third = fx.store.step(step(&second, user, behind)).await.unwrap();
+    assert_eq!(third.issued_at, behind);
+    let session = fx
+        .store
+        .find(second.session_id, behind)
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(session.last_seen_at, START.plus(secs(600)));
+    assert_eq!(third.refresh_expires_at, second.refresh_expires_at);
+}

@@ -1,0 +1,261 @@
+//! The two stores, each fresh, and requests to them.
+
+use std::{sync::Arc, time::Duration};
+
+use session_service::{
+    ALL_MIGRATIONS,
+    config::RedisSettings,
+    models::{
+        error::SessionError,
+        redis_outbox::RedisOutbox,
+        redis_store::RedisStore,
+        session::Refusal,
+        session_store::{CloseOrder, Closing, SessionStore},
+        sqlite_lock::SqliteLock,
+        sqlite_store::SqliteStore,
+    },
+};
+use tempfile::TempDir;
+use ud_config::{Durability, RedisConfig};
+use ud_db::{Db, DbOptions};
+use ud_events::{Event, Outbox, OutboxHandle, SqlOutbox};
+use ud_kernel::{
+    Clock, Service, SessionId, Timestamp, UserId,
+    models::{CreateSession, Origin, SessionGrant, SessionState, SessionStateQuery, StepSession},
+};
+
+/// When every test begins.
+pub const START: Timestamp = Timestamp::from_millis(1_750_000_000_000);
+
+/// Lifetime of access tokens, in seconds.
+pub const ACCESS_TTL: u32 = 900;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Backend {
+    Redis,
+    Sqlite,
+}
+
+/// A fresh store, and what belongs to it.
+pub struct Fixture {
+    pub store: Arc<dyn SessionStore>,
+    pub outbox: AnyOutbox,
+    pub clock: Clock,
+    _folder: Option<TempDir>,
+}
+
+#[derive(Clone)]
+pub enum AnyOutbox {
+    Redis(RedisOutbox),
+    Sqlite(SqlOutbox),
+}
+
+pub fn redis_settings(url: &str, durability: Durability) -> RedisSettings {
+    // Under the hash tag of production, and nobody else's.
+    let namespace = format!("{{ud}}:{}", SessionId::new(Clock::system().now()));
+    RedisSettings {
+        redis: RedisConfig {
+            url: url.into(),
+            durability,
+        },
+        namespace,
+    }
+}
+
+pub fn redis_store(settings: &RedisSettings) -> Arc<RedisStore> {
+    Arc::new(RedisStore::new(settings, OutboxHandle::new(), true).unwrap())
+}
+
+pub async fn sqlite_store(
+    folder: &std::path::Path,
+    clock: &Clock,
+) -> (Arc<SqliteStore>, SqlOutbox) {
+    let file = folder.join("session.db");
+    let lock = SqliteLock::take(&file).unwrap();
+    let options = DbOptions {
+        url: format!("sqlite://{}", file.display()).into(),
+        pool_size: 4,
+        acquire_timeout: Duration::from_secs(20),
+        auto_migrate: true,
+        migration_url: None,
+    };
+    let db = Db::open(&options, Service::Session).unwrap();
+    db.migrate(&ALL_MIGRATIONS).await.unwrap();
+    let outbox = SqlOutbox::new(db.clone(), clock.clone());
+    (
+        Arc::new(SqliteStore::new(db, lock, OutboxHandle::new())),
+        outbox,
+    )
+}
+
+impl Backend {
+    pub async fn open(self) -> Fixture {
+        let clock = Clock::manual(START);
+        match self {
+            Self::Redis => {
+                let store = redis_store(&redis_settings(&testkit::redis_url(), Durability::Lossy));
+                let outbox = AnyOutbox::Redis(RedisOutbox::new(&store, clock.clone()));
+                Fixture {
+                    store,
+                    outbox,
+                    clock,
+                    _folder: None,
+                }
+            }
+            Self::Sqlite => {
+                let folder = tempfile::tempdir().unwrap();
+                let (store, outbox) = sqlite_store(folder.path(), &clock).await;
+                Fixture {
+                    store,
+                    outbox: AnyOutbox::Sqlite(outbox),
+                    clock,
+                    _folder: Some(folder),
+                }
+            }
+        }
+    }
+}
+
+impl Fixture {
+    /// Every event not taken yet, as audit would get them.
+    pub async fn take_events(&self) -> Vec<Event> {
+        match &self.outbox {
+            AnyOutbox::Redis(outbox) => take_all(outbox).await,
+            AnyOutbox::Sqlite(outbox) => take_all(outbox).await,
+        }
+    }
+
+    /// Types of the events not taken yet.
+    pub async fn take_kinds(&self) -> Vec<&'static str> {
+        self.take_events()
+            .await
+            .iter()
+            .map(|event| event.kind.as_str())
+            .collect()
+    }
+
+    /// Logs `user` in at `now`.
+    pub async fn log_in(&self, user: UserId, now: Timestamp) -> SessionGrant {
+        let created = self
+            .store
+            .create(SessionId::new(now), create(user, now))
+            .await
+            .unwrap();
+        assert!(created.is_new);
+        created.grant
+    }
+
+    pub async fn state(&self, grant: &SessionGrant, user: UserId, now: Timestamp) -> SessionState {
+        let token = token(grant, user);
+        self.store
+            .state(grant.session_id, token, now)
+            .await
+            .unwrap()
+    }
+
+    pub async fn close(&self, user: UserId, closing: Closing, now: Timestamp) -> u32 {
+        let order = CloseOrder {
+            user_id: user,
+            closing,
+            origin: origin(),
+            now,
+        };
+        self.store.close(order).await.unwrap()
+    }
+}
+
+/// Everything in `outbox` for audit, delivered.
+pub async fn take_all(outbox: &impl Outbox) -> Vec<Event> {
+    let mut events = Vec::new();
+    loop {
+        let claimed = outbox.claim(Service::Audit, 100).await.unwrap();
+        if claimed.is_empty() {
+            return events;
+        }
+        outbox.delivered(Service::Audit, &claimed).await.unwrap();
+        events.extend(
+            claimed
+                .iter()
+                .map(|c| Event::from_json(c.body.as_bytes()).unwrap()),
+        );
+    }
+}
+
+pub fn user() -> UserId {
+    UserId::new(START)
+}
+
+pub fn secs(count: u64) -> Duration {
+    Duration::from_secs(count)
+}
+
+pub fn millis(count: u64) -> Duration {
+    Duration::from_millis(count)
+}
+
+pub fn origin() -> Origin {
+    Origin {
+        request_id: "r-1".to_owned(),
+        ip: Some("192.0.2.1".to_owned()),
+        user_agent: Some("Agent/1".to_owned()),
+        actor_id: None,
+    }
+}
+
+/// What auth sends at a login.
+pub fn create(user_id: UserId, now: Timestamp) -> CreateSession {
+    CreateSession {
+        user_id,
+        epoch: 1,
+        pv: 1,
+        roles: vec!["user".to_owned()],
+        nonce_hash: "n".repeat(43),
+        key_id: "k1".to_owned(),
+        now,
+        access_ttl: ACCESS_TTL,
+        access_until: None,
+        idle: 14 * 86_400,
+        absolute: 30 * 86_400,
+        amr: vec!["pwd".to_owned()],
+        origin: origin(),
+    }
+}
+
+/// What auth sends at a refresh with the token of `grant`.
+pub fn step(grant: &SessionGrant, user_id: UserId, now: Timestamp) -> StepSession {
+    StepSession {
+        session_id: grant.session_id,
+        user_id,
+        nonce_hash: "n".repeat(43),
+        counter: grant.counter,
+        key_id: "k2".to_owned(),
+        epoch: 1,
+        pv: 1,
+        roles: vec!["user".to_owned()],
+        now,
+        access_ttl: ACCESS_TTL,
+        access_until: None,
+        idle: 14 * 86_400,
+        absolute: 30 * 86_400,
+        origin: origin(),
+    }
+}
+
+/// What a verifier asks about the access token of `grant`.
+pub fn token(grant: &SessionGrant, user_id: UserId) -> SessionStateQuery {
+    SessionStateQuery {
+        user_id,
+        pv: 1,
+        inc: grant.incarnation.clone(),
+        roles: "user".to_owned(),
+    }
+}
+
+/// Why it was refused; panics if it was not.
+#[track_caller]
+pub fn refusal<T: std::fmt::Debug>(result: Result<T, SessionError>) -> Refusal {
+    match result {
+        Err(SessionError::Refused(refusal)) => refusal,
+        other => panic!("not refused: {other:?}"),
+    }
+}

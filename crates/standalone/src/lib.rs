@@ -1,0 +1,11 @@
+#![doc = include_str!("../README.md")]
+
+mod administrator;
+mod command;
+mod config;
+mod documents;
+mod start;
+mod welcome;
+
+pub use command::main;
+pub use documents::{joined_openapi, openapi_documents};

@@ -1,0 +1,176 @@
+//! Builds the five services and serves them.
+
+use std::{
+    fs, io,
+    os::unix::fs::{DirBuilderExt as _, PermissionsExt as _},
+    path::Path,
+};
+
+use auth_service::AuthService;
+use role_service::RoleService;
+use session_service::SessionService;
+use ud_config::PeersConfig;
+use ud_http::{
+    Base, Identity, Listening, Mounted, Server, ServiceBinary, StartError, stop_requested,
+};
+use ud_jwt::{
+    JwkSet,
+    service::{IdentityKey, Peers},
+};
+use ud_kernel::{Clock, Service};
+use ud_telemetry::Metrics;
+use user_audit_service::AuditService;
+use user_profile_service::{BootstrapOutcome, ProfileService};
+
+use crate::{administrator::Administrator, config::Config, welcome};
+
+/// Serves until SIGTERM or SIGINT.
+///
+/// # Errors
+/// If something does not start.
+pub(crate) async fn serve(mut config: Config) -> Result<(), StartError> {
+    prepare_folder(&config.standalone.data_dir)?;
+    let clock = Clock::system();
+    let metrics = Metrics::new("standalone");
+    let listening = Listening::bind(&config.standalone.http)?;
+    let address = listening.public_addr()?;
+    let bases = Bases::new(&config, &listening, clock.clone(), metrics.clone())?;
+
+    let administrator = match config.profile.bootstrap {
+        Some(_) => None,
+        None => {
+            let email = config.administrator.take();
+            let made = Administrator::prepare(&config.standalone.data_dir, email)?;
+            config.profile.bootstrap = Some(made.bootstrap.clone());
+            Some(made)
+        }
+    };
+    let mut outcome = config.profile.bootstrap_report.subscribe();
+    let docs = config.standalone.http.docs_enabled;
+    let mounted = build(config, &bases).await?;
+
+    tokio::spawn(async move {
+        welcome::ready(address, docs);
+        let outcome = outcome.wait_for(BootstrapOutcome::is_final).await;
+        // An error means that the server stops before the administrator was made: the next start goes on.
+        let Ok(outcome) = outcome.map(|o| o.clone()) else {
+            return;
+        };
+        if let (Some(administrator), BootstrapOutcome::AlreadyMade) = (&administrator, &outcome) {
+            administrator.discard();
+        }
+        welcome::administrator(&outcome, administrator.as_ref(), address);
+    });
+    Server::new(listening, mounted, clock, metrics)
+        .run(stop_requested())
+        .await
+}
+
+/// Migrates the five databases, or undoes the last migration of each.
+///
+/// # Errors
+/// If one fails.
+pub(crate) async fn migrate(config: Config, revert: bool) -> Result<(), StartError> {
+    prepare_folder(&config.standalone.data_dir)?;
+    let listening = Listening::bind(&ud_config::HttpConfig::default())?;
+    let bases = Bases::new(
+        &config,
+        &listening,
+        Clock::system(),
+        Metrics::new("standalone"),
+    )?;
+    AuthService::migrate(config.auth, bases.of(Service::Auth)?, revert).await?;
+    RoleService::migrate(config.role, bases.of(Service::Role)?, revert).await?;
+    SessionService::migrate(config.session, bases.of(Service::Session)?, revert).await?;
+    AuditService::migrate(config.audit, bases.of(Service::Audit)?, revert).await?;
+    ProfileService::migrate(config.profile, bases.of(Service::Profile)?, revert).await
+}
+
+/// Auth first: its guard, which knows the signing keys, is everybody's.
+async fn build(config: Config, bases: &Bases) -> Result<Vec<Mounted>, StartError> {
+    let auth = AuthService::build(config.auth, bases.of(Service::Auth)?).await?;
+    let guarded = |service| bases.of(service).map(|base| base.with_guard(&auth.guard));
+    let role = RoleService::build(config.role, guarded(Service::Role)?).await?;
+    let session = SessionService::build(config.session, guarded(Service::Session)?).await?;
+    let audit = AuditService::build(config.audit, guarded(Service::Audit)?).await?;
+    let profile = ProfileService::build(config.profile, guarded(Service::Profile)?).await?;
+    Ok(vec![auth, role, session, audit, profile])
+}
+
+/// The common ground of the five: identities made anew at each start, since nobody outside needs to know them.
+struct Bases {
+    peers: PeersConfig,
+    identities: Vec<Identity>,
+    env: ud_config::AppEnv,
+    tokens: ud_config::TokenConfig,
+    clock: Clock,
+    metrics: Metrics,
+}
+
+impl Bases {
+    fn new(
+        config: &Config,
+        listening: &Listening,
+        clock: Clock,
+        metrics: Metrics,
+    ) -> Result<Self, StartError> {
+        let internal = listening.internal_addr()?;
+        let mut peers = PeersConfig::default();
+        for service in Service::ALL {
+            let url = format!("http://{internal}/{service}");
+            peers.set(service, url.parse().map_err(StartError::internal)?);
+        }
+        let keys = Service::ALL
+            .into_iter()
+            .map(IdentityKey::generate)
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(StartError::internal)?;
+        let public: JwkSet = keys.iter().map(IdentityKey::public_jwk).collect();
+        let public = serde_json::to_vec(&public).map_err(StartError::internal)?;
+        let identities = keys
+            .into_iter()
+            .map(|key| {
+                let callers = Peers::from_jwks(&public).map_err(StartError::internal)?;
+                Identity::new(key, callers, &clock)
+            })
+            .collect::<Result<_, _>>()?;
+        let (env, tokens) = (config.env, config.tokens.clone());
+        Ok(Self {
+            peers,
+            identities,
+            env,
+            tokens,
+            clock,
+            metrics,
+        })
+    }
+
+    fn of(&self, service: Service) -> Result<Base, StartError> {
+        let position = Service::ALL.iter().position(|s| *s == service);
+        let identity = position
+            .and_then(|i| self.identities.get(i))
+            .ok_or_else(|| StartError::internal("a service without identity"))?;
+        let mut base = Base::new(
+            service,
+            self.env,
+            identity.clone(),
+            self.peers.clone(),
+            self.tokens.clone(),
+            self.clock.clone(),
+            &self.metrics,
+        )?;
+        base.standalone = true;
+        Ok(base)
+    }
+}
+
+/// `DATA_DIR` is its owner's alone (SECURITY rule 35).
+fn prepare_folder(path: &Path) -> Result<(), StartError> {
+    let failed = |e: io::Error| StartError::config(format!("DATA_DIR {}: {e}", path.display()));
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(path)
+        .map_err(failed)?;
+    fs::set_permissions(path, fs::Permissions::from_mode(0o700)).map_err(failed)
+}

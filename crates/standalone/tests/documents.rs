@@ -1,0 +1,176 @@
+//! Documents that are written by the code: they are what they would be if written now.
+//! `UPDATE_DOCS=1 cargo test -p standalone --test documents` writes them.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::disallowed_methods,
+    missing_docs,
+    reason = "tests"
+)]
+
+use std::{fmt::Write as _, fs, path::Path};
+
+use serde_json::Value;
+use ud_kernel::Code;
+
+fn is_current(path: &str, text: &str) {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../..")
+        .join(path);
+    if std::env::var("UPDATE_DOCS").is_ok() {
+        fs::create_dir_all(file.parent().unwrap()).unwrap();
+        fs::write(&file, text).unwrap();
+    }
+    let written = fs::read_to_string(&file).unwrap_or_default();
+    assert!(
+        written == text,
+        "{path} is not what the code says; after an intended change run `make openapi`"
+    );
+}
+
+#[test]
+fn openapi_documents_are_current() {
+    for (name, document) in standalone::openapi_documents() {
+        let text = ud_http::openapi_json(&document) + "\n";
+        is_current(&format!("docs/openapi/{name}.json"), &text);
+    }
+    is_current(
+        "docs/openapi.yaml",
+        &standalone::joined_openapi().to_yaml().unwrap(),
+    );
+}
+
+#[test]
+fn configuration_documents_are_current() {
+    is_current(".env.example", &ud_config::env_example());
+    is_current("docs/CONFIG.md", &ud_config::markdown());
+}
+
+#[test]
+fn problems_are_listed() {
+    let mut text = "# Problems\n\n\
+        Every error answer is a problem document (RFC 9457), `application/problem+json`. Branch on `code`; it never\n\
+        changes its meaning. `type` is `urn:user-domain:problem:` and the code. Generated from `ud_kernel::Code`.\n\n\
+        | code | status | title | when, and what to do |\n|---|---|---|---|\n"
+        .to_owned();
+    for code in Code::all() {
+        writeln!(
+            text,
+            "| `{code}` | {} | {} | {} |",
+            code.status(),
+            code.title(),
+            code.help()
+        )
+        .unwrap();
+    }
+    is_current("docs/PROBLEMS.md", &text);
+}
+
+#[test]
+fn authorization_is_listed() {
+    let mut text = "# Who may do what\n\n\
+        Generated from the operations' own declarations; tests call each operation without a token, without the\n\
+        permission and on somebody else's things. `own` means: any authenticated caller, for their own things; the\n\
+        description says what others' things need.\n\n\
+        | operation | needs | body members | refusals | about |\n|---|---|---|---|---|\n"
+        .to_owned();
+    for (_, document) in standalone::openapi_documents() {
+        let document = serde_json::to_value(&document).unwrap();
+        for (path, methods) in document["paths"].as_object().unwrap() {
+            for (method, operation) in methods.as_object().unwrap() {
+                let row = row(&document, path, method, operation);
+                writeln!(text, "{row}").unwrap();
+            }
+        }
+    }
+    is_current("docs/AUTHORIZATION.md", &text);
+}
+
+fn row(document: &Value, path: &str, method: &str, operation: &Value) -> String {
+    let needs = match operation["security"][0]["bearer"].as_array() {
+        None => "nothing".to_owned(),
+        Some(scopes) if scopes.is_empty() => "own".to_owned(),
+        Some(scopes) => {
+            let names: Vec<_> = scopes
+                .iter()
+                .map(|s| format!("`{}`", s.as_str().unwrap()))
+                .collect();
+            names.join(", ")
+        }
+    };
+    let members = members(document, operation);
+    let refusals: Vec<_> = ["401", "403", "404", "409"]
+        .into_iter()
+        .filter(|status| !operation["responses"][status].is_null())
+        .collect();
+    let about: Vec<_> = ["summary", "description"]
+        .iter()
+        .filter_map(|m| operation[*m].as_str())
+        .collect();
+    let about = about.join(" ");
+    let about = about.replace('\n', " ").replace('|', "\\|");
+    format!(
+        "| `{} {path}` | {needs} | {members} | {} | {about} |",
+        method.to_uppercase(),
+        refusals.join(" ")
+    )
+}
+
+fn members(document: &Value, operation: &Value) -> String {
+    let Some(content) = operation["requestBody"]["content"].as_object() else {
+        return String::new();
+    };
+    let schema = &content.values().next().unwrap()["schema"];
+    let reference = schema["$ref"]
+        .as_str()
+        .or(schema["oneOf"][1]["$ref"].as_str());
+    let schema = match reference {
+        Some(reference) => document.pointer(reference.trim_start_matches('#')).unwrap(),
+        None => schema,
+    };
+    let names: Vec<_> = schema["properties"]
+        .as_object()
+        .into_iter()
+        .flat_map(|p| p.keys())
+        .collect();
+    names
+        .iter()
+        .map(|n| format!("`{n}`"))
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
+#[test]
+fn every_operation_has_an_id_and_an_answer_for_each_refusal_it_can_give() {
+    for (service, document) in standalone::openapi_documents() {
+        let document = serde_json::to_value(&document).unwrap();
+        for (path, methods) in document["paths"].as_object().unwrap() {
+            for (method, operation) in methods.as_object().unwrap() {
+                let name = format!("{service}: {method} {path}");
+                assert!(operation["operationId"].is_string(), "{name}");
+                let answers = operation["responses"].as_object().unwrap();
+                let must = |status: &str| assert!(answers.contains_key(status), "{name}: {status}");
+                if operation["security"][0]["bearer"].is_array() {
+                    must("401");
+                    must("503");
+                }
+                if !operation["requestBody"].is_null() {
+                    for status in ["400", "413", "415", "422"] {
+                        must(status);
+                    }
+                }
+                for (status, answer) in answers {
+                    if status.starts_with(['4', '5']) {
+                        let content = &answer["content"]["application/problem+json"]["schema"];
+                        assert_eq!(
+                            content["$ref"], "#/components/schemas/Problem",
+                            "{name}: {status}"
+                        );
+                    }
+                }
+            }
+        }
+    }
+}

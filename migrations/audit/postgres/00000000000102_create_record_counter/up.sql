@@ -1,0 +1,5 @@
+-- One row: the last `seq` given out. Writers take its lock, so that `seq` follows the order of commits.
+CREATE TABLE record_counter (
+    id  BIGINT NOT NULL PRIMARY KEY CHECK (id = 1),
+    seq BIGINT NOT NULL
+);

@@ -1,0 +1,1 @@
+INSERT INTO record_counter (id, seq) VALUES (1, 0);

@@ -1,0 +1,6 @@
+-- Secrets the service makes for itself at its first start.
+CREATE TABLE server_keys (
+    name       VARCHAR(32) NOT NULL PRIMARY KEY,
+    secret     VARCHAR(64) NOT NULL,
+    created_at TIMESTAMPTZ NOT NULL
+);

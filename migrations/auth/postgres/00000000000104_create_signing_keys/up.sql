@@ -1,0 +1,12 @@
+-- Keys that sign access tokens, sealed under KEY_ENCRYPTION_KEYS. `active` is 1 for the one that signs and NULL for
+-- the others: unique, so that replicas starting at once agree on one. A retired key stays published until the last
+-- token it signed has expired.
+CREATE TABLE signing_keys (
+    kid        VARCHAR(64) NOT NULL PRIMARY KEY,
+    algorithm  VARCHAR(16) NOT NULL,
+    sealed_key TEXT        NOT NULL,
+    active     INTEGER,
+    created_at TIMESTAMPTZ NOT NULL,
+    retired_at TIMESTAMPTZ,
+    CONSTRAINT uq_signing_keys_active UNIQUE (active)
+);

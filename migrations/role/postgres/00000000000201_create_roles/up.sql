@@ -1,0 +1,13 @@
+-- `permissions`: JSON array, sorted. `names_bytes`: what its names take in a token. `version` is the entity tag
+-- and the number of the last event about the role.
+CREATE TABLE roles (
+    id          UUID          NOT NULL PRIMARY KEY,
+    name        VARCHAR(63)   NOT NULL,
+    description VARCHAR(500),
+    permissions VARCHAR(8000) NOT NULL,
+    names_bytes INTEGER       NOT NULL,
+    version     BIGINT        NOT NULL,
+    created_at  TIMESTAMPTZ   NOT NULL,
+    updated_at  TIMESTAMPTZ   NOT NULL,
+    CONSTRAINT uq_roles_name UNIQUE (name)
+);

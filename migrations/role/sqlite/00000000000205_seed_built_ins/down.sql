@@ -1,0 +1,3 @@
+DELETE FROM role_assignments;
+DELETE FROM roles;
+DELETE FROM policy_version;

@@ -1,0 +1,93 @@
+//! Security notices become events: they tell of no state change, so no flow writes them.
+
+use std::{future::Future, time::Duration};
+
+use serde_json::json;
+use tokio::{
+    sync::mpsc,
+    time::{interval, sleep},
+};
+use ud_http::{SecurityLog, SecurityNotice, StopSignal};
+use ud_kernel::{Clock, Service};
+
+use crate::{EventType, NewEvent, OutboxError};
+
+/// Most notices written in one transaction.
+const AT_ONCE: usize = 100;
+/// How often what was only counted is asked for.
+const FLUSH_EVERY: Duration = Duration::from_secs(60);
+/// Pause after the store failed; meanwhile the queue fills, and then drops and counts.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// Writes what comes out of `queue`, the receiving end of `log`, as events of `service`, by `write`, which
+/// stores a handful in one transaction and wakes the relay. Runs until `stop`, then writes what is left, once.
+pub async fn record_notices<F, Fut>(
+    service: Service,
+    clock: Clock,
+    log: SecurityLog,
+    mut queue: mpsc::Receiver<SecurityNotice>,
+    write: F,
+    mut stop: StopSignal,
+) where
+    F: Fn(Vec<NewEvent>) -> Fut,
+    Fut: Future<Output = Result<(), OutboxError>>,
+{
+    let mut flush = interval(FLUSH_EVERY);
+    let mut notices = Vec::new();
+    let mut stopping = false;
+    while !stopping {
+        tokio::select! {
+            _ = queue.recv_many(&mut notices, AT_ONCE) => {}
+            _ = flush.tick() => log.flush(),
+            () = stop.stopped() => {
+                stopping = true;
+                while let Ok(notice) = queue.try_recv() {
+                    notices.push(notice);
+                }
+            }
+        }
+        let events: Vec<_> = notices
+            .drain(..)
+            .filter_map(|notice| event_of(service, &clock, notice))
+            .collect();
+        while !events.is_empty() {
+            let Err(error) = write(events.clone()).await else {
+                break;
+            };
+            log::warn!("{} security notices not written: {error}", events.len());
+            if stopping {
+                break;
+            }
+            tokio::select! {
+                () = sleep(RETRY) => {}
+                // Once more, and then no more.
+                () = stop.stopped() => stopping = true,
+            }
+        }
+    }
+}
+
+/// None for what is no event of this service: a defect, and no reason to lose the others.
+fn event_of(service: Service, clock: &Clock, notice: SecurityNotice) -> Option<NewEvent> {
+    let Some(kind) = EventType::from_name(notice.event) else {
+        log::error!("a notice of the unknown event {}", notice.event);
+        return None;
+    };
+    let mut new = NewEvent::alone(service, kind, clock.now(), &notice.origin);
+    if !notice.target_id.is_empty() {
+        new = new.target_named(notice.target_type, &notice.target_id);
+    }
+    if notice.count > 1 {
+        new = new.details(json!({"count": notice.count}));
+    }
+    if kind != EventType::AdminRead {
+        new = new.failed();
+    }
+    match new.clone().finish() {
+        Ok(_) => Some(new),
+        Err(error) => {
+            log::error!("a notice of {kind} that cannot be written: {error}");
+            None
+        }
+    }
+}

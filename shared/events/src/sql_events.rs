@@ -1,0 +1,129 @@
+//! All of it for a service with an SQL database.
+
+use std::time::Duration;
+
+use tokio::time::sleep;
+use ud_db::{Db, DbConn, StoreError};
+use ud_http::{Base, StopSignal, Task};
+
+use crate::{
+    ApplyError, Batch, Event, HttpTransport, Inbox, NewEvent, OutboxError, OutboxHandle, Receipt,
+    Relay, SqlOutbox, outbox, record_notices,
+};
+
+const FORGET_EVERY: Duration = Duration::from_secs(3600);
+
+/// Outbox, inbox and their background work. Clones are the same.
+#[derive(Clone)]
+pub struct SqlEvents {
+    db: Db,
+    base: Base,
+    handle: OutboxHandle,
+    inbox: Inbox,
+}
+
+impl SqlEvents {
+    /// For the service of `base`, in whose database [`crate::MIGRATIONS`] are applied.
+    #[must_use]
+    pub fn new(db: Db, base: &Base) -> Self {
+        let inbox = Inbox::new(db.clone(), base.clock.clone());
+        Self {
+            db,
+            base: base.clone(),
+            handle: OutboxHandle::new(),
+            inbox,
+        }
+    }
+
+    /// To be called after a commit that wrote events.
+    pub fn wake(&self) {
+        self.handle.wake();
+    }
+
+    /// What flows keep to wake the relay.
+    #[must_use]
+    pub const fn handle(&self) -> &OutboxHandle {
+        &self.handle
+    }
+
+    /// [`Inbox::receive`], and wakes the relay for what `apply` wrote.
+    ///
+    /// # Errors
+    /// As [`Inbox::receive`].
+    pub async fn receive<F>(&self, batch: Batch, apply: F) -> Result<Receipt, StoreError>
+    where
+        F: Fn(&mut DbConn, &Event) -> Result<(), ApplyError> + Send + Sync + 'static,
+    {
+        let receipt = self.inbox.receive(batch, apply).await;
+        self.wake();
+        receipt
+    }
+
+    /// The background work: the relay, the inbox's forgetting, and the writing of security notices.
+    #[must_use]
+    pub fn tasks(&self) -> Vec<Task> {
+        let (relay, forget, notices) = (self.clone(), self.clone(), self.clone());
+        vec![
+            Box::new(move |stop| Box::pin(relay.relay(stop))),
+            Box::new(move |stop| Box::pin(forget.forget(stop))),
+            Box::new(move |stop| Box::pin(notices.notices(stop))),
+        ]
+    }
+
+    async fn relay(self, mut stop: StopSignal) {
+        let Base {
+            service,
+            clock,
+            metrics,
+            peers,
+            ..
+        } = &self.base;
+        let outbox = SqlOutbox::new(self.db.clone(), clock.clone());
+        let transport = HttpTransport::new(peers);
+        let handle = self.handle.clone();
+        let relay = Relay::new(*service, outbox, transport, handle, clock.clone(), metrics);
+        relay.run(async move { stop.stopped().await }).await;
+    }
+
+    async fn forget(self, mut stop: StopSignal) {
+        loop {
+            if let Err(error) = self.inbox.forget_old().await {
+                log::debug!("old events not forgotten: {error}");
+            }
+            tokio::select! {
+                () = sleep(FORGET_EVERY) => {}
+                () = stop.stopped() => return,
+            }
+        }
+    }
+
+    async fn notices(self, stop: StopSignal) {
+        let Some(queue) = self.base.take_notices().await else {
+            return;
+        };
+        let Base {
+            service,
+            clock,
+            security_log,
+            ..
+        } = self.base.clone();
+        let write = |events| self.write_all(events);
+        record_notices(service, clock, security_log, queue, write, stop).await;
+    }
+
+    /// Writes events that belong to no other change, in one transaction, and wakes the relay.
+    ///
+    /// # Errors
+    /// [`OutboxError`] if the store fails; then none is written.
+    pub async fn write_all(&self, events: Vec<NewEvent>) -> Result<(), OutboxError> {
+        self.db
+            .tx(move |conn| {
+                events
+                    .iter()
+                    .try_for_each(|new| outbox::write(conn, new.clone()))
+            })
+            .await?;
+        self.wake();
+        Ok(())
+    }
+}

@@ -1,0 +1,222 @@
+//! Over HTTP, with service tokens.
+
+use std::{net::TcpListener, sync::Arc, time::Duration};
+
+use actix_web::{
+    App, HttpServer,
+    http::{StatusCode, header},
+    test, web,
+};
+use testkit::{Backend, TestIdentities};
+use ud_config::PeersConfig;
+use ud_events::{
+    BATCH_CONTENT_TYPE, EVENTS_PATH, Event, EventType, HttpTransport, MAX_BATCH_BYTES, NewEvent,
+    Receipt, Relay, Step, events_resource,
+};
+use ud_http::{InternalGate, Peers, Problem};
+use ud_jwt::service::ServiceVerifier;
+use ud_kernel::{Clock, Code, Service, UserId, models::Origin};
+use ud_telemetry::Metrics;
+
+use crate::world::{Receiver, Sender};
+
+/// The callers' signers, and the gate of audit that knows their keys.
+fn identities(clock: &Clock) -> (TestIdentities, InternalGate) {
+    let identities = TestIdentities::new(clock.clone());
+    let verifier = ServiceVerifier::new(Service::Audit, identities.peers(), clock.clone());
+    (identities, InternalGate::new(Arc::new(verifier), None))
+}
+
+fn configure(
+    receiver: Receiver,
+    gate: InternalGate,
+    metrics: Metrics,
+) -> impl Fn(&mut web::ServiceConfig) + Clone {
+    move |cfg| {
+        let receiver = receiver.clone();
+        cfg.app_data(web::Data::new(gate.clone()))
+            .service(events_resource(&metrics, move |_, batch| {
+                let receiver = receiver.clone();
+                async move {
+                    receiver
+                        .take(batch)
+                        .await
+                        .map_err(|e| Problem::new(Code::ServerStoreUnavailable).cause(e))
+                }
+            }));
+    }
+}
+
+fn event(kind: EventType, reporter: Service) -> Event {
+    let clock = Clock::system();
+    let user = UserId::new(clock.now());
+    NewEvent::about(reporter, kind, user, 1, clock.now(), &Origin::default())
+        .finish()
+        .unwrap()
+}
+
+#[actix_web::test]
+async fn events_travel_over_http() {
+    let sender = Sender::new(Backend::Sqlite).await;
+    let receiver = Receiver::new(Backend::Sqlite, &sender.clock).await;
+    let clock = Clock::system();
+    let (identities, gate) = identities(&clock);
+    let configure = configure(receiver.clone(), gate, Metrics::new("audit"));
+    let socket = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let address = socket.local_addr().unwrap();
+    let server = HttpServer::new(move || {
+        App::new().service(web::scope("/audit").configure(configure.clone()))
+    })
+    .workers(1)
+    .disable_signals()
+    .listen(socket)
+    .unwrap()
+    .run();
+    let server_handle = server.handle();
+    let serving = tokio::spawn(server);
+
+    let mut urls = PeersConfig::default();
+    urls.set(
+        Service::Audit,
+        format!("http://{address}/audit").parse().unwrap(),
+    );
+    let peers = Peers::new(identities.signer(Service::Profile), urls).unwrap();
+    let relay = Relay::new(
+        Service::Profile,
+        sender.outbox(),
+        HttpTransport::new(&peers),
+        sender.handle.clone(),
+        sender.clock.clone(),
+        &Metrics::new("profile"),
+    );
+    let mut ids = Vec::new();
+    for n in 1..=100 {
+        ids.push(sender.write(sender.deleted(n, 1)).await);
+    }
+    // Batches are filled in the order of time.
+    sender.clock.advance(Duration::from_millis(1));
+    sender.write(sender.bad(101, 1)).await;
+    assert_eq!(
+        relay.step(Service::Audit, 100).await,
+        Step::Sent {
+            accepted: 100,
+            parked: 0
+        }
+    );
+    assert_eq!(
+        relay.step(Service::Audit, 100).await,
+        Step::Sent {
+            accepted: 0,
+            parked: 1
+        }
+    );
+    receiver.has_exactly(&ids).await;
+    assert_eq!(
+        relay.step(Service::Auth, 100).await,
+        Step::Failed,
+        "no address is configured"
+    );
+
+    server_handle.stop(true).await;
+    serving.await.unwrap().unwrap();
+    sender.write(sender.updated(102, 1)).await;
+    assert_eq!(
+        relay.step(Service::Audit, 100).await,
+        Step::Failed,
+        "nobody is there any more"
+    );
+}
+
+#[actix_web::test]
+async fn only_services_may_send_and_only_their_own_events() {
+    let clock = Clock::system();
+    let receiver = Receiver::new(Backend::Sqlite, &clock).await;
+    let (identities, gate) = identities(&clock);
+    let metrics = Metrics::new("audit");
+    let app = App::new().configure(configure(receiver.clone(), gate, metrics.clone()));
+    let app = test::init_service(app).await;
+    let post = |token: Option<String>, events: &[&Event]| {
+        let mut request = test::TestRequest::post()
+            .uri(EVENTS_PATH)
+            .insert_header((header::CONTENT_TYPE, BATCH_CONTENT_TYPE))
+            .set_payload(serde_json::to_vec(events).unwrap());
+        if let Some(token) = token {
+            request = request.insert_header((header::AUTHORIZATION, format!("Bearer {token}")));
+        }
+        request.to_request()
+    };
+    let own = event(EventType::UserDeleted, Service::Profile);
+    let foreign = event(EventType::RoleCreated, Service::Role);
+
+    let response = test::call_service(&app, post(None, &[&own])).await;
+    assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
+    let for_another = identities.token(Service::Profile, Service::Role);
+    let response = test::call_service(&app, post(Some(for_another), &[&own])).await;
+    assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
+    receiver.has_exactly(&[]).await;
+
+    let token = identities.token(Service::Profile, Service::Audit);
+    let response = test::call_service(&app, post(Some(token), &[&foreign, &own])).await;
+    assert_eq!(response.status(), StatusCode::OK);
+    let receipt: Receipt = test::read_body_json(response).await;
+    assert_eq!(
+        receipt,
+        Receipt {
+            accepted: vec![own.id],
+            parked: vec![foreign.id]
+        }
+    );
+    receiver.has_exactly(&[own.id]).await;
+    let text = metrics.render();
+    for outcome in ["accepted", "parked"] {
+        let line = format!(
+            r#"event_inbox_received_total{{outcome="{outcome}",service="audit",source="profile"}} 1"#
+        );
+        assert!(text.contains(&line), "{line} not in\n{text}");
+    }
+}
+
+#[actix_web::test]
+async fn what_is_no_batch_is_refused() {
+    let clock = Clock::system();
+    let receiver = Receiver::new(Backend::Sqlite, &clock).await;
+    let (identities, gate) = identities(&clock);
+    let app = App::new().configure(configure(receiver.clone(), gate, Metrics::new("audit")));
+    let app = test::init_service(app).await;
+    let token = identities.token(Service::Role, Service::Audit);
+    let many = format!("[{}]", vec!["{}"; 101].join(","));
+    for (content_type, body, status) in [
+        ("application/json", "[]".to_owned(), 415),
+        ("text/plain", "[]".to_owned(), 415),
+        (BATCH_CONTENT_TYPE, "[".to_owned(), 400),
+        (BATCH_CONTENT_TYPE, String::new(), 400),
+        (BATCH_CONTENT_TYPE, many, 422),
+        (BATCH_CONTENT_TYPE, " ".repeat(MAX_BATCH_BYTES + 1), 413),
+        (BATCH_CONTENT_TYPE, "[]".to_owned(), 200),
+    ] {
+        let request = test::TestRequest::post()
+            .uri(EVENTS_PATH)
+            .insert_header((header::CONTENT_TYPE, content_type))
+            .insert_header((header::AUTHORIZATION, format!("Bearer {token}")))
+            .set_payload(body)
+            .to_request();
+        let response = test::call_service(&app, request).await;
+        assert_eq!(response.status().as_u16(), status, "{content_type}");
+    }
+    let request = test::TestRequest::get().uri(EVENTS_PATH).to_request();
+    let response = test::call_service(&app, request).await;
+    assert_eq!(response.status(), StatusCode::METHOD_NOT_ALLOWED);
+
+    receiver
+        .store_down
+        .store(true, std::sync::atomic::Ordering::SeqCst);
+    let denied = event(EventType::RoleCreated, Service::Role);
+    let request = test::TestRequest::post()
+        .uri(EVENTS_PATH)
+        .insert_header((header::CONTENT_TYPE, BATCH_CONTENT_TYPE))
+        .insert_header((header::AUTHORIZATION, format!("Bearer {token}")))
+        .set_payload(serde_json::to_vec(&[denied]).unwrap())
+        .to_request();
+    let response = test::call_service(&app, request).await;
+    assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+}

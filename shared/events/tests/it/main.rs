@@ -1,0 +1,20 @@
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    missing_docs,
+    reason = "tests"
+)]
+
+mod http;
+mod inbox;
+mod kill;
+mod migrations;
+mod notices;
+mod outbox;
+mod pace;
+mod relay;
+mod servers;
+mod wire;
+mod world;

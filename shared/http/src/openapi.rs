@@ -1,0 +1,62 @@
+//! What the OpenAPI documents of all services share.
+
+use std::collections::BTreeMap;
+
+use utoipa::{
+    IntoResponses, Modify,
+    openapi::{
+        ContentBuilder, OpenApi, Ref, RefOr, Response, ResponseBuilder,
+        security::{Http, HttpAuthScheme, SecurityScheme},
+    },
+};
+
+use crate::PROBLEM_JSON;
+
+/// An answer with a problem document and HTTP status `STATUS`: `responses(.., Refused<404>)`. The document
+/// needs the schema of [`crate::ProblemBody`].
+#[derive(Debug)]
+pub enum Refused<const STATUS: u16> {}
+
+impl<const STATUS: u16> IntoResponses for Refused<STATUS> {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        let content = ContentBuilder::new()
+            .schema(Some(Ref::from_schema_name("Problem")))
+            .build();
+        let response = ResponseBuilder::new()
+            .description(describe(STATUS))
+            .content(PROBLEM_JSON, content)
+            .build();
+        BTreeMap::from([(STATUS.to_string(), response.into())])
+    }
+}
+
+const fn describe(status: u16) -> &'static str {
+    match status {
+        400 => "A parameter, a header or the body cannot be read",
+        401 => "No access token, or one that is not good any more",
+        403 => "Not allowed to the caller",
+        404 => "Nothing with this id that the caller may know of",
+        408 => "The body did not arrive in time",
+        409 => "Not possible as things are",
+        412 => "Changed since the version named by If-Match",
+        413 => "The body is over 64 KiB",
+        415 => "The body has another content type",
+        422 => "A member is missing, unknown, read-only or not acceptable",
+        429 => "Too many requests; see Retry-After",
+        503 => "A store or service is away; see Retry-After",
+        _ => "Problem",
+    }
+}
+
+/// Adds the security scheme `bearer`: `#[openapi(modifiers(&ud_http::Bearer))]`.
+pub struct Bearer;
+
+impl Modify for Bearer {
+    fn modify(&self, document: &mut OpenApi) {
+        let scheme = SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer));
+        document
+            .components
+            .get_or_insert_with(Default::default)
+            .add_security_scheme("bearer", scheme);
+    }
+}

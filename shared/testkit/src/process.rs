@@ -1,0 +1,226 @@
+//! A program under test, from outside.
+
+use std::{
+    io::{BufRead as _, BufReader, Read},
+    path::Path,
+    process::{Command, ExitStatus, Stdio},
+    sync::{Arc, Mutex},
+    thread,
+    time::Duration,
+};
+
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+    sync::watch,
+    time::{Instant, sleep, timeout},
+};
+
+use crate::child::{Child, command, spawn};
+
+/// How long a program may take to start or stop; a loaded machine is slow.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A running program with an environment of its own, its output captured. Killed when dropped.
+#[derive(Debug)]
+pub struct Process {
+    child: Child,
+    name: String,
+    output: Arc<Mutex<String>>,
+    changed: watch::Receiver<usize>,
+}
+
+impl Process {
+    /// Starts `program` with `arguments` in the folder `folder`. Its environment is `environment` and PATH,
+    /// nothing else, so that a developer's own settings change no test.
+    ///
+    /// # Panics
+    /// If it cannot be started.
+    pub fn start<K: AsRef<str>, V: AsRef<str>>(
+        program: &Path,
+        arguments: &[&str],
+        folder: &Path,
+        environment: impl IntoIterator<Item = (K, V)>,
+    ) -> Self {
+        assert!(program.is_file(), "{} is not built", program.display());
+        let mut run = command(program, "KILL");
+        clear_environment(&mut run);
+        run.args(arguments).current_dir(folder);
+        for (name, value) in environment {
+            run.env(name.as_ref(), value.as_ref());
+        }
+        run.stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let name = program
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
+        let (child, pipes) = spawn(run).unwrap_or_else(|error| panic!("{name}: {error}"));
+
+        let output = Arc::new(Mutex::new(String::new()));
+        let (grown, changed) = watch::channel(0);
+        let grown = Arc::new(grown);
+        let readers: [Option<Box<dyn Read + Send>>; 2] = [
+            pipes.stdout.map(|pipe| Box::new(pipe) as _),
+            pipes.stderr.map(|pipe| Box::new(pipe) as _),
+        ];
+        for reader in readers.into_iter().flatten() {
+            let (output, grown) = (Arc::clone(&output), Arc::clone(&grown));
+            thread::spawn(move || {
+                let mut reader = BufReader::new(reader);
+                let mut line = Vec::new();
+                while reader
+                    .read_until(b'\n', &mut line)
+                    .is_ok_and(|length| length > 0)
+                {
+                    let mut output = output.lock().expect("no panic under this lock");
+                    output.push_str(&String::from_utf8_lossy(&line));
+                    line.clear();
+                    grown.send_replace(output.len());
+                }
+            });
+        }
+        Self {
+            child,
+            name,
+            output,
+            changed,
+        }
+    }
+
+    /// Process id.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.child.pid()
+    }
+
+    /// Everything it wrote so far, standard output and standard error together.
+    #[must_use]
+    pub fn output(&self) -> String {
+        self.output
+            .lock()
+            .expect("no panic under this lock")
+            .clone()
+    }
+
+    /// Whether it still runs.
+    #[must_use]
+    pub fn is_running(&self) -> bool {
+        self.child.exit_status().is_none()
+    }
+
+    /// Waits for a line that contains `text`; the line.
+    ///
+    /// # Panics
+    /// If it ends without, or none comes within 30 seconds; the message has its output.
+    pub async fn wait_for_line(&self, text: &str) -> String {
+        let found = || {
+            let output = self.output();
+            let line = output.lines().find(|line| line.contains(text));
+            line.map(ToOwned::to_owned)
+        };
+        let mut changed = self.changed.clone();
+        let line = timeout(PATIENCE, async {
+            loop {
+                changed.mark_unchanged();
+                if let Some(line) = found() {
+                    return Some(line);
+                }
+                // The readers end with the process's output.
+                if changed.changed().await.is_err() {
+                    return found();
+                }
+            }
+        })
+        .await;
+        match line {
+            Ok(Some(line)) => line,
+            _ => panic!("{} did not write {text:?}:\n{}", self.name, self.output()),
+        }
+    }
+
+    /// Waits until `GET url` answers 200. Only `http`.
+    ///
+    /// # Panics
+    /// If the program ends, or 30 seconds pass; the message has its output.
+    pub async fn wait_until_ready(&self, url: &str) {
+        let end = Instant::now() + PATIENCE;
+        loop {
+            let answer = http_get(url).await;
+            if matches!(answer, Ok((200, _))) {
+                return;
+            }
+            if !self.is_running() || Instant::now() > end {
+                let last =
+                    answer.map_or_else(|error| error, |(status, body)| format!("{status} {body}"));
+                panic!(
+                    "{} is not ready at {url}: {last}\n{}",
+                    self.name,
+                    self.output()
+                );
+            }
+            sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// Waits until it ends by itself.
+    ///
+    /// # Panics
+    /// If it does not within 30 seconds; the message has its output.
+    pub async fn wait(&self) -> ExitStatus {
+        match timeout(PATIENCE, self.child.wait()).await {
+            Ok(status) => status,
+            Err(_) => panic!("{} does not end:\n{}", self.name, self.output()),
+        }
+    }
+
+    /// Sends SIGTERM; see [`Process::wait`].
+    pub fn terminate(&self) {
+        self.child.terminate();
+    }
+
+    /// Kills it (SIGKILL); it is gone when this returns.
+    pub fn kill(&self) {
+        self.child.kill();
+    }
+}
+
+/// Leaves PATH alone.
+fn clear_environment(command: &mut Command) {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a child needs PATH to find setpriv"
+    )]
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    command.env_clear().env("PATH", path);
+}
+
+/// Status and body of a `GET` of an `http` URL, without any HTTP library.
+///
+/// # Errors
+/// What went wrong, in words, after at most 5 seconds.
+pub async fn http_get(url: &str) -> Result<(u16, String), String> {
+    let rest = url.strip_prefix("http://").ok_or("only http")?;
+    let (address, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    let path = if path.is_empty() { "/" } else { path };
+    let request = format!("GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n");
+    let talk = async {
+        let mut stream = TcpStream::connect(address).await?;
+        stream.write_all(request.as_bytes()).await?;
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).await?;
+        Ok::<_, std::io::Error>(String::from_utf8_lossy(&answer).into_owned())
+    };
+    let answer = timeout(Duration::from_secs(5), talk)
+        .await
+        .map_err(|_| "no answer in 5 s")?;
+    let answer = answer.map_err(|error| error.to_string())?;
+    let status = answer
+        .split(' ')
+        .nth(1)
+        .and_then(|status| status.parse().ok());
+    let body = answer.split_once("\r\n\r\n").map_or("", |(_, body)| body);
+    Ok((status.ok_or("not HTTP")?, body.to_owned()))
+}
