@@ -118,7 +118,7 @@ impl Identity {
         };
         let peers = match &config.peers_file {
             Some(path) => PeerKeys::from_jwks(&read(path)?).map_err(|e| bad(path, &e))?,
-            None => PeerKeys::from_jwks(b"{\"keys\":[]}").map_err(StartError::internal)?,
+            None => PeerKeys::nobody(),
         };
         Self::new(key, peers, clock)
     }
@@ -160,7 +160,7 @@ impl Base {
             gate: InternalGate::new(identity.verifier, Some(security_log.clone())),
             security_log,
             tokens,
-            steps: Steps::none(),
+            steps: Steps::from_environment(),
             guard: None,
             notices: Arc::new(Mutex::new(Some(notices))),
             metrics: metrics.for_service(service),

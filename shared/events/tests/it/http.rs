@@ -4,21 +4,25 @@ use std::{net::TcpListener, sync::Arc, time::Duration};
 
 use actix_web::{
     App, HttpServer,
+    dev::Server,
     http::{StatusCode, header},
     test, web,
 };
 use testkit::{Backend, TestIdentities};
-use ud_config::PeersConfig;
+use ud_config::{AppEnv, PeersConfig, TokenConfig};
 use ud_events::{
-    BATCH_CONTENT_TYPE, EVENTS_PATH, Event, EventType, HttpTransport, MAX_BATCH_BYTES, NewEvent,
-    Receipt, Relay, Step, events_resource,
+    BATCH_CONTENT_TYPE, Batch, EVENTS_PATH, Event, EventType, HttpTransport, MAX_BATCH_BYTES,
+    NewEvent, Receipt, Relay, SqlEvents, Step, events_resource,
 };
-use ud_http::{InternalGate, Peers, Problem};
-use ud_jwt::service::ServiceVerifier;
-use ud_kernel::{Clock, Code, Service, UserId, models::Origin};
+use ud_http::{Base, Identity, InternalGate, Peers, Problem, SecurityNotice, StopSignal};
+use ud_jwt::service::{IdentityKey, ServiceVerifier};
+use ud_kernel::{AssignmentId, Clock, Code, Service, UserId, models::Origin};
 use ud_telemetry::Metrics;
 
-use crate::world::{Receiver, Sender};
+use crate::{
+    servers::Fresh,
+    world::{PATIENCE, Receiver, Sender},
+};
 
 /// The callers' signers, and the gate of audit that knows their keys.
 fn identities(clock: &Clock) -> (TestIdentities, InternalGate) {
@@ -55,13 +59,10 @@ fn event(kind: EventType, reporter: Service) -> Event {
         .unwrap()
 }
 
-#[actix_web::test]
-async fn events_travel_over_http() {
-    let sender = Sender::new(Backend::Sqlite).await;
-    let receiver = Receiver::new(Backend::Sqlite, &sender.clock).await;
-    let clock = Clock::system();
-    let (identities, gate) = identities(&clock);
-    let configure = configure(receiver.clone(), gate, Metrics::new("audit"));
+/// Audit on a port of its own, and where that is.
+fn serve(
+    configure: impl Fn(&mut web::ServiceConfig) + Clone + Send + 'static,
+) -> (Server, PeersConfig) {
     let socket = TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let address = socket.local_addr().unwrap();
     let server = HttpServer::new(move || {
@@ -72,14 +73,22 @@ async fn events_travel_over_http() {
     .listen(socket)
     .unwrap()
     .run();
+    let mut urls = PeersConfig::default();
+    let url = format!("http://{address}/audit");
+    urls.set(Service::Audit, url.parse().unwrap());
+    (server, urls)
+}
+
+#[actix_web::test]
+async fn events_travel_over_http() {
+    let sender = Sender::new(Backend::Sqlite).await;
+    let receiver = Receiver::new(Backend::Sqlite, &sender.clock).await;
+    let clock = Clock::system();
+    let (identities, gate) = identities(&clock);
+    let configure = configure(receiver.clone(), gate, Metrics::new("audit"));
+    let (server, urls) = serve(configure);
     let server_handle = server.handle();
     let serving = tokio::spawn(server);
-
-    let mut urls = PeersConfig::default();
-    urls.set(
-        Service::Audit,
-        format!("http://{address}/audit").parse().unwrap(),
-    );
     let peers = Peers::new(identities.signer(Service::Profile), urls).unwrap();
     let relay = Relay::new(
         Service::Profile,
@@ -125,6 +134,91 @@ async fn events_travel_over_http() {
         Step::Failed,
         "nobody is there any more"
     );
+}
+
+/// A service as it is put together: what it is told, what it writes because of that, and what its guards
+/// noticed all reach audit.
+#[actix_web::test]
+async fn a_service_with_its_background_work() {
+    let clock = Clock::system();
+    let (identities, gate) = identities(&clock);
+    let receiver = Receiver::new(Backend::Sqlite, &clock).await;
+    let audit_metrics = Metrics::new("audit");
+    let (server, urls) = serve(configure(receiver.clone(), gate, audit_metrics));
+    let server_handle = server.handle();
+    let serving = tokio::spawn(server);
+
+    let key = IdentityKey::from_private_jwk(Service::Role, &role_key(&identities)).unwrap();
+    let identity = Identity::new(key, identities.peers(), &clock).unwrap();
+    let tokens = TokenConfig {
+        issuer: String::new(),
+        audience: String::new(),
+        shared_secret: None,
+        jwks_url: None,
+    };
+    let base = Base::new(
+        Service::Role,
+        AppEnv::Development,
+        identity,
+        urls,
+        tokens,
+        clock.clone(),
+        &Metrics::new("role"),
+    )
+    .unwrap();
+    let fresh = Fresh::new(Backend::Sqlite);
+    let events = SqlEvents::new(fresh.migrated().await, &base);
+    let (stop, stopped) = StopSignal::pair();
+    let tasks: Vec<_> = events
+        .tasks()
+        .into_iter()
+        .map(|task| tokio::spawn(task(stopped.clone())))
+        .collect();
+
+    base.security_log.note(SecurityNotice {
+        event: "permission_denied",
+        origin: Origin::default(),
+        target_type: "operation",
+        target_id: "GET /api/v1/roles".into(),
+        count: 1,
+    });
+    let told = event(EventType::UserDeleted, Service::Profile);
+    let batch = Batch {
+        events: vec![told.clone()],
+        parked: vec![],
+    };
+    let unassigned = NewEvent::about(
+        Service::Role,
+        EventType::RoleUnassigned,
+        AssignmentId::new(clock.now()),
+        2,
+        clock.now(),
+        &told.origin(),
+    );
+    let consequence = unassigned.id();
+    let receipt = events.receive(batch, move |conn, _| {
+        Ok(ud_events::outbox::write(conn, unassigned.clone())?)
+    });
+    assert_eq!(receipt.await.unwrap().accepted, [told.id]);
+
+    let mut arrived = receiver.arrived.subscribe();
+    let waiting = arrived.wait_for(|n| *n >= 2);
+    let _ = tokio::time::timeout(PATIENCE, waiting).await.unwrap();
+    stop.send_replace(true);
+    for task in tasks {
+        task.await.unwrap();
+    }
+    let effects = receiver.effects().await;
+    assert_eq!((effects.len(), effects[&consequence]), (2, 1));
+    server_handle.stop(true).await;
+    serving.await.unwrap().unwrap();
+}
+
+/// Role's identity, as the file of its key holds it.
+fn role_key(identities: &TestIdentities) -> Vec<u8> {
+    let folder = tempfile::tempdir().unwrap();
+    identities.write_to(folder.path());
+    std::fs::read(TestIdentities::key_file(folder.path(), Service::Role)).unwrap()
 }
 
 #[actix_web::test]

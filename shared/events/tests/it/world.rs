@@ -12,6 +12,7 @@ use std::{
 use diesel::{connection::SimpleConnection as _, prelude::*};
 use serde_json::json;
 use testkit::Backend;
+use tokio::sync::watch;
 use ud_db::{Db, DbConn, StoreError, sql::Bind};
 use ud_events::{
     ApplyError, Batch, Event, EventType, Inbox, NewEvent, OutboxHandle, Receipt, SqlOutbox,
@@ -126,6 +127,8 @@ pub struct Receiver {
     pub inbox: Inbox,
     pub mended: Arc<AtomicBool>,
     pub store_down: Arc<AtomicBool>,
+    /// How many events it accepted so far, repeated ones too.
+    pub arrived: watch::Sender<usize>,
     disorder: Arc<AtomicU32>,
 }
 
@@ -148,15 +151,17 @@ impl Receiver {
             db,
             mended: Arc::default(),
             store_down: Arc::default(),
+            arrived: watch::Sender::new(0),
             disorder: Arc::default(),
         }
     }
 
     pub async fn take(&self, batch: Batch) -> Result<Receipt, StoreError> {
         let this = self.clone();
-        self.inbox
-            .receive(batch, move |conn, event| this.apply(conn, event))
-            .await
+        let apply = move |conn: &mut DbConn, event: &Event| this.apply(conn, event);
+        let receipt = self.inbox.receive(batch, apply).await?;
+        self.arrived.send_modify(|n| *n += receipt.accepted.len());
+        Ok(receipt)
     }
 
     /// Writes the effect down first and refuses then: what is refused must leave no trace.

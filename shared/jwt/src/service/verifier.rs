@@ -31,6 +31,12 @@ impl Peers {
         Ok(Self(keys))
     }
 
+    /// No callers: every internal call is refused. For a service run alone in development.
+    #[must_use]
+    pub fn nobody() -> Self {
+        Self(KeySet::default())
+    }
+
     /// Whose keys these are, in no order.
     pub fn services(&self) -> impl Iterator<Item = Service> {
         self.0.kids().filter_map(|(kid, _)| Service::from_name(kid))
