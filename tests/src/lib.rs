@@ -1,1 +1,50 @@
-//! Placeholder.
+#![doc = include_str!("../README.md")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "only tests use this crate: what goes wrong ends the test"
+)]
+
+mod answer;
+mod binaries;
+mod client;
+mod directory;
+mod environment;
+mod gateway;
+mod hold;
+mod identities;
+mod options;
+mod person;
+mod platform;
+mod ports;
+mod raw;
+mod running;
+mod wait;
+mod witness;
+
+pub use answer::Answer;
+pub use binaries::{SERVICES, program_of, standalone};
+pub use client::{Call, Client};
+pub use directory::{Address, Directory};
+pub use gateway::{Gateway, Limits};
+pub use hold::AnswerHold;
+pub use identities::Identities;
+pub use options::Options;
+pub use person::{Login, Person, claims_of};
+pub use platform::{Links, OWN, Platform};
+pub use ports::Ports;
+pub use raw::{RawAnswer, raw_request};
+pub use running::Running;
+pub use wait::{eventually, unique};
+pub use witness::Witness;
+
+/// In which form the platform runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Five binaries behind NGINX, on PostgreSQL and Redis.
+    Services,
+    /// The one binary on SQLite files.
+    Standalone,
+}

@@ -84,3 +84,52 @@ impl AuthConfig {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{path::Path, time::Duration};
+
+    use super::*;
+
+    fn load(pairs: &[(&str, &str)]) -> Result<AuthConfig, String> {
+        let mut loader = Loader::from_pairs(pairs.iter().copied());
+        let config = AuthConfig::load(&mut loader);
+        loader.finish().map(|()| config).map_err(|e| e.to_string())
+    }
+
+    #[test]
+    fn development_needs_nothing() {
+        let config = load(&[("APP_ENV", "development")]).unwrap();
+        assert_eq!(config.keys_dir, Path::new("./data/keys"));
+        assert_eq!(config.limits.login_failures.count, 10);
+        assert_eq!(config.limits.login_failures.per, Duration::from_secs(900));
+        assert_eq!(
+            (config.password.min_length, config.password.bcrypt_cost),
+            (15, 12)
+        );
+    }
+
+    #[test]
+    fn production_tells_everything_that_is_missing_or_wrong() {
+        let told = load(&[
+            ("BCRYPT_COST", "4"),
+            ("PASSWORD_MIN_LENGTH", "7"),
+            (
+                "KEY_ENCRYPTION_KEYS",
+                "k1:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+            ),
+            ("LIMIT_LOGIN", "many"),
+        ])
+        .unwrap_err();
+        for key in [
+            "AUTH_DATABASE_URL",
+            "BCRYPT_COST",
+            "PASSWORD_MIN_LENGTH",
+            "KEY_ENCRYPTION_KEYS",
+            "REFRESH_TOKEN_KEYS",
+            "LIMIT_LOGIN",
+        ] {
+            assert!(told.contains(key), "{key} in {told}");
+        }
+    }
+}

@@ -74,14 +74,8 @@ pub async fn build(config: &AuthConfig, base: &Base) -> Result<Mounted, StartErr
     let guard = base
         .guard_with(state.keys.source(), base.session_checker()?)
         .with_log(base.security_log.clone());
-    let mut tasks = vec![
-        tasks::relay_events(base, &state),
-        tasks::follow_keys(&state),
-        tasks::forget_old(&state),
-    ];
-    if let Some(queue) = base.take_notices().await {
-        tasks.push(tasks::write_notices(&state, queue));
-    }
+    let mut tasks = state.events.tasks();
+    tasks.extend([tasks::follow_keys(&state), tasks::forget_old(&state)]);
     Ok(Mounted {
         service: Service::Auth,
         prefixes: routes::PREFIXES,

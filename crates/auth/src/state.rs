@@ -6,7 +6,7 @@ use prometheus::IntCounterVec;
 use secrecy::ExposeSecret as _;
 use ud_config::KeyRing;
 use ud_db::Db;
-use ud_events::{Inbox, OutboxHandle};
+use ud_events::{OutboxHandle, SqlEvents};
 use ud_http::{Base, SecurityLog, StartError, TrustedProxies};
 use ud_kernel::{Clock, Service, Steps};
 use ud_limit::Limiter;
@@ -46,8 +46,8 @@ pub struct AuthState {
     pub refresh_ring: KeyRing,
     /// Role and session.
     pub calls: SessionCalls,
-    /// Events of other services.
-    pub inbox: Inbox,
+    /// Events to and from other services.
+    pub events: SqlEvents,
     /// Wakes the relay.
     pub outbox: OutboxHandle,
     /// Takes failed logins and refusals for the audit log.
@@ -105,6 +105,7 @@ impl AuthState {
             base.peers.client(Service::Role),
             base.peers.client(Service::Session),
         );
+        let events = SqlEvents::new(db.clone(), base);
         Ok(Self {
             passwords: Arc::new(passwords),
             guesses: GuessLimit::new(&sealer, config.limits.login_failures)
@@ -116,8 +117,8 @@ impl AuthState {
             }),
             refresh_ring,
             calls: SessionCalls::new(role, session, config.signing.access_ttl),
-            inbox: Inbox::new(db.clone(), base.clock.clone()),
-            outbox: OutboxHandle::new(),
+            outbox: events.handle().clone(),
+            events,
             security_log: base.security_log.clone(),
             limiters: Limiters::new(config, base)?,
             trusted_proxies: TrustedProxies::new(&config.trusted_proxies),

@@ -26,7 +26,10 @@ impl ProfileConfig {
     pub fn load(loader: &mut Loader) -> Self {
         let registration = RegistrationConfig::load(loader, Service::Profile);
         let bootstrap = registration.bootstrap.and_then(|bootstrap| {
-            Some(Bootstrap { email: bootstrap.email, password: bootstrap.password? })
+            Some(Bootstrap {
+                email: bootstrap.email,
+                password: bootstrap.password?,
+            })
         });
         Self {
             database: DatabaseConfig::load(loader, Service::Profile),

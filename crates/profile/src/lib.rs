@@ -18,7 +18,7 @@ use std::sync::Arc;
 
 use ud_config::Loader;
 use ud_db::{Db, DbError, Migrations};
-use ud_events::{Inbox, OutboxHandle};
+use ud_events::SqlEvents;
 use ud_http::{Base, Check, Mounted, Readiness, ServiceBinary, StartError};
 use ud_kernel::Service;
 use ud_limit::Limiter;
@@ -59,7 +59,9 @@ impl ServiceBinary for ProfileService {
 
     async fn migrate(config: ProfileConfig, _: Base, revert: bool) -> Result<(), StartError> {
         let db = Db::open(&config.database.into(), Service::Profile).map_err(start_error)?;
-        db.migrate_or_revert(&ALL_MIGRATIONS, revert).await.map_err(start_error)
+        db.migrate_or_revert(&ALL_MIGRATIONS, revert)
+            .await
+            .map_err(start_error)
     }
 
     fn openapi() -> OpenApi {
@@ -68,15 +70,28 @@ impl ServiceBinary for ProfileService {
 }
 
 async fn build(config: ProfileConfig, base: Base) -> Result<Mounted, StartError> {
-    let db = Db::start(config.database, Service::Profile, &ALL_MIGRATIONS, &base.metrics)
-        .await
-        .map_err(start_error)?;
+    let db = Db::start(
+        config.database,
+        Service::Profile,
+        &ALL_MIGRATIONS,
+        &base.metrics,
+    )
+    .await
+    .map_err(start_error)?;
     let limit = config.limit_registration;
-    let registrations =
-        Limiter::new("registration", limit, config.redis.as_ref(), base.clock.clone())
-            .map_err(StartError::config)?;
-    let outbox = OutboxHandle::new();
-    let (auth, role) = (base.peers.client(Service::Auth), base.peers.client(Service::Role));
+    let registrations = Limiter::new(
+        "registration",
+        limit,
+        config.redis.as_ref(),
+        base.clock.clone(),
+    )
+    .map_err(StartError::config)?;
+    let events = SqlEvents::new(db.clone(), &base);
+    let outbox = events.handle().clone();
+    let (auth, role) = (
+        base.peers.client(Service::Auth),
+        base.peers.client(Service::Role),
+    );
     let (clock, steps) = (base.clock.clone(), base.steps.clone());
     let registration = RegistrationFlow::new(
         db.clone(),
@@ -86,17 +101,18 @@ async fn build(config: ProfileConfig, base: Base) -> Result<Mounted, StartError>
         steps.clone(),
     );
     let rights = Rights::new(role.clone());
-    let accounts =
-        AccountFlow::new(db.clone(), auth.clone(), rights, outbox.clone(), clock.clone(), steps);
+    let accounts = AccountFlow::new(
+        db.clone(),
+        auth.clone(),
+        rights,
+        outbox.clone(),
+        clock.clone(),
+        steps,
+    );
 
     let sweeper = Sweeper::new(db.clone(), auth, registration.clone(), clock.clone());
-    let inbox = Inbox::new(db.clone(), clock.clone());
-    let mut tasks = vec![
-        tasks::relay(&base, &db, outbox.clone()),
-        tasks::sweep(sweeper),
-        tasks::forget(inbox.clone()),
-    ];
-    tasks.extend(tasks::notices(&base, &db, outbox).await);
+    let mut tasks = events.tasks();
+    tasks.push(tasks::sweep(sweeper));
     match config.bootstrap {
         Some(bootstrap) => {
             let (registration, report) = (registration.clone(), config.bootstrap_report);
@@ -123,7 +139,7 @@ async fn build(config: ProfileConfig, base: Base) -> Result<Mounted, StartError>
         prefixes: &["/api/v1/users"],
         openapi: ("/api/v1/users/openapi.json", views::document()),
         public: routes::public(state),
-        internal: routes::internal(inbox, clock, base.metrics.clone()),
+        internal: routes::internal(events, clock, base.metrics.clone()),
         guard: base.guard()?,
         gate: base.gate.clone(),
         readiness: Readiness::new(

@@ -3,16 +3,21 @@
 use std::sync::Arc;
 
 use actix_web::web;
-use ud_events::{Inbox, events_resource};
+use ud_events::{SqlEvents, events_resource};
 use ud_http::Routes;
 use ud_kernel::Clock;
 use ud_telemetry::Metrics;
 
 use crate::{
     controllers::{
-        delete_user::delete_user, list_users::list_users, read_user::{read_me, read_user},
-        receive_events::apply, register_user::register_user, search_users::search_users,
-        suspend_user::{reactivate_user, suspend_user}, update_user::update_user,
+        delete_user::delete_user,
+        list_users::list_users,
+        read_user::{read_me, read_user},
+        receive_events::apply,
+        register_user::register_user,
+        search_users::search_users,
+        suspend_user::{reactivate_user, suspend_user},
+        update_user::update_user,
     },
     problem::store_problem,
     state::ProfileState,
@@ -49,14 +54,17 @@ pub fn public(state: ProfileState) -> Routes {
 
 /// The internal listener.
 #[must_use]
-pub fn internal(inbox: Inbox, clock: Clock, metrics: Metrics) -> Routes {
+pub fn internal(events: SqlEvents, clock: Clock, metrics: Metrics) -> Routes {
     Arc::new(move |cfg| {
-        let (inbox, clock) = (inbox.clone(), clock.clone());
+        let (events, clock) = (events.clone(), clock.clone());
         cfg.service(events_resource(&metrics, move |_, batch| {
-            let (inbox, clock) = (inbox.clone(), clock.clone());
+            let (events, clock) = (events.clone(), clock.clone());
             async move {
                 let apply = move |conn: &mut _, event: &_| apply(conn, event, &clock);
-                inbox.receive(batch, apply).await.map_err(|error| store_problem(&error))
+                events
+                    .receive(batch, apply)
+                    .await
+                    .map_err(|error| store_problem(&error))
             }
         }));
     })

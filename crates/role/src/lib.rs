@@ -13,7 +13,6 @@ use std::sync::Arc;
 use diesel_migrations::embed_migrations;
 use ud_config::Loader;
 use ud_db::{Db, DbError, Migrations};
-use ud_events::OutboxHandle;
 use ud_http::{Base, Check, Mounted, Readiness, ServiceBinary, StartError};
 use ud_kernel::Service;
 use utoipa::openapi::OpenApi;
@@ -48,14 +47,11 @@ impl ServiceBinary for RoleService {
         build(&config, &base).await
     }
 
-    async fn migrate(config: RoleConfig, base: Base, revert: bool) -> Result<(), StartError> {
-        let db = open(&config, &base)?;
-        if revert {
-            db.revert_last(&ALL_MIGRATIONS).await.map_err(start_error)?;
-        } else {
-            db.migrate(&ALL_MIGRATIONS).await.map_err(start_error)?;
-        }
-        Ok(())
+    async fn migrate(config: RoleConfig, _: Base, revert: bool) -> Result<(), StartError> {
+        let db = Db::open(&config.database.into(), Service::Role).map_err(start_error)?;
+        db.migrate_or_revert(&ALL_MIGRATIONS, revert)
+            .await
+            .map_err(start_error)
     }
 
     fn openapi() -> OpenApi {
@@ -67,19 +63,15 @@ impl ServiceBinary for RoleService {
 /// server needs to serve it.
 ///
 /// # Errors
-/// If the database URL is wrong, or migrating fails.
+/// If the database URL is wrong, or migrating fails; not if the database is away and need not be migrated.
 pub async fn build(config: &RoleConfig, base: &Base) -> Result<Mounted, StartError> {
-    let db = open(config, base)?;
-    if config.database.auto_migrate {
-        db.migrate(&ALL_MIGRATIONS).await.map_err(start_error)?;
-    }
-    let outbox = OutboxHandle::new();
-    let state = RoleState::new(base, &db, &outbox);
-    let mut tasks = tasks::tidy(&state);
-    tasks.push(tasks::relay_events(base, &db, &outbox));
-    if let Some(notices) = base.take_notices().await {
-        tasks.push(tasks::write_notices(base, &db, &outbox, notices));
-    }
+    let database = config.database.clone();
+    let db = Db::start(database, Service::Role, &ALL_MIGRATIONS, &base.metrics)
+        .await
+        .map_err(start_error)?;
+    let state = RoleState::new(base, &db);
+    let mut tasks = state.events.tasks();
+    tasks.push(tasks::remove_ended(&state));
     Ok(Mounted {
         service: Service::Role,
         prefixes: routes::PREFIXES,
@@ -90,17 +82,11 @@ pub async fn build(config: &RoleConfig, base: &Base) -> Result<Mounted, StartErr
         gate: base.gate.clone(),
         readiness: Readiness::new(
             Service::Role,
-            vec![("database", readiness_check(db))],
+            vec![("database", database_check(db))],
             base.peers.clone(),
         ),
         tasks,
     })
-}
-
-fn open(config: &RoleConfig, base: &Base) -> Result<Db, StartError> {
-    let db = Db::open(&config.db_options(), Service::Role).map_err(start_error)?;
-    db.register_metrics(&base.metrics);
-    Ok(db)
 }
 
 fn start_error(error: DbError) -> StartError {
@@ -113,19 +99,9 @@ fn start_error(error: DbError) -> StartError {
 }
 
 /// Ready when the database answers and has every migration.
-fn readiness_check(db: Db) -> Check {
+fn database_check(db: Db) -> Check {
     Arc::new(move || {
         let db = db.clone();
-        Box::pin(async move {
-            // The cause may name hosts and users: it is in the log.
-            let pending = db
-                .pending(&ALL_MIGRATIONS)
-                .await
-                .map_err(|_| "no answer".to_owned())?;
-            match pending.len() {
-                0 => Ok(()),
-                n => Err(format!("{n} migrations are pending")),
-            }
-        })
+        Box::pin(async move { db.ready(&ALL_MIGRATIONS).await })
     })
 }

@@ -1,7 +1,7 @@
 //! What handlers need.
 
 use ud_db::Db;
-use ud_events::{Inbox, OutboxHandle};
+use ud_events::SqlEvents;
 use ud_http::{Base, SecurityLog};
 use ud_kernel::Service;
 use ud_telemetry::Metrics;
@@ -17,8 +17,8 @@ pub struct RoleState {
     pub assignments: AssignmentFlow,
     /// Reads.
     pub reads: ReadFlow,
-    /// Events of other services.
-    pub inbox: Inbox,
+    /// Events of this service and of others.
+    pub events: SqlEvents,
     /// Takes refusals and reads by permission for the audit log.
     pub security_log: SecurityLog,
     /// Counters.
@@ -26,9 +26,11 @@ pub struct RoleState {
 }
 
 impl RoleState {
-    /// The state of a service on `db`; `outbox` wakes its relay.
+    /// The state of a service on `db`.
     #[must_use]
-    pub fn new(base: &Base, db: &Db, outbox: &OutboxHandle) -> Self {
+    pub fn new(base: &Base, db: &Db) -> Self {
+        let events = SqlEvents::new(db.clone(), base);
+        let outbox = events.handle();
         let marker = Marker::new(base.peers.client(Service::Session), &base.metrics);
         Self {
             roles: RoleFlow {
@@ -50,8 +52,8 @@ impl RoleState {
                 db: db.clone(),
                 clock: base.clock.clone(),
             },
-            inbox: Inbox::new(db.clone(), base.clock.clone()),
             security_log: base.security_log.clone(),
+            events,
             metrics: base.metrics.clone(),
         }
     }

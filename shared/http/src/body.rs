@@ -121,6 +121,19 @@ async fn collect(
 
 /// Reads and checks a body.
 pub(crate) fn read<T: DeserializeOwned + Validate>(bytes: &[u8]) -> Result<T, Problem> {
+    // serde reads a struct from an array too, member by member: that is nobody's contract.
+    if bytes.trim_ascii_start().first() != Some(&b'{') {
+        return Err(
+            match serde_json::from_slice::<serde::de::IgnoredAny>(bytes) {
+                Ok(_) => Problem::validation(vec![FieldError::new(
+                    "",
+                    "field.invalid",
+                    "must be an object",
+                )]),
+                Err(e) => not_json(&e),
+            },
+        );
+    }
     let mut json = serde_json::Deserializer::from_slice(bytes);
     let value: T =
         serde_path_to_error::deserialize(&mut json).map_err(|e| shape_problem::<T>(&e))?;
@@ -135,9 +148,7 @@ pub(crate) fn read<T: DeserializeOwned + Validate>(bytes: &[u8]) -> Result<T, Pr
 fn shape_problem<T: Validate>(error: &serde_path_to_error::Error<serde_json::Error>) -> Problem {
     let inner = error.inner();
     if !inner.is_data() {
-        let (line, column) = (inner.line(), inner.column());
-        return Problem::new(Code::RequestMalformed)
-            .detail(format!("not JSON: line {line}, column {column}"));
+        return not_json(inner);
     }
     let path = pointer(error.path());
     let text = inner.to_string();
@@ -171,6 +182,11 @@ fn shape_problem<T: Validate>(error: &serde_path_to_error::Error<serde_json::Err
     }
     let detail = "has the wrong type or form";
     Problem::validation(vec![FieldError::new(path, "field.invalid", detail)])
+}
+
+fn not_json(error: &serde_json::Error) -> Problem {
+    let (line, column) = (error.line(), error.column());
+    Problem::new(Code::RequestMalformed).detail(format!("not JSON: line {line}, column {column}"))
 }
 
 /// The path of member `name`, which the tracker has already entered where it is known or given twice.
@@ -274,8 +290,10 @@ mod tests {
             fails(r#"{"name":"a","list":[{"n":1},{"n":300}]}"#),
             (invalid, one("/list/1/n", "field.invalid"))
         );
-        assert_eq!(fails("[]").0, invalid);
-        assert_eq!(fails(&"[".repeat(1000)).0, invalid);
+        assert_eq!(fails("[]"), (invalid, one("", "field.invalid")));
+        assert_eq!(fails(r#"["a"]"#), (invalid, one("", "field.invalid")));
+        assert_eq!(fails("null"), (invalid, one("", "field.invalid")));
+        assert_eq!(fails(&"[".repeat(1000)).0, Code::RequestMalformed);
     }
 
     #[test]

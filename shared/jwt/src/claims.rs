@@ -6,8 +6,9 @@ use crate::{encoding, error::Refusal};
 /// Header `typ` of access tokens (RFC 9068 section 2.1).
 pub const ACCESS_TOKEN_TYPE: &str = "at+jwt";
 
-/// By how many seconds clocks may differ: a token is good until 5 s after `exp`, and from 5 s before `nbf`
-/// and `iat`.
+/// By how many seconds clocks may differ: a token is good from 5 s before `nbf` and `iat`. Service tokens are
+/// good until 5 s after `exp`; access tokens are not, because `exp` may be the end of a role's assignment, which
+/// gives nothing from its second on (SECURITY rule 4).
 pub const LEEWAY_SECS: i64 = 5;
 
 /// Claims of an access token (RFC 9068). All are present in every token of ours; no personal data. Times
@@ -58,9 +59,9 @@ pub fn new_jti() -> Result<String, crate::SignError> {
     Ok(encoding::encode(&bytes))
 }
 
-/// Whether a token with these times is good at `now`.
-pub(crate) fn check_times(iat: i64, nbf: i64, exp: i64, now: Timestamp) -> Result<(), Refusal> {
-    if now >= Timestamp::from_secs(exp.saturating_add(LEEWAY_SECS)) {
+/// Whether a token that begins at `iat` and `nbf` and ends at `end` is good at `now`.
+pub(crate) fn check_times(iat: i64, nbf: i64, end: i64, now: Timestamp) -> Result<(), Refusal> {
+    if now >= Timestamp::from_secs(end) {
         return Err(Refusal::Expired);
     }
     let latest = now.as_secs().saturating_add(LEEWAY_SECS);

@@ -243,18 +243,24 @@ mod tests {
         }
     }
 
-    fn event(details: Value, time: Timestamp) -> Result<NewRecord, AuditError> {
+    fn sample(details: Value) -> Event {
         let user = UserId::new(NOW);
         let origin = Origin::default();
-        let new = NewEvent::about(
+        NewEvent::about(
             Service::Profile,
             EventType::UserUpdated,
             user,
             1,
             NOW,
             &origin,
-        );
-        let mut event = new.details(details).finish().unwrap();
+        )
+        .details(details)
+        .finish()
+        .unwrap()
+    }
+
+    fn event(details: Value, time: Timestamp) -> Result<NewRecord, AuditError> {
+        let mut event = sample(details);
         event.time = time;
         NewRecord::of_event(&event)
     }
@@ -333,16 +339,22 @@ mod tests {
         assert!(event(json!({}), NOW).is_ok());
         for time in ["0999-12-31T23:59:59.999Z", "9999-12-31T23:59:59-01:00"] {
             let record = event(json!({}), time.parse().unwrap());
-            assert!(
-                matches!(record, Err(AuditError::Unrecordable(_))),
-                "{time}"
-            );
+            assert!(matches!(record, Err(AuditError::Unrecordable(_))), "{time}");
         }
         for time in ["1000-01-01T00:00:00Z", "9999-12-31T23:59:59.999Z"] {
             assert!(event(json!({}), time.parse().unwrap()).is_ok(), "{time}");
         }
-        // 12 KiB as received, five times that in canonical form.
-        let record = event(json!({"n": vec![1e20; 3000]}), NOW);
+    }
+
+    #[test]
+    fn a_record_too_long_for_its_column_is_refused() {
+        // 10 KiB as received, five times that in canonical form.
+        let numbers = format!("[{}]", vec!["1e20"; 2000].join(","));
+        let json = sample(json!({"n": "@"}))
+            .to_json()
+            .unwrap()
+            .replace("\"@\"", &numbers);
+        let record = NewRecord::of_event(&Event::from_json(json.as_bytes()).unwrap());
         assert!(matches!(record, Err(AuditError::Unrecordable(_))));
     }
 }

@@ -6,16 +6,30 @@ use ud_events::Outcome;
 use ud_http::{FieldErrors, Validate};
 use ud_kernel::{RecordId, Timestamp, UserId};
 
+use super::metadata::Metadata;
 use crate::models::{record::ClientRecord, record_store::Record};
 
 /// How what was tried ended.
-#[derive(Debug, Clone, Copy, Deserialize, Serialize, utoipa::ToSchema)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, Copy, Deserialize, utoipa::ToSchema)]
+// serde's own way of reading an enum would also take `{"success": null}`.
+#[serde(rename_all = "snake_case", try_from = "String")]
 pub enum AuditOutcome {
     /// It was done.
     Success,
     /// It was refused, or went wrong.
     Failure,
+}
+
+impl TryFrom<String> for AuditOutcome {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        match text.as_str() {
+            "success" => Ok(Self::Success),
+            "failure" => Ok(Self::Failure),
+            _ => Err("not an outcome"),
+        }
+    }
 }
 
 /// What a client asks to be recorded.
@@ -37,10 +51,11 @@ pub struct CreateAuditRequest {
     target_id: String,
     /// How it ended.
     outcome: AuditOutcome,
-    /// Anything else; at most 16 KiB, integers at most 2^53 - 1 (larger ones as text).
+    /// Anything else, but ids rather than personal data: nothing is ever removed from the log. At most 16 KiB,
+    /// each name once, integers at most 2^53 - 1 (larger ones as text).
     #[serde(default)]
     #[schema(nullable, value_type = Object)]
-    metadata: Option<Map<String, Value>>,
+    metadata: Option<Metadata>,
 }
 
 impl Validate for CreateAuditRequest {
@@ -64,7 +79,7 @@ impl CreateAuditRequest {
                 AuditOutcome::Success => Outcome::Success,
                 AuditOutcome::Failure => Outcome::Failure,
             },
-            metadata: self.metadata.clone(),
+            metadata: self.metadata.clone().map(|m| m.0),
         }
     }
 }

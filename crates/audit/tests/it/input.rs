@@ -25,7 +25,7 @@ fn without(member: &str) -> String {
 }
 
 fn bodies() -> Vec<(String, (u16, &'static str))> {
-    let mut cases: Vec<_> = ["", "{", "x", "{}x", "{\"action\":\"\\ud800\"}", "{'a':1}"]
+    let mut cases: Vec<_> = ["", "{", "x", "{\"action\":\"\\ud800\"}", "{'a':1}"]
         .map(|text| (text.to_owned(), MALFORMED))
         .into();
     cases.extend(["null", "[]", "1", "\"x\"", "{}"].map(|text| (text.to_owned(), INVALID)));
@@ -87,7 +87,7 @@ fn bodies() -> Vec<(String, (u16, &'static str))> {
                 json!("unknown"),
                 json!(true),
                 json!(null),
-                json!({"success": null, "x": 1}),
+                json!({"success": null}),
             ],
         ),
         (
@@ -110,8 +110,17 @@ fn bodies() -> Vec<(String, (u16, &'static str))> {
     }
     let twice = body().to_string().replacen('{', r#"{"action":"x","#, 1);
     cases.push((twice, INVALID));
+    for metadata in [r#"{"a":1,"a":1}"#, r#"{"a":[{"b":1,"\u0062":2}]}"#] {
+        let text = with("metadata", json!("@")).replace("\"@\"", metadata);
+        cases.push((text, INVALID));
+    }
+    cases.push((body().to_string() + "x", MALFORMED));
+    cases.push((body().to_string() + "{}", MALFORMED));
     let deep = format!(r#"{{"a":{}{}}}"#, "[".repeat(200), "]".repeat(200));
-    cases.push((with("metadata", json!(0)).replace(":0", &format!(":{deep}")), MALFORMED));
+    cases.push((
+        with("metadata", json!(0)).replace(":0", &format!(":{deep}")),
+        MALFORMED,
+    ));
     let huge = with("metadata", json!(0)).replace(":0", r#":{"n":1e999}"#);
     cases.push((huge, MALFORMED));
     cases
@@ -162,21 +171,34 @@ async fn bad_headers_and_sizes() {
             }
             Answer::of(request).await.is(UNTYPED.0, UNTYPED.1);
         }
-        for size in [64 * 1024 + 1, 1024 * 1024] {
+        for size in [64 * 1024 + 1, 128 * 1024] {
             let large = with("metadata", json!({"a": "x".repeat(size)}));
             let request = post().header("content-type", "application/json");
             let answer = Answer::of(request.body(large)).await;
             answer.is(413, "request.body-too-large");
         }
-        for key in ["", "short", &"k".repeat(65), "sixteen chars and a blank", "kkkkkkkkkkkkkkkkkkké"] {
-            let answer = Answer::of(post().json(&body()).header("idempotency-key", key)).await;
+        for key in [
+            "",
+            "short",
+            &"k".repeat(65),
+            "sixteen chars and a blank",
+            "kkkkkkkkkkkkkkkkkkké",
+        ] {
+            let answer = Answer::of(
+                post()
+                    .json(&body())
+                    .header("idempotency-key", key.as_bytes()),
+            )
+            .await;
             answer.is(400, "request.idempotency-key-invalid");
         }
         let twice = post()
             .json(&body())
             .header("idempotency-key", "k".repeat(16))
             .header("idempotency-key", "l".repeat(16));
-        Answer::of(twice).await.is(400, "request.idempotency-key-invalid");
+        Answer::of(twice)
+            .await
+            .is(400, "request.idempotency-key-invalid");
         assert!(app.log().await.is_empty(), "{}", app.database.backend);
     }
 }
@@ -235,9 +257,9 @@ async fn bad_parameters() {
                 let answer = app.get(&format!("{AUDITS}?{name}={long}"), &token).await;
                 assert_eq!(answer.status, 400, "{name}");
             }
-            let long = app.get(&format!("{AUDITS}?cursor={}", "A".repeat(4000)), &token);
-            long.await.is(CURSOR.0, CURSOR.1);
-            for id in ["x", "me", "0", "%00", "%2e%2e", "00000000000000000000000000000000"] {
+            let long = format!("{AUDITS}?cursor={}", "A".repeat(4000));
+            app.get(&long, &token).await.is(CURSOR.0, CURSOR.1);
+            for id in ["x", "me", "0", "%00", "00000000000000000000000000000000"] {
                 let answer = app.get(&format!("{AUDITS}/{id}"), &token).await;
                 assert_eq!(answer.status, 400, "{id}");
             }
@@ -258,7 +280,11 @@ async fn bad_parameters() {
             &longest,
         ] {
             let answer = app.get(&format!("{AUDITS}?{query}"), &reader).await;
-            assert_eq!(answer.status, 200, "{query} {} {}", answer.body, app.database.backend);
+            assert_eq!(
+                answer.status, 200,
+                "{query} {} {}",
+                answer.body, app.database.backend
+            );
         }
     }
 }
@@ -280,7 +306,11 @@ async fn the_limits_themselves_are_taken() {
         let mut asked = asked;
         asked["metadata"] = json!({"a": "x".repeat(16 * 1024 - 8)});
         let answer = app.post(&token, &asked).await;
-        assert_eq!(answer.status, 201, "{} {}", app.database.backend, answer.body);
+        assert_eq!(
+            answer.status, 201,
+            "{} {}",
+            app.database.backend, answer.body
+        );
         for member in ["action", "target_type", "target_id", "outcome", "metadata"] {
             assert_eq!(answer.body[member], asked[member]);
         }
@@ -288,7 +318,11 @@ async fn the_limits_themselves_are_taken() {
         let mut grown = body();
         grown["metadata"] = json!({"a": vec!["\u{1}"; 1000], "n": vec![1e20; 200]});
         let answer = app.post(&token, &grown).await;
-        assert_eq!(answer.status, 201, "{} {}", app.database.backend, answer.body);
+        assert_eq!(
+            answer.status, 201,
+            "{} {}",
+            app.database.backend, answer.body
+        );
         assert_eq!(answer.body["metadata"]["a"], grown["metadata"]["a"]);
     }
 }

@@ -156,13 +156,14 @@ impl Running {
         Answer::of(self.call(Method::POST, AUDITS, token).json(body)).await
     }
 
+    /// With an `Idempotency-Key`.
     pub async fn post_with_key(&self, token: &str, body: &Value, key: &str) -> Answer {
         let request = self.call(Method::POST, AUDITS, token).json(body);
         Answer::of(request.header("idempotency-key", key)).await
     }
 
     /// Sends a batch to the internal listener.
-    pub async fn send(&self, token: &str, batch: &Value) -> Answer {
+    pub async fn send(&self, token: &str, batch: impl std::fmt::Display) -> Answer {
         let request = self
             .http
             .post(format!("http://{}{EVENTS_PATH}", self.internal));
@@ -234,7 +235,7 @@ impl Answer {
         self.headers.get(name).map_or("", |v| v.to_str().unwrap())
     }
 
-    /// Asserts that this is the problem `code`, whole as DESIGN section 5 has it.
+    /// Asserts that this is the problem `code`, whole as docs/ARCHITECTURE.md has it.
     #[track_caller]
     pub fn is(&self, status: u16, code: &str) {
         assert_eq!(

@@ -19,7 +19,7 @@ use crate::{
     security(("bearer" = [])),
     request_body = ChangePasswordRequest,
     responses(
-        (status = 204, description = "Changed", headers(("Revocation" = Option<String>, description = "`pending` if the other sessions end later"))),
+        (status = 204, description = "Changed", headers(("Revocation" = String, description = "`pending` if the other sessions end later"))),
         Refused<400>, Refused<401>, Refused<403>, Refused<408>, Refused<413>, Refused<415>, Refused<422>, Refused<429>, Refused<503>,
     )
 )]

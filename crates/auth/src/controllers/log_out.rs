@@ -18,9 +18,9 @@ use crate::{
     tag = "auth",
     description = "Ends the session of the access token, or with `all` every session of its user. A refresh token in the body takes the place of an access token that has expired. `Revocation: pending` in the answer: the session service could not be reached, and will be told.",
     security(("bearer" = [])),
-    request_body(content = Option<LogoutRequest>, content_type = "application/json"),
+    request_body = LogoutRequest,
     responses(
-        (status = 204, description = "Ended", headers(("Revocation" = Option<String>, description = "`pending` if it takes effect later"))),
+        (status = 204, description = "Ended", headers(("Revocation" = String, description = "`pending` if it takes effect later"))),
         Refused<400>, Refused<401>, Refused<408>, Refused<413>, Refused<415>, Refused<422>, Refused<503>,
     )
 )]

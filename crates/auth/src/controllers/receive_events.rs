@@ -15,13 +15,12 @@ use crate::{
 pub async fn receive_events(state: &AuthState, batch: Batch) -> Result<Receipt, Problem> {
     let now = state.clock.now();
     let receipt = state
-        .inbox
+        .events
         .receive(batch, move |conn, event| {
             credential_flow::apply_event(conn, event, now)
         })
         .await
         .map_err(AuthError::from)?;
     // An epoch may have been raised, which the session service is to hear at once.
-    state.outbox.wake();
     Ok(receipt)
 }

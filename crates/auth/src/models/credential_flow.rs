@@ -28,7 +28,7 @@ const MAX_CONTEXT_WORDS: usize = 16;
 const MAX_CONTEXT_WORD: usize = 512;
 
 /// A credential, and whether this call made it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Created {
     /// As stored.
     pub credential: Credential,
@@ -54,17 +54,43 @@ pub async fn create_credential(
     user_id: UserId,
     body: CreateCredential,
 ) -> Result<Created, AuthError> {
-    let existing = |credential| Created {
+    // Before any hashing: a repeated call is cheap.
+    if let Some(found) = find_any(state, user_id).await? {
+        return found.map(existing).ok_or(AuthError::CredentialNotFound);
+    }
+    let error = match store_new(state, user_id, body).await {
+        Ok(credential) => {
+            return Ok(Created {
+                credential,
+                is_new: true,
+            });
+        }
+        Err(error) => error,
+    };
+    // If the same call came twice at once, it is this very user who was stored or has the names by now.
+    let may_be_own = matches!(
+        error,
+        AuthError::EmailTaken | AuthError::UsernameTaken | AuthError::Store(StoreError::Unique(_))
+    );
+    if may_be_own && let Some(credential) = find_any(state, user_id).await?.flatten() {
+        return Ok(existing(credential));
+    }
+    Err(error)
+}
+
+fn existing(credential: Credential) -> Created {
+    Created {
         credential,
         is_new: false,
-    };
-    // Before any hashing: a repeated call is cheap.
-    if let Some(credential) = find_any(state, user_id).await? {
-        return credential
-            .map(existing)
-            .ok_or(AuthError::CredentialNotFound);
     }
-    let password = Zeroizing::new(body.password.clone());
+}
+
+async fn store_new(
+    state: &AuthState,
+    user_id: UserId,
+    mut body: CreateCredential,
+) -> Result<Credential, AuthError> {
+    let password = Zeroizing::new(std::mem::take(&mut body.password));
     let identifiers = check(state, &body, &password).await?;
     refuse_taken(state, &identifiers).await?;
     let new = NewCredential {
@@ -73,35 +99,22 @@ pub async fn create_credential(
         created_at: state.clock.now(),
     };
     state.steps.at("credential.hashed").await;
-    let (row, names, origin) = (new.clone(), identifiers.clone(), body.origin.clone());
-    let stored = state
+    let created_at = new.created_at;
+    let (names, origin) = (identifiers.clone(), body.origin);
+    state
         .db
-        .tx(move |conn| insert(conn, &row, &names, &origin))
-        .await;
-    match stored {
-        Ok(()) => {
-            state.outbox.wake();
-            state.steps.at("credential.stored").await;
-            Ok(Created {
-                credential: Credential {
-                    user_id,
-                    email: identifiers.email.1,
-                    username: identifiers.username.map(|(i, _)| i.canonical().to_owned()),
-                    status: CredentialStatus::Active,
-                    epoch: credential_store::FIRST_EPOCH,
-                    created_at: new.created_at,
-                },
-                is_new: true,
-            })
-        }
-        // The same call came twice at once, and the other was faster.
-        Err(AuthError::Store(StoreError::Unique(_))) => find_any(state, user_id)
-            .await?
-            .flatten()
-            .map(existing)
-            .ok_or(AuthError::CredentialNotFound),
-        Err(error) => Err(error),
-    }
+        .tx(move |conn| insert(conn, &new, &names, &origin))
+        .await?;
+    state.outbox.wake();
+    state.steps.at("credential.stored").await;
+    Ok(Credential {
+        user_id,
+        email: identifiers.email.1,
+        username: identifiers.username.map(|(i, _)| i.canonical().to_owned()),
+        status: CredentialStatus::Active,
+        epoch: credential_store::FIRST_EPOCH,
+        created_at,
+    })
 }
 
 /// Finds everything that is wrong with the body.

@@ -19,7 +19,7 @@ pub const USERNAME_HOLD: Duration = Duration::from_secs(180 * 24 * 3600);
 const FORGET_AT_ONCE: i64 = 500;
 
 /// The identifiers a user logs in by.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Clone, PartialEq, Eq, Default)]
 pub struct UserIdentifiers {
     /// As written; mail goes there.
     pub email: Option<String>,

@@ -21,7 +21,6 @@ use super::{
 use crate::state::AuthState;
 
 /// An attempt to log in.
-#[derive(Debug)]
 pub struct LoginAttempt {
     /// As typed.
     pub identifier: String,
@@ -48,6 +47,7 @@ pub async fn log_in(state: &AuthState, attempt: LoginAttempt) -> Result<TokenPai
         state.steps.at("login.checked").await;
         match open_session(state, &credential, &attempt.origin).await {
             Ok(tokens) => {
+                state.steps.at("login.session-opened").await;
                 rehash_if_weak(state, &credential, &attempt.password).await;
                 return Ok(tokens);
             }

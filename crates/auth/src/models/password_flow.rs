@@ -21,7 +21,6 @@ use super::{
 use crate::state::AuthState;
 
 /// A request to change one's own password.
-#[derive(Debug)]
 pub struct PasswordChange {
     /// Whose.
     pub user_id: UserId,

@@ -1,4 +1,4 @@
-//! The refresh token: derived, not stored (DESIGN section 7, Refresh).
+//! The refresh token: derived, not stored (docs/ARCHITECTURE.md, refresh).
 //!
 //! `udr_` and base64url, without padding, of
 //!

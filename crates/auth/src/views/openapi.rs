@@ -1,7 +1,10 @@
 //! The OpenAPI document: public operations only.
 
 use ud_http::{Bearer, ProblemBody};
-use utoipa::{OpenApi, openapi::OpenApi as Document};
+use utoipa::{
+    Modify, OpenApi,
+    openapi::{OpenApi as Document, RefOr, Required},
+};
 
 use crate::controllers;
 
@@ -18,7 +21,7 @@ use crate::controllers;
     ),
     components(schemas(ProblemBody)),
     tags((name = "auth", description = "Logging in, and the tokens that come of it")),
-    modifiers(&Bearer)
+    modifiers(&Bearer, &LogoutWithoutBody)
 )]
 struct AuthApi;
 
@@ -26,6 +29,21 @@ struct AuthApi;
 #[must_use]
 pub fn document() -> Document {
     AuthApi::openapi()
+}
+
+/// The body of a logout may be left out, which the attribute macro can only say by allowing `null`.
+struct LogoutWithoutBody;
+
+impl Modify for LogoutWithoutBody {
+    fn modify(&self, document: &mut Document) {
+        let logout = document.paths.paths.get_mut("/api/v1/auth/logout");
+        if let Some(RefOr::T(body)) = logout
+            .and_then(|item| item.post.as_mut())
+            .and_then(|operation| operation.request_body.as_mut())
+        {
+            body.required = Some(Required::False);
+        }
+    }
 }
 
 #[cfg(test)]
@@ -47,7 +65,11 @@ mod tests {
                 "/api/v1/auth/validate",
             ]
         );
-        let json = document.to_json().unwrap();
+        let json: serde_json::Value = serde_json::from_str(&document.to_json().unwrap()).unwrap();
+        let body = |path: &str| json["paths"][path]["post"]["requestBody"]["required"].clone();
+        assert_eq!(body("/api/v1/auth/login"), true);
+        assert_eq!(body("/api/v1/auth/logout"), false);
+        let json = json.to_string();
         assert!(
             !json.contains("/internal"),
             "internal routes are not public"

@@ -250,6 +250,27 @@ async fn a_peer_that_is_away_is_503_and_recovers() {
 }
 
 #[actix_web::test]
+async fn a_full_hash_pool_is_503_and_no_guess() {
+    let world = World::start_with(Backend::Sqlite, |config, _| {
+        config.hash_pool.queue = 0;
+        config.limits.login_failures = crate::world::limit(1, 900);
+    })
+    .await;
+    let login = json!({"identifier": "ada@example.com", "password": PASSWORD});
+    for _ in 0..3 {
+        let answer = world
+            .post("/api/v1/auth/login", &login)
+            .send()
+            .await
+            .unwrap();
+        assert_eq!(answer.status(), 503);
+        assert_eq!(answer.headers()["retry-after"], "1");
+        let body: Value = answer.json().await.unwrap();
+        assert_eq!(body["code"], "server.busy");
+    }
+}
+
+#[actix_web::test]
 async fn sessions_of_those_who_may_change_things_are_shorter() {
     let world = World::start(Backend::Sqlite).await;
     world.register("ada@example.com").await;

@@ -1,21 +1,22 @@
 use std::{path::PathBuf, time::Duration};
 
 use auth_service::{
-    ALL_MIGRATIONS, AuthState,
+    ALL_MIGRATIONS,
     models::{
         seal::Sealer,
         signing_keys::{SealedKeys, SigningKeys},
     },
 };
 use diesel::{QueryableByName, RunQueryDsl as _, sql_types::Text};
-use testkit::{Backend, TestDatabase, TestIdentities, new_key_ring};
-use ud_config::{KeyRing, PeersConfig};
+use reqwest::Method;
+use serde_json::json;
+use testkit::{Backend, TestDatabase, new_key_ring};
+use ud_config::KeyRing;
 use ud_db::{Db, StoreError};
 use ud_jwt::{Algorithm, KeySet};
 use ud_kernel::{Clock, Service};
-use ud_telemetry::Metrics;
 
-use crate::world::{PASSWORD, START, World, base, config, text, tokens};
+use crate::world::{PASSWORD, START, World, config, outcome, text};
 
 struct Keys {
     db: Db,
@@ -183,29 +184,35 @@ async fn a_shared_secret_signs_and_nothing_is_published() {
 }
 
 #[actix_web::test]
-async fn a_database_that_is_away_at_the_start_is_503_until_it_comes() {
-    let folder = tempfile::tempdir().unwrap();
-    let database = TestDatabase::create(Backend::Postgres);
-    let mut config = config(&database, folder.path().to_owned());
-    config.database.auto_migrate = false;
-    let clock = Clock::manual(START);
-    let identities = TestIdentities::new(clock.clone());
-    let metrics = Metrics::new("auth");
-    let base = base(
-        &identities,
-        &clock,
-        PeersConfig::default(),
-        tokens(),
-        &metrics,
-    );
-    let db = Db::open(&config.db_options(), Service::Auth).unwrap();
-    let state = AuthState::new(&config, &base, db.clone()).unwrap();
-    // Not migrated yet: for the keys the same as away.
-    assert!(state.keys.load(true).await.is_err());
-    assert!(state.keys.get().is_err());
-    let mounted = auth_service::build(&config, &base).await;
-    assert!(mounted.is_ok(), "the service starts all the same");
-    db.migrate(&ALL_MIGRATIONS).await.unwrap();
-    state.keys.load(true).await.unwrap();
-    assert!(state.keys.get().is_ok());
+async fn without_its_tables_the_service_starts_answers_503_and_recovers() {
+    for backend in Backend::ALL {
+        let world =
+            World::start_with(backend, |config, _| config.database.auto_migrate = false).await;
+        let unavailable = (503, "auth.keys-unavailable".to_owned());
+        // A good token may be among them: nothing is answered with 401 now.
+        for request in [
+            world.ask(Method::GET, "/.well-known/jwks.json"),
+            world
+                .ask(Method::GET, "/api/v1/auth/validate")
+                .bearer_auth("x"),
+            world.post("/api/v1/auth/refresh", &json!({"refresh_token": "udr_x"})),
+        ] {
+            assert_eq!(outcome(request).await, unavailable, "{backend}");
+        }
+        let ready = format!("{}/readyz", world.internal);
+        assert_eq!(reqwest::get(&ready).await.unwrap().status(), 503);
+        world.db.migrate(&ALL_MIGRATIONS).await.unwrap();
+        let is_ready = async || {
+            let answer = reqwest::get(&ready).await.unwrap();
+            answer.status().is_success().then_some(())
+        };
+        world.until(is_ready).await;
+        world.register("ada@example.com").await;
+        let tokens = world.login("ada@example.com", PASSWORD).await;
+        assert_eq!(
+            world.validate(&tokens["access_token"]).await,
+            200,
+            "{backend}"
+        );
+    }
 }

@@ -31,6 +31,9 @@ pub async fn delete_user(
 ) -> Result<HttpResponse, Problem> {
     let id = id.into_inner();
     authed.permit(id, refusal(&authed))?;
-    let revocation = state.accounts.delete(authed.user_id(), &authed.origin, id).await?;
+    let revocation = state
+        .accounts
+        .delete(authed.user_id(), &authed.origin, id)
+        .await?;
     Ok(with_revocation(&state, "delete", HttpResponse::NoContent(), revocation).finish())
 }

@@ -43,9 +43,15 @@ pub(super) async fn answer(
     match authed.scope() {
         Scope::All => {
             note_read(state, &authed.origin, "operation", operation.to_owned());
-            let PageRequest { filter, after, limit } = page;
-            let users =
-                state.db.read(move |conn| user_store::list(conn, &filter, after, limit + 1)).await?;
+            let PageRequest {
+                filter,
+                after,
+                limit,
+            } = page;
+            let users = state
+                .db
+                .read(move |conn| user_store::list(conn, &filter, after, limit + 1))
+                .await?;
             Ok(UserListResponse::new(users, limit))
         }
         Scope::Own(id) => {

@@ -19,12 +19,14 @@ use crate::{
     views::UserResponse,
 };
 
-/// Says that sessions may live a little longer than the answer suggests (DESIGN section 7).
+/// Says that sessions may live a little longer than the answer suggests (docs/ARCHITECTURE.md).
 const REVOCATION: HeaderName = HeaderName::from_static("revocation");
 
 /// Finishes `answer` with the user and their version.
 fn with_user(mut answer: HttpResponseBuilder, user: User) -> HttpResponse {
-    answer.insert_header(etag(user.version)).json(UserResponse::from(user))
+    answer
+        .insert_header(etag(user.version))
+        .json(UserResponse::from(user))
 }
 
 /// Adds `Revocation: pending` where sessions are not known to be closed, and counts it.
@@ -35,7 +37,10 @@ fn with_revocation(
     revocation: Revocation,
 ) -> HttpResponseBuilder {
     if revocation == Revocation::Pending {
-        state.revocations_pending.with_label_values(&[operation]).inc();
+        state
+            .revocations_pending
+            .with_label_values(&[operation])
+            .inc();
         answer.insert_header((REVOCATION, "pending"));
     }
     answer

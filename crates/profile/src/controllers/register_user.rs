@@ -53,7 +53,12 @@ pub async fn register_user(
         return Err(Problem::new(Code::RequestRateLimited).retry_after(seconds));
     }
     let (user, password) = body.into_parts().map_err(Problem::validation)?;
-    let registration = Registration { user, password, key: key.map(RequestKey::Client), origin };
+    let registration = Registration {
+        user,
+        password,
+        key: key.map(RequestKey::Client),
+        origin,
+    };
     let flow = state.registration.clone();
     let context = ud_telemetry::current();
     // A task of its own: a client that gives up and asks again with the same key shall find it done.

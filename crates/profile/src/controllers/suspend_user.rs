@@ -5,11 +5,7 @@ use ud_http::{Authed, Problem, Refused, permissions::UsersWrite};
 use ud_kernel::UserId;
 
 use super::{with_revocation, with_user};
-use crate::{
-    models::StatusChange,
-    state::ProfileState,
-    views::UserResponse,
-};
+use crate::{models::StatusChange, state::ProfileState, views::UserResponse};
 
 /// Suspend a user.
 ///
@@ -34,7 +30,14 @@ pub async fn suspend_user(
     authed: Authed<UsersWrite>,
     id: web::Path<UserId>,
 ) -> Result<HttpResponse, Problem> {
-    change(&state, &authed, id.into_inner(), StatusChange::Suspend, "suspend").await
+    change(
+        &state,
+        &authed,
+        id.into_inner(),
+        StatusChange::Suspend,
+        "suspend",
+    )
+    .await
 }
 
 /// Reactivate a suspended user.
@@ -60,7 +63,14 @@ pub async fn reactivate_user(
     authed: Authed<UsersWrite>,
     id: web::Path<UserId>,
 ) -> Result<HttpResponse, Problem> {
-    change(&state, &authed, id.into_inner(), StatusChange::Reactivate, "reactivate").await
+    change(
+        &state,
+        &authed,
+        id.into_inner(),
+        StatusChange::Reactivate,
+        "reactivate",
+    )
+    .await
 }
 
 async fn change(
@@ -70,7 +80,12 @@ async fn change(
     change: StatusChange,
     operation: &str,
 ) -> Result<HttpResponse, Problem> {
-    let (user, revocation) =
-        state.accounts.change_status(authed.user_id(), &authed.origin, id, change).await?;
-    Ok(with_user(with_revocation(state, operation, HttpResponse::Ok(), revocation), user))
+    let (user, revocation) = state
+        .accounts
+        .change_status(authed.user_id(), &authed.origin, id, change)
+        .await?;
+    Ok(with_user(
+        with_revocation(state, operation, HttpResponse::Ok(), revocation),
+        user,
+    ))
 }

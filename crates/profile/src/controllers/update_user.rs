@@ -46,7 +46,9 @@ pub async fn update_user(
     authed.permit(id, refusal(&authed))?;
     let patch = body.patch().map_err(Problem::validation)?;
     let expected = move |version| if_match.permits(version).is_ok();
-    let user =
-        state.accounts.update(authed.user_id(), &authed.origin, id, patch, expected).await?;
+    let user = state
+        .accounts
+        .update(authed.user_id(), &authed.origin, id, patch, expected)
+        .await?;
     Ok(with_user(HttpResponse::Ok(), user))
 }

@@ -1,4 +1,4 @@
-//! Changes of an existing user: own data, suspension and reactivation, deletion (DESIGN section 7). The order
+//! Changes of an existing user: own data, suspension and reactivation, deletion (docs/ARCHITECTURE.md). The order
 //! of truth is profile, auth, session: a change of status is committed here first, then auth is told directly,
 //! and again by the event if that failed.
 
@@ -64,7 +64,14 @@ impl AccountFlow {
         clock: Clock,
         steps: Steps,
     ) -> Self {
-        Self { db, auth, rights, outbox, clock, steps }
+        Self {
+            db,
+            auth,
+            rights,
+            outbox,
+            clock,
+            steps,
+        }
     }
 
     /// The user of that id, if clients may know of one.
@@ -133,15 +140,32 @@ impl AccountFlow {
             .db
             .tx(move |conn| {
                 let old = visible(conn, id)?;
-                let user = next_version(User { status: UserStatus::Deleted, ..old.clone() }, now);
+                let user = next_version(
+                    User {
+                        status: UserStatus::Deleted,
+                        ..old.clone()
+                    },
+                    now,
+                );
                 won(user_store::erase(conn, &user, old.version)?)?;
-                write_status_event(conn, EventType::UserDeleted, old.status, &user, &event_origin)?;
-                Ok::<_, ProfileError>(Changed { before: old.status, user })
+                write_status_event(
+                    conn,
+                    EventType::UserDeleted,
+                    old.status,
+                    &user,
+                    &event_origin,
+                )?;
+                Ok::<_, ProfileError>(Changed {
+                    before: old.status,
+                    user,
+                })
             })
             .await?;
         self.outbox.wake();
         self.steps.at("deletion.committed").await;
-        Ok(self.tell_auth(&changed.user, CredentialStatus::Deleted, origin).await)
+        Ok(self
+            .tell_auth(&changed.user, CredentialStatus::Deleted, origin)
+            .await)
     }
 
     /// Suspends or reactivates a user. One who already is so stays so, without an event; auth is told all the
@@ -163,11 +187,19 @@ impl AccountFlow {
         let (status, event, credential) = match change {
             StatusChange::Suspend => {
                 self.rights.may_lock_out(actor, id, "users:write").await?;
-                (UserStatus::Suspended, EventType::UserSuspended, CredentialStatus::Suspended)
+                (
+                    UserStatus::Suspended,
+                    EventType::UserSuspended,
+                    CredentialStatus::Suspended,
+                )
             }
             StatusChange::Reactivate => {
                 self.rights.may_act(actor, id, "users:write").await?;
-                (UserStatus::Active, EventType::UserReactivated, CredentialStatus::Active)
+                (
+                    UserStatus::Active,
+                    EventType::UserReactivated,
+                    CredentialStatus::Active,
+                )
             }
         };
         let (now, event_origin) = (self.clock.now(), origin.clone());
@@ -176,12 +208,24 @@ impl AccountFlow {
             .tx(move |conn| {
                 let old = visible(conn, id)?;
                 if old.status == status {
-                    return Ok(Changed { before: status, user: old });
+                    return Ok(Changed {
+                        before: status,
+                        user: old,
+                    });
                 }
-                let user = next_version(User { status, ..old.clone() }, now);
+                let user = next_version(
+                    User {
+                        status,
+                        ..old.clone()
+                    },
+                    now,
+                );
                 won(user_store::set_status(conn, &user, old.version)?)?;
                 write_status_event(conn, event, old.status, &user, &event_origin)?;
-                Ok::<_, ProfileError>(Changed { before: old.status, user })
+                Ok::<_, ProfileError>(Changed {
+                    before: old.status,
+                    user,
+                })
             })
             .await?;
         if changed.before != changed.user.status {
@@ -198,11 +242,21 @@ impl AccountFlow {
         status: CredentialStatus,
         origin: &Origin,
     ) -> Revocation {
-        let body = SetCredentialStatus { status, sequence: user.version, origin: origin.clone() };
+        let body = SetCredentialStatus {
+            status,
+            sequence: user.version,
+            origin: origin.clone(),
+        };
         let path = format!("/internal/v1/credentials/{}/status", user.id);
         let answer: Result<(_, CredentialStatusChanged), _> = self.auth.put(&path, &body).await;
         match answer {
-            Ok((_, CredentialStatusChanged { sessions_closed: true, .. })) => Revocation::Confirmed,
+            Ok((
+                _,
+                CredentialStatusChanged {
+                    sessions_closed: true,
+                    ..
+                },
+            )) => Revocation::Confirmed,
             Ok(_) => Revocation::Pending,
             Err(error) => {
                 log::warn!("auth is told later of a change of status: {error}");
@@ -220,16 +274,31 @@ fn visible(conn: &mut DbConn, id: UserId) -> Result<User, ProfileError> {
 }
 
 fn next_version(user: User, now: Timestamp) -> User {
-    User { version: user.version + 1, updated_at: now, ..user }
+    User {
+        version: user.version + 1,
+        updated_at: now,
+        ..user
+    }
 }
 
 /// A compare-and-set that lost runs its transaction again.
 const fn won(won: bool) -> Result<(), StoreError> {
-    if won { Ok(()) } else { Err(StoreError::Conflict) }
+    if won {
+        Ok(())
+    } else {
+        Err(StoreError::Conflict)
+    }
 }
 
 fn event_about(kind: EventType, user: &User, origin: &Origin) -> NewEvent {
-    NewEvent::about(Service::Profile, kind, user.id, user.version, user.updated_at, origin)
+    NewEvent::about(
+        Service::Profile,
+        kind,
+        user.id,
+        user.version,
+        user.updated_at,
+        origin,
+    )
 }
 
 fn write_status_event(

@@ -91,7 +91,12 @@ impl BootstrapFlow {
         clock: Clock,
         report: BootstrapReport,
     ) -> Self {
-        Self { registration, role, clock, report }
+        Self {
+            registration,
+            role,
+            clock,
+            report,
+        }
     }
 
     /// Tries until it is done, refused for good, or `stop` says so.
@@ -133,7 +138,10 @@ impl BootstrapFlow {
             request_id: EventId::new(self.clock.now()).to_string(),
             ..Origin::default()
         };
-        let raw = RawUser { email: &bootstrap.email, ..RawUser::default() };
+        let raw = RawUser {
+            email: &bootstrap.email,
+            ..RawUser::default()
+        };
         let user = match NewUser::new(raw) {
             Ok(user) => user,
             Err(errors) => return refused(&ProfileError::Invalid(errors)),
@@ -146,8 +154,15 @@ impl BootstrapFlow {
         };
         let user = match self.registration.register(registration).await {
             Ok(user) => user,
-            // Another address was registered under the key, or the user was deleted since.
-            Err(ProfileError::KeyReused | ProfileError::StatusConflict | ProfileError::NotFound) => {
+            Err(ProfileError::KeyReused) => {
+                log::warn!(
+                    "BOOTSTRAP_ADMIN_EMAIL is not the address that was registered as first administrator; if that \
+                     one was never made administrator, start once more with its address"
+                );
+                return Ok(BootstrapOutcome::AlreadyMade);
+            }
+            // The user was deleted since.
+            Err(ProfileError::StatusConflict | ProfileError::NotFound) => {
                 return Ok(BootstrapOutcome::AlreadyMade);
             }
             Err(
@@ -157,9 +172,14 @@ impl BootstrapFlow {
             ) => return refused(&error),
             Err(error) => return Err(error),
         };
-        let body = FirstAdministrator { user_id: user.id, origin };
-        let answer: Result<(_, serde_json::Value), CallError> =
-            self.role.post_idempotent("/internal/v1/administrators", &body).await;
+        let body = FirstAdministrator {
+            user_id: user.id,
+            origin,
+        };
+        let answer: Result<(_, serde_json::Value), CallError> = self
+            .role
+            .post_idempotent("/internal/v1/administrators", &body)
+            .await;
         match answer {
             Ok((status, _)) if status.as_u16() == 201 => Ok(BootstrapOutcome::Created(user.id)),
             Ok(_) => Ok(BootstrapOutcome::AlreadyMade),
@@ -174,12 +194,18 @@ impl BootstrapFlow {
 fn refused(error: &ProfileError) -> Result<BootstrapOutcome, ProfileError> {
     let text = match error {
         ProfileError::EmailTaken | ProfileError::UsernameTaken => {
-            "BOOTSTRAP_ADMIN_EMAIL belongs to an account that exists; such a one is never promoted".to_owned()
+            "BOOTSTRAP_ADMIN_EMAIL belongs to an account that exists; such a one is never promoted"
+                .to_owned()
         }
         ProfileError::Invalid(errors) => {
-            let faults: Vec<String> =
-                errors.iter().map(|e| format!("{} {}", e.pointer, e.detail)).collect();
-            format!("BOOTSTRAP_ADMIN_EMAIL or BOOTSTRAP_ADMIN_PASSWORD is not acceptable: {}", faults.join("; "))
+            let faults: Vec<String> = errors
+                .iter()
+                .map(|e| format!("{} {}", e.pointer, e.detail))
+                .collect();
+            format!(
+                "BOOTSTRAP_ADMIN_EMAIL or BOOTSTRAP_ADMIN_PASSWORD is not acceptable: {}",
+                faults.join("; ")
+            )
         }
         other => other.to_string(),
     };

@@ -2,12 +2,10 @@
 
 use diesel::prelude::*;
 use ud_db::{DbConn, StoreError, sql::Bind};
+use ud_idempotency::Claim;
 use ud_kernel::{Timestamp, UserId};
 
-use super::{
-    idempotency::Claim,
-    schema::{idempotency_keys, server_keys},
-};
+use super::schema::{idempotency_keys, server_keys};
 
 /// What is remembered of a key.
 #[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable)]
@@ -28,7 +26,11 @@ pub struct Record {
 /// # Errors
 /// [`StoreError`].
 pub fn find(conn: &mut DbConn, id: &str) -> Result<Option<Record>, StoreError> {
-    Ok(idempotency_keys::table.find(id).select(Record::as_select()).first(conn).optional()?)
+    Ok(idempotency_keys::table
+        .find(id)
+        .select(Record::as_select())
+        .first(conn)
+        .optional()?)
 }
 
 /// Inserts the record of a request that begins now.
@@ -102,8 +104,11 @@ pub fn server_key(
     candidate: &str,
     now: Timestamp,
 ) -> Result<String, StoreError> {
-    let stored: Option<String> =
-        server_keys::table.find(name).select(server_keys::secret).first(conn).optional()?;
+    let stored: Option<String> = server_keys::table
+        .find(name)
+        .select(server_keys::secret)
+        .first(conn)
+        .optional()?;
     if let Some(secret) = stored {
         return Ok(secret);
     }

@@ -3,8 +3,6 @@
 mod account_flow;
 mod bootstrap;
 mod error;
-mod idempotency;
-mod notices;
 mod registration_flow;
 mod rights;
 mod sweeper;
@@ -18,8 +16,6 @@ pub mod user_store;
 pub use account_flow::{AccountFlow, Revocation, StatusChange};
 pub use bootstrap::{Bootstrap, BootstrapFlow, BootstrapOutcome, BootstrapReport};
 pub use error::ProfileError;
-pub use idempotency::{Claim, IdempotencyKeys};
-pub use notices::Notices;
 pub use registration_flow::{Registration, RegistrationFlow, RequestKey, activate};
 pub use rights::Rights;
-pub use sweeper::{GIVEN_UP_AFTER, Swept, Sweeper};
+pub use sweeper::{GIVEN_UP_AFTER, Sweeper, Swept};

@@ -1,4 +1,4 @@
-//! Registration (DESIGN section 7, SECURITY rules 7 and 31): pending row, credential at auth, active. Whoever
+//! Registration (docs/ARCHITECTURE.md, SECURITY rules 7 and 31): pending row, credential at auth, active. Whoever
 //! finds it half-done finishes it: the same request again, auth's event, the user's first token, the sweeper.
 
 use std::{sync::Arc, time::Duration};
@@ -9,15 +9,14 @@ use tokio::sync::OnceCell;
 use ud_db::{Db, DbConn, StoreError};
 use ud_events::{EventType, NewEvent, OutboxHandle, outbox};
 use ud_http::{CallError, RemoteProblem, ServiceClient};
+use ud_idempotency::{Claim, IdempotencyKeys};
 use ud_kernel::{
     Clock, Code, Service, Steps, Timestamp, UserId,
     models::{CreateCredential, Credential, Origin, PasswordContext},
 };
 
 use super::{
-    ProfileError,
-    idempotency::{Claim, IdempotencyKeys},
-    idempotency_store, personal,
+    ProfileError, idempotency_store, personal,
     user::{NewUser, User, UserStatus},
     user_store,
 };
@@ -80,8 +79,21 @@ enum Reserved {
 impl RegistrationFlow {
     /// A flow on `db` that stores credentials through `auth` and wakes `outbox`.
     #[must_use]
-    pub fn new(db: Db, auth: ServiceClient, outbox: OutboxHandle, clock: Clock, steps: Steps) -> Self {
-        Self { db, auth, outbox, clock, steps, keys: Arc::default() }
+    pub fn new(
+        db: Db,
+        auth: ServiceClient,
+        outbox: OutboxHandle,
+        clock: Clock,
+        steps: Steps,
+    ) -> Self {
+        Self {
+            db,
+            auth,
+            outbox,
+            clock,
+            steps,
+            keys: Arc::default(),
+        }
     }
 
     /// Registers a user. The same request with the same key gives the same user.
@@ -112,7 +124,8 @@ impl RegistrationFlow {
         self.steps.at("registration.credential_created").await;
         let user = self.complete(id, Some(credential), &request.origin).await?;
         self.steps.at("registration.activated").await;
-        user.filter(|user| user.status.is_visible()).ok_or(ProfileError::NotFound)
+        user.filter(|user| user.status.is_visible())
+            .ok_or(ProfileError::NotFound)
     }
 
     /// Makes a pending user active, whose credential auth is known to have; changes nothing about any other.
@@ -170,7 +183,11 @@ impl RegistrationFlow {
         Ok(IdempotencyKeys::new(&secret))
     }
 
-    async fn reserve(&self, user: &NewUser, claim: Option<Claim>) -> Result<Reserved, ProfileError> {
+    async fn reserve(
+        &self,
+        user: &NewUser,
+        claim: Option<Claim>,
+    ) -> Result<Reserved, ProfileError> {
         let now = self.clock.now();
         let user = user.clone().into_pending(UserId::new(now), now);
         self.db
@@ -187,7 +204,10 @@ impl RegistrationFlow {
                     None => {}
                 }
                 user_store::insert(conn, &user)?;
-                let lock = Lock { key_id: claim.id.clone(), until: now.plus(LOCK) };
+                let lock = Lock {
+                    key_id: claim.id.clone(),
+                    until: now.plus(LOCK),
+                };
                 idempotency_store::insert(conn, claim, user.id, lock.until, now)?;
                 Ok(Reserved::Pending(user.id, Some(lock)))
             })
@@ -203,11 +223,16 @@ impl RegistrationFlow {
             email: request.user.email().to_owned(),
             username: request.user.username().map(ToOwned::to_owned),
             password: request.password.expose_secret().to_owned(),
-            context: PasswordContext { words: request.user.own_words() },
+            context: PasswordContext {
+                words: request.user.own_words(),
+            },
             origin: request.origin.clone(),
         };
         let path = format!("/internal/v1/credentials/{id}");
-        self.auth.put(&path, &body).await.map(|(_, credential)| credential)
+        self.auth
+            .put(&path, &body)
+            .await
+            .map(|(_, credential)| credential)
     }
 
     /// Removes what was reserved, after auth refused. If that fails the sweeper will do it.
@@ -257,11 +282,14 @@ fn resume(
     match user.status {
         UserStatus::Active | UserStatus::Suspended => Ok(Reserved::Complete(user)),
         UserStatus::Deleted => Err(ProfileError::StatusConflict),
-        UserStatus::Pending if record.locked_until > now => {
-            Err(ProfileError::KeyInUse { retry_after: RETRY_AFTER })
-        }
+        UserStatus::Pending if record.locked_until > now => Err(ProfileError::KeyInUse {
+            retry_after: RETRY_AFTER,
+        }),
         UserStatus::Pending => {
-            let lock = Lock { key_id: claim.id.clone(), until: now.plus(LOCK) };
+            let lock = Lock {
+                key_id: claim.id.clone(),
+                until: now.plus(LOCK),
+            };
             let locked = idempotency_store::lock(conn, &claim.id, record.locked_until, lock.until)?;
             // The sweeper leaves alone what somebody tries to complete.
             if !locked || !user_store::touch_pending(conn, user.id, now)? {
@@ -287,15 +315,24 @@ pub fn activate(
     if !user_store::activate(conn, id, now)? {
         return Ok(false);
     }
-    if let Some(Credential { email, username, .. }) = credential {
+    if let Some(Credential {
+        email, username, ..
+    }) = credential
+    {
         let canonical = personal::canonical_email(email);
         user_store::set_identifiers(conn, id, email, &canonical, username.as_deref())?;
     }
     let user = user_store::find(conn, id)?.ok_or(StoreError::NotFound)?;
     user_store::set_words(conn, id, &user.words())?;
-    let event =
-        NewEvent::about(Service::Profile, EventType::UserCreated, id, user.version, now, origin)
-            .after(json!({"status": user.status.as_str(), "locale": user.locale}));
+    let event = NewEvent::about(
+        Service::Profile,
+        EventType::UserCreated,
+        id,
+        user.version,
+        now,
+        origin,
+    )
+    .after(json!({"status": user.status.as_str(), "locale": user.locale}));
     outbox::write(conn, event)?;
     Ok(true)
 }

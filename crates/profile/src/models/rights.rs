@@ -72,8 +72,7 @@ impl Rights {
         target: UserId,
         needed: &str,
     ) -> Result<Access, ProfileError> {
-        let (own, held) =
-            tokio::try_join!(self.access(actor, actor), self.access(target, actor))?;
+        let (own, held) = tokio::try_join!(self.access(actor, actor), self.access(target, actor))?;
         if !permission::holds(&own.permissions, needed) {
             return Err(ProfileError::PermissionDenied);
         }

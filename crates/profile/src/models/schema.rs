@@ -1,6 +1,9 @@
 //! The tables, as `migrations/profile` makes them.
 
-#![expect(missing_docs, reason = "diesel's macro writes the items; the columns are documented in the migrations")]
+#![expect(
+    missing_docs,
+    reason = "diesel's macro writes the items; the columns are documented in the migrations"
+)]
 
 diesel::table! {
     use diesel::sql_types::*;

@@ -44,7 +44,12 @@ impl Sweeper {
         registration: RegistrationFlow,
         clock: Clock,
     ) -> Self {
-        Self { db, auth, registration, clock }
+        Self {
+            db,
+            auth,
+            registration,
+            clock,
+        }
     }
 
     /// One round; also forgets Idempotency-Keys whose time is over.
@@ -54,14 +59,20 @@ impl Sweeper {
     /// next round.
     pub async fn sweep(&self) -> Result<Swept, ProfileError> {
         let now = self.clock.now();
-        self.db.tx(move |conn| idempotency_store::delete_expired(conn, now)).await?;
+        self.db
+            .tx(move |conn| idempotency_store::delete_expired(conn, now))
+            .await?;
         let before = now.minus(GIVEN_UP_AFTER);
-        let stale =
-            self.db.read(move |conn| user_store::stale_pending(conn, before, AT_ONCE)).await?;
+        let stale = self
+            .db
+            .read(move |conn| user_store::stale_pending(conn, before, AT_ONCE))
+            .await?;
         let mut swept = Swept::default();
         for (id, seen) in stale {
             if let Some(credential) = self.credential(id).await? {
-                self.registration.complete(id, Some(credential), &Origin::default()).await?;
+                self.registration
+                    .complete(id, Some(credential), &Origin::default())
+                    .await?;
                 swept.completed += 1;
             } else {
                 let remove =
@@ -73,7 +84,11 @@ impl Sweeper {
     }
 
     async fn credential(&self, id: UserId) -> Result<Option<Credential>, CallError> {
-        match self.auth.get(&format!("/internal/v1/credentials/{id}")).await {
+        match self
+            .auth
+            .get(&format!("/internal/v1/credentials/{id}"))
+            .await
+        {
             Ok(credential) => Ok(Some(credential)),
             Err(error) if error.is(Code::AuthCredentialNotFound) => Ok(None),
             Err(error) => Err(error),

@@ -111,8 +111,15 @@ impl User {
     pub fn words(&self) -> Vec<String> {
         let email = self.email_canonical.as_deref();
         // Not the parts of the domain: half of all users share them.
-        let local = email.and_then(|e| e.rsplit_once('@')).map(|(local, _)| local);
-        let names = [self.given_name.as_deref(), self.family_name.as_deref(), self.username.as_deref(), local];
+        let local = email
+            .and_then(|e| e.rsplit_once('@'))
+            .map(|(local, _)| local);
+        let names = [
+            self.given_name.as_deref(),
+            self.family_name.as_deref(),
+            self.username.as_deref(),
+            local,
+        ];
         let mut words = personal::words(names.into_iter().flatten());
         words.extend(email.map(|e| e.chars().take(personal::MAX_WORD).collect()));
         words.sort_unstable();
@@ -176,7 +183,11 @@ impl Checks {
     }
 
     fn end<T>(self, value: T) -> Result<T, Vec<FieldError>> {
-        if self.0.is_empty() { Ok(value) } else { Err(self.0) }
+        if self.0.is_empty() {
+            Ok(value)
+        } else {
+            Err(self.0)
+        }
     }
 }
 
@@ -239,7 +250,11 @@ impl NewUser {
     /// Words of the user's own that a password must not contain, beside the identifiers.
     #[must_use]
     pub fn own_words(&self) -> Vec<String> {
-        [&self.given_name, &self.family_name, &self.phone].into_iter().flatten().cloned().collect()
+        [&self.given_name, &self.family_name, &self.phone]
+            .into_iter()
+            .flatten()
+            .cloned()
+            .collect()
     }
 
     /// Every member, in one order: what an Idempotency-Key stands for, with the password.
@@ -306,7 +321,9 @@ mod tests {
     #[test]
     fn a_new_user_is_pending_and_in_canonical_form() {
         let id = UserId::new(Timestamp::from_millis(1));
-        let user = NewUser::new(raw()).unwrap().into_pending(id, Timestamp::from_millis(1));
+        let user = NewUser::new(raw())
+            .unwrap()
+            .into_pending(id, Timestamp::from_millis(1));
         assert_eq!(user.status, UserStatus::Pending);
         assert_eq!(user.email.as_deref(), Some("Ada@Example.org"));
         assert_eq!(user.email_canonical.as_deref(), Some("ada@example.org"));
@@ -336,14 +353,24 @@ mod tests {
         let pointers: Vec<_> = errors.iter().map(|e| e.pointer.as_str()).collect();
         assert_eq!(
             pointers,
-            ["/email", "/username", "/given_name", "/family_name", "/phone", "/locale", "/timezone"]
+            [
+                "/email",
+                "/username",
+                "/given_name",
+                "/family_name",
+                "/phone",
+                "/locale",
+                "/timezone"
+            ]
         );
     }
 
     #[test]
     fn a_patch_names_what_changes_and_nothing_else() {
         let id = UserId::new(Timestamp::from_millis(1));
-        let user = NewUser::new(raw()).unwrap().into_pending(id, Timestamp::from_millis(1));
+        let user = NewUser::new(raw())
+            .unwrap()
+            .into_pending(id, Timestamp::from_millis(1));
         let patch = UserPatch::new(
             &Patch::Set("Ada".to_owned()),
             &Patch::Set("Lovelace".to_owned()),

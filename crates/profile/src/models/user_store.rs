@@ -53,7 +53,11 @@ pub fn insert(conn: &mut DbConn, user: &User) -> Result<(), StoreError> {
 /// # Errors
 /// [`StoreError`].
 pub fn find(conn: &mut DbConn, id: UserId) -> Result<Option<User>, StoreError> {
-    Ok(users::table.find(Bind(id)).select(User::as_select()).first(conn).optional()?)
+    Ok(users::table
+        .find(Bind(id))
+        .select(User::as_select())
+        .first(conn)
+        .optional()?)
 }
 
 /// Says that somebody tries to complete the registration now. False if it is not pending any more.

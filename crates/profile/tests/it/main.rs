@@ -10,6 +10,7 @@
 )]
 
 mod accounts;
+mod acting;
 mod bad_input;
 mod bootstrap;
 mod lists;
@@ -17,6 +18,7 @@ mod migrations;
 mod operations;
 mod peers;
 mod registration;
+mod status;
 mod stores;
 mod sweeper;
 mod world;

@@ -2,18 +2,28 @@
 
 use std::collections::BTreeMap;
 
-use ud_db::{Db, schema_info};
 use ud_config::DatabaseConfig;
+use ud_db::{Db, schema_info};
 use ud_kernel::Service;
 use user_profile_service::{ALL_MIGRATIONS, MIGRATIONS};
 
 /// Columns with their nullability, primary key and unique keys, by table.
-type Shape = BTreeMap<String, (BTreeMap<String, bool>, Vec<String>, BTreeMap<String, Vec<String>>)>;
+type Shape = BTreeMap<
+    String,
+    (
+        BTreeMap<String, bool>,
+        Vec<String>,
+        BTreeMap<String, Vec<String>>,
+    ),
+>;
 
 async fn shape(db: &Db) -> Shape {
     let tables = db.read(schema_info::describe).await.unwrap();
     let shapes = tables.into_iter().map(|(name, table)| {
-        let columns = table.columns.into_iter().map(|(name, column)| (name, column.nullable));
+        let columns = table
+            .columns
+            .into_iter()
+            .map(|(name, column)| (name, column.nullable));
         (name, (columns.collect(), table.primary_key, table.unique))
     });
     shapes.collect()
@@ -23,7 +33,11 @@ async fn shape(db: &Db) -> Shape {
 async fn up_down_up_gives_the_same_tables_everywhere() {
     let mut shapes = Vec::new();
     for database in testkit::databases() {
-        let db = Db::open(&DatabaseConfig::for_tests(&database.url).into(), Service::Profile).unwrap();
+        let db = Db::open(
+            &DatabaseConfig::for_tests(&database.url).into(),
+            Service::Profile,
+        )
+        .unwrap();
         let applied = db.migrate(&ALL_MIGRATIONS).await.unwrap();
         let first = shape(&db).await;
         for _ in 0..applied.len() {

@@ -64,19 +64,28 @@ fn user_of(request: &Request) -> String {
     request.url.path().split('/').nth(4).unwrap().to_owned()
 }
 
+type Answer = fn(&mut AuthState, &Request) -> ResponseTemplate;
+
 impl FakeAuth {
     pub async fn start() -> Self {
         let server = MockServer::start().await;
         let state: Arc<Mutex<AuthState>> = Arc::default();
-        let routes: [(&str, &str, fn(&mut AuthState, &Request) -> ResponseTemplate); 3] = [
+        let routes: [(&str, &str, Answer); 3] = [
             ("PUT", "^/internal/v1/credentials/[0-9a-f-]{36}$", create),
             ("GET", "^/internal/v1/credentials/[0-9a-f-]{36}$", read),
-            ("PUT", "^/internal/v1/credentials/[0-9a-f-]{36}/status$", set_status),
+            (
+                "PUT",
+                "^/internal/v1/credentials/[0-9a-f-]{36}/status$",
+                set_status,
+            ),
         ];
         for (verb, pattern, answer) in routes {
             let state = Arc::clone(&state);
             let respond = move |request: &Request| {
-                assert!(request.headers.contains_key("authorization"), "a service token");
+                assert!(
+                    request.headers.contains_key("authorization"),
+                    "a service token"
+                );
                 let mut state = state.lock().unwrap();
                 if state.is_down {
                     return ResponseTemplate::new(503);
@@ -174,7 +183,10 @@ impl FakeRole {
                 if state.is_down {
                     return ResponseTemplate::new(503);
                 }
-                let user = request.body_json::<Value>().unwrap()["user_id"].as_str().unwrap().to_owned();
+                let user = request.body_json::<Value>().unwrap()["user_id"]
+                    .as_str()
+                    .unwrap()
+                    .to_owned();
                 match &state.administrator {
                     None => {
                         state.administrator = Some(user);
@@ -198,6 +210,8 @@ impl FakeRole {
     /// Says what `user` may do.
     pub fn grant(&self, user: UserId, roles: &[&str], permissions: &[&str]) {
         let owned = |texts: &[&str]| texts.iter().map(ToString::to_string).collect();
-        self.state().access.insert(user.to_string(), (owned(roles), owned(permissions)));
+        self.state()
+            .access
+            .insert(user.to_string(), (owned(roles), owned(permissions)));
     }
 }

@@ -1,13 +1,17 @@
-//! Registration with a stand-in for auth: DESIGN section 7, SECURITY rules 7 and 31.
+//! Registration with a stand-in for auth: docs/ARCHITECTURE.md, SECURITY rules 7 and 31.
 
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use reqwest::{Method, Response, StatusCode};
 use serde_json::{Value, json};
 use ud_config::Limit;
 use ud_events::{EventType, NewEvent};
 use ud_kernel::{Service, UserId, models::Origin};
-use user_profile_service::models::user::UserStatus;
+use user_profile_service::models::{
+    Registration, RequestKey,
+    user::{NewUser, RawUser, UserStatus},
+};
 
 use crate::{
     peers::problem as auth_problem,
@@ -17,7 +21,9 @@ use crate::{
 const KEY: &str = "0f8fad5b-d9cb-469f-a165-70867728950e";
 
 async fn keyed(world: &World, key: &str, body: &Value) -> Response {
-    let request = world.request(Method::POST, "/api/v1/users").header("idempotency-key", key);
+    let request = world
+        .request(Method::POST, "/api/v1/users")
+        .header("idempotency-key", key);
     request.json(body).send().await.unwrap()
 }
 
@@ -93,7 +99,11 @@ async fn a_repeated_key_gives_the_same_user_and_another_body_is_refused() {
         assert_eq!(again.status(), StatusCode::CREATED);
         assert_eq!(again.headers()["etag"], "\"1\"");
         assert_eq!(again.json::<Value>().await.unwrap(), first);
-        for (member, value) in [("password", "another good passphrase"), ("given_name", "Eve"), ("email", "e@example.org")] {
+        for (member, value) in [
+            ("password", "another good passphrase"),
+            ("given_name", "Eve"),
+            ("email", "e@example.org"),
+        ] {
             let mut other = ada();
             other[member] = json!(value);
             let answer = keyed(&world, KEY, &other).await;
@@ -112,11 +122,22 @@ async fn a_repeated_key_gives_the_same_user_and_another_body_is_refused() {
 async fn a_key_in_use_says_so_and_an_attempt_that_died_is_taken_over() {
     on_each_database(|world| async move {
         for point in ["registration.reserved", "registration.credential_created"] {
-            let body = json!({"email": format!("{point}@example.org"), "password": PASSWORD});
+            let email = format!("{point}@example.org");
+            let body = json!({"email": email, "password": PASSWORD});
             let key = format!("{KEY}-{}", point.len());
             let mut gate = world.gates.hold_at(point);
-            let dying = world.request(Method::POST, "/api/v1/users").header("idempotency-key", &key);
-            let dying = tokio::spawn(dying.json(&body).send());
+            let dying = Registration {
+                user: NewUser::new(RawUser {
+                    email: &email,
+                    ..RawUser::default()
+                })
+                .unwrap(),
+                password: PASSWORD.to_owned().into(),
+                key: Some(RequestKey::Client(key.clone())),
+                origin: Origin::default(),
+            };
+            let flow = world.registration_flow();
+            let dying = tokio::spawn(async move { flow.register(dying).await });
             gate.arrived().await.abandon();
             drop(gate);
 
@@ -141,9 +162,9 @@ async fn a_key_in_use_says_so_and_an_attempt_that_died_is_taken_over() {
 async fn the_same_key_many_times_at_once_makes_one_user() {
     on_each_database(|world| async move {
         let body = ada();
-        let answers = (0..16).map(|_| keyed(&world, KEY, &body)).collect::<Vec<_>>();
+        let answers = (0..16).map(|_| keyed(&world, KEY, &body));
         let mut ids = Vec::new();
-        for answer in futures_join(answers).await {
+        for answer in join_all(answers).await {
             match answer.status() {
                 StatusCode::CREATED => ids.push(id_of(&answer.json().await.unwrap())),
                 _ => drop(expect_problem(answer, 409, "request.idempotency-in-progress").await),
@@ -157,26 +178,6 @@ async fn the_same_key_many_times_at_once_makes_one_user() {
     .await;
 }
 
-async fn futures_join<F: Future<Output = Response>>(futures: Vec<F>) -> Vec<Response> {
-    let mut futures: Vec<_> = futures.into_iter().map(Box::pin).collect();
-    let mut answers = Vec::new();
-    std::future::poll_fn(move |cx| {
-        futures.retain_mut(|future| match future.as_mut().poll(cx) {
-            std::task::Poll::Ready(answer) => {
-                answers.push(answer);
-                false
-            }
-            std::task::Poll::Pending => true,
-        });
-        if futures.is_empty() {
-            std::task::Poll::Ready(std::mem::take(&mut answers))
-        } else {
-            std::task::Poll::Pending
-        }
-    })
-    .await
-}
-
 #[tokio::test]
 async fn without_auth_nobody_registers_and_the_next_attempt_completes() {
     on_each_database(|world| async move {
@@ -186,12 +187,19 @@ async fn without_auth_nobody_registers_and_the_next_attempt_completes() {
         expect_problem(answer, 503, "server.dependency-unavailable").await;
         let pending = world.stored_ids().await;
         assert_eq!(pending.len(), 1);
-        assert_eq!(world.stored(pending[0]).await.unwrap().status, UserStatus::Pending);
+        assert_eq!(
+            world.stored(pending[0]).await.unwrap().status,
+            UserStatus::Pending
+        );
         assert_eq!(world.events_about(pending[0]).await, []);
 
         world.auth.state().is_down = false;
         let answer = keyed(&world, KEY, &ada()).await;
-        assert_eq!(answer.status(), StatusCode::CREATED, "the key is not locked by a failed attempt");
+        assert_eq!(
+            answer.status(),
+            StatusCode::CREATED,
+            "the key is not locked by a failed attempt"
+        );
         assert_eq!(id_of(&answer.json().await.unwrap()), pending[0]);
     })
     .await;
@@ -204,22 +212,43 @@ async fn a_lost_answer_of_auth_is_made_good_by_the_event_once() {
         let answer = world.registration("a@example.org").send().await.unwrap();
         expect_problem(answer, 503, "server.dependency-unavailable").await;
         let id = world.stored_ids().await[0];
-        let sub = world.as_user(world.stranger(), &["users:read"], Method::GET, &format!("/api/v1/users/{id}"));
+        let sub = world.as_user(
+            world.stranger(),
+            &["users:read"],
+            Method::GET,
+            &format!("/api/v1/users/{id}"),
+        );
         expect_problem(sub.send().await.unwrap(), 404, "user.not-found").await;
 
         let created = |user: UserId| {
-            let origin = Origin { request_id: "r1".into(), ..Origin::default() };
-            NewEvent::about(Service::Auth, EventType::CredentialsCreated, user, 1, world.clock.now(), &origin)
-                .finish()
-                .unwrap()
+            let origin = Origin {
+                request_id: "r1".into(),
+                ..Origin::default()
+            };
+            NewEvent::about(
+                Service::Auth,
+                EventType::CredentialsCreated,
+                user,
+                1,
+                world.clock.now(),
+                &origin,
+            )
+            .finish()
+            .unwrap()
         };
         let event = created(id);
         let nobody = created(world.stranger());
         for _ in 0..2 {
-            let answer = world.deliver(Service::Auth, &[event.clone(), nobody.clone()]).await;
+            let answer = world
+                .deliver(Service::Auth, &[event.clone(), nobody.clone()])
+                .await;
             assert_eq!(answer.status(), StatusCode::OK);
             let receipt: Value = answer.json().await.unwrap();
-            assert_eq!(receipt["accepted"].as_array().unwrap().len(), 2, "{receipt}");
+            assert_eq!(
+                receipt["accepted"].as_array().unwrap().len(),
+                2,
+                "{receipt}"
+            );
         }
         assert_eq!(world.stored(id).await.unwrap().status, UserStatus::Active);
         assert_eq!(world.events_about(id).await.len(), 1);
@@ -234,7 +263,11 @@ async fn the_users_own_token_completes_a_registration() {
         world.registration("a@example.org").send().await.unwrap();
         let id = world.stored_ids().await[0];
         for path in ["/api/v1/users/me".to_owned(), format!("/api/v1/users/{id}")] {
-            let answer = world.as_user(id, &[], Method::GET, &path).send().await.unwrap();
+            let answer = world
+                .as_user(id, &[], Method::GET, &path)
+                .send()
+                .await
+                .unwrap();
             assert_eq!(answer.status(), StatusCode::OK);
             assert_eq!(answer.json::<Value>().await.unwrap()["status"], "active");
         }
@@ -248,10 +281,24 @@ async fn the_users_own_token_completes_a_registration() {
 #[tokio::test]
 async fn registrations_of_one_address_are_limited() {
     for database in testkit::databases().take(1) {
-        let limit = Some(Limit { count: 3, per: Duration::from_secs(3600) });
-        let world = World::start(database, Options { limit, ..Options::default() }).await;
+        let limit = Some(Limit {
+            count: 3,
+            per: Duration::from_secs(3600),
+        });
+        let world = World::start(
+            database,
+            Options {
+                limit,
+                ..Options::default()
+            },
+        )
+        .await;
         for i in 0..3 {
-            let answer = world.registration(&format!("u{i}@example.org")).send().await.unwrap();
+            let answer = world
+                .registration(&format!("u{i}@example.org"))
+                .send()
+                .await
+                .unwrap();
             assert_eq!(answer.status(), StatusCode::CREATED);
         }
         let answer = world.registration("u3@example.org").send().await.unwrap();
@@ -281,7 +328,11 @@ async fn events_are_taken_from_services_only() {
             let answer = post(token).send().await.unwrap();
             expect_problem(answer, 401, "service.token-invalid").await;
         }
-        let outside = world.request(Method::POST, "/internal/v1/events").send().await.unwrap();
+        let outside = world
+            .request(Method::POST, "/internal/v1/events")
+            .send()
+            .await
+            .unwrap();
         assert_eq!(outside.status(), StatusCode::NOT_FOUND);
     }
 }

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use ud_db::{Db, DbConn, StoreError};
+use ud_idempotency::IdempotencyKeys;
 use ud_kernel::{Timestamp, UserId};
 use user_profile_service::models::{
-    IdempotencyKeys, idempotency_store,
+    idempotency_store,
     user::{NewUser, RawUser, User, UserStatus},
     user_store::{self, UserFilter},
 };
@@ -13,7 +14,11 @@ use user_profile_service::models::{
 use crate::world::{START, migrated};
 
 fn user(email: &str, given_name: &str, at: Timestamp) -> User {
-    let raw = RawUser { email, given_name: Some(given_name), ..RawUser::default() };
+    let raw = RawUser {
+        email,
+        given_name: Some(given_name),
+        ..RawUser::default()
+    };
     NewUser::new(raw).unwrap().into_pending(UserId::new(at), at)
 }
 
@@ -36,7 +41,10 @@ async fn activate(db: &Db, user: &User) {
 }
 
 async fn found(db: &Db, filter: UserFilter) -> Vec<UserId> {
-    let users = db.read(move |conn| user_store::list(conn, &filter, None, 100)).await.unwrap();
+    let users = db
+        .read(move |conn| user_store::list(conn, &filter, None, 100))
+        .await
+        .unwrap();
     users.into_iter().map(|user| user.id).collect()
 }
 
@@ -57,10 +65,16 @@ async fn what_is_written_is_read() {
         let copy = user.clone();
         tx(&db, move |conn| user_store::insert(conn, &copy)).await;
         let id = user.id;
-        let read = db.read(move |conn| user_store::find(conn, id)).await.unwrap();
+        let read = db
+            .read(move |conn| user_store::find(conn, id))
+            .await
+            .unwrap();
         assert_eq!(read, Some(user), "{}", database.backend);
         let nobody = UserId::new(START);
-        assert_eq!(db.read(move |conn| user_store::find(conn, nobody)).await, Ok(None));
+        assert_eq!(
+            db.read(move |conn| user_store::find(conn, nobody)).await,
+            Ok(None)
+        );
     }
 }
 
@@ -74,15 +88,25 @@ async fn every_change_is_a_compare_and_set() {
             let id = user.id;
             user_store::insert(conn, &user)?;
             assert!(user_store::touch_pending(conn, id, later)?);
-            assert!(!user_store::delete_pending(conn, id, Some(START))?, "it was touched since");
+            assert!(
+                !user_store::delete_pending(conn, id, Some(START))?,
+                "it was touched since"
+            );
             assert!(user_store::activate(conn, id, later)?);
             assert!(!user_store::activate(conn, id, later)?, "only once");
             assert!(!user_store::touch_pending(conn, id, later)?);
             assert!(!user_store::delete_pending(conn, id, None)?);
             let active = user_store::find(conn, id)?.unwrap();
-            assert_eq!((active.status, active.version, active.updated_at), (UserStatus::Active, 1, later));
+            assert_eq!(
+                (active.status, active.version, active.updated_at),
+                (UserStatus::Active, 1, later)
+            );
 
-            let suspended = User { status: UserStatus::Suspended, version: 2, ..active.clone() };
+            let suspended = User {
+                status: UserStatus::Suspended,
+                version: 2,
+                ..active.clone()
+            };
             assert!(user_store::set_status(conn, &suspended, 1)?);
             assert!(!user_store::set_status(conn, &suspended, 1)?);
             assert!(!user_store::update(conn, &active, 1)?);
@@ -90,7 +114,10 @@ async fn every_change_is_a_compare_and_set() {
 
             user_store::set_words(conn, id, &suspended.words())?;
             assert!(!user_store::erase(conn, &suspended, 1)?);
-            let deleted = User { version: 3, ..suspended };
+            let deleted = User {
+                version: 3,
+                ..suspended
+            };
             assert!(user_store::erase(conn, &deleted, 2)?);
             let deleted = user_store::find(conn, id)?.unwrap();
             let nothing: [&Option<String>; 8] = [
@@ -109,7 +136,10 @@ async fn every_change_is_a_compare_and_set() {
             Ok(())
         })
         .await;
-        let word = UserFilter { words: vec!["ada".to_owned()], ..UserFilter::default() };
+        let word = UserFilter {
+            words: vec!["ada".to_owned()],
+            ..UserFilter::default()
+        };
         assert_eq!(found(&db, word).await, [], "{}", database.backend);
     }
 }
@@ -143,14 +173,43 @@ async fn a_search_finds_whole_identifiers_and_beginnings_of_words() {
             (words(&["a%"]), vec![]),
             (words(&["ada@example.org"]), vec![ada.id]),
             (words(&["example"]), vec![]),
-            (UserFilter { email: Some("x@example.org".into()), ..UserFilter::default() }, vec![adele.id]),
-            (UserFilter { email: Some("x@example.org ".into()), ..UserFilter::default() }, vec![]),
-            (UserFilter { email: Some("X@example.org".into()), ..UserFilter::default() }, vec![]),
+            (
+                UserFilter {
+                    email: Some("x@example.org".into()),
+                    ..UserFilter::default()
+                },
+                vec![adele.id],
+            ),
+            (
+                UserFilter {
+                    email: Some("x@example.org ".into()),
+                    ..UserFilter::default()
+                },
+                vec![],
+            ),
+            (
+                UserFilter {
+                    email: Some("X@example.org".into()),
+                    ..UserFilter::default()
+                },
+                vec![],
+            ),
             (UserFilter::default(), vec![ada.id, adele.id]),
-            (UserFilter { status: Some(UserStatus::Suspended), ..UserFilter::default() }, vec![]),
+            (
+                UserFilter {
+                    status: Some(UserStatus::Suspended),
+                    ..UserFilter::default()
+                },
+                vec![],
+            ),
         ];
         for (filter, expected) in cases {
-            assert_eq!(found(&db, filter.clone()).await, expected, "{} {filter:?}", database.backend);
+            assert_eq!(
+                found(&db, filter.clone()).await,
+                expected,
+                "{} {filter:?}",
+                database.backend
+            );
         }
     }
 }
@@ -161,7 +220,11 @@ async fn pages_are_stable_under_inserts() {
         let db = migrated(&database).await;
         let mut ids = Vec::new();
         for i in 0..7 {
-            let user = user(&format!("u{i}@example.org"), "Ada", START.plus(Duration::from_millis(i)));
+            let user = user(
+                &format!("u{i}@example.org"),
+                "Ada",
+                START.plus(Duration::from_millis(i)),
+            );
             activate(&db, &user).await;
             ids.push(user.id);
         }
@@ -175,7 +238,11 @@ async fn pages_are_stable_under_inserts() {
             }
         };
         let first = page(None).await;
-        let late = user("late@example.org", "Ada", START.plus(Duration::from_secs(1)));
+        let late = user(
+            "late@example.org",
+            "Ada",
+            START.plus(Duration::from_secs(1)),
+        );
         activate(&db, &late).await;
         ids.push(late.id);
         let mut seen: Vec<UserId> = first.iter().map(|user| user.id).collect();
@@ -203,10 +270,16 @@ async fn idempotency_keys_are_locked_expire_and_go_with_their_user() {
             idempotency_store::insert(conn, &forever, user.id, at(6), START)?;
             let record = idempotency_store::find(conn, &claim.id)?.unwrap();
             assert_eq!(record.user_id, user.id);
-            assert_eq!((record.locked_until, record.expires_at), (at(6), at(24 * 3600)));
+            assert_eq!(
+                (record.locked_until, record.expires_at),
+                (at(6), at(24 * 3600))
+            );
             assert!(idempotency_store::lock(conn, &claim.id, at(6), at(12))?);
             assert!(!idempotency_store::lock(conn, &claim.id, at(6), at(12))?);
-            assert_eq!(idempotency_store::delete_expired(conn, at(24 * 3600 - 1))?, 0);
+            assert_eq!(
+                idempotency_store::delete_expired(conn, at(24 * 3600 - 1))?,
+                0
+            );
             assert_eq!(idempotency_store::delete_expired(conn, at(24 * 3600))?, 1);
             assert!(idempotency_store::find(conn, &forever.id)?.is_some());
             assert!(user_store::delete_pending(conn, user.id, Some(START))?);
@@ -224,7 +297,8 @@ async fn replicas_that_start_together_agree_on_the_server_key() {
         let made = (0..8).map(|i| {
             let (db, candidate) = (db.clone(), format!("{i:064}"));
             tokio::spawn(async move {
-                db.tx(move |conn| idempotency_store::server_key(conn, "test", &candidate, START)).await
+                db.tx(move |conn| idempotency_store::server_key(conn, "test", &candidate, START))
+                    .await
             })
         });
         let mut keys = Vec::new();

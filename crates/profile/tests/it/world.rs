@@ -5,22 +5,21 @@ use std::{net::SocketAddr, time::Duration};
 use diesel::prelude::*;
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use serde_json::{Value, json};
-use testkit::{AUDIENCE, Gates, ISSUER, TestDatabase, TestIdentities, TestIssuer};
+use testkit::{AUDIENCE, Gates, ISSUER, Proxy, TestDatabase, TestIdentities, TestIssuer};
 use tokio::sync::oneshot;
 use ud_config::{AppEnv, DatabaseConfig, HttpConfig, Limit, PeersConfig, TokenConfig};
 use ud_db::{Db, StoreError};
 use ud_events::{Event, schema::outbox};
 use ud_http::{Base, Identity, Listening, Server, ServiceBinary as _};
-use ud_jwt::{revocation::SessionChecker, service::{IdentityKey, ServiceVerifier}};
+use ud_jwt::{
+    revocation::SessionChecker,
+    service::{IdentityKey, ServiceVerifier},
+};
 use ud_kernel::{Clock, Service, Timestamp, UserId};
 use ud_telemetry::Metrics;
 use user_profile_service::{
     ALL_MIGRATIONS, Bootstrap, BootstrapReport, ProfileConfig, ProfileService,
-    models::{
-        RegistrationFlow, Sweeper,
-        user::User,
-        user_store,
-    },
+    models::{RegistrationFlow, Sweeper, user::User, user_store},
 };
 
 use crate::peers::{FakeAuth, FakeRole};
@@ -40,6 +39,7 @@ pub struct World {
     pub base: Base,
     pub public: SocketAddr,
     pub internal: SocketAddr,
+    pub proxy: Option<Proxy>,
     http: reqwest::Client,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<std::thread::JoinHandle<()>>,
@@ -64,7 +64,8 @@ pub struct Options {
     pub bootstrap: Option<Bootstrap>,
     /// Not the stand-in, but nobody.
     pub no_auth: bool,
-    pub before: Option<fn(&FakeAuth, &FakeRole)>,
+    /// Between the service and its database server.
+    pub proxy: Option<Proxy>,
 }
 
 /// Runs `test` on each of the three databases.
@@ -77,9 +78,6 @@ pub async fn on_each_database<F: Future<Output = ()>>(test: impl Fn(World) -> F)
 impl World {
     pub async fn start(database: TestDatabase, options: Options) -> Self {
         let (auth, role) = (FakeAuth::start().await, FakeRole::start().await);
-        if let Some(before) = options.before {
-            before(&auth, &role);
-        }
         let clock = Clock::manual(START);
         let metrics = Metrics::new("profile");
         let identities = TestIdentities::new(clock.clone());
@@ -97,29 +95,47 @@ impl World {
         };
         let identity = Identity {
             signer: identities.signer(Service::Profile),
-            verifier: ServiceVerifier::new(Service::Profile, identities.peers(), clock.clone()).into(),
+            verifier: ServiceVerifier::new(Service::Profile, identities.peers(), clock.clone())
+                .into(),
         };
         let env = AppEnv::Development;
-        let base =
-            Base::new(Service::Profile, env, identity, peers, tokens, clock.clone(), &metrics).unwrap();
+        let base = Base::new(
+            Service::Profile,
+            env,
+            identity,
+            peers,
+            tokens,
+            clock.clone(),
+            &metrics,
+        )
+        .unwrap();
         let guard = base.guard_with(issuer.key_source(), SessionChecker::unchecked());
         let mut base = base.with_guard(&guard);
         let gates = Gates::new();
         base.steps = gates.steps();
         let report = BootstrapReport::default();
+        let through = |proxy: &Proxy| proxy.instead_of(&database.url);
+        let url = options
+            .proxy
+            .as_ref()
+            .map_or_else(|| database.url.clone(), through);
         let config = ProfileConfig {
-            database: DatabaseConfig::for_tests(&database.url),
-            limit_registration: options
-                .limit
-                .unwrap_or(Limit { count: 1_000_000, per: Duration::from_secs(1) }),
+            database: DatabaseConfig::for_tests(&url),
+            limit_registration: options.limit.unwrap_or(Limit {
+                count: 1_000_000,
+                per: Duration::from_secs(1),
+            }),
             redis: None,
             bootstrap: options.bootstrap,
             bootstrap_report: report.clone(),
         };
-        let db = Db::open(&config.database.clone().into(), Service::Profile).unwrap();
+        let direct = DatabaseConfig::for_tests(&database.url);
+        let db = Db::open(&direct.into(), Service::Profile).unwrap();
         let listening = Listening::bind(&HttpConfig::default()).unwrap();
-        let (public, internal) =
-            (listening.public_addr().unwrap(), listening.internal_addr().unwrap());
+        let (public, internal) = (
+            listening.public_addr().unwrap(),
+            listening.internal_addr().unwrap(),
+        );
         let mounted = ProfileService::build(config, base.clone()).await.unwrap();
         let (stop, stopped) = oneshot::channel();
         let server_clock = clock.clone();
@@ -141,6 +157,7 @@ impl World {
             base,
             public,
             internal,
+            proxy: options.proxy,
             http: reqwest::Client::builder().no_proxy().build().unwrap(),
             stop: Some(stop),
             thread: Some(thread),
@@ -150,7 +167,8 @@ impl World {
 
     /// A request to the public listener, without a token.
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
-        self.http.request(method, format!("http://{}{path}", self.public))
+        self.http
+            .request(method, format!("http://{}{path}", self.public))
     }
 
     /// A request as `user` with `permissions` in the token and at role.
@@ -164,7 +182,8 @@ impl World {
         if !permissions.is_empty() {
             self.role.grant(user, &[], permissions);
         }
-        self.request(method, path).bearer_auth(self.issuer.token(user, permissions, &[]))
+        self.request(method, path)
+            .bearer_auth(self.issuer.token(user, permissions, &[]))
     }
 
     pub fn registration(&self, email: &str) -> RequestBuilder {
@@ -174,13 +193,19 @@ impl World {
 
     /// Registers somebody and gives their id.
     pub async fn register(&self, body: &Value) -> UserId {
-        let answer = self.request(Method::POST, "/api/v1/users").json(body).send().await.unwrap();
+        let answer = self
+            .request(Method::POST, "/api/v1/users")
+            .json(body)
+            .send()
+            .await
+            .unwrap();
         assert_eq!(answer.status(), StatusCode::CREATED);
         id_of(&answer.json().await.unwrap())
     }
 
     pub async fn register_email(&self, email: &str) -> UserId {
-        self.register(&json!({"email": email, "password": PASSWORD})).await
+        self.register(&json!({"email": email, "password": PASSWORD}))
+            .await
     }
 
     /// A user nobody registered, to act on others.
@@ -189,14 +214,22 @@ impl World {
     }
 
     pub async fn stored(&self, id: UserId) -> Option<User> {
-        self.db.read(move |conn| user_store::find(conn, id)).await.unwrap()
+        self.db
+            .read(move |conn| user_store::find(conn, id))
+            .await
+            .unwrap()
     }
 
     /// Every stored user, pending and deleted ones too.
     pub async fn stored_ids(&self) -> Vec<UserId> {
         use user_profile_service::models::schema::users;
         self.db
-            .read(|conn| users::table.select(users::id).load(conn).map_err(StoreError::from))
+            .read(|conn| {
+                users::table
+                    .select(users::id)
+                    .load(conn)
+                    .map_err(StoreError::from)
+            })
             .await
             .unwrap()
     }
@@ -205,7 +238,12 @@ impl World {
     pub async fn events_about(&self, subject: UserId) -> Vec<Event> {
         let bodies: Vec<String> = self
             .db
-            .read(|conn| outbox::table.select(outbox::body).load(conn).map_err(StoreError::from))
+            .read(|conn| {
+                outbox::table
+                    .select(outbox::body)
+                    .load(conn)
+                    .map_err(StoreError::from)
+            })
             .await
             .unwrap();
         let mut events: Vec<Event> = bodies
@@ -229,7 +267,12 @@ impl World {
 
     pub fn sweeper(&self) -> Sweeper {
         let auth = self.base.peers.client(Service::Auth);
-        Sweeper::new(self.db.clone(), auth, self.registration_flow(), self.clock.clone())
+        Sweeper::new(
+            self.db.clone(),
+            auth,
+            self.registration_flow(),
+            self.clock.clone(),
+        )
     }
 
     /// Sends `events` as `caller` to the internal listener.
@@ -253,7 +296,11 @@ pub fn id_of(user: &Value) -> UserId {
 /// The problem document of `answer`, after checking that it is one.
 pub async fn problem(answer: Response) -> Value {
     let status = answer.status();
-    assert_eq!(answer.headers()["content-type"], "application/problem+json", "{status}");
+    assert_eq!(
+        answer.headers()["content-type"],
+        "application/problem+json",
+        "{status}"
+    );
     let document: Value = answer.json().await.unwrap();
     assert_eq!(document["status"], status.as_u16());
     document
@@ -262,7 +309,11 @@ pub async fn problem(answer: Response) -> Value {
 pub async fn expect_problem(answer: Response, status: u16, code: &str) -> Value {
     let actual = answer.status().as_u16();
     let document = problem(answer).await;
-    assert_eq!((actual, document["code"].as_str().unwrap()), (status, code), "{document}");
+    assert_eq!(
+        (actual, document["code"].as_str().unwrap()),
+        (status, code),
+        "{document}"
+    );
     document
 }
 

@@ -1,10 +1,10 @@
 //! `POST /api/v1/roles/check`
 
 use actix_web::web;
-use ud_http::{Authed, Json, OwnOr, Problem, permissions::RolesRead};
+use ud_http::{Authed, Json, OwnOr, Problem, Refused, permissions::RolesRead};
 use ud_kernel::Code;
 
-use super::note;
+use super::note_read;
 use crate::{
     state::RoleState,
     views::{CheckPermissionRequest, CheckPermissionResponse},
@@ -19,7 +19,10 @@ use crate::{
         or anybody with `roles:read`.",
     security(("bearer" = [])),
     request_body = CheckPermissionRequest,
-    responses((status = 200, description = "The answer", body = CheckPermissionResponse))
+    responses(
+        (status = 200, description = "The answer", body = CheckPermissionResponse),
+        Refused<400>, Refused<401>, Refused<403>, Refused<408>, Refused<413>, Refused<415>, Refused<422>, Refused<503>,
+    )
 )]
 pub async fn check_permission(
     state: web::Data<RoleState>,
@@ -29,13 +32,7 @@ pub async fn check_permission(
     let Json(request) = body;
     authed.permit(request.user_id, Code::AuthPermissionDenied)?;
     if request.user_id != authed.user_id() {
-        note(
-            &state,
-            &authed,
-            "admin_read",
-            "user",
-            request.user_id.to_string(),
-        );
+        note_read(&state, &authed, "user", request.user_id.to_string());
     }
     let because = state
         .reads

@@ -1,7 +1,7 @@
 //! `POST /api/v1/role-assignments`
 
 use actix_web::{HttpResponse, http::header, web};
-use ud_http::{Authed, Json, Problem, permissions::RoleAssignmentsWrite};
+use ud_http::{Authed, Json, Problem, Refused, permissions::RoleAssignmentsWrite};
 
 use super::refused;
 use crate::{
@@ -22,8 +22,7 @@ use crate::{
         (status = 201, description = "Assigned", body = AssignmentResponse, headers(
             ("Location" = String, description = "Path of the assignment"),
         )),
-        (status = 404, description = "`role.not-found`", body = ud_http::ProblemBody, content_type = "application/problem+json"),
-        (status = 409, description = "`role.already-assigned`, `role.built-in`", body = ud_http::ProblemBody, content_type = "application/problem+json"),
+        Refused<400>, Refused<401>, Refused<403>, Refused<404>, Refused<408>, Refused<409>, Refused<413>, Refused<415>, Refused<422>, Refused<503>,
     )
 )]
 pub async fn create_assignment(

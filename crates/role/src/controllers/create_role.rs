@@ -1,7 +1,7 @@
 //! `POST /api/v1/roles`
 
 use actix_web::{HttpResponse, http::header, web};
-use ud_http::{Authed, Json, Problem, etag, permissions::RolesWrite};
+use ud_http::{Authed, Json, Problem, Refused, etag, permissions::RolesWrite};
 
 use super::refused;
 use crate::{
@@ -22,7 +22,7 @@ use crate::{
             ("Location" = String, description = "Path of the role"),
             ("ETag" = String, description = "Version of the role"),
         )),
-        (status = 409, description = "`role.name-taken`", body = ud_http::ProblemBody, content_type = "application/problem+json"),
+        Refused<400>, Refused<401>, Refused<403>, Refused<408>, Refused<409>, Refused<413>, Refused<415>, Refused<422>, Refused<503>,
     )
 )]
 pub async fn create_role(

@@ -1,7 +1,7 @@
 //! `DELETE /api/v1/role-assignments/{id}`
 
 use actix_web::{HttpResponse, web};
-use ud_http::{Authed, Problem, permissions::RoleAssignmentsWrite};
+use ud_http::{Authed, Problem, Refused, permissions::RoleAssignmentsWrite};
 use ud_kernel::AssignmentId;
 
 use super::{refused, tell_revocation};
@@ -18,8 +18,10 @@ use crate::state::RoleState;
     security(("bearer" = ["role-assignments:write"])),
     params(("id" = AssignmentId, Path, description = "Id of the assignment")),
     responses(
-        (status = 204, description = "Taken away"),
-        (status = 409, description = "`role.last-administrator`", body = ud_http::ProblemBody, content_type = "application/problem+json"),
+        (status = 204, description = "Taken away", headers(
+            ("Revocation" = Option<String>, description = "`pending`: older tokens are refused a little later"),
+        )),
+        Refused<400>, Refused<401>, Refused<403>, Refused<404>, Refused<409>, Refused<503>,
     )
 )]
 pub async fn delete_assignment(

@@ -1,7 +1,7 @@
 //! `DELETE /api/v1/roles/{id}`
 
 use actix_web::{HttpResponse, web};
-use ud_http::{Authed, IfMatch, Problem, permissions::RolesWrite};
+use ud_http::{Authed, IfMatch, Problem, Refused, permissions::RolesWrite};
 use ud_kernel::RoleId;
 
 use super::{refused, tell_revocation};
@@ -21,9 +21,10 @@ use crate::state::RoleState;
         ("If-Match" = Option<String>, Header, description = "Version that is to be deleted"),
     ),
     responses(
-        (status = 204, description = "Deleted"),
-        (status = 409, description = "`role.built-in`", body = ud_http::ProblemBody, content_type = "application/problem+json"),
-        (status = 412, description = "The role was changed meanwhile", body = ud_http::ProblemBody, content_type = "application/problem+json"),
+        (status = 204, description = "Deleted", headers(
+            ("Revocation" = Option<String>, description = "`pending`: older tokens are refused a little later"),
+        )),
+        Refused<400>, Refused<401>, Refused<403>, Refused<404>, Refused<409>, Refused<412>, Refused<503>,
     )
 )]
 pub async fn delete_role(

@@ -1,14 +1,16 @@
 //! `GET /api/v1/role-assignments`
 
 use actix_web::web;
-use ud_http::{Authed, OwnOr, Problem, Scope, permissions::RoleAssignmentsRead};
+use ud_http::{Authed, OwnOr, Problem, Refused, Scope, permissions::RoleAssignmentsRead};
 
-use super::note;
+use super::note_read;
 use crate::{
     models::AssignmentFilter,
     state::RoleState,
     views::{AssignmentPage, ListAssignmentsQuery, PageRequest},
 };
+
+const OPERATION: &str = "GET /api/v1/role-assignments";
 
 /// Lists assignments in effect.
 #[utoipa::path(
@@ -19,7 +21,10 @@ use crate::{
         `role-assignments:read`: the caller's own, whatever `user_id` says.",
     security(("bearer" = [])),
     params(ListAssignmentsQuery),
-    responses((status = 200, description = "A page", body = AssignmentPage))
+    responses(
+        (status = 200, description = "A page", body = AssignmentPage),
+        Refused<400>, Refused<401>, Refused<503>,
+    )
 )]
 pub async fn list_assignments(
     state: web::Data<RoleState>,
@@ -31,8 +36,10 @@ pub async fn list_assignments(
         Scope::All => query.user_id,
         Scope::Own(user) => Some(user),
     };
-    if let Some(user) = user_id.filter(|user| *user != authed.user_id()) {
-        note(&state, &authed, "admin_read", "user", user.to_string());
+    match user_id {
+        Some(user) if user == authed.user_id() => {}
+        Some(user) => note_read(&state, &authed, "user", user.to_string()),
+        None => note_read(&state, &authed, "operation", OPERATION.to_owned()),
     }
     let filter = AssignmentFilter {
         user_id,

@@ -1,7 +1,7 @@
 //! `GET /api/v1/roles`
 
 use actix_web::web;
-use ud_http::{Authed, Problem, permissions::RolesRead};
+use ud_http::{Authed, Problem, Refused, permissions::RolesRead};
 
 use crate::{
     state::RoleState,
@@ -16,7 +16,10 @@ use crate::{
     description = "Lists the roles in the order in which they were made, the built-in ones first.",
     security(("bearer" = ["roles:read"])),
     params(ListQuery),
-    responses((status = 200, description = "A page", body = RolePage))
+    responses(
+        (status = 200, description = "A page", body = RolePage),
+        Refused<400>, Refused<401>, Refused<403>, Refused<503>,
+    )
 )]
 pub async fn list_roles(
     state: web::Data<RoleState>,

@@ -1,7 +1,7 @@
 //! `GET /api/v1/roles/{id}`
 
 use actix_web::{HttpResponse, web};
-use ud_http::{Authed, Problem, etag, permissions::RolesRead};
+use ud_http::{Authed, Problem, Refused, etag, permissions::RolesRead};
 use ud_kernel::RoleId;
 
 use crate::{state::RoleState, views::RoleResponse};
@@ -14,9 +14,12 @@ use crate::{state::RoleState, views::RoleResponse};
     description = "Reads a role.",
     security(("bearer" = ["roles:read"])),
     params(("id" = RoleId, Path, description = "Id of the role")),
-    responses((status = 200, description = "The role", body = RoleResponse, headers(
+    responses(
+        (status = 200, description = "The role", body = RoleResponse, headers(
         ("ETag" = String, description = "Version of the role"),
-    )))
+    )),
+        Refused<400>, Refused<401>, Refused<403>, Refused<404>, Refused<503>,
+    )
 )]
 pub async fn read_role(
     state: web::Data<RoleState>,

@@ -14,11 +14,8 @@ use crate::{
 /// 503 if the store fails; the sender repeats the batch.
 pub async fn receive_events(state: &RoleState, batch: Batch) -> Result<Receipt, Problem> {
     let clock = state.reads.clock.clone();
-    let receipt = state
-        .inbox
-        .receive(batch, move |conn, event| remove_user(conn, event, &clock))
-        .await
-        .map_err(RoleError::from)?;
-    state.assignments.outbox.wake();
-    Ok(receipt)
+    let receive = state
+        .events
+        .receive(batch, move |conn, event| remove_user(conn, event, &clock));
+    Ok(receive.await.map_err(RoleError::from)?)
 }

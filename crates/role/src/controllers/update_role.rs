@@ -1,7 +1,7 @@
 //! `PATCH /api/v1/roles/{id}`
 
 use actix_web::{HttpResponse, web};
-use ud_http::{Authed, IfMatch, MergePatch, Problem, etag, permissions::RolesWrite};
+use ud_http::{Authed, IfMatch, MergePatch, Problem, Refused, etag, permissions::RolesWrite};
 use ud_kernel::RoleId;
 
 use super::{refused, tell_revocation};
@@ -31,9 +31,10 @@ use crate::{
     responses(
         (status = 200, description = "The role as it is now", body = RoleResponse, headers(
             ("ETag" = String, description = "Version of the role"),
+            ("Revocation" = Option<String>, description = "`pending`: older tokens are refused a little later"),
         )),
-        (status = 409, description = "`role.built-in`", body = ud_http::ProblemBody, content_type = "application/problem+json"),
-        (status = 412, description = "The role was changed meanwhile", body = ud_http::ProblemBody, content_type = "application/problem+json"),
+        Refused<400>, Refused<401>, Refused<403>, Refused<404>, Refused<408>, Refused<409>,
+        Refused<412>, Refused<413>, Refused<415>, Refused<422>, Refused<503>,
     )
 )]
 pub async fn update_role(

@@ -116,8 +116,7 @@ impl AssignmentFlow {
             if some.is_empty() {
                 return Ok(());
             }
-            let clock = self.clock.clone();
-            self.db.tx(move |conn| remove_ended(conn, &clock)).await?;
+            self.db.tx(move |conn| remove_ended(conn, now)).await?;
             self.outbox.wake();
         }
     }
@@ -293,9 +292,8 @@ pub fn remove_user(conn: &mut DbConn, event: &Event, clock: &Clock) -> Result<()
 ///
 /// # Errors
 /// As there.
-pub fn remove_ended(conn: &mut DbConn, clock: &Clock) -> Result<(), StoreError> {
+pub fn remove_ended(conn: &mut DbConn, now: Timestamp) -> Result<(), StoreError> {
     policy_store::raise_version(conn)?;
-    let now = clock.now();
     for (assignment, role) in assignment_store::ended(conn, now, ENDED_AT_ONCE)? {
         end_by_time(conn, &assignment, &role, now)?;
     }

@@ -29,7 +29,7 @@ impl Validate for CheckPermissionRequest {
     }
 }
 
-/// The answer to [`CheckPermissionRequest`].
+/// Whether the user may, and why.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct CheckPermissionResponse {
     /// Whether they may, at this moment.

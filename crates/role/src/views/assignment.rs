@@ -63,6 +63,7 @@ pub struct AssignmentResponse {
     /// The role's name.
     pub role: String,
     /// From this second on it gives nothing; `null`: it has no end.
+    #[schema(required = true)]
     pub expires_at: Option<Timestamp>,
     /// When it was made.
     pub created_at: Timestamp,
@@ -74,6 +75,7 @@ pub struct AssignmentPage {
     /// In the order in which they were made.
     pub items: Vec<AssignmentResponse>,
     /// `cursor` of the next page; `null` after the last.
+    #[schema(required = true)]
     pub next_cursor: Option<String>,
 }
 

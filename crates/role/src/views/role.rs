@@ -48,6 +48,7 @@ pub struct RoleResponse {
     /// Its name.
     pub name: String,
     /// For people.
+    #[schema(required = true)]
     pub description: Option<String>,
     /// What it lets its holders do, sorted.
     pub permissions: Vec<String>,
@@ -65,6 +66,7 @@ pub struct RolePage {
     /// In the order in which they were made.
     pub items: Vec<RoleResponse>,
     /// `cursor` of the next page; `null` after the last.
+    #[schema(required = true)]
     pub next_cursor: Option<String>,
 }
 

@@ -127,10 +127,9 @@ async fn what_has_ended_is_removed_with_an_event() {
         let f = Fixture::new(backend).await;
         let (user, id) = temporary(&f, 10).await;
         let tidy = || {
-            let clock = f.clock.clone();
-            let db = f.db.clone();
+            let (now, db) = (f.clock.now(), f.db.clone());
             async move {
-                db.tx(move |conn| assignment_flow::remove_ended(conn, &clock))
+                db.tx(move |conn| assignment_flow::remove_ended(conn, now))
                     .await
             }
         };

@@ -10,6 +10,7 @@
 mod administrators;
 mod bad_input;
 mod built_ins;
+mod conspiracy;
 mod escalation;
 mod events;
 mod expiry;
@@ -20,3 +21,4 @@ mod peers;
 mod service;
 mod stores;
 mod support;
+mod surface;

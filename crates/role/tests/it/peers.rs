@@ -1,16 +1,18 @@
 //! Auth and session: what they are told, and what happens when they are away.
 
-use std::time::Duration;
-
 use reqwest::Method;
 use serde_json::{Value, json};
-use testkit::Backend;
+use testkit::{Backend, Proxy};
+use ud_kernel::Service;
 use wiremock::{
-    Mock, ResponseTemplate,
+    Mock, Request, ResponseTemplate,
     matchers::{method, path_regex},
 };
 
-use crate::service::{App, credential, send};
+use crate::{
+    service::{App, credential, send},
+    support::Fixture,
+};
 
 async fn marks(app: &App) -> Vec<Value> {
     let requests = app.session.received_requests().await.unwrap();
@@ -105,12 +107,50 @@ async fn without_session_the_change_stands_and_the_answer_says_so() {
             (gone.status.as_u16(), gone.header("revocation")),
             (204, Some("pending"))
         );
-        let metrics = app.internal_as(ud_kernel::Service::Auth, Method::GET, "/metrics");
+        let metrics = app.internal_as(Service::Auth, Method::GET, "/metrics");
         let metrics = metrics.send().await.unwrap().text().await.unwrap();
         assert!(
             metrics.contains("revocation_pending_total{operation=\"mark\",service=\"role\"} 3"),
             "{metrics}"
         );
+        app.stop().await;
+    }
+}
+
+/// What the direct call could not tell, the event tells: the same mark.
+#[actix_web::test]
+async fn the_event_completes_what_the_call_could_not() {
+    for backend in Backend::ALL {
+        let app = App::start(backend).await;
+        app.session.reset().await;
+        let f = &app.f;
+        let role = f.role("clerk", &["a:a"]).await;
+        let user = f.user();
+        let assignment = f.assign(user, role.id).await;
+        let events = Mock::given(method("POST"))
+            .and(path_regex("^/internal/v1/events$"))
+            .respond_with(|request: &Request| {
+                let batch: Vec<Value> = serde_json::from_slice(&request.body).unwrap();
+                let ids: Vec<&Value> = batch.iter().map(|event| &event["id"]).collect();
+                ResponseTemplate::new(200).set_body_json(json!({"accepted": ids, "parked": []}))
+            })
+            .expect(1..)
+            .mount_as_scoped(&app.session)
+            .await;
+        let path = format!("/api/v1/role-assignments/{}", assignment.id);
+        let taken = app.delete(f.admin, &path).await;
+        assert_eq!(taken.header("revocation"), Some("pending"), "{backend}");
+        events.wait_until_satisfied().await;
+        let sent = events.received_requests().await;
+        let batch: Vec<Value> = serde_json::from_slice(&sent[0].body).unwrap();
+        assert_eq!(batch.len(), 1);
+        assert_eq!(batch[0]["type"], "role_unassigned");
+        let version = f.access(user).await.policy_version;
+        assert_eq!(
+            batch[0]["data"]["details"],
+            json!({"user_id": user, "min_pv": version})
+        );
+        drop(events);
         app.stop().await;
     }
 }
@@ -182,22 +222,15 @@ async fn what_was_refused_is_told() {
         &format!("/api/v1/role-assignments?user_id={writer}"),
     )
     .await;
-    let db = f.db.clone();
-    let (clock, admin) = (f.clock.clone(), f.admin);
-    let events = loop {
-        let told: Vec<_> = f
-            .events()
-            .await
-            .into_iter()
-            .filter(|e| e.kind.owner().is_none())
-            .collect();
-        if told.len() >= 3 {
-            break told;
-        }
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    };
+    app.get(f.admin, "/api/v1/role-assignments").await;
+    app.get(writer, "/api/v1/role-assignments").await;
+    let admin = f.admin;
+    // The stop waits for what is still in the queue.
+    let f = app.stop().await;
+    let events = f.events().await;
     let told: Vec<_> = events
         .iter()
+        .filter(|e| e.kind.owner().is_none())
         .map(|e| {
             (
                 e.kind.as_str(),
@@ -229,19 +262,67 @@ async fn what_was_refused_is_told() {
         told.contains(&("admin_read", admin, writer.to_string(), "success")),
         "{told:?}"
     );
-    drop((db, clock));
-    app.stop().await;
+    let everybody = "GET /api/v1/role-assignments".to_owned();
+    assert!(
+        told.contains(&("admin_read", admin, everybody, "success")),
+        "{told:?}"
+    );
+    assert_eq!(told.len(), 4, "{told:?}");
 }
 
-/// The database goes away: 503, and readiness says which store; it comes back: all is well.
+/// The database goes away: 503, and readiness says so; it comes back: all is well again.
 #[actix_web::test]
-async fn readiness_follows_the_database() {
-    let app = App::start(Backend::Sqlite).await;
-    let ready = send(app.internal_as(ud_kernel::Service::Auth, Method::GET, "/readyz")).await;
-    assert_eq!(
-        (ready.status.as_u16(), &ready.body["ready"]),
-        (200, &json!(true)),
-        "{ready:?}"
-    );
-    app.stop().await;
+async fn the_database_may_go_away_and_come_back() {
+    for backend in [Backend::Postgres, Backend::Mysql] {
+        let f = Fixture::new(backend).await;
+        let server: reqwest::Url = f.database.url.parse().unwrap();
+        let proxy = Proxy::to_port(server.port().unwrap());
+        let url = proxy.instead_of(&f.database.url);
+        let app = App::start_on(f, &url).await;
+        let admin = app.f.admin;
+        let ready = || send(app.internal_as(Service::Auth, Method::GET, "/readyz"));
+        let up = ready().await;
+        assert_eq!(
+            (up.status.as_u16(), &up.body["ready"]),
+            (200, &json!(true)),
+            "{up:?}"
+        );
+
+        proxy.cut();
+        let read = app.get(admin, "/api/v1/roles").await;
+        assert_eq!(
+            read.problem(),
+            (503, "server.store-unavailable"),
+            "{backend}"
+        );
+        assert!(read.header("retry-after").is_some());
+        let body = json!({"name": "clerk", "permissions": []});
+        let made = app.post(admin, "/api/v1/roles", body.clone()).await;
+        assert_eq!(
+            made.problem(),
+            (503, "server.store-unavailable"),
+            "{backend}"
+        );
+        let down = ready().await;
+        assert_eq!(
+            (down.status.as_u16(), &down.body["ready"]),
+            (503, &json!(false)),
+            "{down:?}"
+        );
+        assert!(down.body.to_string().contains("database"), "{down:?}");
+
+        proxy.resume();
+        // The pool tries again by itself; requests wait for it or fail quickly meanwhile.
+        let since = std::time::Instant::now();
+        while app.get(admin, "/api/v1/roles").await.status != 200 {
+            assert!(
+                since.elapsed() < std::time::Duration::from_secs(10),
+                "{backend}"
+            );
+        }
+        let made = app.post(admin, "/api/v1/roles", body).await;
+        assert_eq!(made.status, 201, "{backend}: {made:?}");
+        assert_eq!(ready().await.status, 200);
+        app.stop().await;
+    }
 }

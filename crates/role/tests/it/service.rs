@@ -26,8 +26,8 @@ pub struct App {
     issuer: TestIssuer,
     identities: TestIdentities,
     client: Client,
-    stop: Option<oneshot::Sender<()>>,
-    server: Option<JoinHandle<Result<(), StartError>>>,
+    stop: oneshot::Sender<()>,
+    server: JoinHandle<Result<(), StartError>>,
 }
 
 /// An answer, read whole.
@@ -88,6 +88,12 @@ impl App {
     /// With an administrator; auth knows every user, session takes every mark.
     pub async fn start(backend: Backend) -> Self {
         let f = Fixture::new(backend).await;
+        let url = f.database.url.clone();
+        Self::start_on(f, &url).await
+    }
+
+    /// The same, with the service reaching its database by `url`.
+    pub async fn start_on(f: Fixture, url: &str) -> Self {
         let (auth, session) = (MockServer::start().await, MockServer::start().await);
         Mock::given(method("GET"))
             .and(path_regex("^/internal/v1/credentials/"))
@@ -132,7 +138,7 @@ impl App {
         .unwrap();
         let guard = TokenGuard::new(issuer.verifier(), SessionChecker::unchecked());
         let base = base.with_guard(&guard);
-        let mounted = build(&config(&f.database), &base).await.unwrap();
+        let mounted = build(&config(url), &base).await.unwrap();
         let listening = Listening::bind(&HttpConfig::default()).unwrap();
         let public = format!("http://{}", listening.public_addr().unwrap());
         let internal = format!("http://{}", listening.internal_addr().unwrap());
@@ -150,8 +156,8 @@ impl App {
             issuer,
             identities,
             client: Client::builder().no_proxy().build().unwrap(),
-            stop: Some(stop),
-            server: Some(server),
+            stop,
+            server,
         }
     }
 
@@ -206,10 +212,11 @@ impl App {
         send(self.request_as(user, Method::PATCH, path).await.json(&body)).await
     }
 
-    /// Stops as SIGTERM does.
-    pub async fn stop(mut self) {
-        self.stop.take().unwrap().send(()).unwrap();
-        self.server.take().unwrap().await.unwrap().unwrap();
+    /// Stops as SIGTERM does. What was stored remains.
+    pub async fn stop(self) -> Fixture {
+        self.stop.send(()).unwrap();
+        self.server.await.unwrap().unwrap();
+        self.f
     }
 }
 

@@ -38,7 +38,7 @@ impl Fixture {
 
     pub async fn without_administrator(backend: Backend) -> Self {
         let database = TestDatabase::create(backend);
-        let db = Db::open(&config(&database).db_options(), Service::Role).unwrap();
+        let db = Db::open(&config(&database.url).database.into(), Service::Role).unwrap();
         db.migrate(&ALL_MIGRATIONS).await.unwrap();
         let clock = Clock::manual(START);
         let admin = UserId::new(START);
@@ -215,9 +215,9 @@ impl Fixture {
     }
 }
 
-pub fn config(database: &TestDatabase) -> RoleConfig {
+pub fn config(url: &str) -> RoleConfig {
     RoleConfig {
-        database: DatabaseConfig::for_tests(&database.url),
+        database: DatabaseConfig::for_tests(url),
     }
 }
 
@@ -247,14 +247,15 @@ pub fn new_role(name: &str, permissions: &[&str]) -> NewRole {
     }
 }
 
-/// How often a race is run: `TEST_ROUNDS`, or 50.
+/// How often a race is run: 50 times, or 1,000 with `TEST_LONG`.
 #[expect(
     clippy::disallowed_methods,
     reason = "tests are told so how long to run"
 )]
 pub fn rounds() -> u32 {
-    std::env::var("TEST_ROUNDS")
-        .ok()
-        .and_then(|n| n.parse().ok())
-        .unwrap_or(50)
+    if std::env::var_os("TEST_LONG").is_some() {
+        1000
+    } else {
+        50
+    }
 }

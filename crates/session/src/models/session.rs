@@ -50,7 +50,7 @@ pub struct Session {
     pub nonce_hash: String,
     /// When the user logged in.
     pub created_at: Timestamp,
-    /// When the session was last stepped (DESIGN: `rotated_at`); never decreases.
+    /// When the session was last stepped (`rotated_at`); never decreases.
     pub last_seen_at: Timestamp,
     /// `iat` of the newest access token.
     pub issued_at: Timestamp,
@@ -204,7 +204,7 @@ impl Session {
         now < self.expires_at
     }
 
-    /// Decides about a presented refresh token (DESIGN 7, Refresh).
+    /// Decides about a presented refresh token (docs/ARCHITECTURE.md, Refresh).
     #[must_use]
     pub fn step(&self, request: &StepSession, fences: Fences) -> Step {
         let foreign = self.user_id != request.user_id || self.nonce_hash != request.nonce_hash;

@@ -1,4 +1,4 @@
-//! Both stores: the refresh (DESIGN 7).
+//! Both stores: the refresh (docs/ARCHITECTURE.md).
 
 use futures_util::future::join_all;
 use rstest::rstest;

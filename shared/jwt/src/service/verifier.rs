@@ -4,7 +4,7 @@ use ud_kernel::{Clock, Service, UserId};
 use super::{SERVICE_TOKEN_SECS, SERVICE_TOKEN_TYPE, ServiceClaims};
 use crate::{
     Algorithm, KeySet,
-    claims::check_times,
+    claims::{LEEWAY_SECS, check_times},
     compact::{MAX_TOKEN_BYTES, Unverified},
     encoding,
     error::{KeySetError, Refusal, TokenError},
@@ -106,7 +106,8 @@ impl ServiceVerifier {
     }
 
     fn check_times(&self, token: &Remembered) -> Result<(), Refusal> {
-        check_times(token.iat, token.nbf, token.exp, self.clock.now())
+        let end = token.exp.saturating_add(LEEWAY_SECS);
+        check_times(token.iat, token.nbf, end, self.clock.now())
     }
 
     /// All but the times.

@@ -1,0 +1,170 @@
+//! A configuration that cannot work: every problem at once, exit code 78.
+
+use std::path::Path;
+
+use end_to_end::{SERVICES, program_of, standalone};
+use testkit::{Process, new_key_ring};
+use ud_kernel::Service;
+
+/// What a program with this environment writes before it ends, and its exit code.
+async fn run(program: &Path, arguments: &[&str], env: &[(&str, &str)]) -> (Option<i32>, String) {
+    let folder = tempfile::tempdir().unwrap();
+    let process = Process::start(program, arguments, folder.path(), env.iter().copied());
+    let status = process.wait().await;
+    (status.code(), process.output())
+}
+
+#[tokio::test]
+async fn every_problem_is_reported_at_once() {
+    for (service, name) in SERVICES {
+        let prefix = service.config_prefix();
+        let port = format!("{prefix}_HTTP_PORT");
+        let typo = format!("{prefix}_HTTTP_PORT");
+        let url = format!("{prefix}_DATABASE_URL");
+        let env = [
+            ("APP_ENV", "development"),
+            (port.as_str(), "not-a-port"),
+            (&typo, "8001"),
+            (&url, "postgress://127.0.0.1/x"),
+            ("TRUSTED_PROXIES", "everybody"),
+            ("LOG_FORMAT", "xml"),
+            ("AUTH_URL", "not an address"),
+        ];
+        for arguments in [["serve"].as_slice(), &[], &["check-config"], &["migrate"]] {
+            let (code, output) = run(&program_of(service), arguments, &env).await;
+            assert_eq!(code, Some(78), "{name} {arguments:?}: {output}");
+            for key in [
+                port.as_str(),
+                &typo,
+                "TRUSTED_PROXIES",
+                "LOG_FORMAT",
+                "AUTH_URL",
+            ] {
+                assert!(output.contains(key), "{name}: {key} is not in\n{output}");
+            }
+            let has_database = service != Service::Session;
+            assert!(
+                !has_database || output.contains(&url),
+                "{name}: {url} is not in\n{output}"
+            );
+            // The typo is told with what was meant.
+            assert!(
+                output.matches(&port).count() >= 2,
+                "{name}: {port} is not offered in\n{output}"
+            );
+        }
+    }
+    let env = [
+        ("PORT", "x"),
+        ("HOST", "0.0.0.0"),
+        ("LOG_FORMAT", "xml"),
+        ("AUTH_HTTTP_PORT", "1"),
+    ];
+    let (code, output) = run(&standalone(), &[], &env).await;
+    assert_eq!(code, Some(78), "{output}");
+    for key in ["PORT", "HOST", "LOG_FORMAT", "AUTH_HTTTP_PORT"] {
+        assert!(output.contains(key), "{key} is not in\n{output}");
+    }
+}
+
+#[tokio::test]
+async fn production_refuses_what_is_missing_short_or_a_placeholder() {
+    let secrets = [
+        (
+            "KEY_ENCRYPTION_KEYS",
+            "k1:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+        ),
+        ("REFRESH_TOKEN_KEYS", "r1:c2hvcnQ"),
+        ("JWT_SECRET_KEY", "changeme-changeme-changeme-changeme"),
+    ];
+    let mut env = vec![
+        ("APP_ENV", "production"),
+        (
+            "AUTH_DATABASE_URL",
+            "postgres://u:changeme@db.example.com/auth",
+        ),
+        ("ISSUER_URL", "https://id.example.com"),
+        ("SESSION_URL", "http://session.example.com:8103"),
+    ];
+    env.extend(secrets);
+    let (code, output) = run(&program_of(Service::Auth), &["check-config"], &env).await;
+    assert_eq!(code, Some(78), "{output}");
+    let expected = [
+        "KEY_ENCRYPTION_KEYS",
+        "REFRESH_TOKEN_KEYS",
+        "JWT_SECRET_KEY",
+        "AUTH_DATABASE_URL",
+        "SESSION_URL",
+        "AUTH_IDENTITY_KEY_FILE",
+        "IDENTITY_PEERS_FILE",
+    ];
+    for key in expected {
+        assert!(output.contains(key), "{key} is not in\n{output}");
+    }
+    for secret in ["AAAAAAAA", "c2hvcnQ", "changeme-changeme", "u:changeme"] {
+        assert!(
+            !output.contains(secret),
+            "the value {secret} is in\n{output}"
+        );
+    }
+    // Without anything said, a single service is in production.
+    for (service, name) in SERVICES {
+        let (code, output) = run(&program_of(service), &["check-config"], &[]).await;
+        assert_eq!(code, Some(78), "{name}: {output}");
+        assert!(output.contains("IDENTITY_PEERS_FILE"), "{name}: {output}");
+    }
+    // Cheap hashes are for tests.
+    let (ring, other) = (new_key_ring("k1"), new_key_ring("r1"));
+    let env = [
+        ("APP_ENV", "production"),
+        ("BCRYPT_COST", "4"),
+        ("KEY_ENCRYPTION_KEYS", ring.as_str()),
+        ("REFRESH_TOKEN_KEYS", other.as_str()),
+    ];
+    let (code, output) = run(&program_of(Service::Auth), &["check-config"], &env).await;
+    assert_eq!(code, Some(78));
+    assert!(output.contains("BCRYPT_COST"), "{output}");
+    assert!(
+        !output.contains("KEY_ENCRYPTION_KEYS"),
+        "a good key is refused:\n{output}"
+    );
+}
+
+#[tokio::test]
+async fn the_subcommands_work() {
+    for (service, name) in SERVICES {
+        let env = [("APP_ENV", "development")];
+        let (code, output) = run(&program_of(service), &["openapi"], &env).await;
+        assert_eq!(code, Some(0), "{name}: {output}");
+        let document: serde_json::Value = serde_json::from_str(&output).unwrap();
+        assert!(
+            document["openapi"].as_str().unwrap().starts_with("3."),
+            "{name}"
+        );
+        let (code, output) = run(&program_of(service), &["check-config"], &env).await;
+        assert_eq!(code, Some(0), "{name}: {output}");
+        // Nobody answers there.
+        let port = format!("{}_INTERNAL_HTTP_PORT", service.config_prefix());
+        let env = [("APP_ENV", "development"), (port.as_str(), "1")];
+        let (code, _) = run(&program_of(service), &["healthcheck"], &env).await;
+        assert_ne!(code, Some(0), "{name}");
+        let (code, _) = run(&program_of(service), &["no-such-command"], &env).await;
+        assert_ne!(code, Some(0), "{name}");
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("key.json").display().to_string();
+        let (code, output) = run(&program_of(service), &["keygen", &path], &env).await;
+        assert_eq!(code, Some(0), "{name}: {output}");
+        let public: serde_json::Value = serde_json::from_str(&output).unwrap();
+        assert_eq!(public["keys"][0]["kid"], service.as_str());
+        assert!(
+            public["keys"][0].get("d").is_none(),
+            "the private key is printed"
+        );
+        let mode = std::os::unix::fs::PermissionsExt::mode(
+            &std::fs::metadata(&path).unwrap().permissions(),
+        );
+        assert_eq!(mode & 0o777, 0o600, "{name}");
+        let (code, _) = run(&program_of(service), &["keygen", &path], &env).await;
+        assert_ne!(code, Some(0), "{name}: a key was overwritten");
+    }
+}

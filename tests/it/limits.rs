@@ -1,0 +1,180 @@
+//! Each limit of the services, at its default (SECURITY rule 26).
+
+use end_to_end::{Answer, Kind, Options, Person, Platform};
+use rstest::rstest;
+use serde_json::json;
+use ud_kernel::Code;
+
+/// A platform on which `name` is as it is unless configured.
+async fn with_default(kind: Kind, name: &str) -> Platform {
+    Options::new(kind).set(name, "").start().await
+}
+
+fn is_limited(answer: &Answer) -> bool {
+    let is_limited = answer.status == 429;
+    if is_limited {
+        answer.must_be(Code::RequestRateLimited);
+        let wait: u64 = answer.header("retry-after").unwrap().parse().unwrap();
+        assert!((1..=3600).contains(&wait), "{answer:?}");
+    }
+    is_limited
+}
+
+#[rstest]
+#[tokio::test]
+async fn logins_thirty_a_minute_for_an_address(
+    #[values(Kind::Services, Kind::Standalone)] kind: Kind,
+) {
+    let platform = with_default(kind, "LIMIT_LOGIN").await;
+    let client = platform.client_at(2, 1);
+    let person = platform.client_at(2, 9).newcomer().await;
+    let mut passed = 0;
+    while !is_limited(&client.try_log_in(&person.email, &person.password).await) {
+        passed += 1;
+        assert!(passed <= 31, "no limit");
+    }
+    assert!((29..=31).contains(&passed), "{passed}");
+    // Another address is not meant.
+    let _ = platform.client_at(2, 2).log_in(&person).await;
+}
+
+#[rstest]
+#[tokio::test]
+async fn failed_logins_ten_for_an_account_and_for_an_address(
+    #[values(Kind::Services, Kind::Standalone)] kind: Kind,
+) {
+    let platform = with_default(kind, "LIMIT_LOGIN_FAILURES").await;
+    let (victim, bystander) = (
+        platform.client.newcomer().await,
+        platform.client.newcomer().await,
+    );
+
+    // From many addresses on one account, known or not.
+    for identifier in [victim.email.clone(), Person::new().email] {
+        let mut failures = 0;
+        for host in 1..=20 {
+            let client = platform.client_at(3, host);
+            let answer = client
+                .try_log_in(&identifier, "wrong wrong wrong wrong")
+                .await;
+            if is_limited(&answer) {
+                break;
+            }
+            answer.must_be(Code::AuthInvalidCredentials);
+            failures += 1;
+        }
+        assert_eq!(failures, 10, "{identifier}");
+    }
+    // Now the right password is answered the same: nobody learns whether a guess was right.
+    let right = platform
+        .client_at(3, 99)
+        .try_log_in(&victim.email, &victim.password)
+        .await;
+    assert!(is_limited(&right), "{right:?}");
+
+    // From one address on many accounts.
+    let client = platform.client_at(4, 1);
+    let mut failures = 0;
+    for _ in 0..20 {
+        let answer = client
+            .try_log_in(&Person::new().email, "wrong wrong wrong wrong")
+            .await;
+        if is_limited(&answer) {
+            break;
+        }
+        failures += 1;
+    }
+    assert_eq!(failures, 10);
+    let _ = platform.client_at(4, 2).log_in(&bystander).await;
+}
+
+#[rstest]
+#[tokio::test]
+async fn registrations_ten_an_hour_for_an_address(
+    #[values(Kind::Services, Kind::Standalone)] kind: Kind,
+) {
+    let platform = with_default(kind, "LIMIT_REGISTRATION").await;
+    let client = platform.client_at(2, 3);
+    let mut passed = 0;
+    loop {
+        let answer = client
+            .post("/api/v1/users")
+            .json(&Person::new().registration())
+            .await;
+        if is_limited(&answer) {
+            break;
+        }
+        let _ = answer.must(201);
+        passed += 1;
+        assert!(passed <= 10, "no limit");
+    }
+    assert_eq!(passed, 10);
+    let _ = platform.client_at(2, 4).newcomer().await;
+}
+
+#[rstest]
+#[tokio::test]
+async fn password_changes_and_refreshes_and_validations(
+    #[values(Kind::Services, Kind::Standalone)] kind: Kind,
+) {
+    let options = Options::new(kind)
+        .set("LIMIT_PASSWORD_CHANGE", "")
+        .set("LIMIT_REFRESH", "");
+    let platform = options.start().await;
+    let client = platform.client_at(2, 5);
+    let (_, login) = client.newcomer_in().await;
+    let (_, other) = platform.client_at(2, 6).newcomer_in().await;
+    let body =
+        json!({"current_password": "wrong wrong wrong wrong", "new_password": Person::password()});
+    let change = |token: &str| {
+        client
+            .post("/api/v1/auth/password/change")
+            .bearer(token)
+            .json(&body)
+    };
+    let mut passed = 0;
+    while !is_limited(&change(&login.access).await) {
+        passed += 1;
+        assert!(passed <= 10, "no limit");
+    }
+    assert_eq!(passed, 10);
+    let another = change(&other.access).await;
+    assert!(!is_limited(&another), "counted for each user: {another:?}");
+
+    let mut passed = 0;
+    while !is_limited(&client.try_refresh("udr_AAAA").await) {
+        passed += 1;
+        assert!(passed <= 61, "no limit");
+    }
+    assert!((59..=61).contains(&passed), "{passed}");
+    let _ = platform.client_at(2, 6).refresh(&other).await;
+}
+
+#[rstest]
+#[tokio::test]
+async fn validations_a_hundred_a_second_for_an_address(
+    #[values(Kind::Services, Kind::Standalone)] kind: Kind,
+) {
+    // The default, 6000 a minute, takes a while to reach; the same limit by another number.
+    let platform = Options::new(kind)
+        .set("LIMIT_VALIDATE", "50/3600")
+        .start()
+        .await;
+    let client = platform.client_at(2, 7);
+    let mut passed = 0;
+    loop {
+        let answer = client
+            .get("/api/v1/auth/validate")
+            .bearer(&platform.admin.access)
+            .await;
+        if is_limited(&answer) {
+            break;
+        }
+        let _ = answer.must(200);
+        passed += 1;
+        assert!(passed <= 51, "no limit");
+    }
+    assert!((49..=51).contains(&passed), "{passed}");
+    let other = platform.client_at(2, 8).get("/api/v1/auth/validate");
+    let _ = other.bearer(&platform.admin.access).await.must(200);
+}

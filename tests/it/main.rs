@@ -1,0 +1,34 @@
+//! Flows through the whole platform, each against the five binaries behind NGINX and against standalone.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    missing_docs,
+    reason = "tests"
+)]
+
+mod account;
+mod administrator;
+mod audit;
+mod audit_log;
+mod configuration;
+mod contract;
+mod escalation;
+mod existence;
+mod gateway;
+mod hostile;
+mod input;
+mod internal;
+mod lifecycle;
+mod limits;
+mod openapi;
+mod outages;
+mod outbox;
+mod races;
+mod registration;
+mod registration_kills;
+mod roles;
+mod schemathesis;
+mod sessions;
+mod stop;

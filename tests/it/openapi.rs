@@ -1,0 +1,109 @@
+//! The five OpenAPI documents as lists of operations.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use end_to_end::Platform;
+use serde_json::Value;
+
+/// Where the documents are.
+pub const DOCUMENTS: [&str; 5] = [
+    "/api/v1/auth/openapi.json",
+    "/api/v1/roles/openapi.json",
+    "/api/v1/sessions/openapi.json",
+    "/api/v1/audits/openapi.json",
+    "/api/v1/users/openapi.json",
+];
+
+/// An id nobody has.
+pub const NOBODY: &str = "0190a1b2-c3d4-7e5f-8a9b-0c1d2e3f4a5b";
+
+/// One documented operation.
+#[derive(Debug, Clone)]
+pub struct Operation {
+    /// Upper-case.
+    pub method: String,
+    /// With its parameters in braces.
+    pub path: String,
+    /// Whether a token is needed.
+    pub is_guarded: bool,
+    /// The permissions it needs, beside being somebody.
+    pub permissions: Vec<String>,
+    /// Whether it takes a body.
+    pub has_body: bool,
+    /// Status codes of its answers.
+    pub statuses: BTreeSet<u16>,
+}
+
+impl Operation {
+    /// The path with an id nobody has for each parameter.
+    pub fn concrete_path(&self) -> String {
+        fill(&self.path, NOBODY)
+    }
+}
+
+/// `path` with `id` for each parameter.
+pub fn fill(path: &str, id: &str) -> String {
+    let part = |part: &str| {
+        if part.starts_with('{') {
+            id.to_owned()
+        } else {
+            part.to_owned()
+        }
+    };
+    path.split('/').map(part).collect::<Vec<_>>().join("/")
+}
+
+/// Every operation of every document.
+pub async fn operations(platform: &Platform) -> Vec<Operation> {
+    let mut operations = Vec::new();
+    for address in DOCUMENTS {
+        let document = platform.client.get(address).await.must(200).json();
+        for (path, item) in document["paths"].as_object().expect("paths") {
+            for (method, operation) in item.as_object().expect("operations") {
+                if !["get", "put", "post", "delete", "patch"].contains(&method.as_str()) {
+                    continue;
+                }
+                operations.push(read(path, method, operation));
+            }
+        }
+    }
+    assert!(
+        operations.len() >= 25,
+        "only {} operations",
+        operations.len()
+    );
+    operations
+}
+
+fn read(path: &str, method: &str, operation: &Value) -> Operation {
+    let security = operation.get("security").and_then(Value::as_array);
+    let alternatives = security.into_iter().flatten().filter_map(Value::as_object);
+    let names = alternatives
+        .flat_map(|a| a.values())
+        .filter_map(Value::as_array)
+        .flatten();
+    let statuses = operation["responses"]
+        .as_object()
+        .expect("responses")
+        .keys();
+    Operation {
+        method: method.to_uppercase(),
+        path: path.to_owned(),
+        is_guarded: security.is_some_and(|s| !s.is_empty()),
+        permissions: names.filter_map(Value::as_str).map(str::to_owned).collect(),
+        has_body: operation.get("requestBody").is_some(),
+        statuses: statuses.filter_map(|status| status.parse().ok()).collect(),
+    }
+}
+
+/// The methods of each path.
+pub fn methods(operations: &[Operation]) -> BTreeMap<String, BTreeSet<String>> {
+    let mut methods: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for operation in operations {
+        methods
+            .entry(operation.path.clone())
+            .or_default()
+            .insert(operation.method.clone());
+    }
+    methods
+}

@@ -1,0 +1,59 @@
+//! Where the programs under test are.
+
+use std::path::PathBuf;
+
+use ud_kernel::Service;
+
+/// The five services and the names of their binaries.
+pub const SERVICES: [(Service, &str); 5] = [
+    (Service::Auth, "auth-service"),
+    (Service::Role, "role-service"),
+    (Service::Session, "session-service"),
+    (Service::Audit, "user-audit-service"),
+    (Service::Profile, "user-profile-service"),
+];
+
+/// The binary of `service`.
+///
+/// # Panics
+/// If it is not built; the message has the command.
+#[must_use]
+pub fn program_of(service: Service) -> PathBuf {
+    let known = SERVICES.iter().find(|(s, _)| *s == service);
+    binary(known.expect("all five are listed").1)
+}
+
+/// The binary that runs all five.
+///
+/// # Panics
+/// If it is not built; the message has the command.
+#[must_use]
+pub fn standalone() -> PathBuf {
+    binary("standalone")
+}
+
+/// In `TEST_BIN_DIR`, otherwise in the folder this very program was built into.
+fn binary(name: &str) -> PathBuf {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "tells tests where the binaries are"
+    )]
+    let told = std::env::var_os("TEST_BIN_DIR");
+    let folder = told.map(PathBuf::from).unwrap_or_else(|| {
+        let own = std::env::current_exe().expect("the path of this program");
+        let folder = own.parent().expect("a program is in a folder");
+        // Test binaries are one folder below.
+        if folder.ends_with("deps") {
+            folder.parent().expect("deps is in a folder").to_owned()
+        } else {
+            folder.to_owned()
+        }
+    });
+    let path = folder.join(name);
+    assert!(
+        path.is_file(),
+        "{} is not built; first run\n\n    cargo build --workspace --bins\n",
+        path.display()
+    );
+    path
+}

@@ -1,0 +1,95 @@
+//! Where everything of one platform listens.
+
+use ud_kernel::Service;
+
+use crate::{Kind, Ports};
+
+/// Both listeners of one service.
+#[derive(Debug, Clone)]
+pub struct Address {
+    /// Base address of its public listener; standalone has one for all.
+    pub public: String,
+    /// Base address below which its `/internal/v1` is.
+    pub internal: String,
+    /// Its readiness, in detail.
+    pub ready: String,
+}
+
+/// The addresses of one platform.
+#[derive(Debug)]
+pub struct Directory {
+    kind: Kind,
+    gateway_port: u16,
+    ports: Ports,
+}
+
+impl Directory {
+    /// For a platform of this kind, whose gateway is on a port of the block unless given.
+    #[must_use]
+    pub fn new(kind: Kind, ports: Ports, gateway_port: Option<u16>) -> Self {
+        Self {
+            kind,
+            gateway_port: gateway_port.unwrap_or_else(|| ports.get(0)),
+            ports,
+        }
+    }
+
+    /// Port of NGINX, or of standalone.
+    #[must_use]
+    pub const fn gateway_port(&self) -> u16 {
+        self.gateway_port
+    }
+
+    /// Where clients go.
+    #[must_use]
+    pub fn gateway(&self) -> String {
+        format!("http://127.0.0.1:{}", self.gateway_port)
+    }
+
+    /// `iss` of the platform's tokens: the gateway's address, in standalone the default.
+    #[must_use]
+    pub fn gateway_issuer(&self) -> String {
+        match self.kind {
+            Kind::Services => self.gateway(),
+            Kind::Standalone => testkit::ISSUER.to_owned(),
+        }
+    }
+
+    /// Public port of `service`.
+    #[must_use]
+    pub fn public_port(&self, service: Service) -> u16 {
+        match self.kind {
+            Kind::Services => self.ports.get(1 + index(service)),
+            Kind::Standalone => self.gateway_port,
+        }
+    }
+
+    /// Internal port of `service`.
+    #[must_use]
+    pub fn internal_port(&self, service: Service) -> u16 {
+        match self.kind {
+            Kind::Services => self.ports.get(6 + index(service)),
+            Kind::Standalone => self.ports.get(1),
+        }
+    }
+
+    /// Both listeners of `service`.
+    #[must_use]
+    pub fn of(&self, service: Service) -> Address {
+        let root = format!("http://127.0.0.1:{}", self.internal_port(service));
+        let internal = match self.kind {
+            Kind::Services => root.clone(),
+            Kind::Standalone => format!("{root}/{service}"),
+        };
+        Address {
+            public: format!("http://127.0.0.1:{}", self.public_port(service)),
+            internal,
+            ready: format!("{root}/readyz"),
+        }
+    }
+}
+
+fn index(service: Service) -> u16 {
+    let position = Service::ALL.iter().position(|s| *s == service);
+    u16::try_from(position.expect("all five are listed")).expect("below 5")
+}

@@ -1,0 +1,122 @@
+//! NGINX with the repository's configuration.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use testkit::{Process, packages};
+
+/// What takes the place of `limits.conf`.
+#[derive(Debug, Clone, Default)]
+pub enum Limits {
+    /// The same zones, so wide that no suite meets them.
+    #[default]
+    Roomy,
+    /// The file as it is in the repository.
+    Shipped,
+    /// The same zones with these rates for logins and registrations: `("60r/m", "30r/m")`.
+    Rates(String, String),
+}
+
+/// A running NGINX on a copy of `nginx/` in which the files that differ from site to site are replaced.
+#[derive(Debug)]
+pub struct Gateway {
+    folder: PathBuf,
+    process: Process,
+}
+
+impl Gateway {
+    /// Starts it on `port` in front of the five public ports `upstreams` (name of the upstream, port).
+    /// `folder` must not exist.
+    ///
+    /// # Panics
+    /// If NGINX is not installed, or the folder cannot be written.
+    #[must_use]
+    pub fn start(folder: &Path, port: u16, upstreams: &[(&str, u16)], limits: &Limits) -> Self {
+        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../nginx");
+        copy(&source, folder).expect("nginx/ can be copied");
+        let write = |name: &str, text: String| {
+            fs::write(folder.join(name), text).expect("the folder can be written");
+        };
+        write(
+            "listen.conf",
+            format!("listen 127.0.0.1:{port} default_server;\n"),
+        );
+        let upstream = |(name, port): &(&str, u16)| {
+            format!("upstream {name} {{ server 127.0.0.1:{port} max_fails=0; keepalive 32; }}\n")
+        };
+        write("upstreams.conf", upstreams.iter().map(upstream).collect());
+        match limits {
+            Limits::Shipped => {}
+            Limits::Roomy => write("limits.conf", zones("10000r/s", "10000r/s")),
+            Limits::Rates(login, registration) => {
+                write("limits.conf", zones(login, registration));
+            }
+        }
+        fs::create_dir_all(folder.join("run")).expect("the folder can be written");
+        let process = nginx(folder, &[]);
+        Self {
+            folder: folder.to_owned(),
+            process,
+        }
+    }
+
+    /// The process.
+    #[must_use]
+    pub const fn process(&self) -> &Process {
+        &self.process
+    }
+
+    /// Lines of the access log so far.
+    #[must_use]
+    pub fn access_log(&self) -> String {
+        fs::read_to_string(self.folder.join("run/access.log")).unwrap_or_default()
+    }
+
+    /// Runs `nginx -t` on the same folder: whether it passed, and what it wrote.
+    pub async fn test_configuration(&self) -> (bool, String) {
+        let test = nginx(&self.folder, &["-t"]);
+        let status = test.wait().await;
+        (status.success(), test.output())
+    }
+}
+
+/// One process, not a master with workers: killing it leaves nothing behind.
+fn nginx(folder: &Path, more: &[&str]) -> Process {
+    let program = packages::find("nginx").unwrap_or_else(|| {
+        panic!(
+            "nginx is not installed; run\n\n    apt-get install -y --no-install-recommends nginx\n"
+        )
+    });
+    let path = folder.display().to_string();
+    let mut arguments = vec!["-p", &path, "-c", "nginx.conf", "-g"];
+    arguments.push("daemon off; master_process off;");
+    arguments.extend_from_slice(more);
+    let no_environment: [(&str, &str); 0] = [];
+    Process::start(&program, &arguments, folder, no_environment)
+}
+
+fn zones(login: &str, registration: &str) -> String {
+    format!(
+        "limit_req_zone $binary_remote_addr zone=login:1m rate={login};\n\
+         map $request_method $registration_key {{ POST $binary_remote_addr; default \"\"; }}\n\
+         limit_req_zone $registration_key zone=registration:1m rate={registration};\n\
+         limit_req_zone $binary_remote_addr zone=everything:1m rate=10000r/s;\n\
+         limit_conn_zone $binary_remote_addr zone=connections:1m;\n"
+    )
+}
+
+fn copy(from: &Path, to: &Path) -> io::Result<()> {
+    fs::create_dir_all(to)?;
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        let target = to.join(entry.file_name());
+        if !entry.file_type()?.is_dir() {
+            fs::copy(entry.path(), target)?;
+        } else if entry.file_name() != "run" {
+            copy(&entry.path(), &target)?;
+        }
+    }
+    Ok(())
+}

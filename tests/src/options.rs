@@ -1,0 +1,101 @@
+//! How a platform is to be started.
+
+use ud_kernel::Service;
+
+use crate::{Kind, Limits, Platform};
+
+/// What differs from an ordinary platform of a kind: `Options::new(kind).set("LIMIT_LOGIN", "2/60").start()`.
+#[derive(Debug, Clone)]
+pub struct Options {
+    pub(crate) kind: Kind,
+    pub(crate) shared: Vec<(String, String)>,
+    pub(crate) own: Vec<(Service, String, String)>,
+    pub(crate) is_proxied: bool,
+    pub(crate) held_callee: Option<Service>,
+    pub(crate) held_public: Option<Service>,
+    pub(crate) limits: Limits,
+    pub(crate) gateway_port: Option<u16>,
+    pub(crate) waits_for_administrator: bool,
+}
+
+impl Options {
+    /// An ordinary platform.
+    #[must_use]
+    pub const fn new(kind: Kind) -> Self {
+        Self {
+            kind,
+            shared: Vec::new(),
+            own: Vec::new(),
+            is_proxied: false,
+            held_callee: None,
+            held_public: None,
+            limits: Limits::Roomy,
+            gateway_port: None,
+            waits_for_administrator: true,
+        }
+    }
+
+    /// Sets a variable in the environment of every process; an empty value is as good as none.
+    #[must_use]
+    pub fn set(mut self, name: &str, value: &str) -> Self {
+        self.shared.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Sets a variable for one service alone (in standalone: for the process).
+    #[must_use]
+    pub fn set_for(mut self, service: Service, name: &str, value: &str) -> Self {
+        self.own.push((service, name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Puts a [`testkit::Proxy`] before every internal listener, every database and Redis.
+    #[must_use]
+    pub const fn proxied(mut self) -> Self {
+        self.is_proxied = true;
+        self
+    }
+
+    /// Puts an [`crate::AnswerHold`] before the internal listener of `service`, for all its callers.
+    #[must_use]
+    pub const fn hold_answers_of(mut self, service: Service) -> Self {
+        self.held_callee = Some(service);
+        self
+    }
+
+    /// Puts an [`crate::AnswerHold`] between the gateway and the public listener of `service`.
+    #[must_use]
+    pub const fn hold_public(mut self, service: Service) -> Self {
+        self.held_public = Some(service);
+        self
+    }
+
+    /// The gateway's limits.
+    #[must_use]
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// The gateway's port (in standalone: the public one) instead of a free one.
+    #[must_use]
+    pub const fn port(mut self, port: u16) -> Self {
+        self.gateway_port = Some(port);
+        self
+    }
+
+    /// Is started when the services are ready: nobody logs in, [`Platform::admin`] is empty.
+    #[must_use]
+    pub const fn without_administrator(mut self) -> Self {
+        self.waits_for_administrator = false;
+        self
+    }
+
+    /// Starts it; ready when this returns.
+    ///
+    /// # Panics
+    /// If it does not start; the message has the output of what failed.
+    pub async fn start(self) -> Platform {
+        Platform::start_with(self).await
+    }
+}

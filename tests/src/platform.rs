@@ -1,0 +1,388 @@
+//! The whole platform, from outside.
+
+use std::{
+    collections::BTreeMap,
+    net::Ipv4Addr,
+    process::ExitStatus,
+    thread,
+    time::{Duration, Instant},
+};
+
+use tempfile::TempDir;
+use testkit::{Backend, Proxy, RedisServer, TestDatabase};
+use ud_kernel::{Code, Service};
+
+use crate::{
+    AnswerHold, Client, Directory, Gateway, Identities, Kind, Login, Options, Person, Ports,
+    Running, Witness, environment, eventually, program_of, standalone,
+};
+
+/// How long a platform may take until its first administrator can log in; a loaded machine is slow.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// How long an access token may still be good after its session was closed or its rights were taken
+/// (SECURITY rule 18).
+const BOUND: Duration = Duration::from_millis(1500);
+
+/// A path at each service that everybody may read for themselves.
+pub const OWN: [(Service, &str); 5] = [
+    (Service::Auth, "/api/v1/auth/validate"),
+    (Service::Role, "/api/v1/role-assignments"),
+    (Service::Session, "/api/v1/sessions"),
+    (Service::Audit, "/api/v1/audits"),
+    (Service::Profile, "/api/v1/users/me"),
+];
+
+/// A running platform on fresh stores. Everything ends when it is dropped.
+#[derive(Debug)]
+pub struct Platform {
+    /// Its kind.
+    pub kind: Kind,
+    /// A client of the gateway, from 127.0.0.1.
+    pub client: Client,
+    /// The first administrator.
+    pub chief: Person,
+    /// The first administrator's login.
+    pub admin: Login,
+    /// Who listens where.
+    pub directory: Directory,
+    /// All secrets and personal data that its clients sent and received.
+    pub witness: Witness,
+    // Dropped in this order: processes before what they talk to.
+    processes: BTreeMap<Service, Running>,
+    gateway: Option<Gateway>,
+    pub(crate) links: Links,
+    identities: Option<Identities>,
+    databases: BTreeMap<Service, TestDatabase>,
+    redis: Option<RedisServer>,
+    folder: TempDir,
+}
+
+/// What stands between the processes, to be cut or held.
+#[derive(Debug, Default)]
+pub struct Links {
+    /// Before the internal listener of each service.
+    pub peers: BTreeMap<Service, Proxy>,
+    /// Before each service's database.
+    pub databases: BTreeMap<Service, Proxy>,
+    /// Before Redis.
+    pub redis: Option<Proxy>,
+    /// See [`Options::hold_answers_of`].
+    pub held_callee: Option<AnswerHold>,
+    /// See [`Options::hold_public`].
+    pub held_public: Option<AnswerHold>,
+}
+
+impl Platform {
+    /// Five binaries behind NGINX, on PostgreSQL and Redis.
+    pub async fn services() -> Self {
+        Self::start(Kind::Services).await
+    }
+
+    /// The one binary on SQLite.
+    pub async fn standalone() -> Self {
+        Self::start(Kind::Standalone).await
+    }
+
+    /// An ordinary platform of this kind.
+    pub async fn start(kind: Kind) -> Self {
+        Options::new(kind).start().await
+    }
+
+    pub(crate) async fn start_with(options: Options) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let directory = Directory::new(options.kind, Ports::reserve(), options.gateway_port);
+        let witness = Witness::default();
+        let client = Client::new(directory.gateway(), Ipv4Addr::LOCALHOST, witness.clone());
+        let chief = Person {
+            email: "chief@example.com".to_owned(),
+            ..Person::new()
+        };
+        witness.saw("password", &chief.password);
+        let mut platform = Self {
+            kind: options.kind,
+            client,
+            admin: Login {
+                access: String::new(),
+                refresh: String::new(),
+                session: String::new(),
+                user: String::new(),
+            },
+            chief,
+            directory,
+            witness,
+            processes: BTreeMap::new(),
+            gateway: None,
+            links: Links::default(),
+            identities: None,
+            databases: BTreeMap::new(),
+            redis: None,
+            folder,
+        };
+        match options.kind {
+            Kind::Services => platform.start_services(&options),
+            Kind::Standalone => platform.start_standalone(&options),
+        }
+        for process in platform.processes.values() {
+            process.until_ready().await;
+        }
+        if options.waits_for_administrator {
+            platform.await_administrator().await;
+        }
+        platform
+    }
+
+    fn start_services(&mut self, options: &Options) {
+        let keys = self.folder.path().join("keys");
+        let (identities, redis, databases) = thread::scope(|scope| {
+            let identities = scope.spawn(|| Identities::generate(&keys));
+            let redis = scope.spawn(RedisServer::start);
+            // The session service keeps all it has in Redis.
+            let owners = Service::ALL.into_iter().filter(|s| *s != Service::Session);
+            let databases = owners.map(|s| (s, TestDatabase::create(Backend::Postgres)));
+            let databases: BTreeMap<_, _> = databases.collect();
+            let joined = (identities.join(), redis.join());
+            (
+                joined.0.expect("keygen"),
+                joined.1.expect("Redis"),
+                databases,
+            )
+        });
+        self.identities = Some(identities);
+        self.redis = Some(redis);
+        self.databases = databases;
+        self.put_links(options);
+        for service in Service::ALL {
+            let environment = environment::of_service(self, service, options);
+            let ready = self.directory.of(service).ready;
+            let process =
+                Running::start(program_of(service), self.folder.path(), environment, ready);
+            self.processes.insert(service, process);
+        }
+        let upstreams = Service::ALL.map(|service| {
+            let direct = self.directory.public_port(service);
+            let held = self.links.held_public.as_ref().map(AnswerHold::port);
+            let is_held = options.held_public == Some(service);
+            (service.as_str(), held.filter(|_| is_held).unwrap_or(direct))
+        });
+        let folder = self.folder.path().join("nginx");
+        let port = self.directory.gateway_port();
+        self.gateway = Some(Gateway::start(&folder, port, &upstreams, &options.limits));
+    }
+
+    fn start_standalone(&mut self, options: &Options) {
+        let environment = environment::of_standalone(self, options);
+        let ready = self.directory.of(Service::Auth).ready;
+        let process = Running::start(standalone(), self.folder.path(), environment, ready);
+        self.processes.insert(Service::Auth, process);
+    }
+
+    fn put_links(&mut self, options: &Options) {
+        if options.is_proxied {
+            for service in Service::ALL {
+                let port = self.directory.internal_port(service);
+                self.links.peers.insert(service, Proxy::to_port(port));
+            }
+            for (service, database) in &self.databases {
+                let proxy = Proxy::to_port(port_of(&database.url));
+                self.links.databases.insert(*service, proxy);
+            }
+            self.links.redis = self
+                .redis
+                .as_ref()
+                .map(|redis| Proxy::to_port(redis.port()));
+        }
+        let internal = |service| AnswerHold::to_port(self.directory.internal_port(service));
+        self.links.held_callee = options.held_callee.map(internal);
+        let public = |service| AnswerHold::to_port(self.directory.public_port(service));
+        self.links.held_public = options.held_public.map(public);
+    }
+
+    /// Waits until the first administrator is one, and every service takes tokens.
+    async fn await_administrator(&mut self) {
+        let what = "the first administrator can log in and has every permission";
+        let (client, chief) = (self.client.clone(), self.chief.clone());
+        self.admin = eventually(PATIENCE, what, || async {
+            let answer = client.try_log_in(&chief.email, &chief.password).await;
+            let login = (answer.status == 200).then(|| Login::from_answer(answer))?;
+            let is_one = login.claims()["permissions"] == serde_json::json!(["*"]);
+            is_one.then_some(login)
+        })
+        .await;
+        self.chief.id.clone_from(&self.admin.user);
+        for (service, path) in OWN {
+            eventually(PATIENCE, &format!("{service} takes tokens"), || async {
+                let answer = self.client.get(path).bearer(&self.admin.access).await;
+                (answer.status == 200).then_some(())
+            })
+            .await;
+        }
+    }
+
+    /// A client of the gateway from another address, 127.0.`third`.`fourth`.
+    #[must_use]
+    pub fn client_at(&self, third: u8, fourth: u8) -> Client {
+        let address = Ipv4Addr::new(127, 0, third, fourth);
+        Client::new(self.directory.gateway(), address, self.witness.clone())
+    }
+
+    /// A client of the internal listener of `service`.
+    #[must_use]
+    pub fn internal(&self, service: Service) -> Client {
+        let base = self.directory.of(service).internal;
+        Client::new(base, Ipv4Addr::LOCALHOST, self.witness.clone())
+    }
+
+    /// The process that runs `service`.
+    ///
+    /// # Panics
+    /// Never.
+    #[must_use]
+    pub fn process(&self, service: Service) -> &Running {
+        let own = self.processes.get(&service);
+        own.or_else(|| self.processes.values().next())
+            .expect("something runs")
+    }
+
+    /// The process that runs `service`, to be changed and started again.
+    ///
+    /// # Panics
+    /// Never.
+    pub fn process_mut(&mut self, service: Service) -> &mut Running {
+        let service = match self.kind {
+            Kind::Services => service,
+            Kind::Standalone => Service::Auth,
+        };
+        self.processes.get_mut(&service).expect("something runs")
+    }
+
+    /// Kills the process that runs `service` (SIGKILL).
+    pub fn kill(&self, service: Service) {
+        self.process(service).kill();
+    }
+
+    /// Stops the process that runs `service` (SIGTERM) and waits for its end.
+    pub async fn stop(&self, service: Service) -> ExitStatus {
+        self.process(service).stop().await
+    }
+
+    /// Starts the process that runs `service` again, killing it if it still runs, and waits until it is ready.
+    pub async fn restart(&mut self, service: Service) {
+        self.process_mut(service).start_again();
+        self.process(service).until_ready().await;
+    }
+
+    /// NGINX.
+    ///
+    /// # Panics
+    /// On standalone, which has none.
+    #[must_use]
+    pub fn gateway(&self) -> &Gateway {
+        self.gateway.as_ref().expect("standalone has no gateway")
+    }
+
+    /// What stands between the processes.
+    #[must_use]
+    pub const fn links(&self) -> &Links {
+        &self.links
+    }
+
+    /// The services' identities.
+    ///
+    /// # Panics
+    /// On standalone, which tells nobody.
+    #[must_use]
+    pub fn identities(&self) -> &Identities {
+        self.identities
+            .as_ref()
+            .expect("standalone keeps its identities to itself")
+    }
+
+    /// The database of `service`.
+    ///
+    /// # Panics
+    /// If it has none of its own on a server.
+    #[must_use]
+    pub fn database(&self, service: Service) -> &TestDatabase {
+        self.databases
+            .get(&service)
+            .expect("a database on a server")
+    }
+
+    /// Redis.
+    #[must_use]
+    pub const fn redis(&self) -> Option<&RedisServer> {
+        self.redis.as_ref()
+    }
+
+    /// Folder of its files; standalone's `DATA_DIR` is `data` in it.
+    #[must_use]
+    pub fn folder(&self) -> &std::path::Path {
+        self.folder.path()
+    }
+
+    /// Everything every process wrote, and the gateway's access log.
+    #[must_use]
+    pub fn logs(&self) -> String {
+        let mut logs: String = self.processes.values().map(Running::log).collect();
+        if let Some(gateway) = &self.gateway {
+            logs.push_str(&gateway.process().output());
+            logs.push_str(&gateway.access_log());
+        }
+        logs
+    }
+
+    /// Panics if a log holds a password, a token, an address, a name or a phone number (SECURITY rule 34).
+    ///
+    /// # Panics
+    /// If one does.
+    #[track_caller]
+    pub fn assert_logs_are_clean(&self) {
+        let found = self.witness.found_in(&self.logs());
+        assert!(found.is_empty(), "in the logs:\n{}", found.join("\n"));
+    }
+
+    /// Every service takes `token`, and now remembers that it does.
+    ///
+    /// # Panics
+    /// If one refuses.
+    pub async fn accepted_everywhere(&self, token: &str) {
+        for (_, path) in OWN {
+            let _ = self.client.get(path).bearer(token).await.must(200);
+        }
+    }
+
+    /// Every service refuses `token` with one of `codes`, 1.5 s after `since` at the latest.
+    ///
+    /// # Panics
+    /// If one still takes it, or refuses otherwise.
+    pub async fn refused_everywhere(&self, token: &str, since: Instant, codes: &[Code]) {
+        for (service, path) in OWN {
+            loop {
+                let asked = Instant::now();
+                let answer = self.client.get(path).bearer(token).await;
+                if answer.status == 401 {
+                    let is_right = codes
+                        .iter()
+                        .any(|code| answer.code() == Some(code.as_str()));
+                    assert!(is_right, "{codes:?} was expected: {answer:?}");
+                    break;
+                }
+                let _ = answer.must(200);
+                let age = asked.duration_since(since);
+                assert!(age < BOUND, "{service} takes the token {age:?} after");
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        }
+        // And it stays so.
+        for (_, path) in OWN {
+            let _ = self.client.get(path).bearer(token).await.must(401);
+        }
+    }
+}
+
+/// Port of a URL with one.
+fn port_of(url: &str) -> u16 {
+    let rest = url.rsplit_once(':').expect("a port").1;
+    let digits = rest.split('/').next().unwrap_or(rest);
+    digits.parse().expect("a port")
+}

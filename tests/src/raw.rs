@@ -1,0 +1,55 @@
+//! Requests that no HTTP library would send.
+
+use std::time::Duration;
+
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+    time::timeout,
+};
+
+/// Status and text of an answer.
+#[derive(Debug, Clone)]
+pub struct RawAnswer {
+    /// Status code.
+    pub status: u16,
+    /// Head, as received.
+    pub head: String,
+    /// Body, as received.
+    pub body: String,
+}
+
+/// Sends `head` (request line and headers, without the empty line; `Host` and `Connection: close` are added)
+/// and `body` to a port of 127.0.0.1 as they are.
+///
+/// # Panics
+/// If there is no answer that can be read within 10 seconds.
+pub async fn raw_request(port: u16, head: &str, body: &[u8]) -> RawAnswer {
+    let talk = async {
+        let mut stream = TcpStream::connect(("127.0.0.1", port)).await?;
+        let head = format!("{head}\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n\r\n");
+        stream.write_all(head.as_bytes()).await?;
+        stream.write_all(body).await?;
+        let mut answer = Vec::new();
+        // Who refuses a request may close before having read it all: what was answered counts.
+        if let Err(error) = stream.read_to_end(&mut answer).await
+            && answer.is_empty()
+        {
+            return Err(error);
+        }
+        Ok(String::from_utf8_lossy(&answer).into_owned())
+    };
+    let answer = timeout(Duration::from_secs(10), talk).await;
+    let answer = answer.unwrap_or_else(|_| panic!("no answer within 10 s: {head}"));
+    let answer = answer.unwrap_or_else(|error: std::io::Error| panic!("{error}: {head}"));
+    let status = answer
+        .split(' ')
+        .nth(1)
+        .and_then(|status| status.parse().ok());
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
+    RawAnswer {
+        status: status.unwrap_or_else(|| panic!("not HTTP: {answer:?}")),
+        head: head.to_owned(),
+        body: body.to_owned(),
+    }
+}

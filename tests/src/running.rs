@@ -1,0 +1,88 @@
+//! A program that can be stopped and started again as it was.
+
+use std::{
+    path::{Path, PathBuf},
+    process::ExitStatus,
+};
+
+use testkit::Process;
+
+/// A process, and how to start it again.
+#[derive(Debug)]
+pub struct Running {
+    program: PathBuf,
+    folder: PathBuf,
+    environment: Vec<(String, String)>,
+    ready: String,
+    process: Process,
+    earlier: String,
+}
+
+impl Running {
+    /// Starts `program` in `folder`; it is ready when `GET ready` answers 200 ([`Running::until_ready`]).
+    #[must_use]
+    pub fn start(
+        program: PathBuf,
+        folder: &Path,
+        environment: Vec<(String, String)>,
+        ready: String,
+    ) -> Self {
+        let process = Process::start(&program, &[], folder, environment.iter().cloned());
+        Self {
+            program,
+            folder: folder.to_owned(),
+            environment,
+            ready,
+            process,
+            earlier: String::new(),
+        }
+    }
+
+    /// Waits until it is ready.
+    ///
+    /// # Panics
+    /// If it ends before.
+    pub async fn until_ready(&self) {
+        self.process.wait_until_ready(&self.ready).await;
+    }
+
+    /// The process that runs now.
+    #[must_use]
+    pub const fn process(&self) -> &Process {
+        &self.process
+    }
+
+    /// Kills it (SIGKILL); it is gone when this returns.
+    pub fn kill(&self) {
+        self.process.kill();
+    }
+
+    /// Asks it to stop (SIGTERM) and waits until it has.
+    ///
+    /// # Panics
+    /// If it does not.
+    pub async fn stop(&self) -> ExitStatus {
+        self.process.terminate();
+        self.process.wait().await
+    }
+
+    /// Sets a variable of the environment for the next start.
+    pub fn set(&mut self, name: &str, value: &str) {
+        self.environment.retain(|(n, _)| n != name);
+        self.environment.push((name.to_owned(), value.to_owned()));
+    }
+
+    /// Starts it again, killing it if it still runs. Not yet ready when this returns.
+    pub fn start_again(&mut self) {
+        self.process.kill();
+        self.earlier = self.log();
+        let environment = self.environment.iter().cloned();
+        self.process = Process::start(&self.program, &[], &self.folder, environment);
+    }
+
+    /// All it wrote, in all its lives.
+    #[must_use]
+    pub fn log(&self) -> String {
+        format!("{}{}", self.earlier, self.process.output())
+    }
+}

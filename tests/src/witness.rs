@@ -1,0 +1,79 @@
+//! Remembers every secret and every personal datum that went over the wire.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex},
+};
+
+use serde_json::Value;
+
+/// What must be found in no log (SECURITY rule 34). Clones share what they remember.
+#[derive(Debug, Clone, Default)]
+pub struct Witness(Arc<Mutex<BTreeMap<String, &'static str>>>);
+
+impl Witness {
+    /// Remembers `secret`, which is a `what`. Short texts could stand in a log by chance and are left out.
+    ///
+    /// # Panics
+    /// Never.
+    pub fn saw(&self, what: &'static str, secret: &str) {
+        if secret.len() >= 8 {
+            let mut seen = self.0.lock().expect("no panic under this lock");
+            seen.insert(secret.to_owned(), what);
+        }
+    }
+
+    /// Remembers what is secret or personal in a body, by the names of its members.
+    pub fn saw_body(&self, body: &Value) {
+        match body {
+            Value::Object(members) => {
+                for (name, value) in members {
+                    match (kind_of(name), value) {
+                        (Some(what), Value::String(text)) => self.saw(what, text),
+                        _ => self.saw_body(value),
+                    }
+                }
+            }
+            Value::Array(items) => items.iter().for_each(|item| self.saw_body(item)),
+            _ => {}
+        }
+    }
+
+    /// Every line of `log` that holds something remembered, and what.
+    ///
+    /// # Panics
+    /// Never.
+    #[must_use]
+    pub fn found_in(&self, log: &str) -> Vec<String> {
+        let seen = self.0.lock().expect("no panic under this lock");
+        let line_of = |secret: &str| {
+            let line = log.lines().find(|line| line.contains(secret));
+            line.unwrap_or("(over several lines)")
+        };
+        seen.iter()
+            .filter(|(secret, _)| log.contains(secret.as_str()))
+            .map(|(secret, what)| format!("{what} {secret:?} in: {}", line_of(secret)))
+            .collect()
+    }
+
+    /// How many texts it remembers.
+    ///
+    /// # Panics
+    /// Never.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.0.lock().expect("no panic under this lock").len()
+    }
+}
+
+/// What a member of this name holds, if nobody should read it in a log.
+fn kind_of(name: &str) -> Option<&'static str> {
+    match name {
+        "password" | "current_password" | "new_password" => Some("password"),
+        "access_token" | "refresh_token" => Some("token"),
+        "email" | "identifier" => Some("address"),
+        "given_name" | "family_name" | "username" => Some("name"),
+        "phone" => Some("phone"),
+        _ => None,
+    }
+}
