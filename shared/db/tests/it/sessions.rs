@@ -110,9 +110,23 @@ async fn the_files_are_for_their_owner_only() {
 }
 
 #[test]
+fn a_missing_folder_is_made_for_its_owner_alone() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let dir = tempfile::tempdir().unwrap();
+    let url = format!("sqlite:{}/data/a.db", dir.path().display());
+    Db::open(&options(&url), Service::Auth).unwrap();
+    let mode = std::fs::metadata(dir.path().join("data"))
+        .unwrap()
+        .permissions()
+        .mode();
+    assert_eq!(mode & 0o777, 0o700);
+}
+
+#[test]
 fn a_file_that_cannot_be_made_is_an_error_at_once() {
     let dir = tempfile::tempdir().unwrap();
-    let url = format!("sqlite:{}/missing/a.db", dir.path().display());
+    std::fs::write(dir.path().join("file"), "").unwrap();
+    let url = format!("sqlite:{}/file/a.db", dir.path().display());
     let error = Db::open(&options(&url), Service::Auth).unwrap_err();
     assert!(matches!(error, DbError::File { .. }), "{error}");
 }
