@@ -7,7 +7,7 @@ use std::{
 
 use tempfile::TempDir;
 
-use crate::{COMMAND, mysql, postgres};
+use crate::{COMMAND, statement};
 
 /// A kind of database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -84,14 +84,14 @@ impl TestDatabase {
             Backend::Postgres => {
                 let server = server_url("TEST_POSTGRES_URL");
                 let sql = format!("CREATE DATABASE {name}");
-                check(backend, postgres::execute(&server, "postgres", &sql));
+                check(backend, statement::on_postgres(&server, "postgres", &sql));
                 (format!("{server}/{name}"), None)
             }
             Backend::Mysql => {
                 let server = server_url("TEST_MYSQL_URL");
                 check(
                     backend,
-                    mysql::execute(&server, &format!("CREATE DATABASE {name}")),
+                    statement::on_mysql(&server, &format!("CREATE DATABASE {name}")),
                 );
                 (format!("{server}/{name}"), None)
             }
@@ -121,12 +121,15 @@ impl TestDatabase {
             Backend::Sqlite => panic!("SQLite has no server"),
             Backend::Postgres => {
                 let server = server_url("TEST_POSTGRES_URL");
-                check(self.backend, postgres::execute(&server, &self.name, sql));
+                check(
+                    self.backend,
+                    statement::on_postgres(&server, &self.name, sql),
+                );
             }
             Backend::Mysql => {
                 check(
                     self.backend,
-                    mysql::execute(&server_url("TEST_MYSQL_URL"), sql),
+                    statement::on_mysql(&server_url("TEST_MYSQL_URL"), sql),
                 );
             }
         }
@@ -147,11 +150,11 @@ impl Drop for TestDatabase {
             Backend::Sqlite => Ok(()),
             Backend::Postgres => {
                 let sql = format!("DROP DATABASE {name} WITH (FORCE)");
-                postgres::execute(&server_url("TEST_POSTGRES_URL"), "postgres", &sql)
+                statement::on_postgres(&server_url("TEST_POSTGRES_URL"), "postgres", &sql)
             }
             Backend::Mysql => {
                 let sql = format!("DROP DATABASE {name}");
-                mysql::execute(&server_url("TEST_MYSQL_URL"), &sql)
+                statement::on_mysql(&server_url("TEST_MYSQL_URL"), &sql)
             }
         };
     }

@@ -11,12 +11,11 @@ mod child;
 mod database;
 mod gates;
 mod issuer;
-mod mysql;
 mod ports;
-mod postgres;
 mod process;
 mod proxy;
 mod redis;
+mod statement;
 
 pub mod packages;
 pub mod servers;

@@ -16,9 +16,9 @@ use tempfile::TempDir;
 
 use crate::{
     child::{Child, command, spawn},
-    free_port, mysql,
+    free_port,
     packages::{self, Component, find, is_root},
-    postgres,
+    statement,
 };
 
 /// How long a server may take until it answers; a loaded machine is slow.
@@ -141,7 +141,7 @@ fn start_postgres(folder: &Path) -> Started {
     let child = start_logged(server, folder, "postgres")?;
     let url = format!("postgres://postgres@127.0.0.1:{port}");
     await_server(&child, folder, "postgres", || {
-        postgres::execute(&url, "postgres", "SELECT 1")
+        statement::on_postgres(&url, "postgres", "SELECT 1")
     })?;
     Ok((child, port))
 }
@@ -179,7 +179,7 @@ fn start_mariadb(folder: &Path) -> Started {
     let child = start_logged(server, folder, "mariadb")?;
     let url = format!("mysql://root@127.0.0.1:{port}");
     await_server(&child, folder, "mariadb", || {
-        mysql::execute(&url, "SELECT 1")
+        statement::on_mysql(&url, "SELECT 1")
     })?;
     Ok((child, port))
 }
