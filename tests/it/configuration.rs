@@ -2,20 +2,18 @@
 
 use std::path::Path;
 
-use end_to_end::{SERVICES, program_of, standalone};
-use testkit::{Process, new_key_ring};
+use end_to_end::{SERVICES, program_of, run_to_end, standalone};
+use testkit::new_key_ring;
 use ud_kernel::Service;
 
 /// What a program with this environment writes before it ends, and its exit code.
-async fn run(program: &Path, arguments: &[&str], env: &[(&str, &str)]) -> (Option<i32>, String) {
+fn run(program: &Path, arguments: &[&str], env: &[(&str, &str)]) -> (Option<i32>, String) {
     let folder = tempfile::tempdir().unwrap();
-    let process = Process::start(program, arguments, folder.path(), env.iter().copied());
-    let status = process.wait().await;
-    (status.code(), process.output())
+    run_to_end(program, arguments, folder.path(), env)
 }
 
-#[tokio::test]
-async fn every_problem_is_reported_at_once() {
+#[test]
+fn every_problem_is_reported_at_once() {
     for (service, name) in SERVICES {
         let prefix = service.config_prefix();
         let port = format!("{prefix}_HTTP_PORT");
@@ -31,7 +29,7 @@ async fn every_problem_is_reported_at_once() {
             ("AUTH_URL", "not an address"),
         ];
         for arguments in [["serve"].as_slice(), &[], &["check-config"], &["migrate"]] {
-            let (code, output) = run(&program_of(service), arguments, &env).await;
+            let (code, output) = run(&program_of(service), arguments, &env);
             assert_eq!(code, Some(78), "{name} {arguments:?}: {output}");
             for key in [
                 port.as_str(),
@@ -60,15 +58,15 @@ async fn every_problem_is_reported_at_once() {
         ("LOG_FORMAT", "xml"),
         ("AUTH_HTTTP_PORT", "1"),
     ];
-    let (code, output) = run(&standalone(), &[], &env).await;
+    let (code, output) = run(&standalone(), &[], &env);
     assert_eq!(code, Some(78), "{output}");
     for key in ["PORT", "HOST", "LOG_FORMAT", "AUTH_HTTTP_PORT"] {
         assert!(output.contains(key), "{key} is not in\n{output}");
     }
 }
 
-#[tokio::test]
-async fn production_refuses_what_is_missing_short_or_a_placeholder() {
+#[test]
+fn production_refuses_what_is_missing_short_or_a_placeholder() {
     let secrets = [
         (
             "KEY_ENCRYPTION_KEYS",
@@ -87,7 +85,7 @@ async fn production_refuses_what_is_missing_short_or_a_placeholder() {
         ("SESSION_URL", "http://session.example.com:8103"),
     ];
     env.extend(secrets);
-    let (code, output) = run(&program_of(Service::Auth), &["check-config"], &env).await;
+    let (code, output) = run(&program_of(Service::Auth), &["check-config"], &env);
     assert_eq!(code, Some(78), "{output}");
     let expected = [
         "KEY_ENCRYPTION_KEYS",
@@ -109,7 +107,7 @@ async fn production_refuses_what_is_missing_short_or_a_placeholder() {
     }
     // Without anything said, a single service is in production.
     for (service, name) in SERVICES {
-        let (code, output) = run(&program_of(service), &["check-config"], &[]).await;
+        let (code, output) = run(&program_of(service), &["check-config"], &[]);
         assert_eq!(code, Some(78), "{name}: {output}");
         assert!(output.contains("IDENTITY_PEERS_FILE"), "{name}: {output}");
     }
@@ -121,7 +119,7 @@ async fn production_refuses_what_is_missing_short_or_a_placeholder() {
         ("KEY_ENCRYPTION_KEYS", ring.as_str()),
         ("REFRESH_TOKEN_KEYS", other.as_str()),
     ];
-    let (code, output) = run(&program_of(Service::Auth), &["check-config"], &env).await;
+    let (code, output) = run(&program_of(Service::Auth), &["check-config"], &env);
     assert_eq!(code, Some(78));
     assert!(output.contains("BCRYPT_COST"), "{output}");
     assert!(
@@ -130,29 +128,29 @@ async fn production_refuses_what_is_missing_short_or_a_placeholder() {
     );
 }
 
-#[tokio::test]
-async fn the_subcommands_work() {
+#[test]
+fn the_subcommands_work() {
     for (service, name) in SERVICES {
         let env = [("APP_ENV", "development")];
-        let (code, output) = run(&program_of(service), &["openapi"], &env).await;
+        let (code, output) = run(&program_of(service), &["openapi"], &env);
         assert_eq!(code, Some(0), "{name}: {output}");
         let document: serde_json::Value = serde_json::from_str(&output).unwrap();
         assert!(
             document["openapi"].as_str().unwrap().starts_with("3."),
             "{name}"
         );
-        let (code, output) = run(&program_of(service), &["check-config"], &env).await;
+        let (code, output) = run(&program_of(service), &["check-config"], &env);
         assert_eq!(code, Some(0), "{name}: {output}");
         // Nobody answers there.
         let port = format!("{}_INTERNAL_HTTP_PORT", service.config_prefix());
         let env = [("APP_ENV", "development"), (port.as_str(), "1")];
-        let (code, _) = run(&program_of(service), &["healthcheck"], &env).await;
+        let (code, _) = run(&program_of(service), &["healthcheck"], &env);
         assert_ne!(code, Some(0), "{name}");
-        let (code, _) = run(&program_of(service), &["no-such-command"], &env).await;
+        let (code, _) = run(&program_of(service), &["no-such-command"], &env);
         assert_ne!(code, Some(0), "{name}");
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("key.json").display().to_string();
-        let (code, output) = run(&program_of(service), &["keygen", &path], &env).await;
+        let (code, output) = run(&program_of(service), &["keygen", &path], &env);
         assert_eq!(code, Some(0), "{name}: {output}");
         let public: serde_json::Value = serde_json::from_str(&output).unwrap();
         assert_eq!(public["keys"][0]["kid"], service.as_str());
@@ -164,7 +162,7 @@ async fn the_subcommands_work() {
             &std::fs::metadata(&path).unwrap().permissions(),
         );
         assert_eq!(mode & 0o777, 0o600, "{name}");
-        let (code, _) = run(&program_of(service), &["keygen", &path], &env).await;
+        let (code, _) = run(&program_of(service), &["keygen", &path], &env);
         assert_ne!(code, Some(0), "{name}: a key was overwritten");
     }
 }

@@ -167,8 +167,11 @@ async fn a_method_that_is_not_documented_is_405(
         let head = format!("{method} /api/v1/users/me HTTP/1.1");
         let answer = raw_request(port, &head, b"").await;
         assert!(matches!(answer.status, 400 | 405), "{answer:?}");
+        let head = answer.head.to_lowercase();
+        assert!(head.contains("application/problem+json"), "{answer:?}");
+        // RFC 9110 section 15.5.6.
         assert!(
-            answer.head.contains("application/problem+json"),
+            answer.status == 400 || head.contains("\r\nallow: "),
             "{answer:?}"
         );
     }
@@ -214,7 +217,8 @@ async fn every_good_answer_has_its_documented_status(
         .get("/.well-known/jwks.json")
         .await
         .must(200);
-    assert_eq!(keys.header("cache-control").as_deref(), Some("max-age=300"));
+    let cache = keys.header("cache-control").unwrap();
+    assert!(cache.contains("max-age=300"), "{cache}");
     let keys = keys.json();
     let keys = keys["keys"].as_array().unwrap();
     assert!(!keys.is_empty());

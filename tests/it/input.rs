@@ -188,7 +188,8 @@ async fn bad_bodies(#[values(Kind::Services, Kind::Standalone)] kind: Kind) {
             "{} {}",
         ] {
             let answer = case.call(client, admin).body(kind, text).await;
-            answer.must_be(Code::RequestMalformed);
+            // A member nobody knows may be noticed before the end of the text is.
+            assert!(matches!(answer.status, 400 | 422), "{text}: {answer:?}");
         }
         let deep = "[".repeat(20_000);
         for bytes in [

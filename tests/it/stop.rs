@@ -52,13 +52,13 @@ async fn a_request_in_flight_is_finished(#[values(Kind::Services, Kind::Standalo
 
 #[tokio::test]
 async fn a_registration_in_flight_is_finished() {
-    let options = Options::new(Kind::Services).hold_answers_of(Service::Auth);
+    let options = Options::new(Kind::Services).hold_before(Service::Auth);
     let platform = options.start().await;
     let hold = platform.links().held_callee.as_ref().unwrap();
     let person = Person::new();
     let client = platform.client.clone();
     let before = hold.count();
-    hold.hold();
+    hold.hold_answers();
     let body = person.registration();
     let in_flight = tokio::spawn(async move { client.post("/api/v1/users").json(&body).await });
     hold.held_after(before).await;

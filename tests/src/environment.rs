@@ -3,7 +3,7 @@
 use testkit::{Proxy, new_key_ring};
 use ud_kernel::Service;
 
-use crate::{AnswerHold, Options, Platform};
+use crate::{Hold, Options, Platform};
 
 /// So wide that no suite meets it.
 const NO_LIMIT: &str = "1000000/60";
@@ -118,7 +118,7 @@ fn told(options: &Options, service: Option<Service>) -> Pairs {
 
 fn peer_url(platform: &Platform, peer: Service, options: &Options) -> String {
     let url = platform.directory.of(peer).internal;
-    let held = platform.links().held_callee.as_ref().map(AnswerHold::port);
+    let held = platform.links().held_callee.as_ref().map(Hold::port);
     match held.filter(|_| options.held_callee == Some(peer)) {
         Some(port) => format!("http://127.0.0.1:{port}"),
         None => through(platform.links().peers.get(&peer), &url),

@@ -7,6 +7,8 @@ use std::{
 
 use testkit::{Process, packages};
 
+use crate::run_to_end;
+
 /// What takes the place of `limits.conf`.
 #[derive(Debug, Clone, Default)]
 pub enum Limits {
@@ -55,7 +57,7 @@ impl Gateway {
             }
         }
         fs::create_dir_all(folder.join("run")).expect("the folder can be written");
-        let process = nginx(folder, &[]);
+        let process = nginx(folder);
         Self {
             folder: folder.to_owned(),
             process,
@@ -75,26 +77,33 @@ impl Gateway {
     }
 
     /// Runs `nginx -t` on the same folder: whether it passed, and what it wrote.
-    pub async fn test_configuration(&self) -> (bool, String) {
-        let test = nginx(&self.folder, &["-t"]);
-        let status = test.wait().await;
-        (status.success(), test.output())
+    ///
+    /// # Panics
+    /// If it cannot be run.
+    #[must_use]
+    pub fn test_configuration(&self) -> (bool, String) {
+        let path = self.folder.display().to_string();
+        let arguments = ["-t", "-p", &path, "-c", "nginx.conf"];
+        let (code, output) = run_to_end(&program(), &arguments, &self.folder, &[]);
+        (code == Some(0), output)
     }
 }
 
-/// One process, not a master with workers: killing it leaves nothing behind.
-fn nginx(folder: &Path, more: &[&str]) -> Process {
-    let program = packages::find("nginx").unwrap_or_else(|| {
+fn program() -> PathBuf {
+    packages::find("nginx").unwrap_or_else(|| {
         panic!(
             "nginx is not installed; run\n\n    apt-get install -y --no-install-recommends nginx\n"
         )
-    });
+    })
+}
+
+/// One process, not a master with workers: killing it leaves nothing behind.
+fn nginx(folder: &Path) -> Process {
     let path = folder.display().to_string();
-    let mut arguments = vec!["-p", &path, "-c", "nginx.conf", "-g"];
-    arguments.push("daemon off; master_process off;");
-    arguments.extend_from_slice(more);
+    let one = "daemon off; master_process off;";
+    let arguments = ["-p", &path, "-c", "nginx.conf", "-g", one];
     let no_environment: [(&str, &str); 0] = [];
-    Process::start(&program, &arguments, folder, no_environment)
+    Process::start(&program(), &arguments, folder, no_environment)
 }
 
 fn zones(login: &str, registration: &str) -> String {

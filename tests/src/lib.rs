@@ -29,15 +29,15 @@ pub use binaries::{SERVICES, program_of, standalone};
 pub use client::{Call, Client};
 pub use directory::{Address, Directory};
 pub use gateway::{Gateway, Limits};
-pub use hold::AnswerHold;
+pub use hold::Hold;
 pub use identities::Identities;
 pub use options::Options;
 pub use person::{Login, Person, claims_of};
 pub use platform::{Links, OWN, Platform};
 pub use ports::Ports;
 pub use raw::{RawAnswer, raw_request};
-pub use running::Running;
-pub use wait::{eventually, unique};
+pub use running::{Running, run_to_end};
+pub use wait::{any_below, eventually, rounds, unique};
 pub use witness::Witness;
 
 /// In which form the platform runs.

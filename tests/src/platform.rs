@@ -13,8 +13,8 @@ use testkit::{Backend, Proxy, RedisServer, TestDatabase};
 use ud_kernel::{Code, Service};
 
 use crate::{
-    AnswerHold, Client, Directory, Gateway, Identities, Kind, Login, Options, Person, Ports,
-    Running, Witness, environment, eventually, program_of, standalone,
+    Client, Directory, Gateway, Hold, Identities, Kind, Login, Options, Person, Ports, Running,
+    Witness, environment, eventually, program_of, standalone,
 };
 
 /// How long a platform may take until its first administrator can log in; a loaded machine is slow.
@@ -66,10 +66,10 @@ pub struct Links {
     pub databases: BTreeMap<Service, Proxy>,
     /// Before Redis.
     pub redis: Option<Proxy>,
-    /// See [`Options::hold_answers_of`].
-    pub held_callee: Option<AnswerHold>,
+    /// See [`Options::hold_before`].
+    pub held_callee: Option<Hold>,
     /// See [`Options::hold_public`].
-    pub held_public: Option<AnswerHold>,
+    pub held_public: Option<Hold>,
 }
 
 impl Platform {
@@ -160,7 +160,7 @@ impl Platform {
         }
         let upstreams = Service::ALL.map(|service| {
             let direct = self.directory.public_port(service);
-            let held = self.links.held_public.as_ref().map(AnswerHold::port);
+            let held = self.links.held_public.as_ref().map(Hold::port);
             let is_held = options.held_public == Some(service);
             (service.as_str(), held.filter(|_| is_held).unwrap_or(direct))
         });
@@ -191,9 +191,9 @@ impl Platform {
                 .as_ref()
                 .map(|redis| Proxy::to_port(redis.port()));
         }
-        let internal = |service| AnswerHold::to_port(self.directory.internal_port(service));
+        let internal = |service| Hold::to_port(self.directory.internal_port(service));
         self.links.held_callee = options.held_callee.map(internal);
-        let public = |service| AnswerHold::to_port(self.directory.public_port(service));
+        let public = |service| Hold::to_port(self.directory.public_port(service));
         self.links.held_public = options.held_public.map(public);
     }
 
@@ -314,6 +314,14 @@ impl Platform {
         self.redis.as_ref()
     }
 
+    /// Redis, to be killed and started again.
+    ///
+    /// # Panics
+    /// On standalone, which has none.
+    pub fn redis_mut(&mut self) -> &mut RedisServer {
+        self.redis.as_mut().expect("standalone has no Redis")
+    }
+
     /// Folder of its files; standalone's `DATA_DIR` is `data` in it.
     #[must_use]
     pub fn folder(&self) -> &std::path::Path {
@@ -329,6 +337,28 @@ impl Platform {
             logs.push_str(&gateway.access_log());
         }
         logs
+    }
+
+    /// What the services wrote since this was asked last.
+    pub fn fresh_logs(&mut self) -> String {
+        self.processes
+            .values_mut()
+            .map(Running::fresh_log)
+            .collect()
+    }
+
+    /// Stops everything in order: the gateway first, then the services, which finish what they do.
+    pub async fn shut_down(&self) {
+        if let Some(gateway) = &self.gateway {
+            gateway.process().terminate();
+            let _ = gateway.process().wait().await;
+        }
+        for process in self.processes.values() {
+            process.process().terminate();
+        }
+        for process in self.processes.values() {
+            let _ = process.process().wait().await;
+        }
     }
 
     /// Panics if a log holds a password, a token, an address, a name or a phone number (SECURITY rule 34).

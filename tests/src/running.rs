@@ -2,10 +2,35 @@
 
 use std::{
     path::{Path, PathBuf},
-    process::ExitStatus,
+    process::{Command, ExitStatus, Stdio},
 };
 
 use testkit::Process;
+
+/// Runs `program` in `folder` with this environment alone: its exit code, and all it wrote.
+///
+/// # Panics
+/// If it cannot be run.
+#[must_use]
+pub fn run_to_end(
+    program: &Path,
+    arguments: &[&str],
+    folder: &Path,
+    environment: &[(&str, &str)],
+) -> (Option<i32>, String) {
+    let mut command = Command::new(program);
+    command
+        .args(arguments)
+        .current_dir(folder)
+        .stdin(Stdio::null());
+    command.env_clear().envs(environment.iter().copied());
+    let output = command.output().expect("the program can be run");
+    let text = [output.stdout, output.stderr].concat();
+    (
+        output.status.code(),
+        String::from_utf8_lossy(&text).into_owned(),
+    )
+}
 
 /// A process, and how to start it again.
 #[derive(Debug)]
@@ -16,6 +41,7 @@ pub struct Running {
     ready: String,
     process: Process,
     earlier: String,
+    shown: usize,
 }
 
 impl Running {
@@ -35,6 +61,7 @@ impl Running {
             ready,
             process,
             earlier: String::new(),
+            shown: 0,
         }
     }
 
@@ -78,6 +105,14 @@ impl Running {
         self.earlier = self.log();
         let environment = self.environment.iter().cloned();
         self.process = Process::start(&self.program, &[], &self.folder, environment);
+    }
+
+    /// What it wrote since this was asked last.
+    pub fn fresh_log(&mut self) -> String {
+        let log = self.log();
+        let fresh = log.get(self.shown..).unwrap_or_default().to_owned();
+        self.shown = log.len();
+        fresh
     }
 
     /// All it wrote, in all its lives.

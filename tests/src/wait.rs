@@ -32,3 +32,17 @@ where
 pub fn unique() -> String {
     format!("{:016x}", RandomState::new().hash_one(0))
 }
+
+/// How often something is repeated: `short` in `make test`, `long` in `make test-long`, which sets `TEST_LONG`.
+#[must_use]
+pub fn rounds(short: usize, long: usize) -> usize {
+    #[expect(clippy::disallowed_methods, reason = "tells tests how often to repeat")]
+    let is_long = std::env::var_os("TEST_LONG").is_some_and(|value| !value.is_empty());
+    if is_long { long } else { short }
+}
+
+/// A number below `end` that nobody can foretell.
+#[must_use]
+pub fn any_below(end: u64) -> u64 {
+    RandomState::new().hash_one(0) % end.max(1)
+}

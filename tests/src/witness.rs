@@ -17,7 +17,8 @@ impl Witness {
     /// # Panics
     /// Never.
     pub fn saw(&self, what: &'static str, secret: &str) {
-        if secret.len() >= 8 {
+        // Standalone's own name for its administrator is nobody's.
+        if secret.len() >= 8 && secret != "admin@localhost" {
             let mut seen = self.0.lock().expect("no panic under this lock");
             seen.insert(secret.to_owned(), what);
         }

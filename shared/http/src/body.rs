@@ -136,7 +136,7 @@ pub(crate) fn read<T: DeserializeOwned + Validate>(bytes: &[u8]) -> Result<T, Pr
     }
     let mut json = serde_json::Deserializer::from_slice(bytes);
     let value: T =
-        serde_path_to_error::deserialize(&mut json).map_err(|e| shape_problem::<T>(&e))?;
+        serde_path_to_error::deserialize(&mut json).map_err(|e| shape_problem::<T>(&e, bytes))?;
     json.end()
         .map_err(|_| Problem::new(Code::RequestMalformed).detail("text after the JSON value"))?;
     let mut errors = FieldErrors::default();
@@ -145,9 +145,14 @@ pub(crate) fn read<T: DeserializeOwned + Validate>(bytes: &[u8]) -> Result<T, Pr
     Ok(value)
 }
 
-fn shape_problem<T: Validate>(error: &serde_path_to_error::Error<serde_json::Error>) -> Problem {
+fn shape_problem<T: Validate>(
+    error: &serde_path_to_error::Error<serde_json::Error>,
+    bytes: &[u8],
+) -> Problem {
     let inner = error.inner();
-    if !inner.is_data() {
+    // A number where the name of an enum's variant belongs is a syntax error to serde_json: only reading the
+    // whole tells whether it is JSON.
+    if !inner.is_data() && serde_json::from_slice::<serde::de::IgnoredAny>(bytes).is_err() {
         return not_json(inner);
     }
     let path = pointer(error.path());
@@ -245,6 +250,15 @@ mod tests {
         #[serde(default)]
         #[expect(dead_code, reason = "read only")]
         list: Vec<Inner>,
+        #[serde(default)]
+        #[expect(dead_code, reason = "read only")]
+        kind: Option<Kind>,
+    }
+
+    #[derive(Debug, Deserialize)]
+    #[serde(rename_all = "snake_case")]
+    enum Kind {
+        One,
     }
 
     impl Validate for Body {
@@ -289,6 +303,14 @@ mod tests {
         assert_eq!(
             fails(r#"{"name":"a","list":[{"n":1},{"n":300}]}"#),
             (invalid, one("/list/1/n", "field.invalid"))
+        );
+        assert_eq!(
+            fails(r#"{"name":"a","kind":17}"#),
+            (invalid, one("/kind", "field.invalid"))
+        );
+        assert_eq!(
+            fails(r#"{"name":"a","kind":"two"}"#),
+            (invalid, one("/kind", "field.invalid"))
         );
         assert_eq!(fails("[]"), (invalid, one("", "field.invalid")));
         assert_eq!(fails(r#"["a"]"#), (invalid, one("", "field.invalid")));

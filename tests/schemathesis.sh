@@ -1,0 +1,57 @@
+#!/usr/bin/env bash
+# Runs Schemathesis against the five OpenAPI documents of a running platform, anonymously and as an administrator.
+#
+#   cargo run -p end-to-end --bin platform -- -- tests/schemathesis.sh
+#
+# Takes GATEWAY_URL, ADMIN_EMAIL and ADMIN_PASSWORD, and MAX_EXAMPLES (default 15) for each operation. The exit code is
+# not zero if anything was found.
+set -euo pipefail
+cd "$(dirname "$0")"
+: "${GATEWAY_URL:?is set by the program named above}" "${ADMIN_EMAIL:?}" "${ADMIN_PASSWORD:?}"
+
+if ! command -v schemathesis >/dev/null; then
+    echo "schemathesis is not installed; run: pip install 'schemathesis>=4'" >&2
+    exit 69
+fi
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+# Schemathesis leaves its caches where it runs.
+cp schemathesis_hooks.py "$work/"
+
+checks=not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance
+checks+=,unsupported_method,ignored_auth
+options=(
+    --url "$GATEWAY_URL" --checks "$checks" --max-examples "${MAX_EXAMPLES:-15}"
+    --generation-deterministic --continue-on-failure --no-shrink
+    --no-color --warnings off --workers 1 --request-timeout 20 --suppress-health-check all
+)
+# An administrator does not end their own session or change their own password.
+careful=(
+    --exclude-path /api/v1/auth/logout --exclude-path /api/v1/auth/password/change
+    --exclude-operation-id close_session --exclude-operation-id close_sessions
+)
+
+run() { # document, anonymous or administrator
+    local document=$1 who=$2 own=("${options[@]}")
+    if [ "$who" = administrator ]; then
+        own+=("${careful[@]}")
+    fi
+    (
+        cd "$work"
+        export PYTHONPATH="$work" SCHEMATHESIS_HOOKS=schemathesis_hooks UD_WHO=$who
+        schemathesis run "$GATEWAY_URL/api/v1/$document/openapi.json" "${own[@]}"
+    )
+}
+
+failed=()
+for document in auth roles sessions audits users; do
+    for who in anonymous administrator; do
+        echo "== $document, $who"
+        run "$document" "$who" || failed+=("$document ($who)")
+    done
+done
+if [ "${#failed[@]}" -gt 0 ]; then
+    printf 'schemathesis found something: %s\n' "${failed[@]}" >&2
+    exit 1
+fi
