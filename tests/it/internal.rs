@@ -15,7 +15,7 @@ struct Route {
     callers: &'static [Service],
 }
 
-/// DESIGN section 7: internal routes.
+/// docs/ARCHITECTURE.md: internal routes.
 fn routes() -> Vec<Route> {
     use Service::{Audit, Auth, Profile, Role, Session};
     let all: &[Service] = &Service::ALL;

@@ -1,4 +1,4 @@
-//! No event is lost and none counts twice, whoever is down or killed (DESIGN section 8).
+//! No event is lost and none counts twice, whoever is down or killed (docs/EVENTS.md).
 
 use std::{collections::BTreeMap, time::Duration};
 

@@ -1,4 +1,4 @@
-//! Logins and refreshes that race with what ends sessions leave no living session behind (DESIGN, Epoch).
+//! Logins and refreshes that race with what ends sessions leave no living session behind (docs/ARCHITECTURE.md, epoch).
 
 use std::time::Instant;
 

@@ -6,7 +6,7 @@ use reqwest::header::HeaderMap;
 use serde_json::Value;
 use ud_kernel::Code;
 
-/// An answer that was read whole. Making one checks what the contract says of all answers (DESIGN 5,
+/// An answer that was read whole. Making one checks what the contract says of all answers (docs/API.md,
 /// SECURITY 27): security headers, and of errors the problem document.
 #[derive(Clone)]
 pub struct Answer {

@@ -11,18 +11,18 @@ use std::{
     time::Duration,
 };
 
-use actix_cors::Cors;
-use actix_web::{App, HttpServer, guard, http::header, middleware, web};
+use actix_web::{App, HttpServer, middleware, web};
 use tokio::sync::watch;
 use ud_config::HttpConfig;
-use ud_kernel::{Clock, Code, FieldError, Service};
+use ud_kernel::{Clock, Service};
 use ud_telemetry::Metrics;
 use utoipa::openapi::OpenApi;
 
 use crate::{
-    Base, InternalGate, Problem, Readiness, StartError, TokenGuard, TrustedProxies, docs,
+    Base, InternalGate, Readiness, StartError, TokenGuard, TrustedProxies,
+    app::{PublicApp, configure_internal, not_found},
     edge::{self, Edge, ServiceMetrics},
-    health::{self, Health},
+    health::Health,
     tls,
 };
 
@@ -74,15 +74,15 @@ pub struct Mounted {
 }
 
 /// A service without its background work: what each worker thread builds its application from.
-struct Routed {
-    service: Service,
-    prefixes: &'static [&'static str],
-    openapi: (&'static str, OpenApi),
-    public: Routes,
-    internal: Routes,
-    guard: TokenGuard,
-    gate: InternalGate,
-    readiness: Readiness,
+pub(crate) struct Routed {
+    pub(crate) service: Service,
+    pub(crate) prefixes: &'static [&'static str],
+    pub(crate) openapi: (&'static str, OpenApi),
+    pub(crate) public: Routes,
+    pub(crate) internal: Routes,
+    pub(crate) guard: TokenGuard,
+    pub(crate) gate: InternalGate,
+    pub(crate) readiness: Readiness,
 }
 
 impl Mounted {
@@ -307,134 +307,6 @@ impl Server {
         log::info!("stopped");
         Ok(())
     }
-}
-
-#[derive(Clone)]
-struct PublicApp {
-    mounted: Arc<Vec<Routed>>,
-    cors: Vec<String>,
-    docs: bool,
-    standalone: bool,
-    health: web::Data<Health>,
-}
-
-impl PublicApp {
-    fn configure(&self, cfg: &mut web::ServiceConfig) {
-        cfg.app_data(self.health.clone());
-        cfg.configure(parameter_errors);
-        cfg.service(web::resource("/healthz").route(web::get().to(health::healthz)));
-        if self.standalone {
-            cfg.service(web::resource("/readyz").route(web::get().to(health::readyz_brief)));
-        }
-        if self.docs {
-            docs::page(cfg);
-            for service in self.mounted.iter() {
-                let (path, document) = &service.openapi;
-                docs::document(cfg, path, document);
-            }
-        }
-        for service in self.mounted.iter() {
-            let prefixes = service.prefixes;
-            let routes = Arc::clone(&service.public);
-            cfg.service(
-                web::scope("")
-                    .guard(guard::fn_guard(move |ctx| {
-                        is_below(ctx.head().uri.path(), prefixes)
-                    }))
-                    .app_data(web::Data::new(service.guard.clone()))
-                    .configure(move |cfg| routes(cfg)),
-            );
-        }
-    }
-
-    /// Off unless origins are listed; then exactly those, without credentials.
-    fn cors_middleware(&self) -> middleware::Condition<Cors> {
-        let mut cors = Cors::default()
-            .allowed_methods(["GET", "POST", "PUT", "PATCH", "DELETE"])
-            .allowed_headers([
-                header::AUTHORIZATION,
-                header::CONTENT_TYPE,
-                header::IF_MATCH,
-                header::HeaderName::from_static("idempotency-key"),
-            ])
-            .expose_headers([
-                "etag",
-                "location",
-                "retry-after",
-                "revocation",
-                "x-request-id",
-            ])
-            .max_age(600);
-        for origin in &self.cors {
-            cors = cors.allowed_origin(origin);
-        }
-        middleware::Condition::new(!self.cors.is_empty(), cors)
-    }
-}
-
-fn configure_internal(
-    cfg: &mut web::ServiceConfig,
-    mounted: &[Routed],
-    health: web::Data<Health>,
-    standalone: bool,
-) {
-    cfg.app_data(health);
-    cfg.configure(parameter_errors);
-    cfg.service(web::resource("/healthz").route(web::get().to(health::healthz)));
-    cfg.service(web::resource("/readyz").route(web::get().to(health::readyz)));
-    cfg.service(web::resource("/metrics").route(web::get().to(health::metrics)));
-    for service in mounted {
-        let routes = Arc::clone(&service.internal);
-        let prefix = if standalone {
-            format!("/{}", service.service)
-        } else {
-            String::new()
-        };
-        cfg.service(
-            web::scope(&prefix)
-                .app_data(web::Data::new(service.gate.clone()))
-                .service(web::resource("/healthz").route(web::get().to(health::healthz)))
-                .configure(move |cfg| routes(cfg)),
-        );
-    }
-}
-
-/// Bad path segments and query parameters become problems too.
-fn parameter_errors(cfg: &mut web::ServiceConfig) {
-    cfg.app_data(web::PathConfig::default().error_handler(|e, _| {
-        let error = FieldError::new(
-            "path",
-            "parameter.invalid",
-            "a path segment has the wrong form",
-        );
-        Problem::new(Code::RequestInvalidParameter)
-            .field(error)
-            .cause(e)
-            .into()
-    }));
-    cfg.app_data(web::QueryConfig::default().error_handler(|e, _| {
-        let error = FieldError::new(
-            "query",
-            "parameter.invalid",
-            "a query parameter is unknown or has the wrong form",
-        );
-        Problem::new(Code::RequestInvalidParameter)
-            .field(error)
-            .cause(e)
-            .into()
-    }));
-}
-
-/// Whether `path` is one of `prefixes` or below it.
-fn is_below(path: &str, prefixes: &[&str]) -> bool {
-    prefixes.iter().any(|prefix| {
-        path.strip_prefix(prefix)
-            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-    })
-}
-
-async fn not_found() -> Result<actix_web::HttpResponse, Problem> {
-    Err(Problem::new(Code::RequestNotFound))
 }
 
 /// A request's head has this long to arrive.
