@@ -124,7 +124,7 @@ pub(crate) fn read<T: DeserializeOwned + Validate>(bytes: &[u8]) -> Result<T, Pr
     // serde reads a struct from an array too, member by member: that is nobody's contract.
     if bytes.trim_ascii_start().first() != Some(&b'{') {
         return Err(
-            match serde_json::from_slice::<serde::de::IgnoredAny>(bytes) {
+            match serde_json::from_slice::<serde_json::Value>(bytes) {
                 Ok(_) => Problem::validation(vec![FieldError::new(
                     "",
                     "field.invalid",
@@ -152,7 +152,7 @@ fn shape_problem<T: Validate>(
     let inner = error.inner();
     // A number where the name of an enum's variant belongs is a syntax error to serde_json: only reading the
     // whole tells whether it is JSON.
-    if !inner.is_data() && serde_json::from_slice::<serde::de::IgnoredAny>(bytes).is_err() {
+    if !inner.is_data() && serde_json::from_slice::<serde_json::Value>(bytes).is_err() {
         return not_json(inner);
     }
     let path = pointer(error.path());
