@@ -9,7 +9,7 @@ use ud_kernel::Code;
 
 use crate::openapi::{Operation, fill, methods, operations};
 
-/// The operations that need no token, and no others do not (issue: Operations).
+/// The operations that need no token, and no others do not.
 const PUBLIC: [(&str, &str); 4] = [
     ("GET", "/.well-known/jwks.json"),
     ("POST", "/api/v1/auth/login"),
@@ -17,7 +17,7 @@ const PUBLIC: [(&str, &str); 4] = [
     ("POST", "/api/v1/users"),
 ];
 
-/// The issue's list: every one must be documented.
+/// What the platform promises: every one must be documented.
 const WANTED: [(&str, &str); 31] = [
     ("POST", "/api/v1/auth/login"),
     ("POST", "/api/v1/auth/refresh"),

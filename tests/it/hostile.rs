@@ -1,6 +1,9 @@
 //! Headers and paths that somebody means ill by, as they arrive behind the gateway.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{
+    Arc, Mutex,
+    atomic::{AtomicUsize, Ordering},
+};
 
 use end_to_end::{Gateway, Kind, Limits, Platform, Ports, raw_request};
 use rstest::rstest;
@@ -108,14 +111,16 @@ async fn internal_paths_are_on_no_public_listener(
     }
 }
 
-/// A server that notes the requests it gets.
-async fn echo() -> (u16, Arc<Mutex<Vec<String>>>) {
+/// A server that notes the requests it gets; its port, the requests, and the number of connections.
+async fn echo() -> (u16, Arc<Mutex<Vec<String>>>, Arc<AtomicUsize>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     let seen = Arc::new(Mutex::new(Vec::new()));
-    let noted = Arc::clone(&seen);
+    let connections = Arc::new(AtomicUsize::new(0));
+    let (noted, counted) = (Arc::clone(&seen), Arc::clone(&connections));
     tokio::spawn(async move {
         while let Ok((mut stream, _)) = listener.accept().await {
+            counted.fetch_add(1, Ordering::SeqCst);
             let noted = Arc::clone(&noted);
             tokio::spawn(async move {
                 let mut text = String::new();
@@ -131,12 +136,12 @@ async fn echo() -> (u16, Arc<Mutex<Vec<String>>>) {
             });
         }
     });
-    (port, seen)
+    (port, seen, connections)
 }
 
 #[tokio::test]
 async fn forged_headers_do_not_arrive() {
-    let (upstream, seen) = echo().await;
+    let (upstream, seen, connections) = echo().await;
     let folder = tempfile::tempdir().unwrap();
     let ports = Ports::reserve();
     let upstreams = Service::ALL.map(|service| (service.as_str(), upstream));
@@ -146,10 +151,7 @@ async fn forged_headers_do_not_arrive() {
         &upstreams,
         &Limits::Roomy,
     );
-    gateway
-        .process()
-        .wait_until_ready(&format!("http://127.0.0.1:{}/healthz", ports.get(0)))
-        .await;
+    gateway.until_ready().await;
     let forged = [
         "X-Forwarded-For: 203.0.113.9",
         "X-Forwarded-Proto: https",
@@ -227,6 +229,13 @@ async fn forged_headers_do_not_arrive() {
             "{path}: {request}"
         );
     }
+    // Connections to the services are kept: at most one for each of the five here.
+    let connections = connections.load(Ordering::SeqCst);
+    assert!(
+        connections <= 5,
+        "{connections} connections for {} requests",
+        paths.len()
+    );
 }
 
 #[rstest]

@@ -112,11 +112,10 @@ async fn a_database_that_does_not_answer() {
         proxy.hang();
         let asked = Instant::now();
         let answer = read(&platform, service).await;
-        eprintln!("MEASURE {service} {:?} {answer:?}", asked.elapsed());
-        assert_eq!(answer.status, 503, "{answer:?}");
-        // The gateway's own deadline: whoever is behind it has given up by then.
+        // The service's own answer, before the gateway's deadline.
+        answer.must_be(Code::ServerStoreUnavailable);
         assert!(
-            asked.elapsed() < Duration::from_secs(20),
+            asked.elapsed() < Duration::from_secs(15),
             "{:?}",
             asked.elapsed()
         );

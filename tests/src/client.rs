@@ -7,11 +7,16 @@ use reqwest::{
     header::{AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue},
 };
 use serde_json::Value;
+use ud_kernel::Code;
 
 use crate::{Answer, Witness};
 
 /// Longer than the gateway's own deadline.
 const DEADLINE: Duration = Duration::from_secs(30);
+
+/// How often a call is made again that could not be decided, and after which pause: `Retry-After` is a second.
+const RETRIES: usize = 5;
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// Sends requests to one base address, from one address of its own.
 #[derive(Debug, Clone)]
@@ -19,6 +24,7 @@ pub struct Client {
     http: reqwest::Client,
     base: String,
     witness: Witness,
+    is_patient: bool,
 }
 
 /// A request to be sent: `client.get("/x").bearer(&token).await`.
@@ -28,6 +34,7 @@ pub struct Call {
     line: String,
     witness: Witness,
     is_checked: bool,
+    is_patient: bool,
 }
 
 impl Client {
@@ -51,6 +58,18 @@ impl Client {
             http: http.expect("a client"),
             base: base.into(),
             witness,
+            is_patient: true,
+        }
+    }
+
+    /// The same client, taking the first answer to a call, whatever it is. Otherwise a call that was refused
+    /// because nobody could tell in time whether the session lives is made again, as `Retry-After` asks: on a
+    /// machine where everything runs at once that happens now and then.
+    #[must_use]
+    pub fn impatient(self) -> Self {
+        Self {
+            is_patient: false,
+            ..self
         }
     }
 
@@ -72,6 +91,7 @@ impl Client {
             line: format!("{method} {path}"),
             witness: self.witness.clone(),
             is_checked: true,
+            is_patient: self.is_patient,
         }
     }
 
@@ -182,6 +202,22 @@ impl Call {
         Ok(answer)
     }
 
+    /// The same call, if its body can be sent twice.
+    fn again(&self) -> Option<Self> {
+        Some(Self {
+            request: self.request.try_clone()?,
+            line: self.line.clone(),
+            witness: self.witness.clone(),
+            ..*self
+        })
+    }
+
+    async fn answer(self) -> Answer {
+        let line = self.line.clone();
+        let sent = self.try_send().await;
+        sent.unwrap_or_else(|error| panic!("{line}: {error:?}"))
+    }
+
     fn with(mut self, name: HeaderName, value: HeaderValue) -> Self {
         self.request = self.request.header(name, value);
         self
@@ -194,10 +230,20 @@ impl IntoFuture for Call {
 
     /// The answer; panics if there is none.
     fn into_future(self) -> Self::IntoFuture {
-        let line = self.line.clone();
         Box::pin(async move {
-            let sent = self.try_send().await;
-            sent.unwrap_or_else(|error| panic!("{line}: {error:?}"))
+            let mut call = self;
+            for _ in 0..RETRIES {
+                let Some(again) = call.again().filter(|_| call.is_patient) else {
+                    break;
+                };
+                let answer = call.answer().await;
+                if answer.code() != Some(Code::AuthRevocationUnavailable.as_str()) {
+                    return answer;
+                }
+                tokio::time::sleep(PAUSE).await;
+                call = again;
+            }
+            call.answer().await
         })
     }
 }

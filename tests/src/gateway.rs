@@ -25,6 +25,7 @@ pub enum Limits {
 #[derive(Debug)]
 pub struct Gateway {
     folder: PathBuf,
+    port: u16,
     process: Process,
 }
 
@@ -60,6 +61,7 @@ impl Gateway {
         let process = nginx(folder);
         Self {
             folder: folder.to_owned(),
+            port,
             process,
         }
     }
@@ -68,6 +70,17 @@ impl Gateway {
     #[must_use]
     pub const fn process(&self) -> &Process {
         &self.process
+    }
+
+    /// Waits until it answers.
+    ///
+    /// # Panics
+    /// If it ends instead: another program has its port, for instance.
+    pub async fn until_ready(&self) {
+        let url = format!("http://127.0.0.1:{}/healthz", self.port);
+        self.process.wait_until_ready(&url).await;
+        let output = self.process.output();
+        assert!(self.process.is_running(), "NGINX has ended:\n{output}");
     }
 
     /// Lines of the access log so far.

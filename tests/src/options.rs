@@ -49,7 +49,8 @@ impl Options {
         self
     }
 
-    /// Puts a [`testkit::Proxy`] before every internal listener, every database and Redis.
+    /// Puts a [`testkit::Proxy`] before every internal listener, every database and Redis. The platform's client
+    /// is [`crate::Client::impatient`]: what a cut does is to be seen.
     #[must_use]
     pub const fn proxied(mut self) -> Self {
         self.is_proxied = true;

@@ -123,16 +123,14 @@ async fn collect(
 pub(crate) fn read<T: DeserializeOwned + Validate>(bytes: &[u8]) -> Result<T, Problem> {
     // serde reads a struct from an array too, member by member: that is nobody's contract.
     if bytes.trim_ascii_start().first() != Some(&b'{') {
-        return Err(
-            match serde_json::from_slice::<serde_json::Value>(bytes) {
-                Ok(_) => Problem::validation(vec![FieldError::new(
-                    "",
-                    "field.invalid",
-                    "must be an object",
-                )]),
-                Err(e) => not_json(&e),
-            },
-        );
+        return Err(match serde_json::from_slice::<serde_json::Value>(bytes) {
+            Ok(_) => Problem::validation(vec![FieldError::new(
+                "",
+                "field.invalid",
+                "must be an object",
+            )]),
+            Err(e) => not_json(&e),
+        });
     }
     let mut json = serde_json::Deserializer::from_slice(bytes);
     let value: T =

@@ -1,8 +1,8 @@
 //! Starts a platform to work with, or around a command:
 //!
 //! ```sh
-//! cargo run -p end-to-end --bin platform                        # until Ctrl-C; `make dev`
-//! cargo run -p end-to-end --bin platform -- -- ./schemathesis.sh
+//! cargo run -p testkit -- with -- cargo run -p end-to-end --bin platform      # until Ctrl-C; `make dev`
+//! cargo run -p end-to-end --bin platform -- --standalone -- tests/schemathesis.sh
 //! ```
 
 use std::{

@@ -1,0 +1,81 @@
+//! What can be seen of a platform from outside.
+
+use std::time::{Duration, Instant};
+
+use ud_kernel::{Code, Service};
+
+use crate::{Platform, Running};
+
+/// How long an access token may still be good after its session was closed or its rights were taken
+/// (SECURITY rule 18).
+const BOUND: Duration = Duration::from_millis(1500);
+
+/// A path at each service that everybody may read for themselves.
+pub const OWN: [(Service, &str); 5] = [
+    (Service::Auth, "/api/v1/auth/validate"),
+    (Service::Role, "/api/v1/role-assignments"),
+    (Service::Session, "/api/v1/sessions"),
+    (Service::Audit, "/api/v1/audits"),
+    (Service::Profile, "/api/v1/users/me"),
+];
+
+impl Platform {
+    /// Everything every process wrote, and the gateway's access log.
+    #[must_use]
+    pub fn logs(&self) -> String {
+        let mut logs: String = self.processes.values().map(Running::log).collect();
+        if let Some(gateway) = &self.gateway {
+            logs.push_str(&gateway.process().output());
+            logs.push_str(&gateway.access_log());
+        }
+        logs
+    }
+
+    /// Panics if a log holds a password, a token, an address, a name or a phone number (SECURITY rule 34).
+    ///
+    /// # Panics
+    /// If one does.
+    #[track_caller]
+    pub fn assert_logs_are_clean(&self) {
+        let found = self.witness.found_in(&self.logs());
+        assert!(found.is_empty(), "in the logs:\n{}", found.join("\n"));
+    }
+
+    /// Every service takes `token`, and now remembers that it does.
+    ///
+    /// # Panics
+    /// If one refuses.
+    pub async fn accepted_everywhere(&self, token: &str) {
+        for (_, path) in OWN {
+            let _ = self.client.get(path).bearer(token).await.must(200);
+        }
+    }
+
+    /// Every service refuses `token` with one of `codes`, 1.5 s after `since` at the latest.
+    ///
+    /// # Panics
+    /// If one still takes it, or refuses otherwise.
+    pub async fn refused_everywhere(&self, token: &str, since: Instant, codes: &[Code]) {
+        for (service, path) in OWN {
+            loop {
+                let asked = Instant::now();
+                let answer = self.client.get(path).bearer(token).await;
+                if answer.status == 401 {
+                    let is_right = codes
+                        .iter()
+                        .any(|code| answer.code() == Some(code.as_str()));
+                    assert!(is_right, "{codes:?} was expected: {answer:?}");
+                    break;
+                }
+                let _ = answer.must(200);
+                let age = asked.duration_since(since);
+                assert!(age < BOUND, "{service} takes the token {age:?} after");
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        }
+        // And it stays so.
+        for (_, path) in OWN {
+            let _ = self.client.get(path).bearer(token).await.must(401);
+        }
+    }
+}
