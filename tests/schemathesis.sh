@@ -9,8 +9,10 @@ set -euo pipefail
 cd "$(dirname "$0")"
 : "${GATEWAY_URL:?is set by the program named above}" "${ADMIN_EMAIL:?}" "${ADMIN_PASSWORD:?}"
 
+# Where scripts/install-test-tools puts it.
+PATH="$PWD/../.venv/bin:$PATH"
 if ! command -v schemathesis >/dev/null; then
-    echo "schemathesis is not installed; run: pip install 'schemathesis>=4'" >&2
+    echo "schemathesis is not installed; run: scripts/install-test-tools" >&2
     exit 69
 fi
 

@@ -167,7 +167,6 @@ async fn every_change_is_recorded(#[values(Kind::Services, Kind::Standalone)] ki
     for secret in [&person.email, &person.username, &person.password, "Zumthor"] {
         assert!(!text.contains(secret), "{secret} in {text}");
     }
-    platform.assert_logs_are_clean();
 }
 
 #[rstest]

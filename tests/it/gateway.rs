@@ -210,5 +210,4 @@ async fn the_access_log_is_json_and_keeps_secrets_to_itself() {
             assert!(line[member].is_string(), "{member} of {line}");
         }
     }
-    platform.assert_logs_are_clean();
 }

@@ -5,7 +5,7 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering},
 };
 
-use end_to_end::{Gateway, Kind, Limits, Platform, Ports, raw_request};
+use end_to_end::{Gateway, Kind, Limits, Options, Platform, Ports, raw_request};
 use rstest::rstest;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -294,4 +294,21 @@ async fn nobody_chooses_their_address_identity_or_request_id(
     let _ = forge(client.get("/api/v1/roles").bearer(&login.access))
         .await
         .must(403);
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_proxy_in_the_environment_is_ignored(
+    #[values(Kind::Services, Kind::Standalone)] kind: Kind,
+) {
+    // Nobody listens there: a call that went through it would fail.
+    let mut options = Options::new(kind);
+    for name in ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"] {
+        for name in [name.to_owned(), name.to_ascii_lowercase()] {
+            options = options.set(&name, "http://127.0.0.1:9");
+        }
+    }
+    let platform = options.start().await;
+    let (_, login) = platform.client.newcomer_in().await;
+    platform.accepted_everywhere(&login.access).await;
 }

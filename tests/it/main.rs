@@ -36,3 +36,4 @@ mod schemathesis;
 mod sessions;
 mod stop;
 mod target;
+mod tls;

@@ -100,7 +100,6 @@ async fn a_database_goes_away_and_returns() {
         works_again(&platform, *service).await;
         ready_again(&platform, *service).await;
     }
-    platform.assert_logs_are_clean();
 }
 
 #[tokio::test]
@@ -193,7 +192,6 @@ async fn redis_goes_away_and_returns() {
         .await;
     }
     let _ = platform.client.refresh(&login).await;
-    platform.assert_logs_are_clean();
 }
 
 #[tokio::test]
@@ -281,7 +279,6 @@ async fn another_service_goes_away_and_returns() {
     let _ = client.newcomer_in().await;
     platform.accepted_everywhere(&login.access).await;
     peers[&Service::Audit].resume();
-    platform.assert_logs_are_clean();
 }
 
 #[tokio::test]
@@ -381,5 +378,4 @@ async fn a_killed_service_is_a_503_at_the_gateway_and_back_at_once() {
         })
         .await;
     }
-    platform.assert_logs_are_clean();
 }

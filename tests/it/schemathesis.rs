@@ -24,6 +24,5 @@ async fn schemathesis_finds_nothing() {
         let output = output.unwrap().unwrap();
         let text = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
         assert!(output.status.success(), "{text}");
-        platform.assert_logs_are_clean();
     }
 }

@@ -40,19 +40,10 @@ impl Directory {
         self.gateway_port
     }
 
-    /// Where clients go.
+    /// Where clients go; `iss` of the platform's tokens.
     #[must_use]
     pub fn gateway(&self) -> String {
         format!("http://127.0.0.1:{}", self.gateway_port)
-    }
-
-    /// `iss` of the platform's tokens: the gateway's address, in standalone the default.
-    #[must_use]
-    pub fn gateway_issuer(&self) -> String {
-        match self.kind {
-            Kind::Services => self.gateway(),
-            Kind::Standalone => testkit::ISSUER.to_owned(),
-        }
     }
 
     /// Public port of `service`.

@@ -53,10 +53,22 @@ pub(crate) fn of_service(platform: &Platform, service: Service, options: &Option
         through(platform.links().redis.as_ref(), &redis),
     );
     set("REDIS_DURABILITY", "fsync".to_owned());
-    if service == Service::Auth {
-        set("KEY_ENCRYPTION_KEYS", new_key_ring("k1"));
-        set("REFRESH_TOKEN_KEYS", new_key_ring("r1"));
+    let ring = |id: &str| {
+        let ring = new_key_ring(id);
+        platform
+            .witness
+            .saw("key", ring.split_once(':').expect("an id").1);
+        ring
+    };
+    if matches!(service, Service::Auth | Service::Profile | Service::Audit) {
+        set("KEY_ENCRYPTION_KEYS", ring("k1"));
     }
+    if service == Service::Auth {
+        set("REFRESH_TOKEN_KEYS", ring("r1"));
+    }
+    platform
+        .witness
+        .saw("key", &identities.private_key(service));
     if service == Service::Profile {
         env.extend(administrator(platform));
     }

@@ -56,6 +56,17 @@ impl Identities {
         self.folder.join(format!("{service}.json"))
     }
 
+    /// The private key itself, as it stands in the file (RFC 8037).
+    ///
+    /// # Panics
+    /// If keygen wrote none.
+    #[must_use]
+    pub fn private_key(&self, service: Service) -> String {
+        let json = fs::read(self.key_file(service)).expect("keygen wrote it");
+        let key: Value = serde_json::from_slice(&json).expect("keygen writes a JWK");
+        key["d"].as_str().expect("a private key").to_owned()
+    }
+
     /// For `IDENTITY_PEERS_FILE`.
     #[must_use]
     pub fn peers_file(&self) -> PathBuf {

@@ -35,8 +35,7 @@ impl Platform {
     ///
     /// # Panics
     /// If one does.
-    #[track_caller]
-    pub fn assert_logs_are_clean(&self) {
+    fn assert_logs_are_clean(&self) {
         let found = self.witness.found_in(&self.logs());
         assert!(found.is_empty(), "in the logs:\n{}", found.join("\n"));
     }
@@ -76,6 +75,15 @@ impl Platform {
         // And it stays so.
         for (_, path) in OWN {
             let _ = self.client.get(path).bearer(token).await.must(401);
+        }
+    }
+}
+
+impl Drop for Platform {
+    /// Every test that used a platform has its logs searched, whatever it was about.
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            self.assert_logs_are_clean();
         }
     }
 }

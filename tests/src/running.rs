@@ -84,6 +84,25 @@ impl Running {
         self.process.kill();
     }
 
+    /// Runs the same program with other arguments, in the same folder and environment: exit code and all it wrote.
+    ///
+    /// # Panics
+    /// If it cannot be run.
+    pub async fn run(&self, arguments: &[&str]) -> (Option<i32>, String) {
+        let (program, folder) = (self.program.clone(), self.folder.clone());
+        let environment = self.environment.clone();
+        let arguments: Vec<String> = arguments.iter().map(|a| (*a).to_owned()).collect();
+        let run = move || {
+            let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
+            let pairs = environment.iter();
+            let environment: Vec<_> = pairs.map(|(n, v)| (n.as_str(), v.as_str())).collect();
+            run_to_end(&program, &arguments, &folder, &environment)
+        };
+        tokio::task::spawn_blocking(run)
+            .await
+            .expect("the program can be run")
+    }
+
     /// Asks it to stop (SIGTERM) and waits until it has.
     ///
     /// # Panics

@@ -1,6 +1,6 @@
 //! What the audit service is configured with.
 
-use ud_config::{DatabaseConfig, Loader};
+use ud_config::{DatabaseConfig, Loader, SealingConfig};
 use ud_kernel::Service;
 
 /// The audit service's own configuration.
@@ -8,13 +8,16 @@ use ud_kernel::Service;
 pub struct AuditConfig {
     /// Where the log is kept.
     pub database: DatabaseConfig,
+    /// What seals the key that Idempotency-Keys are stored under.
+    pub sealing: SealingConfig,
 }
 
 impl AuditConfig {
-    /// Reads `AUDIT_DATABASE_URL` and what belongs to it.
+    /// Reads it; problems are collected in `loader`.
     pub fn load(loader: &mut Loader) -> Self {
         Self {
             database: DatabaseConfig::load(loader, Service::Audit),
+            sealing: SealingConfig::load(loader),
         }
     }
 }

@@ -13,8 +13,11 @@ use tokio::sync::mpsc;
 use ud_config::Loader;
 use ud_db::{Db, Migrations};
 use ud_events::{NewEvent, record_notices};
-use ud_http::{Base, Mounted, Readiness, Routes, SecurityNotice, ServiceBinary, StartError, Task};
+use ud_http::{
+    Base, Mounted, NoCommand, NotedNotice, Readiness, Routes, ServiceBinary, StartError, Task,
+};
 use ud_kernel::Service;
+use ud_seal::Sealer;
 use utoipa::OpenApi as _;
 
 use crate::{
@@ -37,6 +40,7 @@ pub struct AuditService;
 impl ServiceBinary for AuditService {
     const SERVICE: Service = Service::Audit;
     type Config = AuditConfig;
+    type Command = NoCommand;
 
     fn load(loader: &mut Loader) -> AuditConfig {
         AuditConfig::load(loader)
@@ -46,7 +50,9 @@ impl ServiceBinary for AuditService {
         let db = Db::start(config.database, Service::Audit, MIGRATIONS, &base.metrics)
             .await
             .map_err(StartError::internal)?;
-        let flow = RecordFlow::new(db.clone(), base.clock.clone());
+        let sealer =
+            Sealer::from_config(&config.sealing, Service::Audit).map_err(StartError::config)?;
+        let flow = RecordFlow::new(db.clone(), base.clock.clone(), sealer);
         let state = AuditState {
             flow: flow.clone(),
             security_log: base.security_log.clone(),
@@ -82,26 +88,23 @@ impl ServiceBinary for AuditService {
             .map_err(StartError::internal)
     }
 
+    async fn run_command(command: NoCommand, _: Self::Config, _: Base) -> Result<(), StartError> {
+        match command {}
+    }
+
     fn openapi() -> utoipa::openapi::OpenApi {
         AuditApi::openapi()
     }
 }
 
 /// Writes this service's own security events (SECURITY rule 33), which need no outbox: they are at home here.
-fn write_notices(flow: RecordFlow, base: &Base, queue: mpsc::Receiver<SecurityNotice>) -> Task {
-    let (clock, log) = (base.clock.clone(), base.security_log.clone());
+fn write_notices(flow: RecordFlow, base: &Base, queue: mpsc::Receiver<NotedNotice>) -> Task {
+    let log = base.security_log.clone();
     Box::new(move |stop| {
         let write = move |events: Vec<NewEvent>| {
             let flow = flow.clone();
             async move { Ok(flow.record_own(&events).await?) }
         };
-        Box::pin(record_notices(
-            Service::Audit,
-            clock,
-            log,
-            queue,
-            write,
-            stop,
-        ))
+        Box::pin(record_notices(Service::Audit, log, queue, write, stop))
     })
 }

@@ -1,10 +1,9 @@
 //! Configuration of this service, beside what all services have.
 
-use std::path::PathBuf;
-
 use ipnet::IpNet;
 use ud_config::{
-    DatabaseConfig, HttpConfig, Limit, Loader, PasswordConfig, RedisConfig, SigningConfig, keys,
+    DatabaseConfig, HttpConfig, Limit, Loader, PasswordConfig, RedisConfig, SealingConfig,
+    SigningConfig, keys,
 };
 use ud_db::DbOptions;
 use ud_kernel::Service;
@@ -28,8 +27,8 @@ pub struct AuthConfig {
     pub trusted_proxies: Vec<IpNet>,
     /// Threads that hash passwords.
     pub hash_pool: HashPoolSize,
-    /// Where key rings are kept that the configuration does not give (development and standalone).
-    pub keys_dir: PathBuf,
+    /// What seals secrets at rest.
+    pub sealing: SealingConfig,
 }
 
 /// How often things may be done.
@@ -50,9 +49,6 @@ pub struct AuthLimits {
 impl AuthConfig {
     /// Reads it; problems are collected in `loader`.
     pub fn load(loader: &mut Loader) -> Self {
-        let data = loader
-            .text(&keys::DATA_DIR)
-            .filter(|_| loader.is_standalone());
         Self {
             database: DatabaseConfig::load(loader, Service::Auth),
             signing: SigningConfig::load(loader, Service::Auth),
@@ -67,7 +63,7 @@ impl AuthConfig {
             },
             trusted_proxies: HttpConfig::load(loader, Service::Auth).trusted_proxies,
             hash_pool: HashPoolSize::per_core(),
-            keys_dir: PathBuf::from(data.unwrap_or_else(|| "./data".to_owned())).join("keys"),
+            sealing: SealingConfig::load(loader),
         }
     }
 
@@ -100,7 +96,7 @@ mod tests {
     #[test]
     fn development_needs_nothing() {
         let config = load(&[("APP_ENV", "development")]).unwrap();
-        assert_eq!(config.keys_dir, Path::new("./data/keys"));
+        assert_eq!(config.sealing.keys_dir, Path::new("./data/keys"));
         assert_eq!(config.limits.login_failures.count, 10);
         assert_eq!(config.limits.login_failures.per, Duration::from_secs(900));
         assert_eq!(

@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+pub mod command;
 pub mod config;
 pub mod controllers;
 pub mod models;
@@ -16,6 +17,7 @@ use ud_http::{Base, Check, Mounted, Readiness, ServiceBinary, StartError};
 use ud_kernel::Service;
 use utoipa::openapi::OpenApi;
 
+pub use command::{AdminCommand, AuthCommand};
 pub use config::{AuthConfig, AuthLimits};
 pub use models::schema::MIGRATIONS;
 pub use state::AuthState;
@@ -31,6 +33,8 @@ impl ServiceBinary for AuthService {
     const SERVICE: Service = Service::Auth;
 
     type Config = AuthConfig;
+
+    type Command = AuthCommand;
 
     fn load(loader: &mut Loader) -> AuthConfig {
         AuthConfig::load(loader)
@@ -48,6 +52,14 @@ impl ServiceBinary for AuthService {
             db.migrate(&ALL_MIGRATIONS).await.map_err(start_error)?;
         }
         Ok(())
+    }
+
+    async fn run_command(
+        command: AuthCommand,
+        config: AuthConfig,
+        base: Base,
+    ) -> Result<(), StartError> {
+        command::run(command, config, base).await
     }
 
     fn openapi() -> OpenApi {

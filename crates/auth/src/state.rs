@@ -10,6 +10,7 @@ use ud_events::{OutboxHandle, SqlEvents};
 use ud_http::{Base, SecurityLog, StartError, TrustedProxies};
 use ud_kernel::{Clock, Service, Steps};
 use ud_limit::Limiter;
+use ud_seal::{Sealer, ring_or_file};
 use ud_telemetry::Metrics;
 
 use crate::{
@@ -17,10 +18,8 @@ use crate::{
     models::{
         guess_limit::GuessLimit,
         hash_pool::HashPool,
-        key_files,
         password_policy::PasswordPolicy,
         passwords::Passwords,
-        seal::Sealer,
         session_calls::SessionCalls,
         signing_keys::{SealedKeys, SigningKeys},
         token_pair::Issuer,
@@ -83,16 +82,14 @@ impl AuthState {
     /// # Errors
     /// If a key ring cannot be read or made, or the machine gives no thread or random bytes.
     pub fn new(config: &AuthConfig, base: &Base, db: Db) -> Result<Self, StartError> {
-        let sealer = Sealer::new(ring(
-            config,
-            config.signing.key_encryption.as_ref(),
-            "key-encryption",
-        )?);
-        let refresh_ring = ring(
-            config,
+        let sealer =
+            Sealer::from_config(&config.sealing, Service::Auth).map_err(StartError::config)?;
+        let refresh_ring = ring_or_file(
             config.signing.refresh_tokens.as_ref(),
+            &config.sealing.keys_dir,
             "refresh-token",
-        )?;
+        )
+        .map_err(StartError::config)?;
         let pool = HashPool::start(config.hash_pool).map_err(StartError::internal)?;
         let passwords = Passwords::new(
             pool,
@@ -148,17 +145,6 @@ impl Limiters {
             refresh: make("refresh", config.limits.refresh, None)?,
             validate: make("validate", config.limits.validate, None)?,
         })
-    }
-}
-
-fn ring(
-    config: &AuthConfig,
-    configured: Option<&KeyRing>,
-    name: &str,
-) -> Result<KeyRing, StartError> {
-    match configured {
-        Some(ring) => Ok(ring.clone()),
-        None => key_files::load_or_create(&config.keys_dir, name).map_err(StartError::config),
     }
 }
 

@@ -1,6 +1,8 @@
 //! Configuration of this service, beside what all services have.
 
-use ud_config::{DatabaseConfig, Limit, Loader, RedisConfig, RegistrationConfig, keys};
+use ud_config::{
+    DatabaseConfig, Limit, Loader, RedisConfig, RegistrationConfig, SealingConfig, keys,
+};
 use ud_kernel::Service;
 
 use crate::models::{Bootstrap, BootstrapReport};
@@ -10,6 +12,8 @@ use crate::models::{Bootstrap, BootstrapReport};
 pub struct ProfileConfig {
     /// Where its database is.
     pub database: DatabaseConfig,
+    /// What seals the key that Idempotency-Keys are stored under.
+    pub sealing: SealingConfig,
     /// Registrations of one address.
     pub limit_registration: Limit,
     /// Counts them for all replicas, if there is one.
@@ -33,6 +37,7 @@ impl ProfileConfig {
         });
         Self {
             database: DatabaseConfig::load(loader, Service::Profile),
+            sealing: SealingConfig::load(loader),
             limit_registration: loader.limit(&keys::LIMIT_REGISTRATION),
             redis: RedisConfig::load(loader, Service::Profile),
             bootstrap,

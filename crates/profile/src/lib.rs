@@ -19,9 +19,10 @@ use std::sync::Arc;
 use ud_config::Loader;
 use ud_db::{Db, DbError, Migrations};
 use ud_events::SqlEvents;
-use ud_http::{Base, Check, Mounted, Readiness, ServiceBinary, StartError};
+use ud_http::{Base, Check, Mounted, NoCommand, Readiness, ServiceBinary, StartError};
 use ud_kernel::Service;
 use ud_limit::Limiter;
+use ud_seal::Sealer;
 use utoipa::openapi::OpenApi;
 
 pub use config::ProfileConfig;
@@ -49,6 +50,8 @@ impl ServiceBinary for ProfileService {
 
     type Config = ProfileConfig;
 
+    type Command = NoCommand;
+
     fn load(loader: &mut Loader) -> ProfileConfig {
         ProfileConfig::load(loader)
     }
@@ -62,6 +65,10 @@ impl ServiceBinary for ProfileService {
         db.migrate_or_revert(&ALL_MIGRATIONS, revert)
             .await
             .map_err(start_error)
+    }
+
+    async fn run_command(command: NoCommand, _: Self::Config, _: Base) -> Result<(), StartError> {
+        match command {}
     }
 
     fn openapi() -> OpenApi {
@@ -93,8 +100,11 @@ async fn build(config: ProfileConfig, base: Base) -> Result<Mounted, StartError>
         base.peers.client(Service::Role),
     );
     let (clock, steps) = (base.clock.clone(), base.steps.clone());
+    let sealer =
+        Sealer::from_config(&config.sealing, Service::Profile).map_err(StartError::config)?;
     let registration = RegistrationFlow::new(
         db.clone(),
+        sealer,
         auth.clone(),
         outbox.clone(),
         clock.clone(),

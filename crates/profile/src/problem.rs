@@ -25,7 +25,7 @@ impl From<ProfileError> for Problem {
             }
             ProfileError::Peer(error) => error.into(),
             ProfileError::Store(error) => store_problem(&error),
-            ProfileError::Internal(cause) => Self::internal(cause),
+            ProfileError::Seal(error) => Self::internal(error),
         }
     }
 }

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use diesel_migrations::embed_migrations;
 use ud_config::Loader;
 use ud_db::{Db, DbError, Migrations};
-use ud_http::{Base, Check, Mounted, Readiness, ServiceBinary, StartError};
+use ud_http::{Base, Check, Mounted, NoCommand, Readiness, ServiceBinary, StartError};
 use ud_kernel::Service;
 use utoipa::openapi::OpenApi;
 
@@ -39,6 +39,8 @@ impl ServiceBinary for RoleService {
 
     type Config = RoleConfig;
 
+    type Command = NoCommand;
+
     fn load(loader: &mut Loader) -> RoleConfig {
         RoleConfig::load(loader)
     }
@@ -52,6 +54,10 @@ impl ServiceBinary for RoleService {
         db.migrate_or_revert(&ALL_MIGRATIONS, revert)
             .await
             .map_err(start_error)
+    }
+
+    async fn run_command(command: NoCommand, _: Self::Config, _: Base) -> Result<(), StartError> {
+        match command {}
     }
 
     fn openapi() -> OpenApi {

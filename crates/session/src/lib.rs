@@ -14,7 +14,9 @@ use secrecy::ExposeSecret as _;
 use ud_config::{DatabaseConfig, Durability, Loader};
 use ud_db::{Db, DbOptions, Migrations};
 use ud_events::{OutboxHandle, SqlOutbox};
-use ud_http::{Base, Mounted, Readiness, Routes, ServiceBinary, StartError, Task, TokenGuard};
+use ud_http::{
+    Base, Mounted, NoCommand, Readiness, Routes, ServiceBinary, StartError, Task, TokenGuard,
+};
 use ud_jwt::revocation::{SessionChecker, StateSource, StateUnavailable};
 use ud_kernel::{Clock, Service};
 use utoipa::OpenApi as _;
@@ -46,6 +48,7 @@ pub struct SessionService;
 impl ServiceBinary for SessionService {
     const SERVICE: Service = Service::Session;
     type Config = SessionConfig;
+    type Command = NoCommand;
 
     fn load(loader: &mut Loader) -> SessionConfig {
         SessionConfig::load(loader)
@@ -107,6 +110,10 @@ impl ServiceBinary for SessionService {
                 .map_err(StartError::internal)?;
         }
         Ok(())
+    }
+
+    async fn run_command(command: NoCommand, _: Self::Config, _: Base) -> Result<(), StartError> {
+        match command {}
     }
 
     fn openapi() -> utoipa::openapi::OpenApi {

@@ -65,7 +65,6 @@ impl SessionState {
             origin,
             target_type,
             target_id,
-            count: 1,
         });
     }
 

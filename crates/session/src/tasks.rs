@@ -42,12 +42,7 @@ pub(crate) fn notices(base: &Base, store: Arc<dyn SessionStore>) -> Task {
                         .map_err(|e| OutboxError(e.to_string()))
                 }
             };
-            let Base {
-                clock,
-                security_log,
-                ..
-            } = base;
-            record_notices(Service::Session, clock, security_log, queue, write, stop).await;
+            record_notices(Service::Session, base.security_log, queue, write, stop).await;
         })
     })
 }

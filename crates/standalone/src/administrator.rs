@@ -8,9 +8,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use aws_lc_rs::rand;
-use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use secrecy::{ExposeSecret as _, SecretString};
+use auth_service::models::reset_flow::new_password;
+use secrecy::SecretString;
 use ud_http::StartError;
 use user_profile_service::Bootstrap;
 
@@ -38,9 +37,9 @@ impl Administrator {
         let (password, is_new) = match fs::read_to_string(&file) {
             Ok(text) => (SecretString::from(text.trim_end()), false),
             Err(e) if e.kind() == io::ErrorKind::NotFound => {
-                let password = new_password()?;
-                write_private(&file, password.expose_secret()).map_err(failed)?;
-                (password, true)
+                let password = new_password().map_err(StartError::internal)?;
+                write_private(&file, &password).map_err(failed)?;
+                (SecretString::from(password.as_str()), true)
             }
             Err(e) => return Err(failed(e)),
         };
@@ -60,13 +59,6 @@ impl Administrator {
             log::warn!("{}: {e}", self.file.display());
         }
     }
-}
-
-/// 144 random bits as 24 characters.
-fn new_password() -> Result<SecretString, StartError> {
-    let mut bytes = [0; 18];
-    rand::fill(&mut bytes).map_err(|_| StartError::internal("no random bytes"))?;
-    Ok(URL_SAFE_NO_PAD.encode(bytes).into())
 }
 
 fn write_private(path: &Path, text: &str) -> io::Result<()> {

@@ -1,8 +1,9 @@
-//! The command line: `serve` (default), `migrate [--revert]`, `check-config`, `healthcheck`, `openapi`. There is
-//! no `keygen`: the services inside one process make their identities themselves.
+//! The command line: `serve` (default), `migrate [--revert]`, `check-config`, `healthcheck`, `openapi`, and auth's
+//! `admin`. There is no `keygen`: the services inside one process make their identities themselves.
 
 use std::{future::Future, io::Write as _, net::SocketAddr, process::ExitCode};
 
+use auth_service::AuthCommand;
 use clap::{Parser, Subcommand};
 use ud_http::StartError;
 
@@ -31,6 +32,8 @@ enum Command {
     Healthcheck,
     /// Print the OpenAPI document
     Openapi,
+    #[command(flatten)]
+    Auth(AuthCommand),
 }
 
 /// Runs the process.
@@ -42,13 +45,14 @@ pub fn main() -> ExitCode {
         Command::Migrate { revert } => {
             Config::from_environment().and_then(|c| block_on(start::migrate(c, revert)))
         }
+        Command::Auth(command) => {
+            Config::from_environment().and_then(|c| block_on(start::run_auth(command, c)))
+        }
         Command::CheckConfig => Config::from_environment().and_then(|_| print("configuration: ok")),
         Command::Healthcheck => Config::from_environment().and_then(|c| {
             let http = c.standalone.http;
-            block_on(ud_http::healthcheck(
-                SocketAddr::new(http.host, http.port),
-                http.tls.is_some(),
-            ))
+            let address = SocketAddr::new(http.host, http.port);
+            block_on(ud_http::healthcheck(&http.own_address(address)))
         }),
     };
     match outcome {

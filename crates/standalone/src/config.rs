@@ -14,6 +14,8 @@ pub(crate) struct Config {
     pub(crate) env: AppEnv,
     pub(crate) standalone: StandaloneConfig,
     pub(crate) tokens: TokenConfig,
+    /// Nobody said what `iss` is: it is this process's own address.
+    pub(crate) is_issuer_unset: bool,
     pub(crate) auth: AuthConfig,
     pub(crate) role: <RoleService as ServiceBinary>::Config,
     pub(crate) session: <SessionService as ServiceBinary>::Config,
@@ -35,6 +37,7 @@ impl Config {
             env: loader.app_env(),
             standalone: StandaloneConfig::load(&mut loader),
             tokens: TokenConfig::load(&mut loader, Service::Auth),
+            is_issuer_unset: !loader.is_set(&keys::ISSUER_URL),
             auth: AuthService::load(&mut loader),
             role: RoleService::load(&mut loader),
             session: SessionService::load(&mut loader),

@@ -6,7 +6,7 @@ use std::{
     path::Path,
 };
 
-use auth_service::AuthService;
+use auth_service::{AuthCommand, AuthService};
 use role_service::RoleService;
 use session_service::SessionService;
 use ud_config::PeersConfig;
@@ -33,7 +33,10 @@ pub(crate) async fn serve(mut config: Config) -> Result<(), StartError> {
     let clock = Clock::system();
     let metrics = Metrics::new("standalone");
     let listening = Listening::bind(&config.standalone.http)?;
-    let address = listening.public_addr()?;
+    let address = config.standalone.http.own_address(listening.public_addr()?);
+    if config.is_issuer_unset {
+        config.tokens.issuer.clone_from(&address);
+    }
     let bases = Bases::new(&config, &listening, clock.clone(), metrics.clone())?;
 
     let administrator = match config.profile.bootstrap {
@@ -50,7 +53,7 @@ pub(crate) async fn serve(mut config: Config) -> Result<(), StartError> {
     let mounted = build(config, &bases).await?;
 
     tokio::spawn(async move {
-        welcome::ready(address, docs);
+        welcome::ready(&address, docs);
         let outcome = outcome.wait_for(BootstrapOutcome::is_final).await;
         // An error means that the server stops before the administrator was made: the next start goes on.
         let Ok(outcome) = outcome.map(|o| o.clone()) else {
@@ -59,7 +62,7 @@ pub(crate) async fn serve(mut config: Config) -> Result<(), StartError> {
         if let (Some(administrator), BootstrapOutcome::AlreadyMade) = (&administrator, &outcome) {
             administrator.discard();
         }
-        welcome::administrator(&outcome, administrator.as_ref(), address);
+        welcome::administrator(&outcome, administrator.as_ref(), &address);
     });
     Server::new(listening, mounted, clock, metrics)
         .run(stop_requested())
@@ -84,6 +87,21 @@ pub(crate) async fn migrate(config: Config, revert: bool) -> Result<(), StartErr
     SessionService::migrate(config.session, bases.of(Service::Session)?, revert).await?;
     AuditService::migrate(config.audit, bases.of(Service::Audit)?, revert).await?;
     ProfileService::migrate(config.profile, bases.of(Service::Profile)?, revert).await
+}
+
+/// Runs a subcommand of auth's on its database here.
+///
+/// # Errors
+/// Those of the command.
+pub(crate) async fn run_auth(command: AuthCommand, config: Config) -> Result<(), StartError> {
+    let listening = Listening::bind(&ud_config::HttpConfig::default())?;
+    let bases = Bases::new(
+        &config,
+        &listening,
+        Clock::system(),
+        Metrics::new("standalone"),
+    )?;
+    AuthService::run_command(command, config.auth, bases.of(Service::Auth)?).await
 }
 
 /// Auth first: its guard, which knows the signing keys, is everybody's.

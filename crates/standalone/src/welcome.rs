@@ -1,9 +1,6 @@
 //! What is printed when standalone is ready.
 
-use std::{
-    io::{self, IsTerminal as _, Write as _},
-    net::SocketAddr,
-};
+use std::io::{self, IsTerminal as _, Write as _};
 
 use secrecy::ExposeSecret as _;
 use user_profile_service::BootstrapOutcome;
@@ -11,10 +8,10 @@ use user_profile_service::BootstrapOutcome;
 use crate::administrator::Administrator;
 
 /// Address and documentation page.
-pub(crate) fn ready(address: SocketAddr, docs: bool) {
-    say(&format!("User Domain listens on http://{address}"));
+pub(crate) fn ready(address: &str, docs: bool) {
+    say(&format!("User Domain listens on {address}"));
     if docs {
-        say(&format!("API documentation:     http://{address}/docs/"));
+        say(&format!("API documentation:     {address}/docs/"));
     }
 }
 
@@ -22,7 +19,7 @@ pub(crate) fn ready(address: SocketAddr, docs: bool) {
 pub(crate) fn administrator(
     outcome: &BootstrapOutcome,
     administrator: Option<&Administrator>,
-    address: SocketAddr,
+    address: &str,
 ) {
     match (outcome, administrator) {
         (BootstrapOutcome::Created(_), Some(made)) => {
@@ -46,14 +43,14 @@ pub(crate) fn administrator(
     }
 }
 
-fn try_it(address: SocketAddr, email: &str, file: &str) {
+fn try_it(address: &str, email: &str, file: &str) {
     let commands = format!(
         r#"
 Try:
-  TOKEN=$(curl -s http://{address}/api/v1/auth/login -H 'Content-Type: application/json' \
+  TOKEN=$(curl -s {address}/api/v1/auth/login -H 'Content-Type: application/json' \
     -d '{{"identifier":"{email}","password":"'"$(cat {file})"'"}}' | sed 's/.*"access_token":"\([^"]*\)".*/\1/')
-  curl -s http://{address}/api/v1/users/me -H "Authorization: Bearer $TOKEN"
-  curl -s http://{address}/api/v1/audits -H "Authorization: Bearer $TOKEN"
+  curl -s {address}/api/v1/users/me -H "Authorization: Bearer $TOKEN"
+  curl -s {address}/api/v1/audits -H "Authorization: Bearer $TOKEN"
 "#
     );
     say(&commands);

@@ -194,7 +194,7 @@ table! {
         "Lets a service run in production without `SESSION_URL`: it then checks signatures only and does not see closed sessions.";
     "Tokens and passwords":
     ISSUER_URL, SHARED.example("https://id.example.com"),
-        "`iss` of access tokens: the public address of the platform. Default in development: `http://127.0.0.1:8080`.";
+        "`iss` of access tokens: the public address of the platform. Default in development: `http://127.0.0.1:8080`; in standalone: its own address.";
     JWT_AUDIENCE, SHARED.default("user-domain"),
         "`aud` of access tokens; any other is refused.";
     JWT_ALGORITHM, SHARED.default("EdDSA"),
@@ -208,7 +208,7 @@ table! {
     JWKS_URL, SHARED,
         "Where the verification keys are. Default: `/.well-known/jwks.json` under `AUTH_URL`.";
     KEY_ENCRYPTION_KEYS, SECRET.example("k1:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"),
-        "Keys that seal what is secret at rest: `id:base64url of 32 bytes`, separated by commas. The first seals, all open. auth alone; required in production.";
+        "Keys that seal what is secret at rest: `id:base64url of 32 bytes`, separated by commas. The first seals, all open. auth, profile and audit, best with different ones; required there in production.";
     REFRESH_TOKEN_KEYS, SECRET.example("r1:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"),
         "Keys under refresh tokens, written like `KEY_ENCRYPTION_KEYS`. The first makes tokens, all verify. auth alone; required in production.";
     PASSWORD_MIN_LENGTH, SHARED.default("15"),

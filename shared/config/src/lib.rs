@@ -22,7 +22,7 @@ pub use loader::Loader;
 pub use sections::{
     Algorithm, AppEnv, Bootstrap, DatabaseConfig, Durability, HttpConfig, IdentityConfig,
     LogConfig, LogFormat, PasswordConfig, PeersConfig, RedisConfig, RegistrationConfig,
-    SigningConfig, StandaloneConfig, TlsConfig, TokenConfig,
+    SealingConfig, SigningConfig, StandaloneConfig, TlsConfig, TokenConfig,
 };
 
 /// Exit code of a program whose configuration is wrong (`EX_CONFIG` of sysexits.h).

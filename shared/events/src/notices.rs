@@ -7,8 +7,8 @@ use tokio::{
     sync::mpsc,
     time::{interval, sleep},
 };
-use ud_http::{SecurityLog, SecurityNotice, StopSignal};
-use ud_kernel::{Clock, Service};
+use ud_http::{NotedNotice, SecurityLog, StopSignal};
+use ud_kernel::Service;
 
 use crate::{EventType, NewEvent, OutboxError};
 
@@ -23,9 +23,8 @@ const RETRY: Duration = Duration::from_secs(1);
 /// stores a handful in one transaction and wakes the relay. Runs until `stop`, then writes what is left, once.
 pub async fn record_notices<F, Fut>(
     service: Service,
-    clock: Clock,
     log: SecurityLog,
-    mut queue: mpsc::Receiver<SecurityNotice>,
+    mut queue: mpsc::Receiver<NotedNotice>,
     write: F,
     mut stop: StopSignal,
 ) where
@@ -41,6 +40,7 @@ pub async fn record_notices<F, Fut>(
             _ = flush.tick() => log.flush(),
             () = stop.stopped() => {
                 stopping = true;
+                log.finish();
                 while let Ok(notice) = queue.try_recv() {
                     notices.push(notice);
                 }
@@ -48,7 +48,7 @@ pub async fn record_notices<F, Fut>(
         }
         let events: Vec<_> = notices
             .drain(..)
-            .filter_map(|notice| event_of(service, &clock, notice))
+            .filter_map(|notice| event_of(service, notice))
             .collect();
         while !events.is_empty() {
             let Err(error) = write(events.clone()).await else {
@@ -68,17 +68,18 @@ pub async fn record_notices<F, Fut>(
 }
 
 /// None for what is no event of this service: a defect, and no reason to lose the others.
-fn event_of(service: Service, clock: &Clock, notice: SecurityNotice) -> Option<NewEvent> {
+fn event_of(service: Service, noted: NotedNotice) -> Option<NewEvent> {
+    let NotedNotice { notice, at, count } = noted;
     let Some(kind) = EventType::from_name(notice.event) else {
         log::error!("a notice of the unknown event {}", notice.event);
         return None;
     };
-    let mut new = NewEvent::alone(service, kind, clock.now(), &notice.origin);
+    let mut new = NewEvent::alone(service, kind, at, &notice.origin);
     if !notice.target_id.is_empty() {
         new = new.target_named(notice.target_type, &notice.target_id);
     }
-    if notice.count > 1 {
-        new = new.details(json!({"count": notice.count}));
+    if count > 1 {
+        new = new.details(json!({"count": count}));
     }
     if kind != EventType::AdminRead {
         new = new.failed();

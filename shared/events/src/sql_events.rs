@@ -103,12 +103,11 @@ impl SqlEvents {
         };
         let Base {
             service,
-            clock,
             security_log,
             ..
         } = self.base.clone();
         let write = |events| self.write_all(events);
-        record_notices(service, clock, security_log, queue, write, stop).await;
+        record_notices(service, security_log, queue, write, stop).await;
     }
 
     /// Writes events that belong to no other change, in one transaction, and wakes the relay.

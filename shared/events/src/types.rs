@@ -25,6 +25,8 @@ pub enum EventType {
     CredentialsEpochRaised,
     /// The user chose a new password. Subject: the user.
     PasswordChanged,
+    /// The operator gave the account a new password on the machine (`admin reset`). Subject: the user.
+    PasswordReset,
     /// A wrong password, or a right one for an account that may not log in. About no stored entity.
     LoginFailed,
     /// A user asked to end a session while the session service could not be asked directly. Subject: the
@@ -128,6 +130,7 @@ impl EventType {
             Self::CredentialsCreated     => ("credentials_created", Some(Auth), &[Profile]),
             Self::CredentialsEpochRaised => ("credentials_epoch_raised", Some(Auth), &[Session]),
             Self::PasswordChanged        => ("password_changed", Some(Auth), &[]),
+            Self::PasswordReset          => ("password_reset", Some(Auth), &[]),
             Self::LoginFailed            => ("login_failed", Some(Auth), &[]),
             Self::LogoutRequested        => ("logout_requested", Some(Auth), &[Session]),
             Self::UserLoggedIn           => ("user_logged_in", Some(Session), &[]),

@@ -1,13 +1,7 @@
 //! The command line of a service: `serve` (default), `migrate [--revert]`, `check-config`, `healthcheck`,
-//! `openapi`, `keygen`.
+//! `openapi`, `keygen`, and what a service has of its own.
 
-use std::{
-    future::Future,
-    net::{IpAddr, Ipv4Addr, SocketAddr},
-    path::PathBuf,
-    process::ExitCode,
-    time::Duration,
-};
+use std::{future::Future, net::SocketAddr, path::PathBuf, process::ExitCode, time::Duration};
 
 use clap::{Parser, Subcommand};
 use tokio::signal::unix::{SignalKind, signal};
@@ -30,6 +24,16 @@ pub trait ServiceBinary {
     /// Reads it; problems are collected in the loader.
     fn load(loader: &mut Loader) -> Self::Config;
 
+    /// Subcommands of its own; [`NoCommand`] if it has none.
+    type Command: Subcommand;
+
+    /// Runs one of them.
+    fn run_command(
+        command: Self::Command,
+        config: Self::Config,
+        base: Base,
+    ) -> impl Future<Output = Result<(), StartError>>;
+
     /// Builds the service.
     fn build(config: Self::Config, base: Base)
     -> impl Future<Output = Result<Mounted, StartError>>;
@@ -45,15 +49,19 @@ pub trait ServiceBinary {
     fn openapi() -> OpenApi;
 }
 
+/// The subcommands of a service that has none of its own.
+#[derive(Debug, Subcommand)]
+pub enum NoCommand {}
+
 #[derive(Parser)]
 #[command(version, about = None, disable_help_subcommand = true)]
-struct Arguments {
+struct Arguments<C: Subcommand> {
     #[command(subcommand)]
-    command: Option<Command>,
+    command: Option<Command<C>>,
 }
 
 #[derive(Subcommand)]
-enum Command {
+enum Command<C: Subcommand> {
     /// Serve (the default)
     Serve,
     /// Run the pending migrations
@@ -73,6 +81,8 @@ enum Command {
         /// Where the private key goes; the file must not exist
         path: PathBuf,
     },
+    #[command(flatten)]
+    Own(C),
 }
 
 /// What every service is configured with.
@@ -88,7 +98,7 @@ struct Common {
 /// Runs service `S` as a process.
 #[must_use]
 pub fn run<S: ServiceBinary>() -> ExitCode {
-    let arguments = Arguments::parse();
+    let arguments = Arguments::<S::Command>::parse();
     let outcome = match arguments.command.unwrap_or(Command::Serve) {
         Command::Openapi => print(&crate::openapi_json(&S::openapi())),
         Command::Keygen { path } => keygen(S::SERVICE, &path),
@@ -99,11 +109,14 @@ pub fn run<S: ServiceBinary>() -> ExitCode {
                 S::migrate(config, base, revert).await
             })
         }),
+        Command::Own(command) => configured::<S, _>(|config, common| {
+            block_on(async move { S::run_command(command, config, base::<S>(&common)?).await })
+        }),
         Command::CheckConfig => configured::<S, _>(|_, _| print("configuration: ok")),
         Command::Healthcheck => configured::<S, _>(|_, common| {
             let http = common.http;
             let address = SocketAddr::new(http.internal_bind, http.internal_port);
-            block_on(healthcheck(address, http.tls.is_some()))
+            block_on(healthcheck(&http.own_address(address)))
         }),
     };
     match outcome {
@@ -184,20 +197,13 @@ pub async fn stop_requested() {
     }
 }
 
-/// Asks `/healthz` at `address` of this machine.
+/// Asks `/healthz` at `base`, an address of this machine.
 ///
 /// # Errors
 /// If it does not answer 200.
-pub async fn healthcheck(address: SocketAddr, tls: bool) -> Result<(), StartError> {
-    let ip = match address.ip() {
-        ip if !ip.is_unspecified() => ip,
-        _ => IpAddr::V4(Ipv4Addr::LOCALHOST),
-    };
-    let scheme = if tls { "https" } else { "http" };
-    let url = format!("{scheme}://{}/healthz", SocketAddr::new(ip, address.port()));
-    let client = reqwest::Client::builder()
-        .no_proxy()
-        .timeout(Duration::from_secs(2))
+pub async fn healthcheck(base: &str) -> Result<(), StartError> {
+    let url = format!("{base}/healthz");
+    let client = ud_jwt::outbound_client([], Duration::from_secs(2))
         // Its own certificate names the service, not this machine's loopback address.
         .tls_danger_accept_invalid_certs(true)
         .build()

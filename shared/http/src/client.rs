@@ -2,11 +2,11 @@
 
 use std::{sync::Arc, time::Duration};
 
-use reqwest::{Client, Method, StatusCode, Url, header, redirect};
+use reqwest::{Client, Method, StatusCode, Url, header};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
 use ud_config::PeersConfig;
-use ud_jwt::service::ServiceSigner;
+use ud_jwt::{outbound_client, service::ServiceSigner};
 use ud_kernel::{Code, FieldError, Service, UserId};
 
 use crate::{Problem, StartError};
@@ -82,15 +82,13 @@ impl Peers {
     /// # Errors
     /// If the HTTP client cannot be set up.
     pub fn new(signer: Arc<ServiceSigner>, urls: PeersConfig) -> Result<Self, StartError> {
-        let http = Client::builder()
-            .redirect(redirect::Policy::none())
-            .no_proxy()
-            .timeout(DEADLINE)
+        let addresses = Service::ALL.into_iter().filter_map(|s| urls.get(s));
+        let http = outbound_client(addresses, DEADLINE)
             .connect_timeout(CONNECT_DEADLINE)
             .pool_idle_timeout(Duration::from_secs(30))
             .tcp_nodelay(true)
             .build()
-            .map_err(StartError::internal)?;
+            .map_err(|e| StartError::config(format!("no client for calls to services: {e:?}")))?;
         Ok(Self { http, signer, urls })
     }
 

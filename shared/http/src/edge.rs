@@ -99,7 +99,9 @@ pub(crate) async fn run(
     let (method, uri) = (req.method().clone(), req.uri().clone());
     req.extensions_mut().insert(facts.clone());
 
-    let context = RequestContext::new(facts.request_id.clone()).in_service(metrics.service);
+    let context = RequestContext::new(facts.request_id.clone())
+        .with_client_request_id(facts.client_request_id.clone())
+        .in_service(metrics.service);
     let outcome = ud_telemetry::scope(context.clone(), async {
         AssertUnwindSafe(next.call(req)).catch_unwind().await
     })

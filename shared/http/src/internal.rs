@@ -100,7 +100,6 @@ fn admit<C: Callers>(req: &HttpRequest) -> Result<FromService<C>, Problem> {
                 origin: origin_of(req),
                 target_type: "operation",
                 target_id: operation_of(req),
-                count: 1,
             });
         }
         Problem::new(code)

@@ -22,7 +22,7 @@ pub mod permissions;
 
 pub use authed::{AccessRule, Authed, Caller, Own, OwnOr, Scope, TokenGuard};
 pub use body::{FieldErrors, Json, MAX_BODY, MergePatch, Validate};
-pub use cli::{ServiceBinary, healthcheck, run, stop_requested};
+pub use cli::{NoCommand, ServiceBinary, healthcheck, run, stop_requested};
 pub use client::{CallError, Peers, RemoteProblem, ServiceClient};
 pub use docs::openapi_json;
 pub use headers::{IdempotencyKey, IfMatch, etag};
@@ -31,6 +31,6 @@ pub use internal::{Callers, FromService, InternalGate, callers};
 pub use openapi::{Bearer, Refused};
 pub use origin::{ClientAddress, RequestOrigin, TrustedProxies};
 pub use problem::{PROBLEM_JSON, Problem, ProblemBody};
-pub use security_log::{SecurityLog, SecurityNotice};
+pub use security_log::{NotedNotice, SecurityLog, SecurityNotice};
 pub use server::{Listening, Mounted, Routes, Server, StopSignal, Task};
 pub use wiring::{Base, Identity, StartError};

@@ -70,23 +70,32 @@ impl TrustedProxies {
 #[derive(Debug, Clone)]
 pub(crate) struct RequestFacts {
     pub(crate) request_id: Arc<str>,
+    /// What the client called its request; for the log alone.
+    pub(crate) client_request_id: Option<Arc<str>>,
     pub(crate) address: Option<IpAddr>,
 }
 
-/// Reads the facts of a request. The request's id is a trusted proxy's `X-Request-Id`, otherwise a new one.
+/// Reads the facts of a request. The request's id is a trusted proxy's `X-Request-Id`, otherwise a new one; what
+/// anybody else sends there is the client's own, which a trusted proxy passes on as `X-Client-Request-Id`.
 pub(crate) fn facts(
     req: &ServiceRequest,
     proxies: &TrustedProxies,
     new_id: impl FnOnce() -> String,
 ) -> RequestFacts {
     let peer = req.peer_addr().map(|a| a.ip());
-    let given = peer
-        .filter(|p| proxies.trusts(*p))
-        .and_then(|_| req.headers().get("x-request-id"))
-        .and_then(|v| v.to_str().ok())
-        .filter(|v| is_request_id(v));
+    let trusted = peer.is_some_and(|p| proxies.trusts(p));
+    let id_in = |name| {
+        let value = req.headers().get(name)?.to_str().ok()?;
+        is_request_id(value).then(|| Arc::<str>::from(value))
+    };
+    let (request_id, client_request_id) = if trusted {
+        (id_in("x-request-id"), id_in("x-client-request-id"))
+    } else {
+        (None, id_in("x-request-id"))
+    };
     RequestFacts {
-        request_id: given.map_or_else(|| new_id().into(), Into::into),
+        request_id: request_id.unwrap_or_else(|| new_id().into()),
+        client_request_id,
         address: proxies.client_address(peer, req.headers()),
     }
 }
@@ -210,6 +219,26 @@ mod tests {
             "198.51.100.1"
         );
         assert_eq!(address("::1", &["2001:db8::1"]), "2001:db8::1");
+    }
+
+    #[test]
+    fn a_clients_own_request_id_is_kept_apart() {
+        let proxies = TrustedProxies::new(&["10.0.0.0/8".parse().unwrap()]);
+        let facts = |peer: &str, own: &'static str, clients: &'static str| {
+            let request = actix_web::test::TestRequest::default()
+                .peer_addr(format!("{peer}:1").parse().unwrap())
+                .insert_header(("x-request-id", own))
+                .insert_header(("x-client-request-id", clients))
+                .to_srv_request();
+            let facts = facts(&request, &proxies, || "new".to_owned());
+            let client = facts.client_request_id.map(|id| id.to_string());
+            (facts.request_id.to_string(), client)
+        };
+        let of = |id: &str, client: Option<&str>| (id.to_owned(), client.map(str::to_owned));
+        assert_eq!(facts("10.0.0.1", "gw-1", "c-1"), of("gw-1", Some("c-1")));
+        assert_eq!(facts("10.0.0.1", "gw-1", ""), of("gw-1", None));
+        assert_eq!(facts("203.0.113.9", "c-1", "c-2"), of("new", Some("c-1")));
+        assert_eq!(facts("203.0.113.9", "a b", "c-2"), of("new", None));
     }
 
     #[test]

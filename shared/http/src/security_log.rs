@@ -4,7 +4,7 @@
 use std::{
     collections::HashMap,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
@@ -30,20 +30,29 @@ pub struct SecurityNotice {
     pub target_type: &'static str,
     /// Which one: a user id, or method and route pattern. Never an identifier as typed by a client.
     pub target_id: String,
-    /// How many this line stands for; more than one where they were counted.
+}
+
+/// A notice on its way into the audit log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NotedNotice {
+    /// What happened; of several that were counted, the first.
+    pub notice: SecurityNotice,
+    /// When; of several that were counted, the last.
+    pub at: Timestamp,
+    /// How many this stands for; more than one where they were counted.
     pub count: u64,
 }
 
 #[derive(Default)]
 struct Sources {
     window_start: Option<Timestamp>,
-    seen: HashMap<(&'static str, String), (u32, Option<SecurityNotice>)>,
+    seen: HashMap<(&'static str, String), (u32, Option<NotedNotice>)>,
 }
 
 /// Takes notices from request handlers. Clones share one queue.
 #[derive(Clone)]
 pub struct SecurityLog {
-    sender: mpsc::Sender<SecurityNotice>,
+    sender: mpsc::Sender<NotedNotice>,
     sources: Arc<Mutex<Sources>>,
     dropped: Arc<AtomicU64>,
     clock: Clock,
@@ -52,7 +61,7 @@ pub struct SecurityLog {
 impl SecurityLog {
     /// The log, and the receiving end from which a service writes its outbox.
     #[must_use]
-    pub fn new(clock: Clock, capacity: usize) -> (Self, mpsc::Receiver<SecurityNotice>) {
+    pub fn new(clock: Clock, capacity: usize) -> (Self, mpsc::Receiver<NotedNotice>) {
         let (sender, receiver) = mpsc::channel(capacity);
         let log = Self {
             sender,
@@ -65,24 +74,21 @@ impl SecurityLog {
 
     /// Takes a notice without waiting. A full queue drops it and counts that.
     pub fn note(&self, notice: SecurityNotice) {
-        for ready in self.admit(notice) {
-            if self.sender.try_send(ready).is_err() {
-                self.dropped.fetch_add(1, Ordering::Relaxed);
-            }
-        }
+        let ready = self.admit(notice);
+        self.send(ready);
     }
 
     /// Hands over what was counted and whose window has ended; called about once a minute.
     pub fn flush(&self) {
         let now = self.clock.now();
-        let mut sources = self.sources.lock().unwrap_or_else(PoisonError::into_inner);
-        let counted = roll(&mut sources, now);
-        drop(sources);
-        for notice in counted {
-            if self.sender.try_send(notice).is_err() {
-                self.dropped.fetch_add(1, Ordering::Relaxed);
-            }
-        }
+        let counted = roll(&mut self.sources(), now);
+        self.send(counted);
+    }
+
+    /// Hands over what was counted, whether or not its window has ended; called when the process stops.
+    pub fn finish(&self) {
+        let counted = new_window(&mut self.sources(), self.clock.now());
+        self.send(counted);
     }
 
     /// How many notices were lost to a full queue since the start.
@@ -91,9 +97,21 @@ impl SecurityLog {
         self.dropped.load(Ordering::Relaxed)
     }
 
-    fn admit(&self, notice: SecurityNotice) -> Vec<SecurityNotice> {
+    fn sources(&self) -> MutexGuard<'_, Sources> {
+        self.sources.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn send(&self, notices: Vec<NotedNotice>) {
+        for notice in notices {
+            if self.sender.try_send(notice).is_err() {
+                self.dropped.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+    }
+
+    fn admit(&self, notice: SecurityNotice) -> Vec<NotedNotice> {
         let now = self.clock.now();
-        let mut sources = self.sources.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut sources = self.sources();
         let mut ready = roll(&mut sources, now);
         let source = match (&notice.origin.actor_id, &notice.origin.ip) {
             (Some(actor), _) => actor.to_string(),
@@ -106,23 +124,35 @@ impl SecurityLog {
         }
         let (count, counted) = sources.seen.entry(key).or_default();
         *count += 1;
-        if *count <= SINGLY {
-            ready.push(notice);
-        } else if let Some(counted) = counted {
+        if let Some(counted) = counted {
             counted.count += 1;
+            counted.at = now;
+            return ready;
+        }
+        let noted = NotedNotice {
+            notice,
+            at: now,
+            count: 1,
+        };
+        if *count <= SINGLY {
+            ready.push(noted);
         } else {
-            *counted = Some(notice);
+            *counted = Some(noted);
         }
         ready
     }
 }
 
 /// Starts a new window if the last has ended; gives what was counted in it.
-fn roll(sources: &mut Sources, now: Timestamp) -> Vec<SecurityNotice> {
+fn roll(sources: &mut Sources, now: Timestamp) -> Vec<NotedNotice> {
     let start = *sources.window_start.get_or_insert(now);
     if now.since(start) < WINDOW && now >= start {
         return Vec::new();
     }
+    new_window(sources, now)
+}
+
+fn new_window(sources: &mut Sources, now: Timestamp) -> Vec<NotedNotice> {
     sources.window_start = Some(now);
     sources
         .seen
@@ -141,7 +171,6 @@ pub(crate) fn permission_denied(origin: Origin, user: UserId, operation: String)
         },
         target_type: "operation",
         target_id: operation,
-        count: 1,
     }
 }
 
@@ -158,7 +187,6 @@ mod tests {
             },
             target_type: "user",
             target_id: String::new(),
-            count: 1,
         }
     }
 
@@ -179,6 +207,25 @@ mod tests {
         assert_eq!(told.len(), 22);
         assert_eq!(told.iter().map(|n| n.count).sum::<u64>(), 501);
         assert_eq!(told.last().unwrap().count, 480);
+    }
+
+    #[test]
+    fn what_was_counted_is_told_at_a_stop_with_its_own_time() {
+        let clock = Clock::manual(Timestamp::from_millis(0));
+        let (log, mut queue) = SecurityLog::new(clock.clone(), 1000);
+        for _ in 0..30 {
+            log.note(notice("192.0.2.1"));
+            clock.advance(Duration::from_secs(1));
+        }
+        log.finish();
+        log.finish();
+        let mut told = Vec::new();
+        while let Ok(n) = queue.try_recv() {
+            told.push((n.at.as_millis(), n.count));
+        }
+        assert_eq!(told.len(), 21);
+        assert_eq!(told.first(), Some(&(0, 1)));
+        assert_eq!(told.last(), Some(&(29_000, 10)));
     }
 
     #[test]

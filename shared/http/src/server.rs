@@ -12,6 +12,7 @@ use std::{
 };
 
 use actix_web::{App, HttpServer, middleware, web};
+use rustls::ServerConfig;
 use tokio::sync::watch;
 use ud_config::HttpConfig;
 use ud_kernel::{Clock, Service};
@@ -105,14 +106,15 @@ impl Mounted {
 pub struct Listening {
     public: TcpListener,
     internal: TcpListener,
+    tls: Option<ServerConfig>,
     http: HttpConfig,
 }
 
 impl Listening {
-    /// Binds both addresses of `http`; port 0 takes a free one.
+    /// Reads the TLS files of `http`, if it names any, and binds both addresses; port 0 takes a free one.
     ///
     /// # Errors
-    /// If an address cannot be bound.
+    /// If the files are not what they should be, or an address cannot be bound.
     pub fn bind(http: &HttpConfig) -> Result<Self, StartError> {
         let bind = |ip, port| {
             let address = SocketAddr::new(ip, port);
@@ -120,6 +122,7 @@ impl Listening {
                 .map_err(|e| StartError::internal(format!("cannot listen on {address}: {e}")))
         };
         Ok(Self {
+            tls: http.tls.as_ref().map(tls::server_config).transpose()?,
             public: bind(http.host, http.port)?,
             internal: bind(http.internal_bind, http.internal_port)?,
             http: http.clone(),
@@ -265,14 +268,14 @@ impl Server {
         .shutdown_timeout(Base::STOP_DEADLINE.as_secs())
         .disable_signals();
 
-        let settings = http.tls.as_ref().map(tls::server_config).transpose()?;
-        let public = match settings.clone() {
+        let public = match listening.tls.clone() {
             Some(tls) => public.listen_rustls_0_23(listening.public, tls),
             None => public.listen(listening.public),
         }
         .map_err(StartError::internal)?
         .run();
-        let internal = match settings {
+        // Standalone's internal listener is on loopback and called by nobody but the process itself.
+        let internal = match listening.tls.filter(|_| !standalone) {
             Some(tls) => internal.listen_rustls_0_23(listening.internal, tls),
             None => internal.listen(listening.internal),
         }

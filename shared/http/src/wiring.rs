@@ -13,7 +13,7 @@ use ud_jwt::{
 use ud_kernel::{Clock, Service, Steps};
 use ud_telemetry::Metrics;
 
-use crate::{InternalGate, Peers, SecurityLog, SecurityNotice, TokenGuard};
+use crate::{InternalGate, NotedNotice, Peers, SecurityLog, TokenGuard};
 
 /// Room for security notices that wait to be written.
 const SECURITY_QUEUE: usize = 1024;
@@ -81,7 +81,7 @@ pub struct Base {
     /// Pause points of tests.
     pub steps: Steps,
     guard: Option<TokenGuard>,
-    notices: Arc<Mutex<Option<mpsc::Receiver<SecurityNotice>>>>,
+    notices: Arc<Mutex<Option<mpsc::Receiver<NotedNotice>>>>,
 }
 
 /// A service's identity towards the others (SECURITY rule 24).
@@ -243,7 +243,7 @@ impl Base {
     }
 
     /// The queue of security notices, for the one task that writes them to the outbox.
-    pub async fn take_notices(&self) -> Option<mpsc::Receiver<SecurityNotice>> {
+    pub async fn take_notices(&self) -> Option<mpsc::Receiver<NotedNotice>> {
         self.notices.lock().await.take()
     }
 

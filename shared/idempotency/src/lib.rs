@@ -2,19 +2,29 @@
 
 use std::time::Duration;
 
-use aws_lc_rs::{
-    error::Unspecified,
-    hmac,
-    rand::{SecureRandom as _, SystemRandom},
-};
+use aws_lc_rs::{hmac, rand};
 use ud_kernel::Timestamp;
+use ud_seal::{Place, SealError, Sealer};
+use zeroize::Zeroizing;
 
 /// How long a client's key is remembered.
 const MEMORY: Duration = Duration::from_secs(24 * 3600);
 /// The end of time: the last instant of the year 9999.
 const NEVER: Timestamp = Timestamp::from_millis(253_402_300_799_000);
 
-/// Makes what is stored of keys. The secret is 32 random bytes that the service makes at its first start.
+/// Name of the row of `server_keys` that holds the secret.
+pub const SERVER_KEY: &str = "idempotency";
+
+/// Where the secret is kept, in the database of each service that has one.
+const PLACE: Place<'_> = Place {
+    table: "server_keys",
+    column: "sealed_key",
+    row: SERVER_KEY,
+    purpose: "authenticate idempotency keys",
+};
+
+/// Makes what is stored of keys. The secret is 32 random bytes that the service makes at its first start and keeps
+/// sealed.
 pub struct IdempotencyKeys(hmac::Key);
 
 impl std::fmt::Debug for IdempotencyKeys {
@@ -41,14 +51,22 @@ impl IdempotencyKeys {
         Self(hmac::Key::new(hmac::HMAC_SHA256, secret))
     }
 
-    /// A new secret, in hex.
+    /// A new secret, sealed.
     ///
     /// # Errors
-    /// If the system gives no random bytes.
-    pub fn new_secret() -> Result<String, Unspecified> {
-        let mut secret = [0u8; 32];
-        SystemRandom::new().fill(&mut secret)?;
-        Ok(hex::encode(secret))
+    /// [`SealError::Crypto`] if the system gives no random bytes.
+    pub fn new_sealed(sealer: &Sealer) -> Result<String, SealError> {
+        let mut secret = Zeroizing::new([0_u8; 32]);
+        rand::fill(secret.as_mut_slice()).map_err(|_| SealError::Crypto)?;
+        sealer.seal(PLACE, secret.as_slice())
+    }
+
+    /// With the secret that was sealed by [`IdempotencyKeys::new_sealed`].
+    ///
+    /// # Errors
+    /// [`SealError::UnknownKey`], [`SealError::DoesNotOpen`].
+    pub fn open(sealer: &Sealer, sealed: &str) -> Result<Self, SealError> {
+        Ok(Self::new(&sealer.open(PLACE, sealed)?))
     }
 
     /// The claim of a client's key for `operation`, remembered for a day.
@@ -108,6 +126,9 @@ fn tag(key: &hmac::Key, parts: &[Option<&str>]) -> hmac::Tag {
 mod tests {
     use std::collections::HashSet;
 
+    use ud_config::KeyRing;
+    use ud_kernel::Service;
+
     use super::*;
 
     const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
@@ -154,6 +175,23 @@ mod tests {
         let text = format!("{claim:?} {keys:?}");
         assert!(!text.contains("client-key") && !text.contains("hunter2"));
         assert_eq!((claim.id.len(), claim.fingerprint.len()), (64, 64));
-        assert_ne!(IdempotencyKeys::new_secret(), IdempotencyKeys::new_secret());
+    }
+
+    #[test]
+    fn the_secret_is_sealed_and_opens_for_its_service_only() {
+        let key = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, b"k"), b"k");
+        let key = key.as_ref().try_into().unwrap();
+        let ring = KeyRing::new([("a".to_owned(), key)]).unwrap();
+        let sealer = |service| Sealer::new(service, ring.clone());
+        let sealed = IdempotencyKeys::new_sealed(&sealer(Service::Audit)).unwrap();
+        assert_ne!(
+            Ok(&sealed),
+            IdempotencyKeys::new_sealed(&sealer(Service::Audit)).as_ref()
+        );
+        let claim = |keys: IdempotencyKeys| keys.claim("register", "key-1", &[], NOW);
+        let open = || IdempotencyKeys::open(&sealer(Service::Audit), &sealed).unwrap();
+        assert_eq!(claim(open()), claim(open()));
+        let other = IdempotencyKeys::open(&sealer(Service::Profile), &sealed);
+        assert_eq!(other.unwrap_err(), SealError::DoesNotOpen);
     }
 }

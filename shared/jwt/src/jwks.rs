@@ -1,8 +1,8 @@
 use std::time::Duration;
 
-use reqwest::{Client, Url, redirect::Policy};
+use reqwest::{Client, Url};
 
-use crate::{error::KeySetError, jwk::MAX_SET_BYTES, key_set::KeySet};
+use crate::{error::KeySetError, jwk::MAX_SET_BYTES, key_set::KeySet, outbound_client};
 
 /// How long one fetch may take, in all.
 const DEADLINE: Duration = Duration::from_secs(2);
@@ -43,10 +43,7 @@ impl JwksClient {
         if url.scheme() != "https" && !plain_ok {
             return Err(JwksError::Address);
         }
-        let http = Client::builder()
-            .redirect(Policy::none())
-            .no_proxy()
-            .timeout(DEADLINE)
+        let http = outbound_client([&url], DEADLINE)
             // One request in minutes: a kept connection would only be found closed.
             .pool_max_idle_per_host(0)
             .build()?;

@@ -12,6 +12,7 @@ tokio::task_local! {
 #[derive(Clone, Debug)]
 pub struct RequestContext {
     request_id: Arc<str>,
+    client_request_id: Option<Arc<str>>,
     trace_id: Option<Arc<str>>,
     service: Option<Service>,
     user_id: Arc<OnceLock<Arc<str>>>,
@@ -23,6 +24,7 @@ impl RequestContext {
     pub fn new(request_id: impl Into<Arc<str>>) -> Self {
         Self {
             request_id: request_id.into(),
+            client_request_id: None,
             trace_id: None,
             service: None,
             user_id: Arc::default(),
@@ -33,6 +35,13 @@ impl RequestContext {
     #[must_use]
     pub const fn in_service(mut self, service: Service) -> Self {
         self.service = Some(service);
+        self
+    }
+
+    /// The same with the id the client gave it, if it gave one.
+    #[must_use]
+    pub fn with_client_request_id(mut self, id: Option<Arc<str>>) -> Self {
+        self.client_request_id = id;
         self
     }
 
@@ -47,6 +56,12 @@ impl RequestContext {
     #[must_use]
     pub fn request_id(&self) -> &str {
         &self.request_id
+    }
+
+    /// The id the client gave it, if it gave one.
+    #[must_use]
+    pub fn client_request_id(&self) -> Option<&str> {
+        self.client_request_id.as_deref()
     }
 
     /// Id of the trace, if there is one.

@@ -15,13 +15,14 @@ use ud_kernel::Timestamp;
 use crate::RequestContext;
 
 /// Members that a key-value pair of the same name must not replace.
-const RESERVED: [&str; 8] = [
+const RESERVED: [&str; 9] = [
     "timestamp",
     "level",
     "target",
     "message",
     "service",
     "request_id",
+    "client_request_id",
     "trace_id",
     "user_id",
 ];
@@ -61,13 +62,15 @@ impl<'a> Line<'a> {
         }
     }
 
-    /// Request, trace and user, those that are known.
+    /// Request, the client's own id of it, trace and user, those that are known.
     fn ids(&self) -> impl Iterator<Item = (&str, String)> {
         let context = self.context;
         let request = context.map(|c| ("request_id", c.request_id().to_owned()));
+        let client =
+            context.and_then(|c| Some(("client_request_id", c.client_request_id()?.to_owned())));
         let trace = context.and_then(|c| Some(("trace_id", c.trace_id()?.to_owned())));
         let user = context.and_then(|c| Some(("user_id", c.user_id()?.to_string())));
-        [request, trace, user].into_iter().flatten()
+        [request, client, trace, user].into_iter().flatten()
     }
 }
 

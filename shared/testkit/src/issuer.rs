@@ -8,6 +8,7 @@ use std::{
 };
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use ud_config::SealingConfig;
 use ud_jwt::{
     AccessClaims, Algorithm, JwkSet, KeySet, KeySource, SigningKey, Verifier, new_jti,
     service::{IdentityKey, Peers, ServiceSigner},
@@ -183,6 +184,15 @@ impl TestIdentities {
     fn peers_json(&self) -> String {
         let set: JwkSet = self.keys.iter().map(IdentityKey::public_jwk).collect();
         serde_json::to_string(&set).expect("a JWK set is JSON")
+    }
+}
+
+/// Configuration of a service that seals secrets at rest: a new ring of one key, `k1`.
+#[must_use]
+pub fn sealing() -> SealingConfig {
+    SealingConfig {
+        key_encryption: Some(new_key_ring("k1").parse().expect("a ring")),
+        keys_dir: PathBuf::new(),
     }
 }
 

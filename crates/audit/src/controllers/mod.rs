@@ -21,6 +21,5 @@ fn note_read<A>(
         origin: authed.origin.clone(),
         target_type,
         target_id,
-        count: 1,
     });
 }

@@ -3,6 +3,7 @@
 use ud_db::{StoreError, TxError};
 use ud_http::Problem;
 use ud_kernel::Code;
+use ud_seal::SealError;
 
 /// Why an audit operation failed.
 #[derive(Debug, thiserror::Error)]
@@ -19,6 +20,9 @@ pub enum AuditError {
     /// The log cannot hold it exactly as it is.
     #[error("cannot be recorded: {0}")]
     Unrecordable(&'static str),
+    /// The key that Idempotency-Keys are stored under does not open.
+    #[error(transparent)]
+    Seal(#[from] SealError),
     /// The database.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -39,7 +43,7 @@ impl From<AuditError> for Problem {
             AuditError::NotFound => Self::new(Code::AuditRecordNotFound),
             AuditError::ActionReserved => Self::new(Code::AuditActionReserved),
             AuditError::KeyReused => Self::new(Code::RequestIdempotencyKeyReused),
-            AuditError::Unrecordable(_) => Self::internal(error),
+            AuditError::Unrecordable(_) | AuditError::Seal(_) => Self::internal(error),
             AuditError::Store(error) if error.is_temporary() => {
                 Self::new(Code::ServerStoreUnavailable).cause(error)
             }

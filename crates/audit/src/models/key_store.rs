@@ -1,4 +1,4 @@
-//! All queries of Idempotency-Keys and of the secrets they are stored under.
+//! All queries of Idempotency-Keys and of the key they are stored under.
 
 use diesel::prelude::*;
 use ud_db::{DbConn, StoreError, sql::Bind};
@@ -61,7 +61,7 @@ pub fn insert_key(
     Ok(())
 }
 
-/// The secret `name`, in hex; `candidate` becomes it if there is none yet.
+/// The server key `name`, sealed; `candidate` becomes it if there is none yet.
 ///
 /// # Errors
 /// [`StoreError::Conflict`] if another replica made one at the same moment.
@@ -73,16 +73,16 @@ pub fn server_key(
 ) -> Result<String, StoreError> {
     let stored = server_keys::table
         .find(name)
-        .select(server_keys::secret)
+        .select(server_keys::sealed_key)
         .first(conn)
         .optional()?;
-    if let Some(secret) = stored {
-        return Ok(secret);
+    if let Some(sealed) = stored {
+        return Ok(sealed);
     }
     diesel::insert_into(server_keys::table)
         .values((
             server_keys::name.eq(name),
-            server_keys::secret.eq(candidate),
+            server_keys::sealed_key.eq(candidate),
             server_keys::created_at.eq(Bind(now)),
         ))
         .execute(conn)

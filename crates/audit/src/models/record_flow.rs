@@ -5,8 +5,9 @@ use std::sync::Arc;
 use tokio::sync::OnceCell;
 use ud_db::{Db, StoreError};
 use ud_events::{Batch, Event, NewEvent, Receipt};
-use ud_idempotency::{Claim, IdempotencyKeys};
+use ud_idempotency::{Claim, IdempotencyKeys, SERVER_KEY};
 use ud_kernel::{Clock, EventId, RecordId, UserId, models::Origin};
+use ud_seal::Sealer;
 
 use super::{
     error::AuditError,
@@ -15,24 +16,23 @@ use super::{
     record_store::{self, Record, RecordFilter},
 };
 
-/// Name of the secret that Idempotency-Keys are stored under.
-const KEY_SECRET: &str = "idempotency";
-
 /// Use cases of the audit log. Clones are the same.
 #[derive(Clone)]
 pub struct RecordFlow {
     db: Db,
     clock: Clock,
+    sealer: Sealer,
     keys: Arc<OnceCell<IdempotencyKeys>>,
 }
 
 impl RecordFlow {
-    /// On `db`.
+    /// On `db`; `sealer` keeps the key that Idempotency-Keys are stored under.
     #[must_use]
-    pub fn new(db: Db, clock: Clock) -> Self {
+    pub fn new(db: Db, clock: Clock, sealer: Sealer) -> Self {
         Self {
             db,
             clock,
+            sealer,
             keys: Arc::default(),
         }
     }
@@ -162,14 +162,13 @@ impl RecordFlow {
     }
 
     async fn load_keys(&self) -> Result<IdempotencyKeys, AuditError> {
-        let candidate = IdempotencyKeys::new_secret()
-            .map_err(|_| StoreError::Internal("no random bytes".to_owned()))?;
+        let candidate = IdempotencyKeys::new_sealed(&self.sealer)?;
         let now = self.clock.now();
-        let secret: String = self
+        let sealed: String = self
             .db
-            .tx(move |conn| key_store::server_key(conn, KEY_SECRET, &candidate, now))
+            .tx(move |conn| key_store::server_key(conn, SERVER_KEY, &candidate, now))
             .await?;
-        Ok(IdempotencyKeys::new(secret.as_bytes()))
+        Ok(IdempotencyKeys::open(&self.sealer, &sealed)?)
     }
 }
 

@@ -47,7 +47,7 @@ diesel::table! {
 
     server_keys (name) {
         name -> Text,
-        secret -> Text,
+        sealed_key -> Text,
         created_at -> sql::Instant,
     }
 }

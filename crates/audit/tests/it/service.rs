@@ -87,6 +87,7 @@ impl Running {
         );
         let config = AuditConfig {
             database: DatabaseConfig::for_tests(url),
+            sealing: testkit::sealing(),
         };
         let (stop, stopped) = oneshot::channel();
         let server_clock = clock.clone();

@@ -7,6 +7,7 @@ use testkit::TestDatabase;
 use ud_db::{Db, DbOptions, StoreError};
 use ud_events::{Event, EventType, NewEvent, Outcome};
 use ud_kernel::{Clock, Service, Timestamp, UserId, models::Origin};
+use ud_seal::Sealer;
 use user_audit_service::{
     MIGRATIONS,
     models::{
@@ -22,6 +23,7 @@ pub struct World {
     // Dropped last: the pool's connections go before the database does.
     pub db: Db,
     pub clock: Clock,
+    pub sealer: Sealer,
     pub flow: RecordFlow,
     pub database: TestDatabase,
 }
@@ -31,9 +33,11 @@ impl World {
         let db = open(&database.url);
         db.migrate(MIGRATIONS).await.unwrap();
         let clock = Clock::manual(START);
+        let sealer = Sealer::from_config(&testkit::sealing(), Service::Audit).unwrap();
         Self {
-            flow: RecordFlow::new(db.clone(), clock.clone()),
+            flow: RecordFlow::new(db.clone(), clock.clone(), sealer.clone()),
             clock,
+            sealer,
             db,
             database,
         }

@@ -37,7 +37,6 @@ async fn within(
             origin: origin.clone(),
             target_type: "operation",
             target_id: operation.to_owned(),
-            count: 1,
         });
         Problem::new(Code::RequestRateLimited).retry_after(seconds)
     })

@@ -151,6 +151,29 @@ pub fn change_password(
     Ok(rows == 1)
 }
 
+/// Puts a password in place of whatever there is, raises the epoch, and takes the numbers of two events. False if
+/// the credential is not active.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn reset_password(
+    conn: &mut DbConn,
+    user_id: UserId,
+    new: &PasswordHash,
+    now: Timestamp,
+) -> Result<bool, StoreError> {
+    let rows = diesel::update(credentials::table.find(Bind(user_id)))
+        .filter(credentials::status.eq(CredentialStatus::Active.as_str()))
+        .set((
+            credentials::password_hash.eq(Some(new.as_str())),
+            credentials::epoch.eq(credentials::epoch + 1),
+            credentials::event_seq.eq(credentials::event_seq + 2),
+            credentials::updated_at.eq(Bind(now)),
+        ))
+        .execute(conn)?;
+    Ok(rows == 1)
+}
+
 /// Takes the number of the next event about the credential, and thereby the lock of its row until the
 /// transaction ends. False if there is none.
 ///

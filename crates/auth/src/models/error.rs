@@ -4,8 +4,9 @@ use ud_db::{StoreError, TxError};
 use ud_http::CallError;
 use ud_jwt::SignError;
 use ud_kernel::FieldError;
+use ud_seal::SealError;
 
-use super::{hash_pool::HashPoolError, seal::SealError};
+use super::hash_pool::HashPoolError;
 
 /// Failure of one of auth's use cases.
 #[derive(Debug, Clone, thiserror::Error)]

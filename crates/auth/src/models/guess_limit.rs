@@ -11,13 +11,9 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use ud_config::Limit;
 use ud_db::{DbConn, StoreError};
 use ud_kernel::Timestamp;
+use ud_seal::{SealError, Sealer};
 
-use super::{
-    error::AuthError,
-    identifier::Identifier,
-    login_failure_store,
-    seal::{SealError, Sealer},
-};
+use super::{error::AuthError, identifier::Identifier, login_failure_store};
 
 /// The limit, and the key under which identifiers and addresses are counted.
 #[derive(Clone)]
@@ -97,6 +93,14 @@ impl GuessLimit {
         login_failure_store::insert(conn, &guess.address, now)
     }
 
+    /// Forgets the failures of the account of `identifier`, from whatever address.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn forget_account(&self, conn: &mut DbConn, identifier: &str) -> Result<(), StoreError> {
+        login_failure_store::forget(conn, &self.guess(identifier, "").account)
+    }
+
     /// Failures before this count no more.
     #[must_use]
     pub fn horizon(&self, now: Timestamp) -> Timestamp {
@@ -119,12 +123,14 @@ impl std::fmt::Debug for GuessLimit {
 mod tests {
     use std::time::Duration;
 
+    use ud_kernel::Service;
+
     use super::*;
     use crate::models::test_rings::ring;
 
     #[test]
     fn spellings_of_one_account_are_counted_together_and_kinds_apart() {
-        let sealer = Sealer::new(ring(&["a"]));
+        let sealer = Sealer::new(Service::Auth, ring(&["a"]));
         let limit = Limit {
             count: 10,
             per: Duration::from_secs(900),

@@ -47,6 +47,17 @@ pub fn insert(conn: &mut DbConn, counted_under: &str, now: Timestamp) -> Result<
     Ok(())
 }
 
+/// Forgets the failures counted under a name.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn forget(conn: &mut DbConn, counted_under: &str) -> Result<(), StoreError> {
+    diesel::delete(login_failures::table)
+        .filter(login_failures::counted_under.eq(counted_under))
+        .execute(conn)?;
+    Ok(())
+}
+
 /// Forgets failures before `limit`; says how many, at most a thousand.
 ///
 /// # Errors

@@ -233,7 +233,6 @@ pub(super) fn note_failure(
         origin: origin.clone(),
         target_type,
         target_id,
-        count: 1,
     });
 }
 
@@ -245,7 +244,6 @@ pub(super) fn note_limit(state: &AuthState, error: &AuthError, guess: &Guess, or
             origin: origin.clone(),
             target_type: "identifier",
             target_id: guess.account().to_owned(),
-            count: 1,
         });
     }
 }

@@ -9,10 +9,10 @@ use std::{
 use ud_db::{Db, StoreError};
 use ud_jwt::{Algorithm, JwkSet, KeyError, KeySet, KeySource, SigningKey};
 use ud_kernel::{Clock, Timestamp};
+use ud_seal::{Place, Sealer};
 
 use super::{
     error::AuthError,
-    seal::{Place, Sealer},
     signing_key_store::{self, NewSigningKey, StoredSigningKey},
 };
 

@@ -16,6 +16,7 @@ mod login;
 mod logout;
 mod migrations;
 mod password_change;
+mod password_reset;
 mod peers;
 mod refresh;
 mod signing_keys;

@@ -2,10 +2,7 @@ use std::{path::PathBuf, time::Duration};
 
 use auth_service::{
     ALL_MIGRATIONS,
-    models::{
-        seal::Sealer,
-        signing_keys::{SealedKeys, SigningKeys},
-    },
+    models::signing_keys::{SealedKeys, SigningKeys},
 };
 use diesel::{QueryableByName, RunQueryDsl as _, sql_types::Text};
 use reqwest::Method;
@@ -15,6 +12,7 @@ use ud_config::KeyRing;
 use ud_db::{Db, StoreError};
 use ud_jwt::{Algorithm, KeySet};
 use ud_kernel::{Clock, Service};
+use ud_seal::Sealer;
 
 use crate::world::{PASSWORD, START, World, config, outcome, text};
 
@@ -47,7 +45,7 @@ impl Keys {
     fn replica_with(&self, algorithm: Algorithm, ring: &KeyRing) -> SigningKeys {
         SigningKeys::sealed(SealedKeys {
             db: self.db.clone(),
-            sealer: Sealer::new(ring.clone()),
+            sealer: Sealer::new(Service::Auth, ring.clone()),
             algorithm,
             access_ttl: Duration::from_secs(900),
             clock: self.clock.clone(),

@@ -11,7 +11,6 @@ use auth_service::{
         identifier_store::{self, USERNAME_HOLD},
         login_failure_store,
         password_hash::PasswordHash,
-        seal::Sealer,
     },
 };
 use diesel::RunQueryDsl as _;
@@ -19,6 +18,7 @@ use futures_util::future::join_all;
 use testkit::{Backend, TestDatabase};
 use ud_db::{Db, DbConn, StoreError};
 use ud_kernel::{Service, Timestamp, UserId, models::CredentialStatus};
+use ud_seal::Sealer;
 
 use crate::world::{START, config, limit};
 
@@ -291,7 +291,7 @@ async fn a_suspended_or_deleted_credential_changes_no_password() {
 async fn ten_failures_in_any_fifteen_minutes_are_the_limit() {
     for backend in Backend::ALL {
         let store = Store::new(backend).await;
-        let sealer = Sealer::new(testkit::new_key_ring("k").parse().unwrap());
+        let sealer = Sealer::new(Service::Auth, testkit::new_key_ring("k").parse().unwrap());
         let guesses = GuessLimit::new(&sealer, limit(10, 900)).unwrap();
         let at = |seconds| START.plus(Duration::from_secs(seconds));
         let fail = |identifier: &str, address: &str, now| {

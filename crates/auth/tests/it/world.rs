@@ -2,7 +2,9 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use auth_service::{ALL_MIGRATIONS, AuthConfig, AuthLimits, models::hash_pool::HashPoolSize};
+use auth_service::{
+    ALL_MIGRATIONS, AuthConfig, AuthLimits, AuthState, models::hash_pool::HashPoolSize,
+};
 use diesel::{QueryableByName, RunQueryDsl as _, sql_types::Text};
 use reqwest::{Method, RequestBuilder, Response};
 use serde_json::{Value, json};
@@ -11,7 +13,7 @@ use testkit::{AUDIENCE, Backend, ISSUER, TestDatabase, TestIdentities, new_key_r
 use tokio::sync::oneshot;
 use ud_config::{
     Algorithm, AppEnv, DatabaseConfig, HttpConfig, Limit, PasswordConfig, PeersConfig,
-    SigningConfig, TokenConfig,
+    SealingConfig, SigningConfig, TokenConfig,
 };
 use ud_db::{Db, StoreError};
 use ud_events::Event;
@@ -35,6 +37,7 @@ pub struct World {
     pub identities: TestIdentities,
     pub peers: Peers,
     pub db: Db,
+    config: AuthConfig,
     http: reqwest::Client,
     stop: Option<oneshot::Sender<()>>,
     _database: TestDatabase,
@@ -56,7 +59,6 @@ pub fn config(database: &TestDatabase, keys_dir: PathBuf) -> AuthConfig {
         signing: SigningConfig {
             algorithm: Algorithm::EdDsa,
             access_ttl: Duration::from_secs(900),
-            key_encryption: Some(new_key_ring("k1").parse().unwrap()),
             refresh_tokens: Some(new_key_ring("r1").parse().unwrap()),
         },
         password: PasswordConfig {
@@ -78,7 +80,10 @@ pub fn config(database: &TestDatabase, keys_dir: PathBuf) -> AuthConfig {
             queue: 1000,
             max_wait: Duration::from_secs(60),
         },
-        keys_dir,
+        sealing: SealingConfig {
+            keys_dir,
+            ..testkit::sealing()
+        },
     }
 }
 
@@ -160,12 +165,21 @@ impl World {
             identities,
             peers,
             db,
+            config,
             http: reqwest::Client::builder().no_proxy().build().unwrap(),
             stop: Some(stop),
             _database: database,
             _servers: servers,
             _folder: folder,
         }
+    }
+
+    /// The state of another process on the same database, such as a subcommand is.
+    pub fn other_process(&self) -> AuthState {
+        let metrics = Metrics::new("auth");
+        let peers = PeersConfig::default();
+        let base = base(&self.identities, &self.clock, peers, tokens(), &metrics);
+        AuthState::new(&self.config, &base, self.db.clone()).unwrap()
     }
 
     /// A request to the public listener.

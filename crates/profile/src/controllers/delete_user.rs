@@ -4,7 +4,7 @@ use actix_web::{HttpResponse, web};
 use ud_http::{Authed, OwnOr, Problem, Refused, permissions::UsersDelete};
 use ud_kernel::UserId;
 
-use super::{refusal, with_revocation};
+use super::{refusal, refused, with_revocation};
 use crate::state::ProfileState;
 
 /// Delete a user for good.
@@ -34,6 +34,7 @@ pub async fn delete_user(
     let revocation = state
         .accounts
         .delete(authed.user_id(), &authed.origin, id)
-        .await?;
+        .await
+        .map_err(|error| refused(&state, &authed, id, error))?;
     Ok(with_revocation(&state, "delete", HttpResponse::NoContent(), revocation).finish())
 }

@@ -10,11 +10,11 @@ pub mod suspend_user;
 pub mod update_user;
 
 use actix_web::{HttpResponse, HttpResponseBuilder, http::header::HeaderName};
-use ud_http::{Authed, SecurityNotice, etag};
-use ud_kernel::models::Origin;
+use ud_http::{Authed, Problem, SecurityNotice, etag};
+use ud_kernel::{UserId, models::Origin};
 
 use crate::{
-    models::{Revocation, user::User},
+    models::{ProfileError, Revocation, user::User},
     state::ProfileState,
     views::UserResponse,
 };
@@ -53,8 +53,28 @@ fn note_read(state: &ProfileState, origin: &Origin, target_type: &'static str, t
         origin: origin.clone(),
         target_type,
         target_id,
-        count: 1,
     });
+}
+
+/// The problem of an attempt on the user `target`, noted if it was a question of permissions (SECURITY rule 33).
+fn refused<A>(
+    state: &ProfileState,
+    authed: &Authed<A>,
+    target: UserId,
+    error: ProfileError,
+) -> Problem {
+    if matches!(
+        error,
+        ProfileError::TargetHoldsMore | ProfileError::PermissionDenied
+    ) {
+        state.security_log.note(SecurityNotice {
+            event: "permission_denied",
+            origin: authed.origin.clone(),
+            target_type: "user",
+            target_id: target.to_string(),
+        });
+    }
+    error.into()
 }
 
 /// The refusal to touch another's account: 403 to those who may see it, 404 to those who may not even know of

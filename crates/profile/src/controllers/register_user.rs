@@ -48,7 +48,6 @@ pub async fn register_user(
             origin,
             target_type: "operation",
             target_id: "POST /api/v1/users".to_owned(),
-            count: 1,
         });
         return Err(Problem::new(Code::RequestRateLimited).retry_after(seconds));
     }

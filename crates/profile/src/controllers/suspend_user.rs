@@ -4,7 +4,7 @@ use actix_web::{HttpResponse, web};
 use ud_http::{Authed, Problem, Refused, permissions::UsersWrite};
 use ud_kernel::UserId;
 
-use super::{with_revocation, with_user};
+use super::{refused, with_revocation, with_user};
 use crate::{models::StatusChange, state::ProfileState, views::UserResponse};
 
 /// Suspend a user.
@@ -83,7 +83,8 @@ async fn change(
     let (user, revocation) = state
         .accounts
         .change_status(authed.user_id(), &authed.origin, id, change)
-        .await?;
+        .await
+        .map_err(|error| refused(state, authed, id, error))?;
     Ok(with_user(
         with_revocation(state, operation, HttpResponse::Ok(), revocation),
         user,

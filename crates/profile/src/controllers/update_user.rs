@@ -4,7 +4,7 @@ use actix_web::{HttpResponse, web};
 use ud_http::{Authed, IfMatch, MergePatch, OwnOr, Problem, Refused, permissions::UsersWrite};
 use ud_kernel::UserId;
 
-use super::{refusal, with_user};
+use super::{refusal, refused, with_user};
 use crate::{
     state::ProfileState,
     views::{UpdateUserRequest, UserResponse},
@@ -49,6 +49,7 @@ pub async fn update_user(
     let user = state
         .accounts
         .update(authed.user_id(), &authed.origin, id, patch, expected)
-        .await?;
+        .await
+        .map_err(|error| refused(&state, &authed, id, error))?;
     Ok(with_user(HttpResponse::Ok(), user))
 }

@@ -1,6 +1,7 @@
 use ud_db::{StoreError, TxError};
 use ud_http::CallError;
 use ud_kernel::FieldError;
+use ud_seal::SealError;
 
 /// Why a use case did not succeed.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -47,12 +48,12 @@ pub enum ProfileError {
     /// Another service did not answer, or refused what it should not.
     #[error(transparent)]
     Peer(#[from] CallError),
+    /// The key that Idempotency-Keys are stored under does not open.
+    #[error(transparent)]
+    Seal(#[from] SealError),
     /// The own database.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// A defect or the system's.
-    #[error("{0}")]
-    Internal(&'static str),
 }
 
 impl TxError for ProfileError {

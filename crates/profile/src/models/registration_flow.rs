@@ -9,11 +9,12 @@ use tokio::sync::OnceCell;
 use ud_db::{Db, DbConn, StoreError};
 use ud_events::{EventType, NewEvent, OutboxHandle, outbox};
 use ud_http::{CallError, RemoteProblem, ServiceClient};
-use ud_idempotency::{Claim, IdempotencyKeys};
+use ud_idempotency::{Claim, IdempotencyKeys, SERVER_KEY};
 use ud_kernel::{
     Clock, Code, Service, Steps, Timestamp, UserId,
     models::{CreateCredential, Credential, Origin, PasswordContext},
 };
+use ud_seal::Sealer;
 
 use super::{
     ProfileError, idempotency_store, personal,
@@ -26,9 +27,6 @@ use super::{
 const LOCK: Duration = Duration::from_secs(6);
 /// What a client that comes too early is told, in seconds: attempts usually end sooner than the lock.
 const RETRY_AFTER: u32 = 2;
-/// Name of the key under which Idempotency-Keys are stored.
-const SERVER_KEY: &str = "idempotency";
-
 /// What makes a repeated request recognisable.
 #[derive(Debug, Clone)]
 pub enum RequestKey {
@@ -55,6 +53,7 @@ pub struct Registration {
 #[derive(Clone)]
 pub struct RegistrationFlow {
     db: Db,
+    sealer: Sealer,
     auth: ServiceClient,
     outbox: OutboxHandle,
     clock: Clock,
@@ -77,10 +76,12 @@ enum Reserved {
 }
 
 impl RegistrationFlow {
-    /// A flow on `db` that stores credentials through `auth` and wakes `outbox`.
+    /// A flow on `db` that stores credentials through `auth` and wakes `outbox`; `sealer` keeps the key that
+    /// Idempotency-Keys are stored under.
     #[must_use]
     pub fn new(
         db: Db,
+        sealer: Sealer,
         auth: ServiceClient,
         outbox: OutboxHandle,
         clock: Clock,
@@ -88,6 +89,7 @@ impl RegistrationFlow {
     ) -> Self {
         Self {
             db,
+            sealer,
             auth,
             outbox,
             clock,
@@ -171,16 +173,13 @@ impl RegistrationFlow {
     }
 
     async fn load_keys(&self) -> Result<IdempotencyKeys, ProfileError> {
-        let candidate = IdempotencyKeys::new_secret()
-            .map_err(|_| ProfileError::Internal("the system gives no random bytes"))?;
+        let candidate = IdempotencyKeys::new_sealed(&self.sealer)?;
         let now = self.clock.now();
-        let secret = self
+        let sealed = self
             .db
             .tx(move |conn| idempotency_store::server_key(conn, SERVER_KEY, &candidate, now))
             .await?;
-        let secret = hex::decode(secret)
-            .map_err(|_| ProfileError::Internal("the stored server key is not hex"))?;
-        Ok(IdempotencyKeys::new(&secret))
+        Ok(IdempotencyKeys::open(&self.sealer, &sealed)?)
     }
 
     async fn reserve(

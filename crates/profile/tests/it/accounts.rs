@@ -2,7 +2,7 @@
 
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
-use ud_events::EventType;
+use ud_events::{EventType, Outcome};
 use user_profile_service::models::user::UserStatus;
 
 use crate::{
@@ -127,7 +127,7 @@ async fn patches_at_the_same_moment_are_all_kept() {
 
 #[tokio::test]
 async fn nobody_acts_on_someone_who_holds_more() {
-    on_each_database(|world| async move {
+    on_each_database(|mut world| async move {
         let target = world.register_email("target@example.org").await;
         let actor = world.stranger();
         let all = ["users:write", "users:delete"];
@@ -182,6 +182,19 @@ async fn nobody_acts_on_someone_who_holds_more() {
             world.stored(target).await.unwrap().status,
             UserStatus::Active
         );
+        // Each refusal is told: twenty singly, the last as a count, which a stop does not lose.
+        world.stop();
+        let mut told = world.events().await;
+        told.retain(|event| event.kind == EventType::PermissionDenied);
+        assert_eq!(told.len(), 21);
+        for event in told {
+            assert_eq!(event.data.outcome, Outcome::Failure);
+            assert_eq!(event.data.actor_id, Some(actor));
+            assert_eq!(
+                (event.data.target_type.as_str(), event.data.target_id),
+                ("user", target.to_string())
+            );
+        }
     })
     .await;
 }

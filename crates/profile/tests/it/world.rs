@@ -7,7 +7,9 @@ use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use serde_json::{Value, json};
 use testkit::{AUDIENCE, Gates, ISSUER, Proxy, TestDatabase, TestIdentities, TestIssuer};
 use tokio::sync::oneshot;
-use ud_config::{AppEnv, DatabaseConfig, HttpConfig, Limit, PeersConfig, TokenConfig};
+use ud_config::{
+    AppEnv, DatabaseConfig, HttpConfig, Limit, PeersConfig, SealingConfig, TokenConfig,
+};
 use ud_db::{Db, StoreError};
 use ud_events::{Event, schema::outbox};
 use ud_http::{Base, Identity, Listening, Server, ServiceBinary as _};
@@ -16,6 +18,7 @@ use ud_jwt::{
     service::{IdentityKey, ServiceVerifier},
 };
 use ud_kernel::{Clock, Service, Timestamp, UserId};
+use ud_seal::Sealer;
 use ud_telemetry::Metrics;
 use user_profile_service::{
     ALL_MIGRATIONS, Bootstrap, BootstrapReport, ProfileConfig, ProfileService,
@@ -40,6 +43,7 @@ pub struct World {
     pub public: SocketAddr,
     pub internal: SocketAddr,
     pub proxy: Option<Proxy>,
+    sealing: SealingConfig,
     http: reqwest::Client,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<std::thread::JoinHandle<()>>,
@@ -48,12 +52,7 @@ pub struct World {
 
 impl Drop for World {
     fn drop(&mut self) {
-        if let Some(stop) = self.stop.take() {
-            let _ = stop.send(());
-        }
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
+        self.stop();
     }
 }
 
@@ -119,8 +118,10 @@ impl World {
             .proxy
             .as_ref()
             .map_or_else(|| database.url.clone(), through);
+        let sealing = testkit::sealing();
         let config = ProfileConfig {
             database: DatabaseConfig::for_tests(&url),
+            sealing: sealing.clone(),
             limit_registration: options.limit.unwrap_or(Limit {
                 count: 1_000_000,
                 per: Duration::from_secs(1),
@@ -158,6 +159,7 @@ impl World {
             public,
             internal,
             proxy: options.proxy,
+            sealing,
             http: reqwest::Client::builder().no_proxy().build().unwrap(),
             stop: Some(stop),
             thread: Some(thread),
@@ -234,8 +236,26 @@ impl World {
             .unwrap()
     }
 
+    /// Stops the service gracefully and waits for its end.
+    pub fn stop(&mut self) {
+        if let Some(stop) = self.stop.take() {
+            let _ = stop.send(());
+        }
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+
     /// Every event written so far about `subject`, in order.
     pub async fn events_about(&self, subject: UserId) -> Vec<Event> {
+        let mut events = self.events().await;
+        events.retain(|event| event.subject == *subject.as_uuid());
+        events.sort_by_key(|event| event.sequence);
+        events
+    }
+
+    /// Every event written so far and not delivered.
+    pub async fn events(&self) -> Vec<Event> {
         let bodies: Vec<String> = self
             .db
             .read(|conn| {
@@ -246,18 +266,14 @@ impl World {
             })
             .await
             .unwrap();
-        let mut events: Vec<Event> = bodies
-            .iter()
-            .map(|body| Event::from_json(body.as_bytes()).unwrap())
-            .filter(|event| event.subject == *subject.as_uuid())
-            .collect();
-        events.sort_by_key(|event| event.sequence);
-        events
+        let parse = |body: &String| Event::from_json(body.as_bytes()).unwrap();
+        bodies.iter().map(parse).collect()
     }
 
     pub fn registration_flow(&self) -> RegistrationFlow {
         RegistrationFlow::new(
             self.db.clone(),
+            Sealer::from_config(&self.sealing, Service::Profile).unwrap(),
             self.base.peers.client(Service::Auth),
             ud_events::OutboxHandle::new(),
             self.clock.clone(),

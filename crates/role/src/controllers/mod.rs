@@ -66,7 +66,6 @@ fn note<A>(
         origin: authed.origin.clone(),
         target_type,
         target_id,
-        count: 1,
     });
 }
 

@@ -1,7 +1,7 @@
 -- Secrets the service makes for itself at its first start.
 CREATE TABLE server_keys (
     name       VARCHAR(32) NOT NULL PRIMARY KEY,
-    secret     VARCHAR(64) NOT NULL,
+    sealed_key VARCHAR(512) NOT NULL,
     created_at DATETIME(6) NOT NULL
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4
     COLLATE=/*M! utf8mb4_nopad_bin */ /*!80000 utf8mb4_0900_bin */;

@@ -1,6 +1,6 @@
 -- Secrets the service makes for itself at its first start.
 CREATE TABLE server_keys (
     name       VARCHAR(32) NOT NULL PRIMARY KEY,
-    secret     VARCHAR(64) NOT NULL,
+    sealed_key VARCHAR(512) NOT NULL,
     created_at TIMESTAMPTZ NOT NULL
 );

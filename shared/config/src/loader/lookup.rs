@@ -52,7 +52,8 @@ impl Loader {
     }
 
     /// Whether `key` is set at all, right or wrong.
-    pub(crate) fn is_set(&self, key: &Key) -> bool {
+    #[must_use]
+    pub fn is_set(&self, key: &Key) -> bool {
         self.names(key).iter().any(|name| {
             let file = key.secret.then(|| format!("{name}_FILE"));
             self.value(name).is_some()

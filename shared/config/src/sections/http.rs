@@ -1,7 +1,7 @@
 //! The two listeners of a service.
 
 use std::{
-    net::{IpAddr, Ipv4Addr},
+    net::{IpAddr, Ipv4Addr, SocketAddr},
     path::PathBuf,
 };
 
@@ -41,6 +41,19 @@ pub struct TlsConfig {
     pub cert_file: PathBuf,
     /// Its private key.
     pub key_file: PathBuf,
+}
+
+impl HttpConfig {
+    /// The base address under which clients on this machine reach the listener that is bound to `bound`.
+    #[must_use]
+    pub fn own_address(&self, bound: SocketAddr) -> String {
+        let scheme = if self.tls.is_some() { "https" } else { "http" };
+        let ip = match bound.ip() {
+            ip if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
+            ip => ip,
+        };
+        format!("{scheme}://{}", SocketAddr::new(ip, bound.port()))
+    }
 }
 
 impl Default for HttpConfig {

@@ -7,6 +7,7 @@ mod log;
 mod password;
 mod peers;
 mod redis;
+mod sealing;
 mod standalone;
 mod token;
 
@@ -17,5 +18,6 @@ pub use log::{LogConfig, LogFormat};
 pub use password::{Bootstrap, PasswordConfig, RegistrationConfig};
 pub use peers::{IdentityConfig, PeersConfig};
 pub use redis::{Durability, RedisConfig};
+pub use sealing::SealingConfig;
 pub use standalone::StandaloneConfig;
 pub use token::{Algorithm, SigningConfig, TokenConfig};

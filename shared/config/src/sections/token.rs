@@ -93,8 +93,6 @@ pub struct SigningConfig {
     pub algorithm: Algorithm,
     /// Life of an access token.
     pub access_ttl: Duration,
-    /// Seals private keys at rest. `None` only in development and in standalone.
-    pub key_encryption: Option<KeyRing>,
     /// Under refresh tokens. `None` only in development and in standalone.
     pub refresh_tokens: Option<KeyRing>,
 }
@@ -115,16 +113,13 @@ impl SigningConfig {
             );
         }
         let minutes: u64 = loader.number(&keys::JWT_EXPIRATION_MIN, 1..=60);
-        let mut key_encryption = loader.key_ring(&keys::KEY_ENCRYPTION_KEYS);
         let mut refresh_tokens = loader.key_ring(&keys::REFRESH_TOKEN_KEYS);
         if loader.app_env().is_production() && !loader.is_standalone() {
-            key_encryption = loader.require(&keys::KEY_ENCRYPTION_KEYS, key_encryption);
             refresh_tokens = loader.require(&keys::REFRESH_TOKEN_KEYS, refresh_tokens);
         }
         Self {
             algorithm,
             access_ttl: Duration::from_secs(minutes * 60),
-            key_encryption,
             refresh_tokens,
         }
     }

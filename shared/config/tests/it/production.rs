@@ -2,7 +2,7 @@ use std::fs;
 
 use ud_config::{
     DatabaseConfig, HttpConfig, IdentityConfig, Loader, PasswordConfig, PeersConfig, RedisConfig,
-    SigningConfig, TokenConfig,
+    SealingConfig, SigningConfig, TokenConfig,
 };
 use ud_kernel::Service;
 
@@ -14,6 +14,7 @@ fn load_all(loader: &mut Loader) {
     IdentityConfig::load(loader, Service::Auth);
     PeersConfig::load(loader, Service::Auth);
     TokenConfig::load(loader, Service::Auth);
+    SealingConfig::load(loader);
     SigningConfig::load(loader, Service::Auth);
     PasswordConfig::load(loader, Service::Auth);
     RedisConfig::load(loader, Service::Auth);

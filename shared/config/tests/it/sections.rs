@@ -4,8 +4,8 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use secrecy::ExposeSecret as _;
 use ud_config::{
     Algorithm, DatabaseConfig, Durability, HttpConfig, IdentityConfig, KeyRing, LogConfig,
-    PasswordConfig, PeersConfig, RedisConfig, RegistrationConfig, SigningConfig, StandaloneConfig,
-    TokenConfig, keys,
+    PasswordConfig, PeersConfig, RedisConfig, RegistrationConfig, SealingConfig, SigningConfig,
+    StandaloneConfig, TokenConfig, keys,
 };
 use ud_kernel::Service;
 
@@ -153,7 +153,9 @@ fn no_key_has_two_uses() {
         ("REFRESH_TOKEN_KEYS", &format!("b:{},c:{k}", key(2))),
     ]);
     let found = problems(loader, |loader| {
+        SealingConfig::load(loader);
         SigningConfig::load(loader, Service::Auth);
+        SealingConfig::load(loader);
         SigningConfig::load(loader, Service::Auth);
     });
     assert_eq!(

@@ -180,7 +180,6 @@ async fn a_service_with_its_background_work() {
         origin: Origin::default(),
         target_type: "operation",
         target_id: "GET /api/v1/roles".into(),
-        count: 1,
     });
     let told = event(EventType::UserDeleted, Service::Profile);
     let batch = Batch {

@@ -1,6 +1,9 @@
 //! Security notices on their way into the outbox.
 
-use std::sync::{Arc, Mutex};
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use tokio::sync::watch;
 use ud_events::{Event, NewEvent, OutboxError, Outcome, record_notices};
@@ -9,7 +12,7 @@ use ud_kernel::{Clock, Service, models::Origin};
 
 use crate::world::START;
 
-fn notice(event: &'static str, target_id: &str, count: u64) -> SecurityNotice {
+fn notice(event: &'static str, target_id: &str) -> SecurityNotice {
     let origin = Origin {
         request_id: "r".into(),
         ip: Some("192.0.2.1".into()),
@@ -20,7 +23,6 @@ fn notice(event: &'static str, target_id: &str, count: u64) -> SecurityNotice {
         origin,
         target_type: "operation",
         target_id: target_id.into(),
-        count,
     }
 }
 
@@ -58,29 +60,28 @@ async fn notices_become_events_even_if_the_store_is_away_for_a_while() {
     };
     let task = tokio::spawn(record_notices(
         Service::Role,
-        clock,
         log.clone(),
         queue,
         write,
         stopped,
     ));
 
-    log.note(notice("permission_denied", "GET /api/v1/roles", 1));
-    log.note(notice("no_such_event", "x", 1));
-    log.note(notice("user_deleted", "not role's to write", 1));
-    log.note(notice("rate_limited", "", 480));
+    log.note(notice("permission_denied", "GET /api/v1/roles"));
+    log.note(notice("no_such_event", "x"));
+    log.note(notice("user_deleted", "not role's to write"));
     store
         .written
         .subscribe()
-        .wait_for(|w| w.len() >= 2)
+        .wait_for(|w| !w.is_empty())
         .await
         .unwrap();
-    log.note(notice(
-        "service_token_refused",
-        "POST /internal/v1/marks",
-        1,
-    ));
-    log.note(notice("admin_read", "GET /api/v1/role-assignments", 1));
+    clock.advance(Duration::from_secs(5));
+    log.note(notice("service_token_refused", "POST /internal/v1/marks"));
+    log.note(notice("admin_read", "GET /api/v1/role-assignments"));
+    for _ in 0..500 {
+        log.note(notice("rate_limited", ""));
+    }
+    clock.advance(Duration::from_secs(5));
     stop.send_replace(true);
     task.await.unwrap();
 
@@ -89,17 +90,22 @@ async fn notices_become_events_even_if_the_store_is_away_for_a_while() {
         .iter()
         .map(|e| (e.kind.as_str(), e.data.outcome))
         .collect();
+    let (single, limited) = told.split_at(3);
     assert_eq!(
-        told,
+        single,
         [
             ("permission_denied", Outcome::Failure),
-            ("rate_limited", Outcome::Failure),
             ("service_token_refused", Outcome::Failure),
             ("admin_read", Outcome::Success),
         ]
     );
+    assert_eq!(limited, [("rate_limited", Outcome::Failure); 21]);
     assert_eq!(written[0].source, Service::Role);
     assert_eq!(written[0].data.target_id, "GET /api/v1/roles");
     assert_eq!(written[0].data.ip, Some("192.0.2.1".parse().unwrap()));
-    assert_eq!(written[1].data.details["count"], 480);
+    let times: Vec<_> = written.iter().map(|e| e.time.since(START)).collect();
+    assert_eq!(times[0], Duration::ZERO);
+    assert!(times[1..].iter().all(|t| *t == Duration::from_secs(5)));
+    // Counted within the minute that the stop cut short.
+    assert_eq!(written.last().unwrap().data.details["count"], 480);
 }

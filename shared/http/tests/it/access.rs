@@ -47,7 +47,7 @@ async fn the_handlers_type_decides_who_may_call() {
     for (path, token, expected) in cases {
         assert_eq!(call(&service, path, token).await, expected, "{path}");
     }
-    let notice = service.notices.try_recv().unwrap();
+    let notice = service.notices.try_recv().unwrap().notice;
     assert_eq!(notice.event, "permission_denied");
     assert_eq!(notice.origin.actor_id, Some(me));
     assert_eq!(notice.target_id, "GET /api/v1/things/{id}");
@@ -97,8 +97,8 @@ async fn internal_routes_take_only_service_tokens_of_the_right_caller() {
     // A service token opens no public route.
     assert_eq!(call(&service, "/api/v1/things/mine", &profile).await.0, 401);
     let mut refused = 0;
-    while let Ok(notice) = service.notices.try_recv() {
-        assert_eq!(notice.event, "service_token_refused");
+    while let Ok(noted) = service.notices.try_recv() {
+        assert_eq!(noted.notice.event, "service_token_refused");
         refused += 1;
     }
     assert_eq!(refused, 4);

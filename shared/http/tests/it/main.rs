@@ -9,5 +9,7 @@
 )]
 
 mod access;
+mod client;
 mod edge;
 mod service;
+mod tls;

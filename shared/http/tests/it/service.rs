@@ -83,7 +83,7 @@ pub struct Running {
     pub profile: ServiceSigner,
     pub audit: ServiceSigner,
     pub clock: Clock,
-    pub notices: tokio::sync::mpsc::Receiver<ud_http::SecurityNotice>,
+    pub notices: tokio::sync::mpsc::Receiver<ud_http::NotedNotice>,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<std::thread::JoinHandle<()>>,
 }

@@ -7,14 +7,14 @@ use std::{
 };
 
 use futures_util::FutureExt as _;
-use reqwest::{Client, Url, redirect::Policy};
+use reqwest::{Client, Url};
 use ud_kernel::{
     Service, SessionId,
     models::{SessionState, SessionStateQuery, SessionStateResponse},
 };
 
 use super::{StateSource, StateUnavailable};
-use crate::{SignError, service::ServiceSigner};
+use crate::{SignError, outbound_client, service::ServiceSigner};
 
 /// For one request: within the checker's 250 ms, and early enough to tell in the log what failed.
 const TIMEOUT: Duration = Duration::from_millis(200);
@@ -48,10 +48,7 @@ pub fn http_source(
     session_url: &Url,
     signer: Arc<ServiceSigner>,
 ) -> Result<StateSource, HttpStateError> {
-    let http = Client::builder()
-        .redirect(Policy::none())
-        .no_proxy()
-        .timeout(TIMEOUT)
+    let http = outbound_client([session_url], TIMEOUT)
         // Below the 5 s after which actix closes a connection that nobody uses.
         .pool_idle_timeout(Duration::from_secs(4))
         .build()?;

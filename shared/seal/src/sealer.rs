@@ -3,13 +3,18 @@
 //!
 //! Text form: `v1.<key id>.<base64url of nonce, ciphertext and tag>`.
 
+use std::io;
+
 use aws_lc_rs::{
     aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey},
     hkdf, hmac, rand,
 };
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use ud_config::KeyRing;
+use ud_config::{KeyRing, SealingConfig};
+use ud_kernel::Service;
 use zeroize::Zeroizing;
+
+use crate::ring_file::ring_or_file;
 
 const VERSION: &str = "v1";
 const KEY_LEN: usize = 32;
@@ -29,9 +34,15 @@ pub struct Place<'a> {
 
 impl Place<'_> {
     /// Each part with its length before it, so that no two places give the same bytes.
-    fn associated_data(&self) -> Vec<u8> {
+    fn associated_data(&self, service: Service) -> Vec<u8> {
         let mut data = Vec::with_capacity(128);
-        for part in ["auth", self.table, self.column, self.row, self.purpose] {
+        for part in [
+            service.as_str(),
+            self.table,
+            self.column,
+            self.row,
+            self.purpose,
+        ] {
             data.extend_from_slice(&(part.len() as u64).to_be_bytes());
             data.extend_from_slice(part.as_bytes());
         }
@@ -55,18 +66,33 @@ pub enum SealError {
 
 /// Seals with the first key of its ring and opens with any.
 ///
-/// The ring's keys are never used directly: each use has its own key, derived by HKDF-SHA-256 (RFC 5869),
-/// so that no key has two uses.
+/// The ring's keys are never used directly: each service and each use has its own key, derived by HKDF-SHA-256
+/// (RFC 5869), so that no key has two uses, even where services are given the same ring.
 #[derive(Clone, Debug)]
 pub struct Sealer {
+    service: Service,
     ring: KeyRing,
 }
 
 impl Sealer {
-    /// From `KEY_ENCRYPTION_KEYS`.
+    /// Of `service`, with its `KEY_ENCRYPTION_KEYS`.
     #[must_use]
-    pub const fn new(ring: KeyRing) -> Self {
-        Self { ring }
+    pub const fn new(service: Service, ring: KeyRing) -> Self {
+        Self { service, ring }
+    }
+
+    /// Of `service`, as configured; without a configured ring, with the one in the keys' folder, made at the
+    /// first start.
+    ///
+    /// # Errors
+    /// If the file can be neither read nor made, or holds no ring.
+    pub fn from_config(config: &SealingConfig, service: Service) -> io::Result<Self> {
+        let ring = ring_or_file(
+            config.key_encryption.as_ref(),
+            &config.keys_dir,
+            "key-encryption",
+        )?;
+        Ok(Self::new(service, ring))
     }
 
     /// Seals `secret` for `place`.
@@ -78,10 +104,10 @@ impl Sealer {
         let mut nonce = [0_u8; NONCE_LEN];
         rand::fill(&mut nonce).map_err(|_| SealError::Crypto)?;
         let mut sealed = secret.to_vec();
-        cipher(key)?
+        self.cipher(key)?
             .seal_in_place_append_tag(
                 Nonce::assume_unique_for_key(nonce),
-                Aad::from(place.associated_data()),
+                Aad::from(place.associated_data(self.service)),
                 &mut sealed,
             )
             .map_err(|_| SealError::Crypto)?;
@@ -111,10 +137,11 @@ impl Sealer {
             .split_first_chunk::<NONCE_LEN>()
             .ok_or(SealError::DoesNotOpen)?;
         let mut buffer = Zeroizing::new(ciphertext.to_vec());
-        let opened = cipher(key)?
+        let opened = self
+            .cipher(key)?
             .open_in_place(
                 Nonce::assume_unique_for_key(*nonce),
-                Aad::from(place.associated_data()),
+                Aad::from(place.associated_data(self.service)),
                 &mut buffer,
             )
             .map_err(|_| SealError::DoesNotOpen)?
@@ -128,34 +155,48 @@ impl Sealer {
     /// # Errors
     /// [`SealError::Crypto`].
     pub fn derive_hmac_key(&self, purpose: &str) -> Result<hmac::Key, SealError> {
-        let secret = derive(self.ring.current().1, purpose)?;
+        let secret = self.derive(self.ring.current().1, purpose)?;
         Ok(hmac::Key::new(hmac::HMAC_SHA256, secret.as_slice()))
     }
-}
 
-fn cipher(key: &[u8; KEY_LEN]) -> Result<LessSafeKey, SealError> {
-    let secret = derive(key, "seal AES-256-GCM")?;
-    UnboundKey::new(&AES_256_GCM, secret.as_slice())
-        .map(LessSafeKey::new)
-        .map_err(|_| SealError::Crypto)
-}
+    fn cipher(&self, key: &[u8; KEY_LEN]) -> Result<LessSafeKey, SealError> {
+        let secret = self.derive(key, "seal AES-256-GCM")?;
+        UnboundKey::new(&AES_256_GCM, secret.as_slice())
+            .map(LessSafeKey::new)
+            .map_err(|_| SealError::Crypto)
+    }
 
-fn derive(key: &[u8; KEY_LEN], purpose: &str) -> Result<Zeroizing<[u8; KEY_LEN]>, SealError> {
-    let mut out = Zeroizing::new([0_u8; KEY_LEN]);
-    hkdf::Salt::new(hkdf::HKDF_SHA256, b"user-domain auth")
-        .extract(key)
-        .expand(&[purpose.as_bytes()], hkdf::HKDF_SHA256)
-        .and_then(|okm| okm.fill(out.as_mut_slice()))
-        .map_err(|_| SealError::Crypto)?;
-    Ok(out)
+    fn derive(
+        &self,
+        key: &[u8; KEY_LEN],
+        purpose: &str,
+    ) -> Result<Zeroizing<[u8; KEY_LEN]>, SealError> {
+        let salt = format!("user-domain {}", self.service);
+        let mut out = Zeroizing::new([0_u8; KEY_LEN]);
+        hkdf::Salt::new(hkdf::HKDF_SHA256, salt.as_bytes())
+            .extract(key)
+            .expand(&[purpose.as_bytes()], hkdf::HKDF_SHA256)
+            .and_then(|okm| okm.fill(out.as_mut_slice()))
+            .map_err(|_| SealError::Crypto)?;
+        Ok(out)
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use aws_lc_rs::digest::{SHA256, digest};
     use proptest::prelude::*;
 
     use super::*;
-    use crate::models::test_rings::ring;
+
+    /// A sealer of auth with a ring of those ids; the keys differ by id.
+    fn sealer(ids: &[&str]) -> Sealer {
+        let keys = ids.iter().map(|id| {
+            let key = digest(&SHA256, id.as_bytes()).as_ref().try_into().unwrap();
+            ((*id).to_owned(), key)
+        });
+        Sealer::new(Service::Auth, KeyRing::new(keys).unwrap())
+    }
 
     const PLACE: Place<'_> = Place {
         table: "signing_keys",
@@ -166,9 +207,11 @@ mod tests {
 
     #[test]
     fn a_sealed_value_opens_in_its_place_only() {
-        let sealer = Sealer::new(ring(&["a"]));
+        let sealer = sealer(&["a"]);
         let sealed = sealer.seal(PLACE, b"secret").unwrap();
         assert_eq!(sealer.open(PLACE, &sealed).unwrap().as_slice(), b"secret");
+        let of_profile = Sealer::new(Service::Profile, sealer.ring.clone());
+        assert_eq!(of_profile.open(PLACE, &sealed), Err(SealError::DoesNotOpen));
         let other = |change: fn(&mut Place<'static>)| {
             let mut place = PLACE;
             change(&mut place);
@@ -188,9 +231,9 @@ mod tests {
 
     #[test]
     fn the_ring_turns() {
-        let old = Sealer::new(ring(&["old"]));
-        let both = Sealer::new(ring(&["new", "old"]));
-        let new = Sealer::new(ring(&["new"]));
+        let old = sealer(&["old"]);
+        let both = sealer(&["new", "old"]);
+        let new = sealer(&["new"]);
         let sealed = old.seal(PLACE, b"x").unwrap();
         assert_eq!(both.open(PLACE, &sealed).unwrap().as_slice(), b"x");
         assert_eq!(new.open(PLACE, &sealed), Err(SealError::UnknownKey));
@@ -199,13 +242,13 @@ mod tests {
 
     #[test]
     fn the_same_secret_sealed_twice_looks_different() {
-        let sealer = Sealer::new(ring(&["a"]));
+        let sealer = sealer(&["a"]);
         assert_ne!(sealer.seal(PLACE, b"x"), sealer.seal(PLACE, b"x"));
     }
 
     #[test]
     fn derived_keys_differ_by_purpose() {
-        let sealer = Sealer::new(ring(&["a"]));
+        let sealer = sealer(&["a"]);
         let tag = |purpose| {
             let key = sealer.derive_hmac_key(purpose).unwrap();
             hmac::sign(&key, b"x").as_ref().to_vec()
@@ -217,7 +260,7 @@ mod tests {
     proptest! {
         #[test]
         fn no_changed_byte_opens(secret in prop::collection::vec(any::<u8>(), 0..64), at: prop::sample::Index, with in 1_u8..128) {
-            let sealer = Sealer::new(ring(&["a"]));
+            let sealer = sealer(&["a"]);
             let sealed = sealer.seal(PLACE, &secret).unwrap();
             let mut bytes = sealed.clone().into_bytes();
             let at = at.index(bytes.len());
@@ -228,7 +271,7 @@ mod tests {
 
         #[test]
         fn rubbish_does_not_open(text in ".{0,80}") {
-            prop_assert!(Sealer::new(ring(&["a"])).open(PLACE, &text).is_err());
+            prop_assert!(sealer(&["a"]).open(PLACE, &text).is_err());
         }
     }
 }

@@ -13,11 +13,22 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use ud_config::KeyRing;
 use zeroize::Zeroizing;
 
+/// The configured ring, or the one in `dir/name`, made if there is none.
+///
+/// # Errors
+/// If the file can be neither read nor made, or holds no ring.
+pub fn ring_or_file(configured: Option<&KeyRing>, dir: &Path, name: &str) -> io::Result<KeyRing> {
+    match configured {
+        Some(ring) => Ok(ring.clone()),
+        None => load_or_create(dir, name),
+    }
+}
+
 /// The ring in `dir/name`; if there is no such file, one is made with a new key.
 ///
 /// # Errors
 /// If the file can be neither read nor made, or holds no ring.
-pub fn load_or_create(dir: &Path, name: &str) -> io::Result<KeyRing> {
+pub(crate) fn load_or_create(dir: &Path, name: &str) -> io::Result<KeyRing> {
     let path = dir.join(name);
     match fs::read_to_string(&path) {
         Ok(text) => parse(&path, Zeroizing::new(text).trim()),

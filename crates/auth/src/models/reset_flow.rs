@@ -1,0 +1,79 @@
+//! `admin reset`: the way back in for who lost the last administrator's password (SECURITY rule 13). Whoever can run
+//! it has auth's keys and database: nothing is asked but the name of the account.
+
+use aws_lc_rs::rand;
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use ud_events::{EventType, NewEvent, outbox};
+use ud_kernel::{
+    Service, UserId,
+    models::{CredentialStatus, Origin},
+};
+use zeroize::Zeroizing;
+
+use super::{
+    credential_store, error::AuthError, identifier::Identifier, logout_flow::write_epoch_event,
+};
+use crate::state::AuthState;
+
+/// 144 random bits as 24 characters: nobody's word, and of any permitted length.
+///
+/// # Errors
+/// [`AuthError::Internal`] if the system gives no random bytes.
+pub fn new_password() -> Result<Zeroizing<String>, AuthError> {
+    let mut bytes = Zeroizing::new([0; 18]);
+    rand::fill(bytes.as_mut_slice()).map_err(|_| AuthError::Internal("no random bytes".into()))?;
+    Ok(Zeroizing::new(URL_SAFE_NO_PAD.encode(bytes.as_slice())))
+}
+
+/// Gives the account of `identifier` (an email address or a username) a new password, forgets its failed logins,
+/// raises its epoch, and writes the events that close its sessions and tell the audit log. Both are delivered by
+/// the running service, or at its next start.
+///
+/// # Errors
+/// [`AuthError::CredentialNotFound`], [`AuthError::Suspended`], [`AuthError::Store`].
+pub async fn reset_password(
+    state: &AuthState,
+    identifier: &str,
+) -> Result<(UserId, Zeroizing<String>), AuthError> {
+    let parsed = Identifier::parse(identifier).map_err(|_| AuthError::CredentialNotFound)?;
+    let password = new_password()?;
+    let hash = state.passwords.hash(&password).await?;
+    let now = state.clock.now();
+    let guesses = state.guesses.clone();
+    let identifier = identifier.to_owned();
+    let user_id = state
+        .db
+        .tx(move |conn| {
+            let found = credential_store::find_by_identifier(conn, &parsed)?;
+            let user_id = found.ok_or(AuthError::CredentialNotFound)?.user_id;
+            if !credential_store::reset_password(conn, user_id, &hash, now)? {
+                return Err(AuthError::Suspended);
+            }
+            guesses.forget_account(conn, &identifier)?;
+            let credential =
+                credential_store::find(conn, user_id)?.ok_or(AuthError::CredentialNotFound)?;
+            let (epoch, last, origin) = (credential.epoch, credential.event_seq, Origin::default());
+            let kind = EventType::PasswordReset;
+            let reset = NewEvent::about(Service::Auth, kind, user_id, last - 1, now, &origin);
+            outbox::write(conn, reset)?;
+            write_epoch_event(conn, user_id, epoch, last, None, now, &origin)?;
+            Ok::<_, AuthError>(user_id)
+        })
+        .await?;
+    Ok((user_id, password))
+}
+
+/// What the operator is told when there is no new password.
+#[must_use]
+pub fn explain(error: &AuthError) -> String {
+    match error {
+        AuthError::CredentialNotFound => "no account has this email address or username".to_owned(),
+        AuthError::Suspended => {
+            format!(
+                "the account is {}: it cannot log in",
+                CredentialStatus::Suspended.as_str()
+            )
+        }
+        other => other.to_string(),
+    }
+}

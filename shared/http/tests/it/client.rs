@@ -1,0 +1,136 @@
+//! Calls to internal routes of other services (SECURITY rules 24 and 29).
+
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use ud_config::PeersConfig;
+use ud_http::{CallError, Peers, ServiceClient};
+use ud_jwt::service::{IdentityKey, ServiceSigner};
+use ud_kernel::{Clock, Code, Service};
+use wiremock::{Mock, MockServer, ResponseTemplate, matchers::any};
+
+const PATH: &str = "/internal/v1/things?x=1";
+
+/// Profile's client for role at `url`.
+fn client(url: &str) -> ServiceClient {
+    let key = IdentityKey::generate(Service::Profile).unwrap();
+    let signer = ServiceSigner::new(key, Clock::system()).unwrap();
+    let mut urls = PeersConfig::default();
+    urls.set(Service::Role, url.parse().unwrap());
+    Peers::new(signer.into(), urls)
+        .unwrap()
+        .client(Service::Role)
+}
+
+/// A server that answers everything by `template`.
+async fn answering(template: ResponseTemplate) -> (MockServer, ServiceClient) {
+    let server = MockServer::start().await;
+    let mock = Mock::given(any()).respond_with(template);
+    mock.mount(&server).await;
+    let client = client(&server.uri());
+    (server, client)
+}
+
+fn is_unavailable(result: &Result<Value, CallError>) -> bool {
+    let service = Service::Role;
+    matches!(result, Err(CallError::Unavailable { service: s, .. }) if *s == service)
+}
+
+#[tokio::test]
+async fn a_call_carries_a_service_token_and_nothing_of_the_user() {
+    let (server, client) =
+        answering(ResponseTemplate::new(200).set_body_json(json!({"a": 1}))).await;
+    let answer: Value = client.get(PATH).await.unwrap();
+    assert_eq!(answer, json!({"a": 1}));
+    let requests = server.received_requests().await.unwrap();
+    let [request] = &requests[..] else {
+        panic!("{requests:?}");
+    };
+    assert_eq!(
+        (request.url.path(), request.url.query()),
+        ("/internal/v1/things", Some("x=1"))
+    );
+    let token = request.headers["authorization"].to_str().unwrap();
+    assert_eq!(token.strip_prefix("Bearer ").unwrap().split('.').count(), 3);
+    assert!(!request.headers.contains_key("cookie"));
+}
+
+#[tokio::test]
+async fn redirects_are_not_followed() {
+    let elsewhere = MockServer::start().await;
+    for status in [301, 302, 303, 307, 308] {
+        let to = format!("{}/stolen", elsewhere.uri());
+        let template = ResponseTemplate::new(status).insert_header("location", to.as_str());
+        let (_server, client) = answering(template).await;
+        let answer: Result<Value, _> = client.get(PATH).await;
+        assert!(is_unavailable(&answer), "{status}: {answer:?}");
+    }
+    assert!(elsewhere.received_requests().await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_call_ends_after_two_seconds() {
+    let slow = ResponseTemplate::new(200).set_delay(Duration::from_secs(30));
+    let (server, client) = answering(slow).await;
+    let started = Instant::now();
+    let answer: Result<Value, _> = client.get(PATH).await;
+    assert!(is_unavailable(&answer), "{answer:?}");
+    let took = started.elapsed();
+    assert!((2..4).contains(&took.as_secs()), "{took:?}");
+    // What may have been done is not asked for again by itself.
+    assert_eq!(server.received_requests().await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn an_endless_answer_is_not_read_to_its_end() {
+    let big = ResponseTemplate::new(200).set_body_bytes(vec![b' '; 2 * 1024 * 1024]);
+    let (_server, client) = answering(big).await;
+    let answer: Result<Value, _> = client.get(PATH).await;
+    assert!(is_unavailable(&answer), "{answer:?}");
+}
+
+#[tokio::test]
+async fn what_is_no_answer_of_ours_is_unavailability() {
+    for template in [
+        ResponseTemplate::new(500),
+        ResponseTemplate::new(502).set_body_string("<html>"),
+        ResponseTemplate::new(429),
+        ResponseTemplate::new(200).set_body_string("<html>"),
+        ResponseTemplate::new(404).set_body_string("<html>"),
+    ] {
+        let (_server, client) = answering(template).await;
+        let answer: Result<Value, _> = client.get(PATH).await;
+        assert!(is_unavailable(&answer), "{answer:?}");
+    }
+    // Nobody is there at all, or nobody is configured.
+    let nobody = client("http://127.0.0.1:1");
+    assert!(is_unavailable(&nobody.get(PATH).await));
+    let key = IdentityKey::generate(Service::Profile).unwrap();
+    let signer = ServiceSigner::new(key, Clock::system()).unwrap();
+    let peers = Peers::new(signer.into(), PeersConfig::default()).unwrap();
+    let unknown = peers.client(Service::Role);
+    assert!(is_unavailable(&unknown.get(PATH).await));
+}
+
+#[tokio::test]
+async fn a_refusal_is_told_as_it_was() {
+    let problem = json!({"status": 409, "code": "session.policy-stale", "title": "x"});
+    let (_server, client) = answering(ResponseTemplate::new(409).set_body_json(problem)).await;
+    let refused = client.get::<Value>(PATH).await.unwrap_err();
+    assert!(refused.is(Code::SessionPolicyStale), "{refused}");
+}
+
+#[tokio::test]
+async fn it_recovers_by_itself() {
+    let server = MockServer::start().await;
+    let answer = ResponseTemplate::new(200).set_body_json(json!({}));
+    Mock::given(any()).respond_with(answer).mount(&server).await;
+    let proxy = testkit::Proxy::start(*server.address());
+    let client = client(&proxy.instead_of(&server.uri()));
+    let _: Value = client.get(PATH).await.unwrap();
+    proxy.cut();
+    assert!(is_unavailable(&client.get(PATH).await));
+    proxy.resume();
+    let _: Value = client.get(PATH).await.unwrap();
+    assert_eq!(server.received_requests().await.unwrap().len(), 2);
+}

@@ -1,0 +1,138 @@
+//! TLS on the listeners of the real programs, and between them (SECURITY rule 28).
+
+use std::{fs, path::Path, time::Duration};
+
+use end_to_end::{eventually, program_of, standalone};
+use rcgen::{CertifiedKey, generate_simple_self_signed};
+use serde_json::{Value, json};
+use testkit::{Process, free_ports};
+use ud_kernel::Service;
+
+/// Makes `tls.crt` and `tls.key` for `127.0.0.1` in `folder`, and a client that trusts the certificate alone.
+fn certificate(folder: &Path) -> reqwest::Client {
+    let CertifiedKey { cert, signing_key } =
+        generate_simple_self_signed(vec!["127.0.0.1".to_owned()]).unwrap();
+    fs::write(folder.join("tls.crt"), cert.pem()).unwrap();
+    fs::write(folder.join("tls.key"), signing_key.serialize_pem()).unwrap();
+    let root = reqwest::Certificate::from_pem(cert.pem().as_bytes()).unwrap();
+    let builder = reqwest::Client::builder().no_proxy();
+    builder.tls_certs_only([root]).build().unwrap()
+}
+
+/// The body of `url` once it answers 200.
+async fn body_of(client: &reqwest::Client, url: &str, process: &Process) -> Value {
+    let what = format!("{url} answers");
+    eventually(Duration::from_secs(30), &what, || async {
+        assert!(process.is_running(), "{}", process.output());
+        let answer = client.get(url).send().await.ok()?;
+        if answer.status() != 200 {
+            return None;
+        }
+        answer.json().await.ok()
+    })
+    .await
+}
+
+#[tokio::test]
+async fn standalone_serves_https() {
+    let folder = tempfile::tempdir().unwrap();
+    let client = certificate(folder.path());
+    let port = free_ports(1)[0];
+    let base = format!("https://127.0.0.1:{port}");
+    let environment = [
+        ("PORT", port.to_string()),
+        ("BCRYPT_COST", "4".to_owned()),
+        ("TLS_CERT_FILE", "tls.crt".to_owned()),
+        ("TLS_KEY_FILE", "tls.key".to_owned()),
+    ];
+    let process = Process::start(&standalone(), &[], folder.path(), environment);
+    body_of(&client, &format!("{base}/readyz"), &process).await;
+    // Its services find each other, and it tells the right address.
+    let file = folder.path().join("data/initial-admin-password");
+    let url = format!("{base}/api/v1/auth/login");
+    let claims = eventually(Duration::from_secs(30), "an administrator", || async {
+        let password = fs::read_to_string(&file).ok()?;
+        let body = json!({"identifier": "admin@localhost", "password": password.trim()});
+        let answer = client.post(&url).json(&body).send().await.ok()?;
+        let tokens: Value = answer.json().await.ok()?;
+        let claims = end_to_end::claims_of(tokens["access_token"].as_str()?);
+        (claims["permissions"] == json!(["*"])).then_some(claims)
+    })
+    .await;
+    assert_eq!(claims["iss"], base);
+    let output = process.output();
+    assert!(output.contains(&base), "{output}");
+    let plain = testkit::http_get(&format!("http://127.0.0.1:{port}/healthz")).await;
+    assert!(!matches!(plain, Ok((200, _))), "{plain:?}");
+}
+
+#[tokio::test]
+async fn services_call_each_other_by_https_and_check_the_certificate() {
+    let folder = tempfile::tempdir().unwrap();
+    let client = certificate(folder.path());
+    fs::write(
+        folder.path().join("other.crt"),
+        generate_simple_self_signed(vec!["127.0.0.1".to_owned()])
+            .unwrap()
+            .cert
+            .pem(),
+    )
+    .unwrap();
+    let ports = free_ports(6);
+    let session = ports[1];
+    let start = |service, ports: &[u16], authorities: &str| {
+        let environment = [
+            ("APP_ENV", "development".to_owned()),
+            ("PORT", ports[0].to_string()),
+            ("INTERNAL_PORT", ports[1].to_string()),
+            ("TLS_CERT_FILE", "tls.crt".to_owned()),
+            ("TLS_KEY_FILE", "tls.key".to_owned()),
+            ("SESSION_URL", format!("https://127.0.0.1:{session}")),
+            ("AUTH_URL", "https://127.0.0.1:1".to_owned()),
+            ("DATABASE_URL", format!("sqlite://{}.db", ports[0])),
+            // Which authorities are trusted is the system's to say, as with any program.
+            ("SSL_CERT_FILE", authorities.to_owned()),
+        ];
+        Process::start(&program_of(service), &[], folder.path(), environment)
+    };
+    let url = |ports: &[u16]| format!("https://127.0.0.1:{}/readyz", ports[1]);
+    let session = start(Service::Session, &ports[0..2], "tls.crt");
+    body_of(&client, &url(&ports), &session).await;
+    for (authorities, ports, expected) in [
+        ("tls.crt", &ports[2..4], "up"),
+        ("other.crt", &ports[4..6], "down"),
+    ] {
+        let role = start(Service::Role, ports, authorities);
+        let ready = body_of(&client, &url(ports), &role).await;
+        let services = &ready["checks"][0]["services"];
+        assert_eq!(services["session"], expected, "{ready}");
+    }
+}
+
+#[tokio::test]
+async fn a_machine_without_authorities_will_do_where_nothing_is_https() {
+    let folder = tempfile::tempdir().unwrap();
+    let port = free_ports(1)[0];
+    for (url, starts) in [("http://127.0.0.1:1", true), ("https://127.0.0.1:1", false)] {
+        let environment = [
+            ("APP_ENV", "development"),
+            ("PORT", &port.to_string()),
+            ("INTERNAL_PORT", "0"),
+            ("AUTH_URL", url),
+            ("SSL_CERT_FILE", "/dev/null"),
+        ];
+        let program = program_of(Service::Role);
+        let process = Process::start(&program, &[], folder.path(), environment);
+        if starts {
+            let healthy = format!("http://127.0.0.1:{port}/healthz");
+            process.wait_until_ready(&healthy).await;
+        } else {
+            assert_eq!(
+                process.wait().await.code(),
+                Some(78),
+                "{}",
+                process.output()
+            );
+        }
+    }
+}
