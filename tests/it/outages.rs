@@ -323,6 +323,53 @@ async fn a_revocation_that_cannot_be_delivered_is_told_and_follows() {
 }
 
 #[tokio::test]
+async fn a_new_password_while_session_is_away_keeps_this_session_and_no_other() {
+    let platform = Options::new(Kind::Services).proxied().start().await;
+    let client = &platform.client;
+    let session = &platform.links().peers[&Service::Session];
+    let (person, here) = client.newcomer_in().await;
+    let elsewhere = client.log_in(&person).await;
+    let new = Person::password();
+    let body = json!({"current_password": person.password, "new_password": new});
+    let answer = eventually(PATIENCE, "changed while session is away", || async {
+        let own = client.get("/api/v1/auth/validate").bearer(&here.access);
+        let _ = own.await.must(200);
+        session.cut();
+        let change = client.post("/api/v1/auth/password/change").json(&body);
+        let answer = change.bearer(&here.access).await;
+        if answer.status == 204 {
+            return Some(answer);
+        }
+        session.resume();
+        None
+    })
+    .await;
+    assert_eq!(
+        answer.header("revocation").as_deref(),
+        Some("pending"),
+        "{answer:?}"
+    );
+    // Until session is told, nobody refreshes, and nobody is logged out who should stay.
+    for login in [&here, &elsewhere] {
+        let answer = client.try_refresh(&login.refresh).await;
+        assert_eq!(answer.status, 503, "{answer:?}");
+    }
+    session.resume();
+    let refreshed = |token: String| async move {
+        let answer = client.try_refresh(&token).await;
+        (answer.status != 503).then_some(answer)
+    };
+    let kept = eventually(PATIENCE, "the session goes on", || {
+        refreshed(here.refresh.clone())
+    });
+    let _ = kept.await.must(200);
+    let closed = eventually(PATIENCE, "the other is closed", || {
+        refreshed(elsewhere.refresh.clone())
+    });
+    closed.await.must_be(Code::AuthRefreshTokenInvalid);
+}
+
+#[tokio::test]
 async fn a_service_starts_without_its_store_and_waits() {
     let mut platform = Options::new(Kind::Services).proxied().start().await;
     for service in [Service::Role, Service::Auth, Service::Session] {

@@ -40,8 +40,9 @@ pub async fn refresh(
             .filter(|c| c.status == CredentialStatus::Active)
             .ok_or(AuthError::InvalidRefreshToken)?;
         if refused_epoch == Some(credential.epoch) {
-            // Not a change that overtook this request: the session is of an older epoch.
-            return Err(AuthError::InvalidRefreshToken);
+            // Not a change that overtook this request: the session service has not been told of it yet. Soon it
+            // will, and either close this session or, if the change was this session's own, raise its epoch.
+            return Err(AuthError::Busy);
         }
         state.steps.at("refresh.credential-read").await;
         let access = state.calls.access(user_id).await?;
