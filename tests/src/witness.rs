@@ -5,6 +5,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
+use aho_corasick::AhoCorasick;
 use serde_json::Value;
 
 /// What must be found in no log (SECURITY rule 34). Clones share what they remember.
@@ -47,14 +48,20 @@ impl Witness {
     #[must_use]
     pub fn found_in(&self, log: &str) -> Vec<String> {
         let seen = self.0.lock().expect("no panic under this lock");
-        let line_of = |secret: &str| {
-            let line = log.lines().find(|line| line.contains(secret));
-            line.unwrap_or("(over several lines)")
-        };
-        seen.iter()
-            .filter(|(secret, _)| log.contains(secret.as_str()))
-            .map(|(secret, what)| format!("{what} {secret:?} in: {}", line_of(secret)))
-            .collect()
+        // Thousands of texts in a log of megabytes: one pass for all of them.
+        let secrets: Vec<_> = seen.iter().collect();
+        let search = AhoCorasick::new(secrets.iter().map(|(secret, _)| secret));
+        let mut found = BTreeMap::new();
+        for hit in search.expect("not too many").find_overlapping_iter(log) {
+            let (secret, what) = secrets[hit.pattern().as_usize()];
+            let start = log[..hit.start()].rfind('\n').map_or(0, |at| at + 1);
+            let rest = &log[start..];
+            let line = &rest[..rest.find('\n').unwrap_or(rest.len())];
+            found
+                .entry(secret)
+                .or_insert_with(|| format!("{what} {secret:?} in: {line}"));
+        }
+        found.into_values().collect()
     }
 
     /// How many texts it remembers.
