@@ -24,7 +24,7 @@ use utoipa::OpenApi as _;
 use crate::{
     config::{RedisSettings, SessionConfig, StoreConfig},
     models::{
-        redis_connection::Unfit, redis_outbox::RedisOutbox, redis_store::RedisStore,
+        feed::Feed, redis_connection::Unfit, redis_outbox::RedisOutbox, redis_store::RedisStore,
         session_flow::SessionFlow, session_store::SessionStore, sqlite_lock::SqliteLock,
         sqlite_store::SqliteStore,
     },
@@ -62,14 +62,17 @@ impl ServiceBinary for SessionService {
             base.peers.client(Service::Role),
             base.clock.clone(),
         );
+        let feed = Feed::new(Arc::clone(&store), base.clock.clone());
         let state = SessionState::new(
             Arc::clone(&store),
             flow,
+            feed.clone(),
             base.clock.clone(),
             base.security_log.clone(),
             &base.metrics,
         );
-        let tasks = vec![relaying, tasks::notices(&base, Arc::clone(&store))];
+        let reading: Task = Box::new(move |stop| Box::pin(feed.run(stop)));
+        let tasks = vec![relaying, reading, tasks::notices(&base, Arc::clone(&store))];
         let guard = guard(&base, &store)?;
         let checked = Arc::clone(&store);
         let check: ud_http::Check = Arc::new(move || {

@@ -5,7 +5,9 @@ use ud_events::events_resource;
 use ud_telemetry::Metrics;
 
 use crate::{
-    controllers::{close_session, close_sessions, internal, list_sessions, read_session},
+    controllers::{
+        close_session, close_sessions, follow_revocations, internal, list_sessions, read_session,
+    },
     state::SessionState,
 };
 
@@ -46,6 +48,10 @@ pub fn internal(cfg: &mut web::ServiceConfig, state: &SessionState, metrics: &Me
         .service(
             web::resource("/internal/v1/sessions/{id}/state")
                 .route(web::get().to(internal::read_state)),
+        )
+        .service(
+            web::resource("/internal/v1/revocations")
+                .route(web::get().to(follow_revocations::follow_revocations)),
         )
         .service(web::resource("/internal/v1/marks").route(web::post().to(internal::set_mark)))
         .service(events_resource(metrics, move |_, batch| {

@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use prometheus::IntCounterVec;
+use prometheus::{Gauge, IntCounterVec};
 use ud_http::{SecurityLog, SecurityNotice};
 use ud_kernel::{Clock, UserId, models::Origin};
 use ud_telemetry::Metrics;
 
 use crate::models::{
-    error::SessionError, session::Refusal, session_flow::SessionFlow, session_store::SessionStore,
+    error::SessionError, feed::Feed, session::Refusal, session_flow::SessionFlow,
+    session_store::SessionStore,
 };
 
 /// Clones are the same.
@@ -18,6 +19,10 @@ pub struct SessionState {
     pub store: Arc<dyn SessionStore>,
     /// Use cases of the public routes.
     pub flow: SessionFlow,
+    /// Tells verifiers what is revoked.
+    pub feed: Feed,
+    /// How many follow it.
+    pub subscribers: Gauge,
     /// Tells the time.
     pub clock: Clock,
     security_log: SecurityLog,
@@ -31,6 +36,7 @@ impl SessionState {
     pub fn new(
         store: Arc<dyn SessionStore>,
         flow: SessionFlow,
+        feed: Feed,
         clock: Clock,
         security_log: SecurityLog,
         metrics: &Metrics,
@@ -40,9 +46,18 @@ impl SessionState {
             "Sessions created, refreshed and closed for auth, by outcome.",
             &["operation", "outcome"],
         );
+        let subscribers = metrics
+            .gauge_vec(
+                "revocation_feed_subscribers",
+                "Verifiers that follow the revocation feed of this process.",
+                &[],
+            )
+            .with_label_values::<&str>(&[]);
         Self {
             store,
             flow,
+            feed,
+            subscribers,
             clock,
             security_log,
             operations,

@@ -192,6 +192,8 @@ table! {
         "JWK set of the services' public keys, `kid` is the service's name. Required in production.";
     SIGNATURES_ONLY, SHARED.default("false"),
         "Lets a service run in production without `SESSION_URL`: it then checks signatures only and does not see closed sessions.";
+    REVOCATION_FALLBACK, SHARED.default("closed"),
+        "What becomes of access tokens while the session service does not tell whether their session lives: `closed` refuses them (503); `open` accepts them, except for writing and deleting by permission.";
     "Tokens and passwords":
     ISSUER_URL, SHARED.example("https://id.example.com"),
         "`iss` of access tokens: the public address of the platform. Default in development: `http://127.0.0.1:8080`; in standalone: its own address.";

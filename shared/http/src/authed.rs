@@ -6,7 +6,7 @@ use std::{future::Future, marker::PhantomData, pin::Pin, sync::Arc};
 use actix_web::{FromRequest, HttpRequest, dev, http::header, web};
 use ud_jwt::{
     TokenError, VerifiedToken, Verifier,
-    revocation::{RevocationError, SessionChecker},
+    revocation::{RevocationError, SessionChecker, Stakes},
 };
 use ud_kernel::{Code, SessionId, UserId, models::Origin, permission};
 
@@ -43,17 +43,23 @@ impl TokenGuard {
         }
     }
 
-    /// The caller a token stands for.
+    /// Whether tokens are checked by the revocation feed, for the readiness report.
+    #[must_use]
+    pub const fn sessions(&self) -> &SessionChecker {
+        &self.sessions
+    }
+
+    /// The caller a token stands for, in a request of such stakes.
     ///
     /// # Errors
     /// 401 `auth.token-invalid`, `auth.session-closed`, `auth.token-stale`; 503 `auth.keys-unavailable`,
     /// `auth.revocation-unavailable`.
-    pub async fn authenticate(&self, token: &str) -> Result<Caller, Problem> {
+    pub async fn authenticate(&self, token: &str, stakes: Stakes) -> Result<Caller, Problem> {
         let token = self.verifier.verify(token).await.map_err(|e| match e {
             TokenError::KeysUnavailable => Problem::new(Code::AuthKeysUnavailable),
             TokenError::Invalid(why) => Problem::new(Code::AuthTokenInvalid).cause(why),
         })?;
-        match self.sessions.check(&token).await {
+        match self.sessions.check_for(&token, stakes).await {
             Ok(()) => Ok(Caller(token)),
             Err(RevocationError::Closed) => Err(Problem::new(Code::AuthSessionClosed)),
             Err(RevocationError::Stale) => Err(Problem::new(Code::AuthTokenStale)),
@@ -126,6 +132,9 @@ impl Scope {
 
 /// What a handler asks of its caller.
 pub trait AccessRule: 'static {
+    /// What a caller could do who should not get in any more.
+    const STAKES: Stakes;
+
     /// The caller's scope; `None` refuses.
     fn scope(caller: &Caller) -> Option<Scope>;
 }
@@ -138,19 +147,34 @@ pub enum Own {}
 #[derive(Debug)]
 pub struct OwnOr<P>(PhantomData<fn() -> P>);
 
+/// Writing and deleting by permission.
+const fn stakes_of(permission: &str) -> Stakes {
+    match permission.as_bytes() {
+        [.., b':', b'w', b'r', b'i', b't', b'e']
+        | [.., b':', b'd', b'e', b'l', b'e', b't', b'e'] => Stakes::High,
+        _ => Stakes::Ordinary,
+    }
+}
+
 impl<P: Permission> AccessRule for P {
+    const STAKES: Stakes = stakes_of(P::NAME);
+
     fn scope(caller: &Caller) -> Option<Scope> {
         caller.may(P::NAME).then_some(Scope::All)
     }
 }
 
 impl AccessRule for Own {
+    const STAKES: Stakes = Stakes::Ordinary;
+
     fn scope(caller: &Caller) -> Option<Scope> {
         Some(Scope::Own(caller.user_id()))
     }
 }
 
 impl<P: Permission> AccessRule for OwnOr<P> {
+    const STAKES: Stakes = stakes_of(P::NAME);
+
     fn scope(caller: &Caller) -> Option<Scope> {
         Some(if caller.may(P::NAME) {
             Scope::All
@@ -232,7 +256,7 @@ impl<A: AccessRule> FromRequest for Authed<A> {
                 .app_data::<web::Data<TokenGuard>>()
                 .ok_or_else(|| Problem::internal("no TokenGuard in the application"))?;
             let token = bearer(&req)?;
-            let caller = guard.authenticate(token).await?;
+            let caller = guard.authenticate(token, A::STAKES).await?;
             if let Some(context) = ud_telemetry::current() {
                 context.set_user_id(caller.user_id().to_string());
             }

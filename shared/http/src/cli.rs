@@ -203,7 +203,8 @@ pub async fn stop_requested() {
 /// If it does not answer 200.
 pub async fn healthcheck(base: &str) -> Result<(), StartError> {
     let url = format!("{base}/healthz");
-    let client = ud_jwt::outbound_client([], Duration::from_secs(2))
+    let client = ud_jwt::outbound_client([])
+        .timeout(Duration::from_secs(2))
         // Its own certificate names the service, not this machine's loopback address.
         .tls_danger_accept_invalid_certs(true)
         .build()

@@ -83,7 +83,8 @@ impl Peers {
     /// If the HTTP client cannot be set up.
     pub fn new(signer: Arc<ServiceSigner>, urls: PeersConfig) -> Result<Self, StartError> {
         let addresses = Service::ALL.into_iter().filter_map(|s| urls.get(s));
-        let http = outbound_client(addresses, DEADLINE)
+        let http = outbound_client(addresses)
+            .timeout(DEADLINE)
             .connect_timeout(CONNECT_DEADLINE)
             .pool_idle_timeout(Duration::from_secs(30))
             .tcp_nodelay(true)

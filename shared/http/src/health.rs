@@ -15,7 +15,7 @@ use serde_json::{Map, Value, json};
 use ud_kernel::{Code, Service};
 use ud_telemetry::Metrics;
 
-use crate::{Peers, Problem};
+use crate::{Peers, Problem, revocation_metrics::RevocationMetrics};
 
 /// A check has this long.
 const CHECK_DEADLINE: Duration = Duration::from_secs(2);
@@ -46,7 +46,7 @@ impl Readiness {
         }
     }
 
-    async fn report(&self) -> (bool, Value) {
+    async fn report(&self, revocation: &str) -> (bool, Value) {
         let mut ready = true;
         let mut stores = Map::new();
         for (name, check) in &self.stores {
@@ -60,15 +60,15 @@ impl Readiness {
             stores.insert((*name).to_owned(), Value::String(text));
         }
         let peers: Map<String, Value> = self.peers.health().await.into_iter().collect();
-        let body =
-            json!({"service": self.service, "ready": ready, "stores": stores, "services": peers});
+        let body = json!({"service": self.service, "ready": ready, "stores": stores, "services": peers,
+                "revocation": revocation});
         (ready, body)
     }
 }
 
 /// State behind the three routes of one listener.
 pub(crate) struct Health {
-    pub(crate) readiness: Vec<Readiness>,
+    pub(crate) readiness: Vec<(Readiness, RevocationMetrics)>,
     pub(crate) stopping: Arc<AtomicBool>,
     pub(crate) metrics: Metrics,
 }
@@ -113,8 +113,8 @@ pub(crate) async fn readyz_brief(health: web::Data<Health>) -> Result<HttpRespon
 async fn report(health: &Health) -> (bool, Vec<Value>) {
     let mut ready = !health.stopping.load(Ordering::Relaxed);
     let mut bodies = Vec::new();
-    for readiness in &health.readiness {
-        let (up, body) = readiness.report().await;
+    for (readiness, revocation) in &health.readiness {
+        let (up, body) = readiness.report(revocation.state()).await;
         ready &= up;
         bodies.push(body);
     }
@@ -122,6 +122,9 @@ async fn report(health: &Health) -> (bool, Vec<Value>) {
 }
 
 pub(crate) async fn metrics(health: web::Data<Health>) -> HttpResponse {
+    for (_, revocation) in &health.readiness {
+        revocation.update();
+    }
     HttpResponse::Ok()
         .content_type(Metrics::CONTENT_TYPE)
         .body(health.metrics.render())

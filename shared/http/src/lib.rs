@@ -13,6 +13,7 @@ mod internal;
 mod openapi;
 mod origin;
 mod problem;
+mod revocation_metrics;
 mod security_log;
 mod server;
 mod tls;

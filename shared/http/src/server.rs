@@ -24,6 +24,7 @@ use crate::{
     app::{PublicApp, configure_internal, not_found},
     edge::{self, Edge, ServiceMetrics},
     health::Health,
+    revocation_metrics::RevocationMetrics,
     tls,
 };
 
@@ -199,7 +200,14 @@ impl Server {
 
         let stopping = Arc::new(AtomicBool::new(false));
         let health = web::Data::new(Health {
-            readiness: mounted.iter().map(|m| m.readiness.clone()).collect(),
+            readiness: mounted
+                .iter()
+                .map(|m| {
+                    let checker = m.guard.sessions().clone();
+                    let revocation = RevocationMetrics::new(m.service, checker, &metrics);
+                    (m.readiness.clone(), revocation)
+                })
+                .collect(),
             stopping: Arc::clone(&stopping),
             metrics: metrics.clone(),
         });

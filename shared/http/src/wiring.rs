@@ -7,7 +7,7 @@ use tokio::sync::{Mutex, mpsc};
 use ud_config::{AppEnv, IdentityConfig, PeersConfig, TokenConfig};
 use ud_jwt::{
     JwksClient, KeySet, KeySource, Verifier,
-    revocation::{SessionChecker, http_source},
+    revocation::{Fallback, SessionChecker},
     service::{IdentityKey, Peers as PeerKeys, ServiceSigner, ServiceVerifier},
 };
 use ud_kernel::{Clock, Service, Steps};
@@ -230,9 +230,21 @@ impl Base {
     /// If the HTTP client cannot be set up.
     pub fn session_checker(&self) -> Result<SessionChecker, StartError> {
         match self.peers.urls().get(Service::Session) {
-            Some(url) => http_source(url, Arc::clone(self.peers.signer()))
-                .map(SessionChecker::cached)
-                .map_err(StartError::config),
+            Some(url) => {
+                let (signer, clock) = (Arc::clone(self.peers.signer()), self.clock.clone());
+                let mut fallback = Fallback::Closed;
+                if self.peers.urls().falls_open {
+                    fallback = Fallback::Open;
+                    log::warn!(
+                        "REVOCATION_FALLBACK=open: while session is away, tokens of closed sessions are accepted \
+                         where nothing is written or deleted by permission"
+                    );
+                }
+                let (checker, follower) = SessionChecker::following(url, signer, clock, fallback)
+                    .map_err(StartError::config)?;
+                tokio::spawn(follower.run());
+                Ok(checker)
+            }
             None => {
                 log::warn!(
                     "SESSION_URL is not set: tokens of closed sessions are accepted until they expire"

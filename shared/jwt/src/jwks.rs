@@ -43,7 +43,8 @@ impl JwksClient {
         if url.scheme() != "https" && !plain_ok {
             return Err(JwksError::Address);
         }
-        let http = outbound_client([&url], DEADLINE)
+        let http = outbound_client([&url])
+            .timeout(DEADLINE)
             // One request in minutes: a kept connection would only be found closed.
             .pool_max_idle_per_host(0)
             .build()?;

@@ -115,8 +115,9 @@ impl TestIssuer {
 }
 
 /// Identity keys of all five services, as if an operator had run `keygen` for each.
+#[derive(Clone)]
 pub struct TestIdentities {
-    keys: Vec<IdentityKey>,
+    keys: Arc<[IdentityKey]>,
     clock: Clock,
 }
 
@@ -163,7 +164,7 @@ impl TestIdentities {
     /// # Panics
     /// If a file cannot be written.
     pub fn write_to(&self, folder: &Path) {
-        for key in &self.keys {
+        for key in self.keys.iter() {
             let private = key.to_private_jwk().expect("a key");
             fs::write(Self::key_file(folder, key.service()), private.as_bytes()).expect("written");
         }

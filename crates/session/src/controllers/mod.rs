@@ -2,6 +2,7 @@
 
 pub mod close_session;
 pub mod close_sessions;
+pub mod follow_revocations;
 pub mod internal;
 pub mod list_sessions;
 mod problem;

@@ -2,6 +2,7 @@
 
 mod access;
 pub mod error;
+pub mod feed;
 pub mod received_event;
 pub mod redis_connection;
 mod redis_fields;
@@ -13,6 +14,7 @@ pub mod session_event;
 pub mod session_flow;
 mod session_row;
 pub mod session_store;
+mod sqlite_feed;
 pub mod sqlite_lock;
 pub mod sqlite_store;
 mod sqlite_tables;

@@ -50,6 +50,7 @@ type Pool = deadpool::managed::Pool<Connector>;
 #[derive(Clone)]
 pub(crate) struct Redis {
     pool: Pool,
+    client: redis::Client,
     durability: Durability,
 }
 
@@ -72,10 +73,27 @@ impl Redis {
             .runtime(Runtime::Tokio1)
             .build()
             .map_err(|e| StoreError::Internal(e.to_string()))?;
+        let client = redis::Client::open(config.url.expose_secret())
+            .map_err(|_| StoreError::Internal("REDIS_URL is not an address of Redis".into()))?;
         Ok(Self {
             pool,
+            client,
             durability: config.durability,
         })
+    }
+
+    /// A connection of its own for a command that waits `longest`.
+    pub(crate) async fn connect_to_wait(
+        &self,
+        longest: Duration,
+    ) -> Result<MultiplexedConnection, SessionError> {
+        let settings = AsyncConnectionConfig::new()
+            .set_connection_timeout(Some(CONNECT))
+            .set_response_timeout(Some(longest + RESPONSE));
+        self.client
+            .get_multiplexed_async_connection_with_config(&settings)
+            .await
+            .map_err(|e| failed(&e))
     }
 
     /// Runs one command.
@@ -269,7 +287,7 @@ fn unconnected(error: deadpool::managed::PoolError<RedisError>) -> SessionError 
 }
 
 /// Only kind and code go on: the server's text may repeat what was sent.
-fn failed(error: &RedisError) -> SessionError {
+pub(super) fn failed(error: &RedisError) -> SessionError {
     let code = error.code().unwrap_or_default();
     let text = format!("Redis: {} {code}", error.category());
     let passes = match error.kind() {

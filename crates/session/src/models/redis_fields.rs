@@ -4,12 +4,14 @@ use std::collections::HashMap;
 
 use serde_json::{Value, json};
 use ud_db::StoreError;
-use ud_kernel::Timestamp;
+use ud_kernel::{
+    Timestamp,
+    models::{FeedEntry, FeedKnown, FeedPosition, Revocation, Revoked},
+};
 
 use super::{
     error::SessionError,
     session::{Refusal, Session},
-    session_store::{Revocation, Revoked},
 };
 
 /// `object` with a further member, if there is one: Lua knows absent members, not null.
@@ -62,17 +64,38 @@ pub(super) fn read_session(flat: &HashMap<String, String>) -> Result<Session, Se
     })
 }
 
-pub(super) fn read_revocation(flat: &HashMap<String, String>) -> Result<Revocation, SessionError> {
+/// How far somebody knows the stream of revocations.
+pub(super) fn known_fields(known: &FeedKnown) -> Value {
+    let FeedPosition(ms, seq) = known.position;
+    json!({"incarnation": known.incarnation, "ms": ms, "seq": seq})
+}
+
+/// An entry of the stream of revocations.
+pub(super) fn read_entry(
+    id: &str,
+    flat: &HashMap<String, String>,
+) -> Result<FeedEntry, SessionError> {
     let revoked = if flat.contains_key("session") {
-        Revoked::Session(read(flat, "session")?)
+        Revoked::Session {
+            id: read(flat, "session")?,
+        }
     } else if flat.contains_key("user") {
-        Revoked::User(read(flat, "user")?, read(flat, "min_pv")?)
+        Revoked::User {
+            id: read(flat, "user")?,
+            min_pv: read(flat, "min_pv")?,
+        }
     } else {
-        Revoked::Role(read(flat, "role")?, read(flat, "min_pv")?)
+        Revoked::Role {
+            name: read(flat, "role")?,
+            min_pv: read(flat, "min_pv")?,
+        }
     };
-    Ok(Revocation {
-        revoked,
-        until: read_time(flat, "until")?,
+    Ok(FeedEntry {
+        position: id.parse().map_err(|_| unreadable("stream id"))?,
+        revocation: Revocation {
+            revoked,
+            until: read_time(flat, "until")?,
+        },
     })
 }
 

@@ -1,27 +1,35 @@
 //! Sessions in Redis: one Lua script for each operation, so that each is one atomic step.
 
-use std::collections::HashMap;
+use std::{
+    collections::HashMap,
+    sync::{Mutex, PoisonError},
+};
 
-use redis::Script;
+use redis::{Script, aio::MultiplexedConnection};
 use serde_json::{Value, json};
 use ud_db::StoreError;
 use ud_events::{EnvelopeError, NewEvent, OutboxHandle};
 use ud_kernel::{
     EventId, SessionId, Timestamp, UserId,
-    models::{CreateSession, Mark, SessionGrant, SessionState, SessionStateQuery, StepSession},
+    models::{
+        CreateSession, FeedKnown, FeedPosition, Mark, SessionGrant, SessionState,
+        SessionStateQuery, StepSession,
+    },
 };
 
 use crate::config::RedisSettings;
 
 use super::{
     error::SessionError,
-    redis_connection::{Redis, Unfit},
-    redis_fields::{fields, read_answer, read_revocation, read_session, unreadable, with},
+    redis_connection::{Redis, Unfit, failed},
+    redis_fields::{fields, known_fields, read_answer, read_entry, read_session, unreadable, with},
     session::{
         CLOCK_SKEW, DEFAULT_ABSOLUTE, EPOCH_SLACK, FIRST_COUNTER, LATE, MAX_LIVE, REPEAT_WINDOW,
         Session, TWICE_LEEWAY,
     },
-    session_store::{Answer, Checked, CloseOrder, Closing, Created, Revocation, SessionStore},
+    session_store::{
+        Answer, Checked, CloseOrder, Closing, Created, FEED_PAGE, FEED_WAIT, FeedRead, SessionStore,
+    },
 };
 
 struct Scripts {
@@ -30,8 +38,13 @@ struct Scripts {
     close: Script,
     mark: Script,
     state: Script,
+    find: Script,
     list: Script,
+    feed: Script,
 }
+
+/// Id and fields of a stream's entry.
+type StreamEntry = (String, HashMap<String, String>);
 
 /// The store.
 pub struct RedisStore {
@@ -40,6 +53,10 @@ pub struct RedisStore {
     scripts: Scripts,
     relay: OutboxHandle,
     strict: bool,
+    /// How far this process has seen the list of revocations: a store behind it has gone back.
+    seen: Mutex<Option<FeedKnown>>,
+    /// The connection that waits for entries, while nobody waits.
+    waiting: tokio::sync::Mutex<Option<MultiplexedConnection>>,
 }
 
 impl RedisStore {
@@ -59,6 +76,8 @@ impl RedisStore {
             scripts: Scripts::new(),
             relay,
             strict,
+            seen: Mutex::default(),
+            waiting: tokio::sync::Mutex::default(),
         })
     }
 
@@ -74,14 +93,53 @@ impl RedisStore {
         (self.redis.clone(), self.namespace.clone())
     }
 
+    /// Runs a script with what this process, and perhaps a caller, has seen of the list of revocations. `argument`
+    /// names the time; the incarnation is for the case that a new one begins.
+    async fn call_seen<T: redis::FromRedisValue>(
+        &self,
+        script: &Script,
+        argument: Value,
+        seen: Option<&FeedKnown>,
+    ) -> Result<T, SessionError> {
+        let argument = self.with_seen(argument, seen);
+        self.redis
+            .run(script, &self.namespace, &argument.to_string())
+            .await
+    }
+
     async fn call<T: redis::FromRedisValue>(
         &self,
         script: &Script,
         argument: Value,
     ) -> Result<T, SessionError> {
-        self.redis
-            .run(script, &self.namespace, &argument.to_string())
-            .await
+        self.call_seen(script, argument, None).await
+    }
+
+    fn with_seen(&self, argument: Value, callers: Option<&FeedKnown>) -> Value {
+        let own = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let seen: Vec<Value> = own.iter().chain(callers).map(known_fields).collect();
+        drop(own);
+        let now = argument
+            .get("now")
+            .and_then(Value::as_i64)
+            .unwrap_or_default();
+        let incarnation = EventId::new(Timestamp::from_millis(now));
+        let argument = with(argument, "incarnation", Some(json!(incarnation)));
+        with(argument, "seen", Some(seen.into()))
+    }
+
+    /// Remembers how far the list was seen.
+    fn saw(&self, incarnation: &str, position: FeedPosition) {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let further = seen
+            .as_ref()
+            .is_none_or(|s| s.incarnation != incarnation || s.position < position);
+        if further {
+            *seen = Some(FeedKnown {
+                incarnation: incarnation.to_owned(),
+                position,
+            });
+        }
     }
 
     async fn call_durably<T: redis::FromRedisValue>(
@@ -89,6 +147,7 @@ impl RedisStore {
         script: &Script,
         argument: Value,
     ) -> Result<T, SessionError> {
+        let argument = self.with_seen(argument, None);
         self.redis
             .run_durably(script, &self.namespace, &argument.to_string())
             .await
@@ -103,7 +162,9 @@ impl Scripts {
             close: script(include_str!("redis/close.lua")),
             mark: script(include_str!("redis/mark.lua")),
             state: script(include_str!("redis/state.lua")),
+            find: script(include_str!("redis/find.lua")),
             list: script(include_str!("redis/list.lua")),
+            feed: script(include_str!("redis/feed.lua")),
         }
     }
 }
@@ -112,7 +173,8 @@ impl Scripts {
 pub(crate) fn script(code: &str) -> Script {
     let constants = format!(
         "local REPEAT_WINDOW, CLOCK_SKEW, TWICE_LEEWAY, LATE, EPOCH_SLACK = {}, {}, {}, {}, {}\n\
-             local MAX_LIVE, FIRST_COUNTER, DEFAULT_ABSOLUTE = {MAX_LIVE}, {FIRST_COUNTER}, {DEFAULT_ABSOLUTE}\n",
+             local MAX_LIVE, FIRST_COUNTER, DEFAULT_ABSOLUTE = {MAX_LIVE}, {FIRST_COUNTER}, {DEFAULT_ABSOLUTE}\n\
+             local FEED_PAGE = {FEED_PAGE}\n",
         REPEAT_WINDOW.as_millis(),
         CLOCK_SKEW.as_millis(),
         TWICE_LEEWAY.as_millis(),
@@ -130,7 +192,7 @@ impl SessionStore for RedisStore {
         Box::pin(async move {
             let argument = json!({
                 "now": new.now.as_millis(), "user_id": new.user_id, "epoch": new.epoch, "pv": new.pv,
-                "roles": new.roles, "incarnation": EventId::new(new.now), "event_id": EventId::new(new.now),
+                "roles": new.roles, "event_id": EventId::new(new.now),
                 "origin": new.origin, "session": fields(&Session::open(id, &new)),
             });
             let answer = self.call(&self.scripts.create, argument).await?;
@@ -152,7 +214,7 @@ impl SessionStore for RedisStore {
                 "counter": request.counter, "key_id": request.key_id, "epoch": request.epoch,
                 "pv": request.pv, "roles": request.roles, "access_ttl": request.access_ttl,
                 "idle": request.idle, "absolute": request.absolute, "origin": request.origin,
-                "incarnation": EventId::new(request.now), "event_id": EventId::new(request.now),
+                "event_id": EventId::new(request.now),
             });
             let argument = with(
                 argument,
@@ -170,8 +232,7 @@ impl SessionStore for RedisStore {
         Box::pin(async move {
             let argument = json!({
                 "now": order.now.as_millis(), "user_id": order.user_id, "origin": order.origin,
-                "reason": order.closing.reason().as_str(), "incarnation": EventId::new(order.now),
-                "event_id": EventId::new(order.now),
+                "reason": order.closing.reason().as_str(), "event_id": EventId::new(order.now),
             });
             let (one, min_epoch, except) = match order.closing {
                 Closing::One(id) => (Some(id), None, None),
@@ -196,7 +257,6 @@ impl SessionStore for RedisStore {
             };
             let argument = json!({
                 "now": now.as_millis(), "kind": kind, "name": name, "min_pv": mark.min_pv,
-                "incarnation": EventId::new(now),
             });
             self.call_durably::<i64>(&self.scripts.mark, argument)
                 .await?;
@@ -215,7 +275,10 @@ impl SessionStore for RedisStore {
                 "now": now.as_millis(), "session_id": id, "user_id": token.user_id, "pv": token.pv,
                 "inc": token.inc, "roles": token.roles.split(',').collect::<Vec<_>>(),
             });
-            let state: String = self.call(&self.scripts.state, argument).await?;
+            let known = token.known();
+            let state: String = self
+                .call_seen(&self.scripts.state, argument, known.as_ref())
+                .await?;
             match state.as_str() {
                 "good" => Ok(SessionState::Good),
                 "stale" => Ok(SessionState::Stale),
@@ -227,14 +290,12 @@ impl SessionStore for RedisStore {
 
     fn find(&self, id: SessionId, now: Timestamp) -> Answer<'_, Option<Session>> {
         Box::pin(async move {
-            let mut command = redis::cmd("HGETALL");
-            command.arg(format!("{}:session:{id}", self.namespace));
-            let flat: HashMap<String, String> = self.redis.query(&command).await?;
-            if !flat.contains_key("user_id") {
+            let argument = json!({ "now": now.as_millis(), "session_id": id });
+            let flat: HashMap<String, String> = self.call(&self.scripts.find, argument).await?;
+            if flat.is_empty() {
                 return Ok(None);
             }
-            let session = read_session(&flat)?;
-            Ok(session.is_alive(now).then_some(session))
+            read_session(&flat).map(Some)
         })
     }
 
@@ -247,19 +308,45 @@ impl SessionStore for RedisStore {
         })
     }
 
-    fn revocations(&self) -> Answer<'_, Vec<Revocation>> {
+    fn feed(&self, known: Option<FeedKnown>, now: Timestamp) -> Answer<'_, FeedRead> {
         Box::pin(async move {
-            let mut command = redis::cmd("XRANGE");
-            command
-                .arg(format!("{}:revocations", self.namespace))
-                .arg("-")
-                .arg("+");
-            let entries: Vec<(String, HashMap<String, String>)> =
-                self.redis.query(&command).await?;
-            entries
+            let argument = json!({ "now": now.as_millis() });
+            let argument = with(argument, "known", known.as_ref().map(known_fields));
+            let (incarnation, resumed, entries): (String, u8, Vec<StreamEntry>) = self
+                .call_seen(&self.scripts.feed, argument, known.as_ref())
+                .await?;
+            let resumed = resumed == 1;
+            let entries = entries
                 .iter()
-                .map(|(_, flat)| read_revocation(flat))
-                .collect()
+                .map(|(id, flat)| read_entry(id, flat))
+                .collect::<Result<Vec<_>, _>>()?;
+            let from = known.filter(|_| resumed).map(|known| known.position);
+            let last = entries.last().map(|entry| entry.position);
+            self.saw(&incarnation, last.or(from).unwrap_or_default());
+            Ok(FeedRead {
+                incarnation,
+                resumed,
+                entries,
+            })
+        })
+    }
+
+    fn wait_for_feed(&self, after: FeedPosition) -> Answer<'_, ()> {
+        Box::pin(async move {
+            let mut waiting = self.waiting.lock().await;
+            let mut connection = match waiting.take() {
+                Some(connection) => connection,
+                None => self.redis.connect_to_wait(FEED_WAIT).await?,
+            };
+            let mut command = redis::cmd("XREAD");
+            command.arg("COUNT").arg(1).arg("BLOCK");
+            command.arg(u64::try_from(FEED_WAIT.as_millis()).unwrap_or(u64::MAX));
+            let key = format!("{}:revocations", self.namespace);
+            command.arg("STREAMS").arg(key).arg(after.to_string());
+            let answer: Result<redis::Value, _> = command.query_async(&mut connection).await;
+            answer.map_err(|e| failed(&e))?;
+            *waiting = Some(connection);
+            Ok(())
         })
     }
 

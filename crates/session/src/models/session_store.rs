@@ -1,13 +1,14 @@
 //! What a store of sessions can do. Two exist, Redis and SQLite, and one test suite holds both to the same
 //! behaviour. Each operation is one atomic step, and writes its events in that step.
 
-use std::{future::Future, pin::Pin};
+use std::{future::Future, pin::Pin, time::Duration};
 
 use ud_events::NewEvent;
 use ud_kernel::{
     SessionId, Timestamp, UserId,
     models::{
-        CreateSession, Mark, Origin, SessionGrant, SessionState, SessionStateQuery, StepSession,
+        CreateSession, FeedEntry, FeedKnown, FeedPosition, Mark, Origin, SessionGrant,
+        SessionState, SessionStateQuery, StepSession,
     },
 };
 
@@ -74,25 +75,22 @@ pub struct CloseOrder {
     pub now: Timestamp,
 }
 
-/// What tokens a revocation concerns.
+/// What a look at the list of revocations found.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Revoked {
-    /// Those of this session.
-    Session(SessionId),
-    /// Those of this user with a smaller `pv`.
-    User(UserId, i64),
-    /// Those carrying this role with a smaller `pv`.
-    Role(String, i64),
+pub struct FeedRead {
+    /// The store's incarnation.
+    pub incarnation: String,
+    /// Whether `entries` go on from where the reader was; otherwise they begin with the oldest there is.
+    pub resumed: bool,
+    /// In order, at most [`FEED_PAGE`]; if so many, there may be more.
+    pub entries: Vec<FeedEntry>,
 }
 
-/// One entry of the append-only list of revocations.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Revocation {
-    /// Which tokens.
-    pub revoked: Revoked,
-    /// When the last of them has expired everywhere: twice the leeway after its `exp`.
-    pub until: Timestamp,
-}
+/// Most entries of one [`FeedRead`].
+pub const FEED_PAGE: usize = 1_000;
+
+/// How long [`SessionStore::wait_for_feed`] waits at most.
+pub const FEED_WAIT: Duration = Duration::from_secs(1);
 
 /// A store of sessions. A missing session is a closed session.
 pub trait SessionStore: Send + Sync {
@@ -125,8 +123,14 @@ pub trait SessionStore: Send + Sync {
     /// The living sessions of a user, newest first; at most [`super::session::MAX_LIVE`].
     fn list(&self, user_id: UserId, now: Timestamp) -> Answer<'_, Vec<Session>>;
 
-    /// The list of revocations, oldest first: the snapshot a verifier starts from.
-    fn revocations(&self) -> Answer<'_, Vec<Revocation>>;
+    /// The list of revocations from where the reader, who knows it as far as `known`, left off; from its oldest
+    /// entry for whoever knows nothing of this incarnation. A store found to have gone back behind `known` (a
+    /// restored file, a replica that had not everything) is emptied and starts a new incarnation: everybody logs in
+    /// again, and nothing that was closed comes back.
+    fn feed(&self, known: Option<FeedKnown>, now: Timestamp) -> Answer<'_, FeedRead>;
+
+    /// Returns when the list may have grown beyond `after`, or [`FEED_WAIT`] has passed.
+    fn wait_for_feed(&self, after: FeedPosition) -> Answer<'_, ()>;
 
     /// Writes events that go with no change of a session: refusals and the like, for the audit log. After
     /// a failure some may be written; written again, receivers know them by their ids.

@@ -2,25 +2,29 @@
 //! [`SqliteLock`] sees to.
 
 use diesel::prelude::*;
+use tokio::sync::Notify;
 use ud_db::{Db, DbConn, StoreError, sql::Bind};
 use ud_events::{EventType, NewEvent, OutboxHandle, outbox};
 use ud_kernel::{
     SessionId, Timestamp, UserId,
-    models::{CreateSession, Mark, SessionGrant, SessionState, SessionStateQuery, StepSession},
+    models::{
+        CreateSession, FeedKnown, FeedPosition, Mark, Revoked, SessionGrant, SessionState,
+        SessionStateQuery, StepSession,
+    },
 };
 
 use super::{
     error::SessionError,
-    schema::{closed_sessions, marks, revocations, sessions, store},
+    schema::{closed_sessions, marks, sessions, store},
     session::{CloseReason, LATE, MAX_LIVE, Refusal, Session, Step, TWICE_LEEWAY},
     session_row::SessionColumns,
     session_store::{
-        Answer, Checked, CloseOrder, Closing, Created, Revocation, Revoked, SessionStore,
+        Answer, Checked, CloseOrder, Closing, Created, FEED_WAIT, FeedRead, SessionStore,
     },
+    sqlite_feed::{has_gone_back, last_position, read_feed, renew, revoke},
     sqlite_lock::SqliteLock,
     sqlite_tables::{
-        emit, end, fences, known_store, living, load, min_pv, purge, raise_min_epoch,
-        read_revocation, revoke, save,
+        emit, end, fences, known_store, living, load, min_pv, purge, raise_min_epoch, save,
     },
 };
 
@@ -28,6 +32,7 @@ use super::{
 pub struct SqliteStore {
     db: Db,
     relay: OutboxHandle,
+    committed: Notify,
     /// The file is this process's alone for as long as the store is.
     _lock: SqliteLock,
 }
@@ -38,12 +43,33 @@ type Outcome<T> = Result<Result<T, Refusal>, SessionError>;
 impl SqliteStore {
     /// Takes a migrated database and the lock on its file; wakes `relay` after each commit.
     #[must_use]
-    pub const fn new(db: Db, lock: SqliteLock, relay: OutboxHandle) -> Self {
+    pub fn new(db: Db, lock: SqliteLock, relay: OutboxHandle) -> Self {
         Self {
             db,
             relay,
+            committed: Notify::new(),
             _lock: lock,
         }
+    }
+
+    /// Empties the store if it has gone back behind `known`.
+    async fn renew_if_gone_back(
+        &self,
+        known: FeedKnown,
+        now: Timestamp,
+    ) -> Result<(), SessionError> {
+        let seen = known.clone();
+        if self.db.read(move |conn| has_gone_back(conn, &seen)).await? {
+            let renew = move |conn: &mut DbConn| {
+                // Once more, now that nobody else writes.
+                if has_gone_back(conn, &known)? {
+                    renew(conn, now)?;
+                }
+                Ok::<_, SessionError>(())
+            };
+            self.db.tx(renew).await?;
+        }
+        Ok(())
     }
 
     async fn commit<T: Send + 'static>(
@@ -52,6 +78,7 @@ impl SqliteStore {
     ) -> Result<T, SessionError> {
         let outcome = self.db.tx(work).await?;
         self.relay.wake();
+        self.committed.notify_one();
         Ok(outcome?)
     }
 }
@@ -79,7 +106,12 @@ impl SessionStore for SqliteStore {
         token: SessionStateQuery,
         now: Timestamp,
     ) -> Answer<'_, SessionState> {
-        Box::pin(self.db.read(move |conn| state(conn, id, &token, now)))
+        Box::pin(async move {
+            if let Some(known) = token.known() {
+                self.renew_if_gone_back(known, now).await?;
+            }
+            self.db.read(move |conn| state(conn, id, &token, now)).await
+        })
     }
 
     fn find(&self, id: SessionId, now: Timestamp) -> Answer<'_, Option<Session>> {
@@ -97,20 +129,42 @@ impl SessionStore for SqliteStore {
         }))
     }
 
-    fn revocations(&self) -> Answer<'_, Vec<Revocation>> {
-        Box::pin(self.db.read(move |conn| {
-            let rows = revocations::table
-                .order(revocations::seq)
-                .select((
-                    revocations::kind,
-                    revocations::name,
-                    revocations::min_pv,
-                    revocations::revoked_until,
-                ))
-                .load::<(String, String, Option<i64>, Timestamp)>(conn)
-                .map_err(StoreError::from)?;
-            rows.into_iter().map(read_revocation).collect()
-        }))
+    fn feed(&self, known: Option<FeedKnown>, now: Timestamp) -> Answer<'_, FeedRead> {
+        Box::pin(async move {
+            if let Some(known) = known.clone() {
+                self.renew_if_gone_back(known, now).await?;
+            }
+            let read = known.clone();
+            let found = self.db.read(move |conn| read_feed(conn, read.as_ref()));
+            match found.await? {
+                Some(read) => Ok(read),
+                // Nobody has logged in yet: the store begins here.
+                None => {
+                    let begin = move |conn: &mut DbConn| {
+                        known_store(conn, now)?;
+                        let read = read_feed(conn, known.as_ref())?;
+                        read.ok_or_else(|| StoreError::Internal("no store".into()).into())
+                    };
+                    self.db.tx(begin).await
+                }
+            }
+        })
+    }
+
+    fn wait_for_feed(&self, after: FeedPosition) -> Answer<'_, ()> {
+        Box::pin(async move {
+            let grown = async {
+                loop {
+                    self.committed.notified().await;
+                    if self.db.read(last_position).await? > after {
+                        return Ok(());
+                    }
+                }
+            };
+            tokio::time::timeout(FEED_WAIT, grown)
+                .await
+                .unwrap_or(Ok(()))
+        })
     }
 
     fn note(&self, events: Vec<NewEvent>) -> Answer<'_, ()> {
@@ -256,12 +310,14 @@ fn close(conn: &mut DbConn, order: &CloseOrder) -> Result<u32, SessionError> {
 
 fn set_mark(conn: &mut DbConn, mark: &Mark, now: Timestamp) -> Result<(), SessionError> {
     let (revoked, kind, name) = match (mark.user_id, &mark.role) {
-        (Some(id), None) => (Revoked::User(id, mark.min_pv), "user", id.to_string()),
-        (None, Some(role)) => (
-            Revoked::Role(role.clone(), mark.min_pv),
-            "role",
-            role.clone(),
-        ),
+        (Some(id), None) => {
+            let min_pv = mark.min_pv;
+            (Revoked::User { id, min_pv }, "user", id.to_string())
+        }
+        (None, Some(role)) => {
+            let (name, min_pv) = (role.clone(), mark.min_pv);
+            (Revoked::Role { name, min_pv }, "role", role.clone())
+        }
         _ => return Ok(()),
     };
     let current = marks::table

@@ -5,7 +5,10 @@ use std::time::Duration;
 use diesel::prelude::*;
 use ud_db::{DbConn, StoreError, sql::Bind};
 use ud_events::{EventType, outbox};
-use ud_kernel::{EventId, SessionId, Timestamp, UserId, models::Origin};
+use ud_kernel::{
+    EventId, SessionId, Timestamp, UserId,
+    models::{Origin, Revoked},
+};
 
 use super::{
     error::SessionError,
@@ -13,7 +16,7 @@ use super::{
     session::{CloseReason, DEFAULT_ABSOLUTE, EPOCH_SLACK, Fences, LATE, Session, TWICE_LEEWAY},
     session_event::SessionEvent,
     session_row::{SessionColumns, SessionRow},
-    session_store::{Revocation, Revoked},
+    sqlite_feed::revoke,
 };
 
 pub(super) fn load(conn: &mut DbConn, id: SessionId) -> Result<Option<Session>, SessionError> {
@@ -76,7 +79,7 @@ pub(super) fn end(
         ))
         .execute(conn)
         .map_err(StoreError::from)?;
-    revoke(conn, &Revoked::Session(session.id), until, now)
+    revoke(conn, &Revoked::Session { id: session.id }, until, now)
 }
 
 pub(super) fn emit(
@@ -98,46 +101,6 @@ pub(super) fn emit(
         origin: origin.clone(),
     };
     Ok(outbox::write(conn, event.into_new_event())?)
-}
-
-/// Adds to the list verifiers follow, unless no token it concerns can be alive.
-pub(super) fn revoke(
-    conn: &mut DbConn,
-    revoked: &Revoked,
-    until: Timestamp,
-    now: Timestamp,
-) -> Result<(), SessionError> {
-    if until <= now {
-        return Ok(());
-    }
-    let (kind, name, min_pv) = match revoked {
-        Revoked::Session(id) => ("session", id.to_string(), None),
-        Revoked::User(id, min_pv) => ("user", id.to_string(), Some(*min_pv)),
-        Revoked::Role(role, min_pv) => ("role", role.clone(), Some(*min_pv)),
-    };
-    diesel::insert_into(revocations::table)
-        .values((
-            revocations::kind.eq(kind),
-            revocations::name.eq(name),
-            revocations::min_pv.eq(min_pv),
-            revocations::revoked_until.eq(Bind(until)),
-        ))
-        .execute(conn)
-        .map_err(StoreError::from)?;
-    Ok(())
-}
-
-pub(super) fn read_revocation(
-    (kind, name, min_pv, until): (String, String, Option<i64>, Timestamp),
-) -> Result<Revocation, SessionError> {
-    let unreadable = || StoreError::Internal("a revocation is not as written".to_owned());
-    let min_pv = min_pv.unwrap_or_default();
-    let revoked = match kind.as_str() {
-        "session" => Revoked::Session(name.parse().map_err(|_| unreadable())?),
-        "user" => Revoked::User(name.parse().map_err(|_| unreadable())?, min_pv),
-        _ => Revoked::Role(name, min_pv),
-    };
-    Ok(Revocation { revoked, until })
 }
 
 pub(super) fn fences(

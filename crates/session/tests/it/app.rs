@@ -6,13 +6,13 @@ use reqwest::{Method, RequestBuilder, Response};
 use serde_json::{Value, json};
 use session_service::{
     SessionService,
-    config::{SessionConfig, StoreConfig},
+    config::{RedisSettings, SessionConfig, StoreConfig},
 };
 use tempfile::TempDir;
 use testkit::{AUDIENCE, ISSUER, TestIdentities};
 use tokio::sync::{mpsc, oneshot};
 use ud_config::{AppEnv, DatabaseConfig, Durability, HttpConfig, PeersConfig, TokenConfig};
-use ud_http::{Base, Identity, Listening, Mounted, Server, ServiceBinary as _};
+use ud_http::{Base, Identity, Listening, Mounted, Server, ServiceBinary as _, StartError};
 use ud_jwt::{AccessClaims, SigningKey, new_jti, service::ServiceVerifier};
 use ud_kernel::{
     Clock, Service, SessionId, UserId,
@@ -35,11 +35,12 @@ pub struct App {
     http: reqwest::Client,
     key: SigningKey,
     stop: Option<oneshot::Sender<()>>,
+    running: Option<actix_web::rt::task::JoinHandle<Result<(), StartError>>>,
     _folder: TempDir,
 }
 
 /// Signs access tokens.
-const SECRET: &str = "a secret of thirty-two bytes, or more";
+pub const SECRET: &str = "a secret of thirty-two bytes, or more";
 
 /// The common ground of a session service.
 pub fn base(
@@ -90,18 +91,43 @@ pub async fn try_start(store: StoreConfig) -> Result<Mounted, u8> {
 
 impl App {
     pub async fn start(backend: Backend) -> Self {
-        let clock = Clock::manual(START);
-        let folder = tempfile::tempdir().unwrap();
-        let store = match backend {
+        match backend {
             Backend::Redis => {
-                StoreConfig::Redis(redis_settings(&testkit::redis_url(), Durability::Lossy))
+                Self::start_on(redis_settings(&testkit::redis_url(), Durability::Lossy)).await
             }
             Backend::Sqlite => {
+                let folder = tempfile::tempdir().unwrap();
                 let file = folder.path().join("session.db");
                 let url = format!("sqlite://{}", file.display());
-                StoreConfig::Sqlite(DatabaseConfig::for_tests(&url))
+                let store = StoreConfig::Sqlite(DatabaseConfig::for_tests(&url));
+                let clock = Clock::manual(START);
+                let identities = TestIdentities::new(clock.clone());
+                Self::start_with(store, clock, identities, folder).await
             }
-        };
+        }
+    }
+
+    /// With sessions in that Redis.
+    pub async fn start_on(settings: RedisSettings) -> Self {
+        let clock = Clock::manual(START);
+        let identities = TestIdentities::new(clock.clone());
+        let folder = tempfile::tempdir().unwrap();
+        Self::start_with(StoreConfig::Redis(settings), clock, identities, folder).await
+    }
+
+    /// A replica of `first`, with sessions in that Redis.
+    pub async fn start_with_identities(settings: RedisSettings, first: &Self) -> Self {
+        let (clock, identities) = (first.clock.clone(), first.identities.clone());
+        let folder = tempfile::tempdir().unwrap();
+        Self::start_with(StoreConfig::Redis(settings), clock, identities, folder).await
+    }
+
+    async fn start_with(
+        store: StoreConfig,
+        clock: Clock,
+        identities: TestIdentities,
+        folder: TempDir,
+    ) -> Self {
         let role = MockServer::start().await;
         let mut peers = PeersConfig::default();
         peers.set(Service::Role, role.uri().parse().unwrap());
@@ -112,7 +138,6 @@ impl App {
             .mount(&audit)
             .await;
         peers.set(Service::Audit, audit.uri().parse().unwrap());
-        let identities = TestIdentities::new(clock.clone());
         let metrics = Metrics::new("session");
         let base = base(&clock, &identities, peers, AppEnv::Development, &metrics);
         let mounted = SessionService::build(SessionConfig { store }, base)
@@ -124,7 +149,7 @@ impl App {
         let internal = format!("http://{}", listening.internal_addr().unwrap());
         let (stop, stopped) = oneshot::channel::<()>();
         let server = Server::new(listening, vec![mounted], clock.clone(), metrics);
-        actix_web::rt::spawn(server.run(async move {
+        let running = actix_web::rt::spawn(server.run(async move {
             let _ = stopped.await;
         }));
         let http = reqwest::Client::builder().no_proxy().build().unwrap();
@@ -140,7 +165,18 @@ impl App {
             http,
             key,
             stop,
+            running: Some(running),
             _folder: folder,
+        }
+    }
+
+    /// Stops it gracefully and waits for its end.
+    pub async fn stop(&mut self) {
+        if let Some(stop) = self.stop.take() {
+            let _ = stop.send(());
+        }
+        if let Some(running) = self.running.take() {
+            running.await.unwrap().unwrap();
         }
     }
 

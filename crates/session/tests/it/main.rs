@@ -9,6 +9,8 @@
 )]
 
 mod app;
+mod feed;
+mod following;
 mod internal_routes;
 mod model;
 mod model_rules;

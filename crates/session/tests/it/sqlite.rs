@@ -10,7 +10,9 @@ use ud_config::DatabaseConfig;
 use ud_kernel::{Clock, SessionId, models::SessionState};
 
 use crate::app::try_start;
-use crate::support::{START, create, origin, refusal, secs, sqlite_store, step, token, user};
+use crate::support::{
+    START, create, list_of, origin, refusal, secs, sqlite_store, step, token, user,
+};
 
 #[tokio::test]
 async fn a_restart_forgets_nothing() {
@@ -44,7 +46,7 @@ async fn a_restart_forgets_nothing() {
     assert_eq!(state, SessionState::Good);
     let again = store.create(closed.session_id, create(user, START)).await;
     assert_eq!(refusal(again), Refusal::Closed);
-    assert_eq!(store.revocations().await.unwrap().len(), 1);
+    assert_eq!(list_of(&*store).await.len(), 1);
 }
 
 #[tokio::test]

@@ -4,13 +4,16 @@ use futures_util::future::{join, join_all};
 use rstest::rstest;
 use session_service::models::{
     session::Refusal,
-    session_store::{CloseOrder, Closing, Revoked},
+    session_store::{CloseOrder, Closing},
 };
-use ud_kernel::{SessionId, models::SessionState};
+use ud_kernel::{
+    SessionId,
+    models::{Revoked, SessionState},
+};
 
 use crate::support::{
     Backend::{self, Redis, Sqlite},
-    START, create, origin, refusal, secs, step, user,
+    START, create, list_of, origin, refusal, secs, step, user,
 };
 
 #[rstest]
@@ -57,9 +60,14 @@ async fn one_is_closed_once_and_only_for_its_user(#[case] backend: Backend) {
         events[0].data.after.as_ref().unwrap()["closed"],
         "requested"
     );
-    let revocations = fx.store.revocations().await.unwrap();
+    let revocations = list_of(&*fx.store).await;
     assert_eq!(revocations.len(), 1);
-    assert_eq!(revocations[0].revoked, Revoked::Session(grant.session_id));
+    assert_eq!(
+        revocations[0].revoked,
+        Revoked::Session {
+            id: grant.session_id
+        }
+    );
 }
 
 #[rstest]
@@ -245,7 +253,7 @@ async fn revocations_that_no_token_needs_are_dropped(#[case] backend: Backend) {
     let first = fx.log_in(user, START).await;
     let second = fx.log_in(user, START).await;
     fx.close(user, Closing::One(first.session_id), START).await;
-    assert_eq!(fx.store.revocations().await.unwrap().len(), 1);
+    assert_eq!(list_of(&*fx.store).await.len(), 1);
     // All access tokens of the second have expired: closing it needs no entry.
     let later = START.plus(secs(3600));
     assert_eq!(
@@ -254,7 +262,12 @@ async fn revocations_that_no_token_needs_are_dropped(#[case] backend: Backend) {
     );
     let third = fx.log_in(user, later).await;
     fx.close(user, Closing::One(third.session_id), later).await;
-    let left = fx.store.revocations().await.unwrap();
+    let left = list_of(&*fx.store).await;
     assert_eq!(left.len(), 1);
-    assert_eq!(left[0].revoked, Revoked::Session(third.session_id));
+    assert_eq!(
+        left[0].revoked,
+        Revoked::Session {
+            id: third.session_id
+        }
+    );
 }

@@ -1,13 +1,13 @@
 //! Both stores: how long sessions, and what is known of them, last.
 
 use rstest::rstest;
-use session_service::models::{session::Refusal, session_store::Revoked};
-use ud_kernel::models::SessionState;
+use session_service::models::session::Refusal;
+use ud_kernel::models::{Revoked, SessionState};
 
 use crate::support::{
     ACCESS_TTL,
     Backend::{self, Redis, Sqlite},
-    START, refusal, secs, step, user,
+    START, list_of, refusal, secs, step, user,
 };
 
 #[rstest]
@@ -101,9 +101,14 @@ async fn a_revocation_lives_as_long_as_the_longest_token(#[case] backend: Backen
     let mut ahead = step(&second, user, now);
     ahead.counter = 9;
     refusal(fx.store.step(ahead).await);
-    let revocations = fx.store.revocations().await.unwrap();
+    let revocations = list_of(&*fx.store).await;
     assert_eq!(revocations.len(), 1);
-    assert_eq!(revocations[0].revoked, Revoked::Session(grant.session_id));
+    assert_eq!(
+        revocations[0].revoked,
+        Revoked::Session {
+            id: grant.session_id
+        }
+    );
     assert_eq!(
         revocations[0].until,
         START.plus(secs(u64::from(ACCESS_TTL) + 10))

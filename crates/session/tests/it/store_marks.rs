@@ -1,16 +1,16 @@
 //! Both stores: marks of users and roles.
 
 use rstest::rstest;
-use session_service::models::{session::Refusal, session_store::Revoked};
+use session_service::models::session::Refusal;
 use ud_kernel::{
     SessionId, UserId,
-    models::{Mark, SessionState},
+    models::{Mark, Revoked, SessionState},
 };
 
 use crate::support::{
     ACCESS_TTL,
     Backend::{self, Redis, Sqlite},
-    START, create, refusal, secs, step, token, user,
+    START, create, list_of, refusal, secs, step, token, user,
 };
 
 fn of_user(user_id: UserId, min_pv: i64) -> Mark {
@@ -136,12 +136,21 @@ async fn marks_only_grow_and_are_listed_once(#[case] backend: Backend) {
         .await
         .unwrap();
 
-    let list = fx.store.revocations().await.unwrap();
+    let list = list_of(&*fx.store).await;
     let revoked: Vec<_> = list.iter().map(|entry| entry.revoked.clone()).collect();
     let expected = [
-        Revoked::User(user, 5),
-        Revoked::User(user, 6),
-        Revoked::Role("editor".to_owned(), 7),
+        Revoked::User {
+            id: user,
+            min_pv: 5,
+        },
+        Revoked::User {
+            id: user,
+            min_pv: 6,
+        },
+        Revoked::Role {
+            name: "editor".to_owned(),
+            min_pv: 7,
+        },
     ];
     assert_eq!(revoked, expected);
     let last = START.plus(secs(u64::from(ACCESS_TTL) + 10));
@@ -161,7 +170,7 @@ async fn a_mark_is_kept_even_when_no_token_lives(#[case] backend: Backend) {
     // Before any login, or long after the last: no token needs an entry in the list, but a login that has
     // read the old rights may be on its way.
     fx.store.mark(of_user(user, 5), START).await.unwrap();
-    assert!(fx.store.revocations().await.unwrap().is_empty());
+    assert!(list_of(&*fx.store).await.is_empty());
     let late = fx
         .store
         .create(SessionId::new(START), create(user, START.plus(secs(60))))

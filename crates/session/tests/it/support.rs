@@ -21,7 +21,10 @@ use ud_db::{Db, DbOptions};
 use ud_events::{Event, Outbox, OutboxHandle, SqlOutbox};
 use ud_kernel::{
     Clock, Service, SessionId, Timestamp, UserId,
-    models::{CreateSession, Origin, SessionGrant, SessionState, SessionStateQuery, StepSession},
+    models::{
+        CreateSession, Origin, Revocation, SessionGrant, SessionState, SessionStateQuery,
+        StepSession,
+    },
 };
 
 /// When every test begins.
@@ -248,7 +251,15 @@ pub fn token(grant: &SessionGrant, user_id: UserId) -> SessionStateQuery {
         pv: 1,
         inc: grant.incarnation.clone(),
         roles: "user".to_owned(),
+        feed_incarnation: None,
+        feed_position: None,
     }
+}
+
+/// The whole list of revocations, oldest first.
+pub async fn list_of(store: &dyn SessionStore) -> Vec<Revocation> {
+    let read = store.feed(None, START).await.unwrap();
+    read.entries.into_iter().map(|e| e.revocation).collect()
 }
 
 /// Why it was refused; panics if it was not.

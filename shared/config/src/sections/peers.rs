@@ -1,6 +1,6 @@
 //! Who the other services are, and how this one proves who it is.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, str::FromStr};
 
 use ud_kernel::Service;
 use url::Url;
@@ -46,6 +46,9 @@ pub struct PeersConfig {
     pub audit: Option<Url>,
     /// Profile.
     pub profile: Option<Url>,
+    /// Tokens are accepted while nobody tells whether their session lives (`REVOCATION_FALLBACK=open`), except for
+    /// writing and deleting by permission.
+    pub falls_open: bool,
 }
 
 impl PeersConfig {
@@ -58,6 +61,9 @@ impl PeersConfig {
                 peers.set(peer, url);
             }
         }
+        let fallback: Option<Fallback> =
+            loader.parse(&keys::REVOCATION_FALLBACK, "`closed` or `open`");
+        peers.falls_open = matches!(fallback, Some(Fallback::Open));
         let signatures_only = loader.flag(&keys::SIGNATURES_ONLY);
         if loader.app_env().is_production()
             && !loader.is_standalone()
@@ -95,6 +101,23 @@ impl PeersConfig {
             Service::Profile => &mut self.profile,
         };
         *place = Some(url);
+    }
+}
+
+enum Fallback {
+    Closed,
+    Open,
+}
+
+impl FromStr for Fallback {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        match text {
+            "closed" => Ok(Self::Closed),
+            "open" => Ok(Self::Open),
+            _ => Err(()),
+        }
     }
 }
 

@@ -74,6 +74,7 @@ impl Cached {
         CheckerCounts {
             asked: self.asked.load(Ordering::Relaxed),
             unavailable: self.unavailable.load(Ordering::Relaxed),
+            ..CheckerCounts::default()
         }
     }
 

@@ -48,7 +48,8 @@ pub fn http_source(
     session_url: &Url,
     signer: Arc<ServiceSigner>,
 ) -> Result<StateSource, HttpStateError> {
-    let http = outbound_client([session_url], TIMEOUT)
+    let http = outbound_client([session_url])
+        .timeout(TIMEOUT)
         // Below the 5 s after which actix closes a connection that nobody uses.
         .pool_idle_timeout(Duration::from_secs(4))
         .build()?;

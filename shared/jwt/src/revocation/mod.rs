@@ -1,21 +1,32 @@
-//! Whether the session of a token still lives (SECURITY rule 18): the session service is asked, and its
-//! answers are kept for a moment.
+//! Whether the session of a token still lives (SECURITY rules 18 and 19): told by the session service's revocation
+//! feed; while that is not fresh, the service is asked, and its answers are kept for a moment.
 
 mod cached;
+mod feed;
 mod http;
+mod set;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use futures_util::future::BoxFuture;
+use reqwest::Url;
 use ud_kernel::{
-    SessionId,
+    Clock, SessionId,
     models::{SessionState, SessionStateQuery},
 };
 
+pub use feed::{FRESH, Follower};
 pub use http::{HttpStateError, http_source};
 
-use crate::VerifiedToken;
+use crate::{VerifiedToken, service::ServiceSigner};
 use cached::Cached;
+use feed::Feed;
 
 /// How long an answer from elsewhere is waited for, in all.
 pub const DEADLINE: Duration = Duration::from_millis(250);
@@ -58,6 +69,30 @@ pub struct CheckerCounts {
     pub asked: u64,
     /// Checks that ended without an answer.
     pub unavailable: u64,
+    /// Tokens judged by the copy of the feed.
+    pub judged: u64,
+    /// Tokens accepted without an answer, because that is what was chosen.
+    pub unchecked: u64,
+    /// Entries in the copy of the feed.
+    pub entries: usize,
+}
+
+/// What becomes of a token when nobody tells whether its session lives (`REVOCATION_FALLBACK`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fallback {
+    /// It is not accepted: 503.
+    Closed,
+    /// It is accepted, except where [`Stakes::High`].
+    Open,
+}
+
+/// What a request could do with a token that should not be accepted any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stakes {
+    /// The caller's own things, or reading.
+    Ordinary,
+    /// Writing or deleting by permission.
+    High,
 }
 
 /// Asks whether sessions live. Clones share what is known.
@@ -71,6 +106,30 @@ enum Mode {
     Unchecked,
     Local(StateSource),
     Cached(Arc<Cached>),
+    Following(Arc<Following>),
+}
+
+/// The copy of the feed, and whom to ask while it is not fresh.
+struct Following {
+    feed: Arc<Feed>,
+    asked: Arc<Cached>,
+    fallback: Fallback,
+    unchecked: AtomicU64,
+}
+
+impl Following {
+    async fn check(&self, token: &VerifiedToken, stakes: Stakes) -> Result<(), RevocationError> {
+        if let Some(state) = self.feed.state(token) {
+            return verdict(Ok(state));
+        }
+        let answer = self.asked.check(token).await;
+        let accepts = self.fallback == Fallback::Open && stakes == Stakes::Ordinary;
+        if answer == Err(RevocationError::Unavailable) && accepts {
+            self.unchecked.fetch_add(1, Ordering::Relaxed);
+            return Ok(());
+        }
+        answer
+    }
 }
 
 impl SessionChecker {
@@ -103,11 +162,60 @@ impl SessionChecker {
         }
     }
 
-    /// Whether `token` may be accepted now.
+    /// For all others, once they follow the feed: tokens are judged by a copy of it while that is fresh, and
+    /// `source` is asked otherwise. The second part keeps the copy up to date and has to be run.
+    ///
+    /// # Errors
+    /// [`HttpStateError`].
+    pub fn following(
+        session_url: &Url,
+        signer: Arc<ServiceSigner>,
+        clock: Clock,
+        fallback: Fallback,
+    ) -> Result<(Self, Follower), HttpStateError> {
+        let feed = Arc::new(Feed::new());
+        let source = http_source(session_url, Arc::clone(&signer))?;
+        let known = Arc::clone(&feed);
+        // Whoever is asked learns how far the feed was seen: a store that has gone back is found out.
+        let source: StateSource = Arc::new(move |session, query| {
+            let known = known.known();
+            let query = SessionStateQuery {
+                feed_incarnation: known.as_ref().map(|k| k.incarnation.clone()),
+                feed_position: known.map(|k| k.position),
+                ..query
+            };
+            source(session, query)
+        });
+        let follower = Follower::new(&feed, session_url, signer, clock)?;
+        let following = Following {
+            feed,
+            asked: Arc::new(Cached::new(source)),
+            fallback,
+            unchecked: AtomicU64::new(0),
+        };
+        let checker = Self {
+            mode: Mode::Following(Arc::new(following)),
+        };
+        Ok((checker, follower))
+    }
+
+    /// Whether `token` may be accepted now, for whatever request.
     ///
     /// # Errors
     /// See [`RevocationError`].
     pub async fn check(&self, token: &VerifiedToken) -> Result<(), RevocationError> {
+        self.check_for(token, Stakes::High).await
+    }
+
+    /// Whether `token` may be accepted now, for a request of such stakes.
+    ///
+    /// # Errors
+    /// See [`RevocationError`].
+    pub async fn check_for(
+        &self,
+        token: &VerifiedToken,
+        stakes: Stakes,
+    ) -> Result<(), RevocationError> {
         match &self.mode {
             Mode::Unchecked => Ok(()),
             Mode::Local(source) => {
@@ -116,6 +224,7 @@ impl SessionChecker {
                 verdict(answer.unwrap_or(Err(StateUnavailable)))
             }
             Mode::Cached(cached) => cached.check(token).await,
+            Mode::Following(following) => following.check(token, stakes).await,
         }
     }
 
@@ -125,11 +234,41 @@ impl SessionChecker {
         !matches!(self.mode, Mode::Unchecked)
     }
 
-    /// Counts of a [`SessionChecker::cached`]; zeros for the others.
+    /// How tokens are checked now: `feed`, `asking`, `asking, open`, `store` or `unchecked`.
+    #[must_use]
+    pub fn describe(&self) -> &'static str {
+        match &self.mode {
+            Mode::Unchecked => "unchecked",
+            Mode::Local(_) => "store",
+            Mode::Cached(_) => "asking",
+            Mode::Following(following) => match (following.feed.is_fresh(), following.fallback) {
+                (true, _) => "feed",
+                (false, Fallback::Closed) => "asking",
+                (false, Fallback::Open) => "asking, open",
+            },
+        }
+    }
+
+    /// Whether tokens are judged by the feed now; none if they never are.
+    #[must_use]
+    pub fn is_fresh(&self) -> Option<bool> {
+        match &self.mode {
+            Mode::Following(following) => Some(following.feed.is_fresh()),
+            Mode::Unchecked | Mode::Local(_) | Mode::Cached(_) => None,
+        }
+    }
+
+    /// Counts of a [`SessionChecker::cached`] or [`SessionChecker::following`]; zeros for the others.
     #[must_use]
     pub fn counts(&self) -> CheckerCounts {
         match &self.mode {
             Mode::Cached(cached) => cached.counts(),
+            Mode::Following(following) => CheckerCounts {
+                judged: following.feed.judged(),
+                unchecked: following.unchecked.load(Ordering::Relaxed),
+                entries: following.feed.len(),
+                ..following.asked.counts()
+            },
             Mode::Unchecked | Mode::Local(_) => CheckerCounts::default(),
         }
     }
@@ -141,6 +280,7 @@ impl std::fmt::Debug for SessionChecker {
             Mode::Unchecked => "SessionChecker(unchecked)",
             Mode::Local(_) => "SessionChecker(local)",
             Mode::Cached(_) => "SessionChecker(cached)",
+            Mode::Following(_) => "SessionChecker(following)",
         })
     }
 }
@@ -152,6 +292,8 @@ fn question(token: &VerifiedToken) -> (SessionId, SessionStateQuery) {
         pv: claims.pv,
         inc: claims.inc.clone(),
         roles: claims.roles.join(","),
+        feed_incarnation: None,
+        feed_position: None,
     };
     (claims.sid, query)
 }

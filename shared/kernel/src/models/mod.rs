@@ -4,6 +4,7 @@
 mod access;
 mod credential;
 mod origin;
+mod revocation;
 mod session;
 
 pub use access::{Access, FirstAdministrator};
@@ -12,6 +13,9 @@ pub use credential::{
     SetCredentialStatus,
 };
 pub use origin::Origin;
+pub use revocation::{
+    FeedEntry, FeedKnown, FeedMessage, FeedPing, FeedPosition, NotAPosition, Revocation, Revoked,
+};
 pub use session::{
     CloseSessions, CreateSession, Mark, SessionGrant, SessionState, SessionStateQuery,
     SessionStateResponse, SessionsClosed, StepSession,

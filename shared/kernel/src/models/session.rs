@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use super::Origin;
+use super::{FeedKnown, FeedPosition, Origin};
 use crate::{SessionId, Timestamp, UserId};
 
 /// `PUT /internal/v1/sessions/{session_id}` at session (caller: auth). 201 [`SessionGrant`]; 200 the same
@@ -153,6 +153,24 @@ pub struct SessionStateQuery {
     pub inc: String,
     /// Claim `roles`, joined with commas.
     pub roles: String,
+    /// The store's incarnation in the caller's copy of the revocation feed, with
+    /// [`SessionStateQuery::feed_position`]: a store that has gone back behind it is found out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub feed_incarnation: Option<String>,
+    /// The last entry the caller has of that feed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub feed_position: Option<FeedPosition>,
+}
+
+impl SessionStateQuery {
+    /// How far the caller knows the feed.
+    #[must_use]
+    pub fn known(&self) -> Option<FeedKnown> {
+        Some(FeedKnown {
+            incarnation: self.feed_incarnation.clone()?,
+            position: self.feed_position?,
+        })
+    }
 }
 
 /// Whether a token of a session may still be accepted.

@@ -1,6 +1,6 @@
 -- Ends sessions of one user: one (`session_id`), those below `min_epoch`, or all, less `except`. Answers how
 -- many were living.
-local st = store()
+open_store()
 local ids
 if a.session_id then
   ids = { a.session_id }

@@ -1,20 +1,21 @@
 -- Makes a session: PUT /internal/v1/sessions/{session_id}.
+open_store()
 local fence = fenced()
 if fence then
   return { fence }
 end
-local st = store()
 local s = load(a.session.id)
 if alive(s) and s.user_id == a.user_id and s.nonce_hash == a.session.nonce_hash
     and s.counter == FIRST_COUNTER then
-  return answer('again', st.incarnation, s)
+  return answer('again', s)
 end
 if s.user_id or s.closed then
   return { 'closed' }
 end
 
 s = a.session
-remember_expiry(st, s.latest_expiry)
+s.incarnation = st.incarnation
+remember_expiry(s.latest_expiry)
 if s.absolute > st.absolute then
   redis.call('HSET', store_key, 'absolute', int(s.absolute))
 end
@@ -38,4 +39,4 @@ if excess > 0 then
     close(living[i], 'session_closed', 'too_many')
   end
 end
-return answer('made', st.incarnation, s)
+return answer('made', s)

@@ -1,4 +1,5 @@
 -- The living sessions of a user, newest first, each as its flat fields.
+open_store()
 local found = {}
 for _, id in ipairs(redis.call('ZREVRANGE', user_key(a.user_id), 0, -1)) do
   local s = load(id)

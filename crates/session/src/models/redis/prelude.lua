@@ -41,8 +41,12 @@ local function load(id)
   return s
 end
 
+-- What the store knows beyond sessions. Each script that looks at sessions begins with `open_store()`.
+local st
+
+-- A session of an earlier incarnation is dead: that is how a store is emptied in one step.
 local function alive(s)
-  return s.user_id and a.now < s.expires_at
+  return s.user_id and s.incarnation == st.incarnation and a.now < s.expires_at
 end
 
 -- Keys live by the server's clock, sessions by auth's: only differences are taken from the latter.
@@ -65,8 +69,8 @@ local function save(s)
 end
 
 -- What a script answers about a session it made or stepped.
-local function answer(status, incarnation, s)
-  local flat = { status, incarnation }
+local function answer(status, s)
+  local flat = { status, st.incarnation }
   for field, value in pairs(s) do
     flat[#flat + 1] = field
     flat[#flat + 1] = type(value) == 'number' and int(value) or value
@@ -74,22 +78,36 @@ local function answer(status, incarnation, s)
   return flat
 end
 
--- What the store knows beyond sessions; a store found empty starts a new incarnation.
-local function store()
-  local found = redis.call('HMGET', store_key, 'incarnation', 'latest_expiry', 'absolute')
-  if not found[1] then
-    found[1] = a.incarnation
-    redis.call('HSET', store_key, 'incarnation', a.incarnation)
+-- Whether the list of revocations is shorter than somebody has seen it.
+local function gone_back()
+  for _, seen in ipairs(a.seen or {}) do
+    if seen.incarnation == st.incarnation
+        and (st.last_ms < seen.ms or (st.last_ms == seen.ms and st.last_seq < seen.seq)) then
+      return true
+    end
   end
-  return {
+  return false
+end
+
+-- A store found empty, or to have gone back, starts a new incarnation.
+local function open_store()
+  local found = redis.call('HMGET', store_key, 'incarnation', 'latest_expiry', 'absolute', 'last_ms', 'last_seq')
+  st = {
     incarnation = found[1],
     latest_expiry = tonumber(found[2]) or 0,
     absolute = tonumber(found[3]) or DEFAULT_ABSOLUTE,
+    last_ms = tonumber(found[4]) or 0,
+    last_seq = tonumber(found[5]) or 0,
   }
+  if not st.incarnation or gone_back() then
+    st.incarnation, st.last_ms, st.last_seq = a.incarnation, 0, 0
+    redis.call('HSET', store_key, 'incarnation', a.incarnation, 'last_ms', 0, 'last_seq', 0)
+    redis.call('DEL', revocations_key)
+  end
 end
 
 -- Rounded up to a minute, so that few steps have to write it.
-local function remember_expiry(st, expiry)
+local function remember_expiry(expiry)
   if expiry > st.latest_expiry then
     redis.call('HSET', store_key, 'latest_expiry', int(math.ceil(expiry / 60000) * 60000))
   end
@@ -142,7 +160,9 @@ local function revoke(ends, ...)
     end
     redis.call('XDEL', revocations_key, entry[1])
   end
-  redis.call('XADD', revocations_key, '*', 'until', int(ends), ...)
+  local id = redis.call('XADD', revocations_key, '*', 'until', int(ends), ...)
+  local ms, seq = id:match('^(%d+)-(%d+)$')
+  redis.call('HSET', store_key, 'last_ms', ms, 'last_seq', seq)
 end
 
 -- Ends `s`. What remains of it refuses a late repetition of the request that made it.

@@ -1,4 +1,5 @@
 -- One refresh: POST /internal/v1/sessions/step. The rules are those of `Session::step`.
+open_store()
 local s = load(a.session_id)
 if not alive(s) or s.user_id ~= a.user_id or s.nonce_hash ~= a.nonce_hash then
   return { 'closed' }
@@ -33,14 +34,13 @@ if a.now >= ends() then
   return { 'closed' }
 end
 
-local st = store()
 local ip, user_agent = a.origin.ip or '', a.origin.user_agent or ''
 if repeats then
   if s.ip ~= ip or s.user_agent ~= user_agent then
     emit('refresh_token_replayed', s)
     redis.call('HSET', session_key(s.id), 'event_seq', int(s.event_seq))
   end
-  return answer('stepped', st.incarnation, s)
+  return answer('stepped', s)
 end
 
 s.counter = s.counter + 1
@@ -54,6 +54,6 @@ s.expires_at = ends()
 s.issued_at = a.now
 s.access_expires_at = math.min(a.now + a.access_ttl * 1000, a.access_until or s.expires_at, s.expires_at)
 s.latest_expiry = math.max(s.latest_expiry, s.access_expires_at)
-remember_expiry(st, s.latest_expiry)
+remember_expiry(s.latest_expiry)
 save(s)
-return answer('stepped', st.incarnation, s)
+return answer('stepped', s)

@@ -1,0 +1,274 @@
+//! Following the revocation feed of the session service over a WebSocket (SECURITY rule 19).
+//!
+//! How fresh the copy is, is known from the verifier's own clock alone: it sends a ping every half second, and the
+//! answer to a ping says that everything stored before it was sent has arrived. For [`FRESH`] after such a ping was
+//! sent the copy is good; then, until the next answer, the session service is asked about each token.
+
+use std::{
+    collections::VecDeque,
+    sync::{
+        Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, Weak,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use futures_util::{SinkExt as _, StreamExt as _};
+use reqwest::{Client, Url};
+use reqwest_websocket::{Message, Upgrade as _, WebSocket};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
+use ud_kernel::{
+    Clock, Service,
+    models::{FeedKnown, FeedMessage, FeedPing, SessionState},
+};
+
+use super::set::RevocationSet;
+use crate::{SignError, VerifiedToken, outbound_client, service::ServiceSigner};
+
+/// How long the copy is good after a ping was sent that has been answered.
+pub const FRESH: Duration = Duration::from_secs(2);
+/// How often a ping is sent.
+const PING_EVERY: Duration = Duration::from_millis(500);
+/// A connection without an answer for so long is given up.
+const SILENCE: Duration = Duration::from_secs(5);
+/// How long connecting may take.
+const CONNECT: Duration = Duration::from_secs(2);
+/// Pauses between attempts to connect: the first, and the longest.
+const RETRY: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
+/// Pings without an answer that are remembered.
+const UNANSWERED: usize = 32;
+/// How often what has passed is forgotten.
+const PURGE_EVERY: Duration = Duration::from_secs(30);
+
+/// The copy of the feed that tokens are checked against.
+pub(super) struct Feed {
+    copy: RwLock<Copied>,
+    /// Tokens judged by the copy.
+    judged: AtomicU64,
+}
+
+#[derive(Default)]
+struct Copied {
+    set: RevocationSet,
+    fresh_until: Option<Instant>,
+}
+
+impl Feed {
+    pub(super) fn new() -> Self {
+        Self {
+            copy: RwLock::default(),
+            judged: AtomicU64::new(0),
+        }
+    }
+
+    /// What the copy says of a token; none while it is not fresh, and of tokens of another incarnation.
+    pub(super) fn state(&self, token: &VerifiedToken) -> Option<SessionState> {
+        let copy = self.read();
+        if copy.fresh_until.is_none_or(|until| Instant::now() >= until) {
+            return None;
+        }
+        let state = copy.set.state(token.claims());
+        drop(copy);
+        if state.is_some() {
+            self.judged.fetch_add(1, Ordering::Relaxed);
+        }
+        state
+    }
+
+    /// How far the feed is known.
+    pub(super) fn known(&self) -> Option<FeedKnown> {
+        self.read().set.known()
+    }
+
+    pub(super) fn is_fresh(&self) -> bool {
+        let until = self.read().fresh_until;
+        until.is_some_and(|until| Instant::now() < until)
+    }
+
+    pub(super) fn judged(&self) -> u64 {
+        self.judged.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.read().set.len()
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, Copied> {
+        self.copy.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, Copied> {
+        self.copy.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Why following ended for now.
+#[derive(Debug, thiserror::Error)]
+enum Ended {
+    #[error("no service token could be signed")]
+    Sign(#[from] SignError),
+    #[error("{0}")]
+    WebSocket(#[from] reqwest_websocket::Error),
+    #[error("no answer in time")]
+    Silent,
+    #[error("the session service ended it")]
+    Closed,
+    #[error("a message was not understood")]
+    Message,
+}
+
+/// Keeps the copy up to date. Ends when nobody checks tokens against it any more.
+pub struct Follower {
+    feed: Weak<Feed>,
+    url: Url,
+    http: Client,
+    signer: Arc<ServiceSigner>,
+    clock: Clock,
+    failing: AtomicBool,
+}
+
+impl Follower {
+    pub(super) fn new(
+        feed: &Arc<Feed>,
+        session_url: &Url,
+        signer: Arc<ServiceSigner>,
+        clock: Clock,
+    ) -> Result<Self, reqwest::Error> {
+        let base = session_url.path().trim_end_matches('/');
+        let path = format!("{base}/internal/v1/revocations");
+        let mut url = session_url.clone();
+        url.set_path(&path);
+        let http = outbound_client([session_url])
+            .connect_timeout(CONNECT)
+            .http1_only()
+            .tcp_nodelay(true)
+            .build()?;
+        Ok(Self {
+            feed: Arc::downgrade(feed),
+            url,
+            http,
+            signer,
+            clock,
+            failing: AtomicBool::new(false),
+        })
+    }
+
+    /// Connects, follows, and connects again.
+    pub async fn run(self) {
+        let mut pause = RETRY.0;
+        while let Some(feed) = self.feed.upgrade() {
+            let known = feed.known();
+            drop(feed);
+            let ended = match timeout(CONNECT, self.connect(known)).await {
+                Ok(Ok(websocket)) => {
+                    pause = RETRY.0;
+                    self.follow(websocket).await
+                }
+                Ok(Err(error)) => Err(error),
+                Err(_) => Err(Ended::Silent),
+            };
+            let Err(error) = ended else {
+                return;
+            };
+            if !self.failing.swap(true, Ordering::Relaxed) {
+                log::warn!("the revocation feed ended: {error}; connecting again");
+            }
+            sleep(pause).await;
+            pause = (pause * 2).min(RETRY.1);
+        }
+    }
+
+    async fn connect(&self, known: Option<FeedKnown>) -> Result<WebSocket, Ended> {
+        let token = self.signer.token(Service::Session, None)?;
+        let mut request = self.http.get(self.url.clone()).bearer_auth(token);
+        if let Some(known) = known {
+            request = request.query(&known);
+        }
+        let response = request.upgrade().send().await?;
+        Ok(response.into_websocket().await?)
+    }
+
+    /// Follows one connection. `Ok` when nobody checks tokens any more.
+    async fn follow(&self, mut websocket: WebSocket) -> Result<(), Ended> {
+        let mut ticks = interval(PING_EVERY);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut purged_at = Instant::now();
+        let mut answered_at = Instant::now();
+        let mut greeted = false;
+        let mut sent: VecDeque<(u64, Instant)> = VecDeque::new();
+        let mut number = 0;
+        loop {
+            tokio::select! {
+                message = websocket.next() => {
+                    let text = match message.ok_or(Ended::Closed)?? {
+                        Message::Text(text) => text,
+                        Message::Close { .. } => return Err(self.closed()),
+                        Message::Ping(_) | Message::Pong(_) => continue,
+                        Message::Binary(_) => return Err(Ended::Message),
+                    };
+                    let message = serde_json::from_str(&text).map_err(|_| Ended::Message)?;
+                    let Some(feed) = self.feed.upgrade() else {
+                        return Ok(());
+                    };
+                    match message {
+                        FeedMessage::Hello { incarnation, resumed } => {
+                            greeted = true;
+                            let mut copy = feed.write();
+                            if !resumed {
+                                // Until the list is here, and an answer says so, others are asked.
+                                copy.fresh_until = None;
+                            }
+                            copy.set.hello(incarnation, resumed);
+                        }
+                        FeedMessage::Entries { entries } if greeted => {
+                            feed.write().set.apply(entries);
+                        }
+                        FeedMessage::Pong { ping } if greeted => {
+                            while let Some((n, at)) = sent.front().copied() && n <= ping {
+                                sent.pop_front();
+                                feed.write().fresh_until = Some(at + FRESH);
+                            }
+                            answered_at = Instant::now();
+                            if self.failing.swap(false, Ordering::Relaxed) {
+                                log::info!("the revocation feed is followed again");
+                            }
+                        }
+                        FeedMessage::Entries { .. } | FeedMessage::Pong { .. } => {
+                            return Err(Ended::Message);
+                        }
+                    }
+                }
+                _ = ticks.tick() => {
+                    if answered_at.elapsed() > SILENCE || sent.len() >= UNANSWERED {
+                        return Err(Ended::Silent);
+                    }
+                    let Some(feed) = self.feed.upgrade() else {
+                        return Ok(());
+                    };
+                    if purged_at.elapsed() > PURGE_EVERY {
+                        purged_at = Instant::now();
+                        feed.write().set.purge(self.clock.now());
+                    }
+                    drop(feed);
+                    number += 1;
+                    // Before it is sent: what is stored later need not be told by its answer.
+                    sent.push_back((number, Instant::now()));
+                    let ping = serde_json::to_string(&FeedPing { ping: number })
+                        .map_err(|_| Ended::Message)?;
+                    timeout(CONNECT, websocket.send(Message::Text(ping)))
+                        .await
+                        .map_err(|_| Ended::Silent)??;
+                }
+            }
+        }
+    }
+
+    /// The session service ends the feed when its store is another one, and when it stops: until the next connection
+    /// tells which, others are asked.
+    fn closed(&self) -> Ended {
+        if let Some(feed) = self.feed.upgrade() {
+            feed.write().fresh_until = None;
+        }
+        Ended::Closed
+    }
+}

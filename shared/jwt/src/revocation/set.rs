@@ -1,0 +1,110 @@
+//! What a verifier knows from the revocation feed.
+
+use std::collections::HashMap;
+
+use ud_kernel::{
+    SessionId, Timestamp, UserId,
+    models::{FeedEntry, FeedKnown, FeedPosition, Revoked, SessionState},
+};
+
+use crate::AccessClaims;
+
+/// The living revocations of one incarnation of the session store.
+#[derive(Debug, Default)]
+pub(super) struct RevocationSet {
+    incarnation: Option<String>,
+    position: FeedPosition,
+    sessions: HashMap<SessionId, Timestamp>,
+    users: HashMap<UserId, Mark>,
+    roles: HashMap<String, Mark>,
+}
+
+/// Below `min_pv` tokens are stale.
+#[derive(Debug, Clone, Copy)]
+struct Mark {
+    min_pv: i64,
+    until: Timestamp,
+}
+
+impl Mark {
+    /// Marks only grow, and last as long as the longest of them.
+    fn raise(self, by: Self) -> Self {
+        Self {
+            min_pv: self.min_pv.max(by.min_pv),
+            until: self.until.max(by.until),
+        }
+    }
+}
+
+impl RevocationSet {
+    /// How far the feed is known.
+    pub(super) fn known(&self) -> Option<FeedKnown> {
+        Some(FeedKnown {
+            incarnation: self.incarnation.clone()?,
+            position: self.position,
+        })
+    }
+
+    /// A connection begins. Unless it resumes, what was known before counts no more.
+    pub(super) fn hello(&mut self, incarnation: String, resumed: bool) {
+        if !resumed {
+            *self = Self {
+                incarnation: Some(incarnation),
+                ..Self::default()
+            };
+        }
+    }
+
+    /// Takes entries in.
+    pub(super) fn apply(&mut self, entries: Vec<FeedEntry>) {
+        for entry in entries {
+            let until = entry.revocation.until;
+            match entry.revocation.revoked {
+                Revoked::Session { id } => {
+                    self.sessions.insert(id, until);
+                }
+                Revoked::User { id, min_pv } => {
+                    let mark = Mark { min_pv, until };
+                    let known = self.users.entry(id).or_insert(mark);
+                    *known = known.raise(mark);
+                }
+                Revoked::Role { name, min_pv } => {
+                    let mark = Mark { min_pv, until };
+                    let known = self.roles.entry(name).or_insert(mark);
+                    *known = known.raise(mark);
+                }
+            }
+            self.position = self.position.max(entry.position);
+        }
+    }
+
+    /// What the feed says of a token; none if it is of another incarnation, of which this feed says nothing.
+    pub(super) fn state(&self, claims: &AccessClaims) -> Option<SessionState> {
+        if self.incarnation.as_ref() != Some(&claims.inc) {
+            return None;
+        }
+        if self.sessions.contains_key(&claims.sid) {
+            return Some(SessionState::Closed);
+        }
+        let is_below = |mark: Option<&Mark>| mark.is_some_and(|mark| claims.pv < mark.min_pv);
+        let stale = is_below(self.users.get(&claims.sub))
+            || (!self.roles.is_empty() && claims.roles.iter().any(|r| is_below(self.roles.get(r))));
+        Some(if stale {
+            SessionState::Stale
+        } else {
+            SessionState::Good
+        })
+    }
+
+    /// Forgets what concerns no token that can be alive.
+    pub(super) fn purge(&mut self, now: Timestamp) {
+        self.sessions.retain(|_, until| *until > now);
+        self.users.retain(|_, mark| mark.until > now);
+        self.roles.retain(|_, mark| mark.until > now);
+    }
+
+    /// How many entries it has.
+    pub(super) fn len(&self) -> usize {
+        self.sessions.len() + self.users.len() + self.roles.len()
+    }
+}
