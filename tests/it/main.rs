@@ -17,6 +17,7 @@ mod configuration;
 mod contract;
 mod escalation;
 mod existence;
+mod feed;
 mod forged_tokens;
 mod gateway;
 mod hostile;

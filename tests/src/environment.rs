@@ -7,13 +7,15 @@ use crate::{Hold, Options, Platform};
 
 /// So wide that no suite meets it.
 const NO_LIMIT: &str = "1000000/60";
-const LIMITS: [&str; 6] = [
+const LIMITS: [&str; 8] = [
     "LIMIT_LOGIN",
     "LIMIT_LOGIN_FAILURES",
     "LIMIT_REGISTRATION",
     "LIMIT_PASSWORD_CHANGE",
     "LIMIT_REFRESH",
     "LIMIT_VALIDATE",
+    "LIMIT_INTROSPECT",
+    "LIMIT_REVOKE",
 ];
 
 type Pairs = Vec<(String, String)>;

@@ -8,7 +8,7 @@ use ud_config::{
 use ud_db::DbOptions;
 use ud_kernel::Service;
 
-use crate::models::hash_pool::HashPoolSize;
+use crate::models::{hash_pool::HashPoolSize, introspection_clients::IntrospectionClients};
 
 /// What auth is told.
 #[derive(Debug, Clone)]
@@ -23,6 +23,8 @@ pub struct AuthConfig {
     pub redis: Option<RedisConfig>,
     /// How often things may be done.
     pub limits: AuthLimits,
+    /// Who may introspect tokens without an account.
+    pub introspection_clients: IntrospectionClients,
     /// Peers that may validate tokens without a limit.
     pub trusted_proxies: Vec<IpNet>,
     /// Threads that hash passwords.
@@ -44,6 +46,23 @@ pub struct AuthLimits {
     pub refresh: Limit,
     /// Validations of one address.
     pub validate: Limit,
+    /// Introspections of one address.
+    pub introspect: Limit,
+    /// Revocations of one address.
+    pub revoke: Limit,
+}
+
+fn introspection_clients(loader: &mut Loader) -> IntrospectionClients {
+    let text = loader
+        .text(&keys::INTROSPECTION_CLIENTS)
+        .unwrap_or_default();
+    match IntrospectionClients::parse(&text) {
+        Ok(clients) => clients,
+        Err(error) => {
+            loader.problem(&keys::INTROSPECTION_CLIENTS, error.to_string());
+            IntrospectionClients::default()
+        }
+    }
 }
 
 impl AuthConfig {
@@ -60,7 +79,10 @@ impl AuthConfig {
                 password_change: loader.limit(&keys::LIMIT_PASSWORD_CHANGE),
                 refresh: loader.limit(&keys::LIMIT_REFRESH),
                 validate: loader.limit(&keys::LIMIT_VALIDATE),
+                introspect: loader.limit(&keys::LIMIT_INTROSPECT),
+                revoke: loader.limit(&keys::LIMIT_REVOKE),
             },
+            introspection_clients: introspection_clients(loader),
             trusted_proxies: HttpConfig::load(loader, Service::Auth).trusted_proxies,
             hash_pool: HashPoolSize::per_core(),
             sealing: SealingConfig::load(loader),

@@ -15,12 +15,14 @@ use crate::{
     controllers::{
         change_password::change_password,
         create_credential::create_credential,
+        introspect_token::{introspect_for_service, introspect_token},
         log_in::log_in,
         log_out::log_out,
         read_credential::read_credential,
         read_jwks::{JWKS_PATH, read_jwks},
         receive_events::receive_events,
         refresh_tokens::refresh_tokens,
+        revoke_token::revoke_token,
         set_credential_status::set_credential_status,
         validate_token::validate_token,
     },
@@ -46,6 +48,8 @@ pub fn public(state: &AuthState) -> Routes {
                 .service(resource("/api/v1/auth/refresh").route(post().to(refresh_tokens)))
                 .service(resource("/api/v1/auth/logout").route(post().to(log_out)))
                 .service(resource("/api/v1/auth/validate").route(get().to(validate_token)))
+                .service(resource("/api/v1/auth/introspect").route(post().to(introspect_token)))
+                .service(resource("/api/v1/auth/revoke").route(post().to(revoke_token)))
                 .service(resource("/api/v1/auth/password/change").route(post().to(change_password)))
                 .service(resource(JWKS_PATH).route(get().to(read_jwks))),
         );
@@ -67,6 +71,7 @@ pub fn internal(state: &AuthState) -> Routes {
             resource("/internal/v1/credentials/{user_id}/status")
                 .route(put().to(set_credential_status)),
         );
+        cfg.service(resource("/internal/v1/introspect").route(post().to(introspect_for_service)));
         // The other services fetch it here, without going through the gateway.
         cfg.service(resource(JWKS_PATH).route(get().to(read_jwks)));
         let state = state.clone();

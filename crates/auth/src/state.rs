@@ -18,6 +18,7 @@ use crate::{
     models::{
         guess_limit::GuessLimit,
         hash_pool::HashPool,
+        introspection_clients::IntrospectionClients,
         password_policy::PasswordPolicy,
         passwords::Passwords,
         session_calls::SessionCalls,
@@ -53,6 +54,8 @@ pub struct AuthState {
     pub security_log: SecurityLog,
     /// How often each operation may be called.
     pub limiters: Limiters,
+    /// May introspect without an account.
+    pub introspection_clients: IntrospectionClients,
     /// May validate tokens without a limit.
     pub trusted_proxies: TrustedProxies,
     /// Answers that carried `Revocation: pending`.
@@ -74,6 +77,10 @@ pub struct Limiters {
     pub refresh: Limiter,
     /// By address.
     pub validate: Limiter,
+    /// By address.
+    pub introspect: Limiter,
+    /// By address.
+    pub revoke: Limiter,
 }
 
 impl AuthState {
@@ -118,6 +125,7 @@ impl AuthState {
             events,
             security_log: base.security_log.clone(),
             limiters: Limiters::new(config, base)?,
+            introspection_clients: config.introspection_clients.clone(),
             trusted_proxies: TrustedProxies::new(&config.trusted_proxies),
             revocations_pending: base.metrics.counter_vec(
                 "revocation_pending_total",
@@ -144,6 +152,8 @@ impl Limiters {
             password_change: make("password_change", config.limits.password_change, shared)?,
             refresh: make("refresh", config.limits.refresh, None)?,
             validate: make("validate", config.limits.validate, None)?,
+            introspect: make("introspect", config.limits.introspect, None)?,
+            revoke: make("revoke", config.limits.revoke, None)?,
         })
     }
 }

@@ -209,6 +209,8 @@ table! {
         "Accepts that `JWT_SECRET_KEY` makes every verifier an issuer. Needed outside standalone.";
     JWKS_URL, SHARED,
         "Where the verification keys are. Default: `/.well-known/jwks.json` under `AUTH_URL`.";
+    INTROSPECTION_CLIENTS, SHARED.example("shop:0000000000000000000000000000000000000000000000000000000000000000"),
+        "Resource servers that may introspect tokens by HTTP Basic: `id:SHA-256 of the secret in hex`, separated by commas. The secret is random, at least 32 characters: `openssl rand -hex 32`; its hash: `printf %s SECRET | sha256sum`.";
     KEY_ENCRYPTION_KEYS, SECRET.example("k1:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"),
         "Keys that seal what is secret at rest: `id:base64url of 32 bytes`, separated by commas. The first seals, all open. auth, profile and audit, best with different ones; required there in production.";
     REFRESH_TOKEN_KEYS, SECRET.example("r1:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"),
@@ -237,6 +239,10 @@ table! {
         "Refreshes, `count/seconds`, for one address.";
     LIMIT_VALIDATE, SHARED.default("6000/60"),
         "Token validations, `count/seconds`, for one address; not for `TRUSTED_PROXIES`.";
+    LIMIT_INTROSPECT, SHARED.default("6000/60"),
+        "Introspections, `count/seconds`, for one address.";
+    LIMIT_REVOKE, SHARED.default("60/60"),
+        "Revocations by `POST /api/v1/auth/revoke`, `count/seconds`, for one address.";
     "Logs":
     LOG_FORMAT, SHARED.default("text"),
         "`text` for a console, or `json`: one object a line.";

@@ -98,6 +98,8 @@ pub(crate) fn configure_internal(
         cfg.service(
             web::scope(&prefix)
                 .app_data(web::Data::new(service.gate.clone()))
+                // For tokens in bodies: no route here takes one as its caller's.
+                .app_data(web::Data::new(service.guard.clone()))
                 .service(web::resource("/healthz").route(web::get().to(health::healthz)))
                 .configure(move |cfg| routes(cfg)),
         );

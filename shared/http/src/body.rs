@@ -98,12 +98,12 @@ impl<T: DeserializeOwned + Validate + 'static> FromRequest for MergePatch<T> {
     }
 }
 
-fn has_content_type(req: &HttpRequest, accepted: &[&str]) -> bool {
+pub(crate) fn has_content_type(req: &HttpRequest, accepted: &[&str]) -> bool {
     let charset_is_utf8 = |m: &mime::Mime| m.get_param("charset").is_none_or(|c| c == "utf-8");
     matches!(req.mime_type(), Ok(Some(m)) if accepted.contains(&m.essence_str()) && charset_is_utf8(&m))
 }
 
-async fn collect(
+pub(crate) async fn collect(
     typed: bool,
     payload: Result<web::Payload, actix_web::Error>,
 ) -> Result<web::Bytes, Problem> {

@@ -26,5 +26,6 @@ permission!(RoleAssignmentsRead, "role-assignments:read");
 permission!(RoleAssignmentsWrite, "role-assignments:write");
 permission!(SessionsRead, "sessions:read");
 permission!(SessionsWrite, "sessions:write");
+permission!(TokensIntrospect, "tokens:introspect");
 permission!(AuditsRead, "audits:read");
 permission!(AuditsWrite, "audits:write");

@@ -1,4 +1,4 @@
-use actix_web::HttpResponse;
+use actix_web::{HttpResponse, HttpResponseBuilder};
 
 use crate::{models::logout_flow::SessionsClosed, state::AuthState};
 
@@ -6,9 +6,18 @@ use crate::{models::logout_flow::SessionsClosed, state::AuthState};
 pub(super) fn no_content(
     state: &AuthState,
     operation: &str,
-    SessionsClosed(confirmed): SessionsClosed,
+    closed: SessionsClosed,
 ) -> HttpResponse {
-    let mut answer = HttpResponse::NoContent();
+    with_revocation(state, operation, HttpResponse::NoContent(), closed).finish()
+}
+
+/// Adds `Revocation: pending` when the session service has not confirmed that sessions are closed, and counts it.
+pub(super) fn with_revocation(
+    state: &AuthState,
+    operation: &str,
+    mut answer: HttpResponseBuilder,
+    SessionsClosed(confirmed): SessionsClosed,
+) -> HttpResponseBuilder {
     if !confirmed {
         state
             .revocations_pending
@@ -16,5 +25,5 @@ pub(super) fn no_content(
             .inc();
         answer.insert_header(("Revocation", "pending"));
     }
-    answer.finish()
+    answer
 }

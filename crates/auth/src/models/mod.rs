@@ -8,6 +8,7 @@ pub mod guess_limit;
 pub mod hash_pool;
 pub mod identifier;
 pub mod identifier_store;
+pub mod introspection_clients;
 pub mod login_failure_store;
 pub mod login_flow;
 pub mod logout_flow;

@@ -1,9 +1,11 @@
 //! The view: bodies of requests and answers, problems, and the OpenAPI document.
 
+mod introspection;
 mod openapi;
 mod problem;
 mod token;
 
+pub use introspection::{IntrospectedToken, IntrospectionResponse, TokenForm};
 pub use openapi::document;
 pub use token::{
     ChangePasswordRequest, JwkSetResponse, LoginRequest, LogoutRequest, RefreshRequest,

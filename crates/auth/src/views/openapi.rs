@@ -3,7 +3,10 @@
 use ud_http::{Bearer, ProblemBody};
 use utoipa::{
     Modify, OpenApi,
-    openapi::{OpenApi as Document, RefOr, Required},
+    openapi::{
+        OpenApi as Document, RefOr, Required,
+        security::{Http, HttpAuthScheme, SecurityScheme},
+    },
 };
 
 use crate::controllers;
@@ -16,12 +19,14 @@ use crate::controllers;
         controllers::refresh_tokens::refresh_tokens,
         controllers::log_out::log_out,
         controllers::validate_token::validate_token,
+        controllers::introspect_token::introspect_token,
+        controllers::revoke_token::revoke_token,
         controllers::change_password::change_password,
         controllers::read_jwks::read_jwks,
     ),
     components(schemas(ProblemBody)),
     tags((name = "auth", description = "Logging in, and the tokens that come of it")),
-    modifiers(&Bearer, &LogoutWithoutBody)
+    modifiers(&Bearer, &Basic, &LogoutWithoutBody)
 )]
 struct AuthApi;
 
@@ -29,6 +34,19 @@ struct AuthApi;
 #[must_use]
 pub fn document() -> Document {
     AuthApi::openapi()
+}
+
+/// The scheme of configured clients.
+struct Basic;
+
+impl Modify for Basic {
+    fn modify(&self, document: &mut Document) {
+        let scheme = SecurityScheme::Http(Http::new(HttpAuthScheme::Basic));
+        document
+            .components
+            .get_or_insert_with(Default::default)
+            .add_security_scheme("basic", scheme);
+    }
 }
 
 /// The body of a logout may be left out, which the attribute macro can only say by allowing `null`.
@@ -58,10 +76,12 @@ mod tests {
             paths,
             [
                 "/.well-known/jwks.json",
+                "/api/v1/auth/introspect",
                 "/api/v1/auth/login",
                 "/api/v1/auth/logout",
                 "/api/v1/auth/password/change",
                 "/api/v1/auth/refresh",
+                "/api/v1/auth/revoke",
                 "/api/v1/auth/validate",
             ]
         );

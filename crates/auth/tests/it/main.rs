@@ -12,6 +12,7 @@ mod bad_input;
 mod credentials;
 mod events;
 mod guessing;
+mod introspection;
 mod login;
 mod logout;
 mod migrations;

@@ -3,7 +3,8 @@
 use std::{path::PathBuf, time::Duration};
 
 use auth_service::{
-    ALL_MIGRATIONS, AuthConfig, AuthLimits, AuthState, models::hash_pool::HashPoolSize,
+    ALL_MIGRATIONS, AuthConfig, AuthLimits, AuthState,
+    models::{hash_pool::HashPoolSize, introspection_clients::IntrospectionClients},
 };
 use diesel::{QueryableByName, RunQueryDsl as _, sql_types::Text};
 use reqwest::{Method, RequestBuilder, Response};
@@ -72,7 +73,10 @@ pub fn config(database: &TestDatabase, keys_dir: PathBuf) -> AuthConfig {
             password_change: many,
             refresh: many,
             validate: many,
+            introspect: many,
+            revoke: many,
         },
+        introspection_clients: IntrospectionClients::default(),
         trusted_proxies: vec![],
         // Busy machines are not what these tests are about.
         hash_pool: HashPoolSize {

@@ -1,0 +1,57 @@
+//! `POST /api/v1/auth/revoke`
+
+use actix_web::{HttpResponse, web};
+use ud_http::{ClientAddress, Form, Problem, Refused, RequestOrigin, Stakes, TokenGuard};
+
+use super::{revocation::with_revocation, within};
+use crate::{
+    models::{
+        logout_flow::{SessionsClosed, log_out},
+        refresh_token::RefreshToken,
+    },
+    state::AuthState,
+    views::TokenForm,
+};
+
+/// Revokes a token.
+#[utoipa::path(
+    post,
+    path = "/api/v1/auth/revoke",
+    tag = "auth",
+    description = "Ends the session that an access or refresh token belongs to (RFC 7009): both tokens are refused from then on. Needs the token alone. What is not a good token of this issuer, an expired one too, is answered the same and has no effect. `Revocation: pending` in the answer: it takes effect a little later.",
+    request_body(content = TokenForm, content_type = "application/x-www-form-urlencoded"),
+    responses(
+        (status = 200, description = "Ended, or of no effect", headers(("Revocation" = Option<String>, description = "`pending` if it takes effect later"))),
+        Refused<400>, Refused<408>, Refused<413>, Refused<415>, Refused<422>, Refused<429>, Refused<503>,
+    )
+)]
+pub async fn revoke_token(
+    state: web::Data<AuthState>,
+    guard: web::Data<TokenGuard>,
+    address: ClientAddress,
+    origin: RequestOrigin,
+    body: Form<TokenForm>,
+) -> Result<HttpResponse, Problem> {
+    within(
+        &state,
+        &state.limiters.revoke,
+        &address.bucket(),
+        "POST /api/v1/auth/revoke",
+        &origin.0,
+    )
+    .await?;
+    let token = &body.0.token;
+    let session = match RefreshToken::decode(&state.refresh_ring, token) {
+        Ok(refresh) => Some((refresh.user_id, refresh.session_id)),
+        Err(_) => match guard.authenticate(token, Stakes::High).await {
+            Ok(caller) => Some((caller.user_id(), caller.session_id())),
+            Err(problem) if problem.code().status() == 401 => None,
+            Err(problem) => return Err(problem),
+        },
+    };
+    let closed = match session {
+        Some((user, session)) => log_out(&state, user, session, &origin.by(user)).await?,
+        None => SessionsClosed(true),
+    };
+    Ok(with_revocation(&state, "revoke", HttpResponse::Ok(), closed).finish())
+}
