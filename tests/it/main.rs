@@ -18,6 +18,7 @@ mod contract;
 mod escalation;
 mod existence;
 mod feed;
+mod foreign;
 mod forged_tokens;
 mod gateway;
 mod hostile;

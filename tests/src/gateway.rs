@@ -37,8 +37,27 @@ impl Gateway {
     /// If NGINX is not installed, or the folder cannot be written.
     #[must_use]
     pub fn start(folder: &Path, port: u16, upstreams: &[(&str, u16)], limits: &Limits) -> Self {
+        Self::start_with(folder, port, upstreams, limits, &[])
+    }
+
+    /// The same with files of `nginx/examples/` among the services.
+    ///
+    /// # Panics
+    /// As [`Gateway::start`].
+    #[must_use]
+    pub fn start_with(
+        folder: &Path,
+        port: u16,
+        upstreams: &[(&str, u16)],
+        limits: &Limits,
+        examples: &[&str],
+    ) -> Self {
         let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../nginx");
         copy(&source, folder).expect("nginx/ can be copied");
+        for name in examples {
+            let (example, service) = (source.join("examples"), folder.join("services"));
+            fs::copy(example.join(name), service.join(name)).expect("an example can be copied");
+        }
         let write = |name: &str, text: String| {
             fs::write(folder.join(name), text).expect("the folder can be written");
         };
