@@ -4,6 +4,7 @@ pub mod credential;
 pub mod credential_flow;
 pub mod credential_store;
 pub mod error;
+pub mod foreign_hash;
 pub mod guess_limit;
 pub mod hash_pool;
 pub mod identifier;

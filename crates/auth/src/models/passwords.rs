@@ -74,7 +74,9 @@ impl Passwords {
         let could_match = hash.is_some() && PasswordPolicy::could_exist(password);
         let hash = hash.unwrap_or(&self.dummy).clone();
         let password = password.clone();
-        let matches = self.run("verify", move || hash.verify(&password)).await?;
+        let memory = hash.memory();
+        let work = move || hash.verify(&password);
+        let matches = self.run("verify", memory, work).await?;
         Ok(matches && could_match)
     }
 
@@ -88,7 +90,7 @@ impl Passwords {
         context: ContextWords,
     ) -> Result<Result<(), PasswordRefusal>, AuthError> {
         let (policy, password) = (self.policy, password.clone());
-        self.run("check", move || policy.check(&password, &context))
+        self.run("check", 0, move || policy.check(&password, &context))
             .await
     }
 
@@ -98,24 +100,24 @@ impl Passwords {
     /// [`AuthError::Busy`].
     pub async fn hash(&self, password: &Zeroizing<String>) -> Result<PasswordHash, AuthError> {
         let (cost, password) = (self.cost, password.clone());
-        self.run("hash", move || PasswordHash::new(&password, cost))
+        self.run("hash", 0, move || PasswordHash::new(&password, cost))
             .await?
             .map_err(|e| AuthError::Internal(e.to_string()))
     }
 
-    /// Whether `hash` should be replaced by one of today's cost.
+    /// Whether `hash` should be replaced by one of our own of today's cost.
     #[must_use]
     pub const fn is_weak(&self, hash: &PasswordHash) -> bool {
         hash.is_weaker_than(self.cost)
     }
 
-    async fn run<T, F>(&self, job: &'static str, work: F) -> Result<T, AuthError>
+    async fn run<T, F>(&self, job: &'static str, memory: usize, work: F) -> Result<T, AuthError>
     where
         T: Send + 'static,
         F: FnOnce() -> T + Send + 'static,
     {
         let timer = self.seconds.with_label_values(&[job]).start_timer();
-        let result = self.pool.run(work).await;
+        let result = self.pool.run(memory, work).await;
         timer.observe_duration();
         let outcome = match result {
             Ok(_) => "done",

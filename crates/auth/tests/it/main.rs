@@ -11,6 +11,7 @@
 mod bad_input;
 mod credentials;
 mod events;
+mod foreign_hashes;
 mod guessing;
 mod login;
 mod logout;

@@ -9,7 +9,7 @@ use diesel::{QueryableByName, RunQueryDsl as _, sql_types::Text};
 use reqwest::{Method, RequestBuilder, Response};
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use testkit::{AUDIENCE, Backend, ISSUER, TestDatabase, TestIdentities, new_key_ring};
+use testkit::{AUDIENCE, Backend, Gates, ISSUER, TestDatabase, TestIdentities, new_key_ring};
 use tokio::sync::oneshot;
 use ud_config::{
     Algorithm, AppEnv, DatabaseConfig, HttpConfig, Limit, PasswordConfig, PeersConfig,
@@ -34,6 +34,7 @@ pub struct World {
     pub public: String,
     pub internal: String,
     pub clock: Clock,
+    pub gates: Gates,
     pub identities: TestIdentities,
     pub peers: Peers,
     pub db: Db,
@@ -77,6 +78,7 @@ pub fn config(database: &TestDatabase, keys_dir: PathBuf) -> AuthConfig {
         // Busy machines are not what these tests are about.
         hash_pool: HashPoolSize {
             threads: 2,
+            memory: 256 * 1024 * 1024,
             queue: 1000,
             max_wait: Duration::from_secs(60),
         },
@@ -142,7 +144,9 @@ impl World {
         urls.set(Service::Role, servers.role.uri().parse().unwrap());
         urls.set(Service::Session, servers.session.uri().parse().unwrap());
         let metrics = Metrics::new("auth");
-        let base = base(&identities, &clock, urls, tokens, &metrics);
+        let mut base = base(&identities, &clock, urls, tokens, &metrics);
+        let gates = Gates::new();
+        base.steps = gates.steps();
         let mounted = auth_service::build(&config, &base).await.unwrap();
         // The client's address is what a test says it is.
         let http = HttpConfig {
@@ -162,6 +166,7 @@ impl World {
             public,
             internal,
             clock,
+            gates,
             identities,
             peers,
             db,
