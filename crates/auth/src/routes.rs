@@ -22,6 +22,7 @@ use crate::{
         receive_events::receive_events,
         refresh_tokens::refresh_tokens,
         set_credential_status::set_credential_status,
+        unlock_credential::unlock_credential,
         validate_token::validate_token,
     },
     state::AuthState,
@@ -66,6 +67,10 @@ pub fn internal(state: &AuthState) -> Routes {
         cfg.service(
             resource("/internal/v1/credentials/{user_id}/status")
                 .route(put().to(set_credential_status)),
+        );
+        cfg.service(
+            resource("/internal/v1/credentials/{user_id}/unlock")
+                .route(post().to(unlock_credential)),
         );
         // The other services fetch it here, without going through the gateway.
         cfg.service(resource(JWKS_PATH).route(get().to(read_jwks)));

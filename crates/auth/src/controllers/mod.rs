@@ -12,6 +12,7 @@ pub mod read_jwks;
 pub mod receive_events;
 pub mod refresh_tokens;
 pub mod set_credential_status;
+pub mod unlock_credential;
 pub mod validate_token;
 
 use ud_http::{Problem, SecurityNotice};

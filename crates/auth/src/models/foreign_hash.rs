@@ -80,13 +80,10 @@ impl ForeignHash {
         if text.len() > MAX_LEN {
             return None;
         }
-        match text.split(['$', ':']).find(|part| !part.is_empty())? {
-            "2a" | "2b" | "2y" => bcrypt(text),
-            "argon2id" => argon2id(text),
-            "pbkdf2" => pbkdf2(text),
-            "scrypt" => scrypt(text),
-            _ => None,
-        }
+        bcrypt(text)
+            .or_else(|| argon2id(text))
+            .or_else(|| pbkdf2(text))
+            .or_else(|| scrypt(text))
     }
 
     /// Whether `password` is the one that was hashed. Takes as long as the parameters say: call it in the hash
@@ -150,7 +147,10 @@ fn number(text: &str) -> Option<u32> {
 
 fn bcrypt(text: &str) -> Option<ForeignHash> {
     // `$2b$12$`, 22 characters of salt, 31 of digest.
-    let (cost, rest) = text.strip_prefix('$')?.get(3..)?.split_once('$')?;
+    let rest = ["$2a$", "$2b$", "$2y$"]
+        .iter()
+        .find_map(|prefix| text.strip_prefix(prefix))?;
+    let (cost, rest) = rest.split_once('$')?;
     if cost.len() != 2 || !cost.bytes().all(|b| b.is_ascii_digit()) {
         return None;
     }
@@ -199,7 +199,10 @@ fn salt_and_digest(text: &str, digest_len: usize) -> Option<(String, Vec<u8>)> {
         return None;
     }
     // werkzeug writes lower case and compares text.
-    if !digest.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) {
+    if !digest
+        .bytes()
+        .all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+    {
         return None;
     }
     Some((salt.to_owned(), hex::decode(digest).ok()?))

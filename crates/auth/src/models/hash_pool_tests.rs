@@ -67,7 +67,9 @@ async fn waiting_too_long_is_busy_and_the_job_is_never_done() {
     let done = Arc::new(AtomicBool::new(false));
     let mark = Arc::clone(&done);
     // Time is paused: it moves to the deadline as soon as nothing else can run.
-    let late = pool.run(0, move || mark.store(true, Ordering::SeqCst)).await;
+    let late = pool
+        .run(0, move || mark.store(true, Ordering::SeqCst))
+        .await;
     assert_eq!(late, Err(HashPoolError::Busy));
     drop(release);
     // Jobs are taken in order, so once this one is done the other was passed over.
@@ -88,7 +90,9 @@ async fn a_panic_costs_its_own_job_only() {
 async fn threads_run_at_nice_ten() {
     let pool = pool(1, 8, Duration::from_secs(60));
     let stat = pool
-        .run(0, || std::fs::read_to_string("/proc/thread-self/stat").unwrap())
+        .run(0, || {
+            std::fs::read_to_string("/proc/thread-self/stat").unwrap()
+        })
         .await
         .unwrap();
     // Field 19 of proc(5); counting starts after the name in parentheses, which is field 2.

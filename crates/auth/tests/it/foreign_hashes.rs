@@ -1,8 +1,6 @@
 //! Hashes that other systems made, through the door: what a login makes of them.
 
-use auth_service::models::{
-    credential::StoredCredential, credential_store, schema::credentials,
-};
+use auth_service::models::{credential::StoredCredential, credential_store, schema::credentials};
 use diesel::prelude::*;
 use serde_json::json;
 use testkit::Backend;
@@ -131,6 +129,7 @@ async fn renewing_a_hash_never_undoes_a_change_of_password() {
             .bearer_auth(text(&tokens["access_token"]));
         assert_eq!(read(change).await.0, 204, "{backend}");
         let changed = hash_of(&world, user).await;
+        drop(gate);
         held.release();
         assert_eq!(login.await.unwrap().0, 200, "{backend}");
         assert_eq!(hash_of(&world, user).await, changed, "{backend}");

@@ -9,9 +9,11 @@
 )]
 
 mod bad_input;
+mod breached;
 mod credentials;
 mod events;
 mod foreign_hashes;
+mod guess_limit;
 mod guessing;
 mod login;
 mod logout;
@@ -22,4 +24,5 @@ mod peers;
 mod refresh;
 mod signing_keys;
 mod stores;
+mod timing;
 mod world;

@@ -12,8 +12,8 @@ use tempfile::TempDir;
 use testkit::{AUDIENCE, Backend, Gates, ISSUER, TestDatabase, TestIdentities, new_key_ring};
 use tokio::sync::oneshot;
 use ud_config::{
-    Algorithm, AppEnv, DatabaseConfig, HttpConfig, Limit, PasswordConfig, PeersConfig,
-    SealingConfig, SigningConfig, TokenConfig,
+    Algorithm, AppEnv, BreachedPasswords, DatabaseConfig, HttpConfig, Limit, PasswordConfig,
+    PeersConfig, SealingConfig, SigningConfig, TokenConfig,
 };
 use ud_db::{Db, StoreError};
 use ud_events::Event;
@@ -65,11 +65,12 @@ pub fn config(database: &TestDatabase, keys_dir: PathBuf) -> AuthConfig {
         password: PasswordConfig {
             min_length: 15,
             bcrypt_cost: 4,
+            breached: BreachedPasswords::Off,
         },
         redis: None,
         limits: AuthLimits {
             login: many,
-            login_failures: limit(10, 900),
+            login_failures: limit(5, 900),
             password_change: many,
             refresh: many,
             validate: many,
@@ -82,6 +83,7 @@ pub fn config(database: &TestDatabase, keys_dir: PathBuf) -> AuthConfig {
             queue: 1000,
             max_wait: Duration::from_secs(60),
         },
+        answer_floor: None,
         sealing: SealingConfig {
             keys_dir,
             ..testkit::sealing()
@@ -293,6 +295,23 @@ impl World {
         tokio::time::timeout(Duration::from_secs(30), waiting)
             .await
             .expect("it happens in time")
+    }
+
+    /// How many passwords were compared with a hash so far.
+    pub async fn hashes(&self) -> u64 {
+        let done = "job=\"verify\",outcome=\"done\"";
+        self.metric("password_jobs_total", done).await
+    }
+
+    /// The sum of a counter over all lines with these labels.
+    pub async fn metric(&self, name: &str, labels: &str) -> u64 {
+        let answer = self.http.get(format!("{}/metrics", self.internal)).send();
+        let metrics = answer.await.unwrap().text().await.unwrap();
+        metrics
+            .lines()
+            .filter(|line| line.starts_with(&format!("{name}{{")) && line.contains(labels))
+            .map(|line| line.rsplit(' ').next().unwrap().parse::<u64>().unwrap())
+            .sum()
     }
 
     /// How many migrations are not applied.
