@@ -18,7 +18,7 @@ const PUBLIC: [(&str, &str); 4] = [
 ];
 
 /// What the platform promises: every one must be documented.
-const WANTED: [(&str, &str); 31] = [
+const WANTED: [(&str, &str); 32] = [
     ("POST", "/api/v1/auth/login"),
     ("POST", "/api/v1/auth/refresh"),
     ("POST", "/api/v1/auth/logout"),
@@ -34,6 +34,7 @@ const WANTED: [(&str, &str); 31] = [
     ("POST", "/api/v1/users/search"),
     ("POST", "/api/v1/users/{id}/suspend"),
     ("POST", "/api/v1/users/{id}/reactivate"),
+    ("POST", "/api/v1/users/{id}/unlock"),
     ("POST", "/api/v1/roles"),
     ("GET", "/api/v1/roles"),
     ("GET", "/api/v1/roles/{id}"),

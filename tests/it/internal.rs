@@ -33,6 +33,12 @@ fn routes() -> Vec<Route> {
             "/internal/v1/credentials/{id}/status",
             &[Profile],
         ),
+        route(
+            Auth,
+            "POST",
+            "/internal/v1/credentials/{id}/unlock",
+            &[Profile],
+        ),
         route(Session, "PUT", "/internal/v1/sessions/{id}", &[Auth]),
         route(Session, "POST", "/internal/v1/sessions/step", &[Auth]),
         route(Session, "POST", "/internal/v1/sessions/close", &[Auth]),

@@ -35,6 +35,7 @@ async fn nobody_acts_on_somebody_who_holds_more(
             ("DELETE", path.clone()),
             ("POST", format!("{path}/suspend")),
             ("POST", format!("{path}/reactivate")),
+            ("POST", format!("{path}/unlock")),
             ("DELETE", format!("/api/v1/sessions/{}", login.session)),
             ("DELETE", sessions),
         ] {
@@ -53,7 +54,7 @@ async fn nobody_acts_on_somebody_who_holds_more(
     }
 
     // On oneself never, on anybody else who holds no more: yes.
-    for what in ["suspend", "reactivate"] {
+    for what in ["suspend", "reactivate", "unlock"] {
         let own = client
             .post(&format!("/api/v1/users/{}/{what}", me.id))
             .bearer(token)

@@ -1,5 +1,7 @@
 //! Configuration of this service, beside what all services have.
 
+use std::time::Duration;
+
 use ipnet::IpNet;
 use ud_config::{
     DatabaseConfig, HttpConfig, Limit, Loader, PasswordConfig, RedisConfig, SealingConfig,
@@ -29,6 +31,8 @@ pub struct AuthConfig {
     pub trusted_proxies: Vec<IpNet>,
     /// Threads that hash passwords.
     pub hash_pool: HashPoolSize,
+    /// No password is refused sooner; measured at the start if not given.
+    pub answer_floor: Option<Duration>,
     /// What seals secrets at rest.
     pub sealing: SealingConfig,
 }
@@ -38,7 +42,7 @@ pub struct AuthConfig {
 pub struct AuthLimits {
     /// Logins of one address.
     pub login: Limit,
-    /// Failed logins of one account, and of one address.
+    /// Wrong passwords of one account, and of one address, before each further one has to wait.
     pub login_failures: Limit,
     /// Password changes of one user.
     pub password_change: Limit,
@@ -85,6 +89,7 @@ impl AuthConfig {
             introspection_clients: introspection_clients(loader),
             trusted_proxies: HttpConfig::load(loader, Service::Auth).trusted_proxies,
             hash_pool: HashPoolSize::per_core(),
+            answer_floor: None,
             sealing: SealingConfig::load(loader),
         }
     }
@@ -105,7 +110,7 @@ impl AuthConfig {
 
 #[cfg(test)]
 mod tests {
-    use std::{path::Path, time::Duration};
+    use std::path::Path;
 
     use super::*;
 
@@ -119,7 +124,7 @@ mod tests {
     fn development_needs_nothing() {
         let config = load(&[("APP_ENV", "development")]).unwrap();
         assert_eq!(config.sealing.keys_dir, Path::new("./data/keys"));
-        assert_eq!(config.limits.login_failures.count, 10);
+        assert_eq!(config.limits.login_failures.count, 5);
         assert_eq!(config.limits.login_failures.per, Duration::from_secs(900));
         assert_eq!(
             (config.password.min_length, config.password.bcrypt_cost),

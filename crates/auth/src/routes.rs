@@ -24,6 +24,7 @@ use crate::{
         refresh_tokens::refresh_tokens,
         revoke_token::revoke_token,
         set_credential_status::set_credential_status,
+        unlock_credential::unlock_credential,
         validate_token::validate_token,
     },
     state::AuthState,
@@ -72,6 +73,10 @@ pub fn internal(state: &AuthState) -> Routes {
                 .route(put().to(set_credential_status)),
         );
         cfg.service(resource("/internal/v1/introspect").route(post().to(introspect_for_service)));
+        cfg.service(
+            resource("/internal/v1/credentials/{user_id}/unlock")
+                .route(post().to(unlock_credential)),
+        );
         // The other services fetch it here, without going through the gateway.
         cfg.service(resource(JWKS_PATH).route(get().to(read_jwks)));
         let state = state.clone();

@@ -16,6 +16,7 @@ use ud_telemetry::Metrics;
 use crate::{
     config::AuthConfig,
     models::{
+        breach_list::BreachList,
         guess_limit::GuessLimit,
         hash_pool::HashPool,
         introspection_clients::IntrospectionClients,
@@ -101,7 +102,10 @@ impl AuthState {
         let passwords = Passwords::new(
             pool,
             PasswordPolicy::new(config.password.min_length),
+            BreachList::new(&config.password.breached, &base.metrics)
+                .map_err(StartError::config)?,
             config.password.bcrypt_cost,
+            config.answer_floor,
             &base.metrics,
         )
         .map_err(StartError::config)?;

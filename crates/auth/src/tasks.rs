@@ -7,7 +7,7 @@ use ud_db::StoreError;
 use ud_http::{StopSignal, Task};
 
 use crate::{
-    models::{error::AuthError, identifier_store, login_failure_store},
+    models::{error::AuthError, guess_count_store, identifier_store},
     state::AuthState,
 };
 
@@ -47,7 +47,7 @@ pub fn follow_keys(state: &AuthState) -> Task {
     })
 }
 
-/// Removes failures that count no more, and names whose hold has run out.
+/// Removes guesses that count no more, and names whose hold has run out.
 pub fn forget_old(state: &AuthState) -> Task {
     let state = state.clone();
     Box::new(move |mut stop: StopSignal| {
@@ -76,9 +76,9 @@ pub async fn forget_once(state: &AuthState) -> Result<(), AuthError> {
         let removed = state
             .db
             .tx(move |conn| {
-                let failures = login_failure_store::forget_before(conn, horizon)?;
+                let counts = guess_count_store::forget_before(conn, horizon)?;
                 let names = identifier_store::forget_released(conn, now)?;
-                Ok::<_, StoreError>(failures + names)
+                Ok::<_, StoreError>(counts + names)
             })
             .await?;
         if removed == 0 {

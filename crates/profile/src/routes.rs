@@ -17,6 +17,7 @@ use crate::{
         register_user::register_user,
         search_users::search_users,
         suspend_user::{reactivate_user, suspend_user},
+        unlock_user::unlock_user,
         update_user::update_user,
     },
     problem::store_problem,
@@ -48,7 +49,8 @@ pub fn public(state: ProfileState) -> Routes {
             .service(
                 web::resource("/api/v1/users/{id}/reactivate")
                     .route(web::post().to(reactivate_user)),
-            );
+            )
+            .service(web::resource("/api/v1/users/{id}/unlock").route(web::post().to(unlock_user)));
     })
 }
 

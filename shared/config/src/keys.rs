@@ -219,6 +219,12 @@ table! {
         "Shortest password in characters, 8 to 256.";
     BCRYPT_COST, SHARED.default("12"),
         "Cost of password hashes, 4 to 15; in production at least 10.";
+    BREACHED_PASSWORDS, SHARED.default("off"),
+        "Where new passwords are looked up among those known from breaches: `file`; `hibp`, a service that is told five digits of each one's SHA-1; or `off`. A list that does not answer lets the password pass.";
+    BREACHED_PASSWORDS_FILE, SHARED.example("/var/lib/user-domain/pwned-passwords.txt"),
+        "The list for `file`: lines `SHA-1:count`, upper case, sorted, as the Pwned Passwords downloader writes them. Searched where it is, not loaded.";
+    BREACHED_PASSWORDS_URL, SHARED.default("https://api.pwnedpasswords.com"),
+        "The service for `hibp`: answers `GET /range/{first five digits}`.";
     "Registration":
     REGISTRATION_DISCLOSURE, SHARED.default("conflict"),
         "What registering a taken email address answers. Only `conflict` (409) exists: `uniform` needs mail.";
@@ -229,8 +235,8 @@ table! {
     "Limits":
     LIMIT_LOGIN, SHARED.default("30/60"),
         "Logins, `count/seconds`, for one address.";
-    LIMIT_LOGIN_FAILURES, SHARED.default("10/900"),
-        "Failed logins, `count/seconds`, for one account and for one address.";
+    LIMIT_LOGIN_FAILURES, SHARED.default("5/900"),
+        "Wrong passwords, `count/seconds`, for one account and for one address, before each further one has to wait: 1 s, doubling to 900 s. Forgotten after so many seconds without another, an account's also by a right one.";
     LIMIT_REGISTRATION, SHARED.default("10/3600"),
         "Registrations, `count/seconds`, for one address.";
     LIMIT_PASSWORD_CHANGE, SHARED.default("10/900"),

@@ -20,9 +20,9 @@ pub use keys::{Key, Scope};
 pub use limit::Limit;
 pub use loader::Loader;
 pub use sections::{
-    Algorithm, AppEnv, Bootstrap, DatabaseConfig, Durability, HttpConfig, IdentityConfig,
-    LogConfig, LogFormat, PasswordConfig, PeersConfig, RedisConfig, RegistrationConfig,
-    SealingConfig, SigningConfig, StandaloneConfig, TlsConfig, TokenConfig,
+    Algorithm, AppEnv, Bootstrap, BreachedPasswords, DatabaseConfig, Durability, HttpConfig,
+    IdentityConfig, LogConfig, LogFormat, PasswordConfig, PeersConfig, RedisConfig,
+    RegistrationConfig, SealingConfig, SigningConfig, StandaloneConfig, TlsConfig, TokenConfig,
 };
 
 /// Exit code of a program whose configuration is wrong (`EX_CONFIG` of sysexits.h).

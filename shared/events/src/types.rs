@@ -27,6 +27,8 @@ pub enum EventType {
     PasswordChanged,
     /// The operator gave the account a new password on the machine (`admin reset`). Subject: the user.
     PasswordReset,
+    /// An administrator had the guesses at the account's password forgotten. Subject: the user.
+    AccountUnlocked,
     /// A wrong password, or a right one for an account that may not log in. About no stored entity.
     LoginFailed,
     /// A user asked to end a session while the session service could not be asked directly. Subject: the
@@ -131,6 +133,7 @@ impl EventType {
             Self::CredentialsEpochRaised => ("credentials_epoch_raised", Some(Auth), &[Session]),
             Self::PasswordChanged        => ("password_changed", Some(Auth), &[]),
             Self::PasswordReset          => ("password_reset", Some(Auth), &[]),
+            Self::AccountUnlocked        => ("account_unlocked", Some(Auth), &[]),
             Self::LoginFailed            => ("login_failed", Some(Auth), &[]),
             Self::LogoutRequested        => ("logout_requested", Some(Auth), &[Session]),
             Self::UserLoggedIn           => ("user_logged_in", Some(Session), &[]),

@@ -5,7 +5,10 @@ use ud_http::{ClientAddress, Json, Problem, Refused, RequestOrigin};
 
 use super::within;
 use crate::{
-    models::login_flow::{self, LoginAttempt},
+    models::{
+        login_flow,
+        password_check::{Account, PasswordAttempt},
+    },
     state::AuthState,
     views::{LoginRequest, TokenResponse},
 };
@@ -41,8 +44,8 @@ pub async fn log_in(
         identifier,
         password,
     } = body.0;
-    let attempt = LoginAttempt {
-        identifier,
+    let attempt = PasswordAttempt {
+        account: Account::Named(identifier),
         password: password.into(),
         address,
         origin,

@@ -14,6 +14,7 @@ pub mod receive_events;
 pub mod refresh_tokens;
 pub mod revoke_token;
 pub mod set_credential_status;
+pub mod unlock_credential;
 pub mod validate_token;
 
 use ud_http::{Problem, SecurityNotice};

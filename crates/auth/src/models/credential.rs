@@ -11,7 +11,7 @@ pub struct StoredCredential {
     pub user_id: UserId,
     /// Whether it may log in.
     pub status: CredentialStatus,
-    /// None once deleted.
+    /// None once deleted, and where what is stored is no hash that is accepted: then no password is right.
     pub password_hash: Option<PasswordHash>,
     /// Raised whenever every session so far must end.
     pub epoch: i64,

@@ -31,10 +31,11 @@ impl TryFrom<CredentialRow> for StoredCredential {
 
     fn try_from(row: CredentialRow) -> Result<Self, StoreError> {
         let bad = |what: &str| StoreError::Internal(format!("credentials.{what} is not readable"));
-        let password_hash = row
-            .password_hash
-            .map(|text| PasswordHash::parse(&text).map_err(|_| bad("password_hash")))
-            .transpose()?;
+        let password_hash = row.password_hash.and_then(|text| {
+            PasswordHash::parse(&text)
+                .inspect_err(|error| log::warn!("password of user {}: {error}", row.user_id))
+                .ok()
+        });
         Ok(Self {
             user_id: row.user_id,
             status: parse_status(&row.status).ok_or_else(|| bad("status"))?,

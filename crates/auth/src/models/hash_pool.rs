@@ -1,5 +1,6 @@
 //! The only place where passwords are hashed and their strength is estimated: a few OS threads of low
-//! priority behind a bounded queue. However many logins arrive, nothing else in the process waits for them.
+//! priority behind a bounded queue. However many logins arrive, nothing else in the process waits for them, and
+//! hashes that take much memory (argon2id, scrypt) take no more than the pool has for all of them together.
 
 use std::{
     collections::VecDeque,
@@ -17,11 +18,16 @@ use std::{
 use thread_priority::{ThreadPriority, ThreadPriorityValue, set_current_thread_priority};
 use tokio::sync::oneshot;
 
-/// How many threads, how many jobs wait at most, and for how long.
+/// Bytes for all jobs at a time: two of the largest hashes that are accepted.
+const MEMORY: usize = 256 * 1024 * 1024;
+
+/// How many threads, how much memory, how many jobs wait at most, and for how long.
 #[derive(Debug, Clone, Copy)]
 pub struct HashPoolSize {
     /// Threads that hash; by default one per core.
     pub threads: usize,
+    /// Bytes that the jobs at work may take together; a job waits for its share.
+    pub memory: usize,
     /// Jobs that may wait; one more is refused.
     pub queue: usize,
     /// A job that has not started after this long is refused.
@@ -29,12 +35,13 @@ pub struct HashPoolSize {
 }
 
 impl HashPoolSize {
-    /// One thread per core, eight waiting jobs per thread, two seconds.
+    /// One thread per core, 256 MiB, eight waiting jobs per thread, two seconds.
     #[must_use]
     pub fn per_core() -> Self {
         let threads = thread::available_parallelism().map_or(1, NonZeroUsize::get);
         Self {
             threads,
+            memory: MEMORY,
             queue: threads.saturating_mul(8),
             max_wait: Duration::from_secs(2),
         }
@@ -57,11 +64,14 @@ type Work = Box<dyn FnOnce() + Send>;
 struct Job {
     /// Set by whoever takes the job: a thread to do it, or its caller to give it up.
     taken: Arc<AtomicBool>,
+    memory: usize,
     work: Work,
 }
 
 struct Queue {
     jobs: VecDeque<Job>,
+    /// What the jobs at work leave.
+    memory: usize,
     closed: bool,
 }
 
@@ -76,22 +86,35 @@ impl Shared {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The next job nobody gave up; none when the pool is closed.
-    fn next(&self) -> Option<Work> {
+    /// The first job that nobody gave up and that there is memory for, which it takes; none when the pool is
+    /// closed. One that has to wait for memory holds up nobody who needs less.
+    fn next(&self) -> Option<Job> {
         let mut queue = self.lock();
         loop {
-            while let Some(job) = queue.jobs.pop_front() {
+            let free = queue.memory;
+            queue.jobs.retain(|job| !job.taken.load(Ordering::Acquire));
+            let fitting = queue.jobs.iter().position(|job| job.memory <= free);
+            if let Some(job) = fitting.and_then(|index| queue.jobs.remove(index)) {
                 if !job.taken.swap(true, Ordering::AcqRel) {
-                    return Some(job.work);
+                    queue.memory -= job.memory;
+                    return Some(job);
                 }
+                continue;
             }
-            if queue.closed {
+            if queue.closed && queue.jobs.is_empty() {
                 return None;
             }
             queue = self
                 .ready
                 .wait(queue)
                 .unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    fn give_back(&self, memory: usize) {
+        if memory > 0 {
+            self.lock().memory += memory;
+            self.ready.notify_all();
         }
     }
 }
@@ -112,6 +135,7 @@ impl HashPool {
             shared: Arc::new(Shared {
                 queue: Mutex::new(Queue {
                     jobs: VecDeque::new(),
+                    memory: size.memory,
                     closed: false,
                 }),
                 ready: Condvar::new(),
@@ -127,11 +151,11 @@ impl HashPool {
         Ok(pool)
     }
 
-    /// Does `work` in the pool. Dropping the future gives the job up unless it has started.
+    /// Does `work`, which allocates about `memory` bytes, in the pool. Dropping the future gives the job up unless it has started.
     ///
     /// # Errors
-    /// [`HashPoolError::Busy`] at once if the queue is full, or after `max_wait` if no thread was free.
-    pub async fn run<T, F>(&self, work: F) -> Result<T, HashPoolError>
+    /// [`HashPoolError::Busy`] at once if the queue is full, or after `max_wait` if no thread or memory was free.
+    pub async fn run<T, F>(&self, memory: usize, work: F) -> Result<T, HashPoolError>
     where
         T: Send + 'static,
         F: FnOnce() -> T + Send + 'static,
@@ -140,6 +164,8 @@ impl HashPool {
         let taken = Arc::new(AtomicBool::new(false));
         self.push(Job {
             taken: Arc::clone(&taken),
+            // A pool smaller than a job does it alone.
+            memory: memory.min(self.size.memory),
             work: Box::new(move || {
                 // Whoever asked may have gone; then nobody needs the result.
                 let _ = done.send(work());
@@ -208,9 +234,10 @@ fn run_thread(shared: &Shared) {
     if let Err(error) = lower_priority() {
         log::warn!("hash threads keep normal priority: {error:?}");
     }
-    while let Some(work) = shared.next() {
+    while let Some(job) = shared.next() {
         // The result's sender is dropped by the panic, which tells the caller.
-        let _ = catch_unwind(AssertUnwindSafe(work));
+        let _ = catch_unwind(AssertUnwindSafe(job.work));
+        shared.give_back(job.memory);
     }
 }
 
@@ -224,108 +251,5 @@ fn lower_priority() -> Result<(), thread_priority::Error> {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::mpsc;
-
-    use super::*;
-
-    fn pool(threads: usize, queue: usize, max_wait: Duration) -> HashPool {
-        HashPool::start(HashPoolSize {
-            threads,
-            queue,
-            max_wait,
-        })
-        .unwrap()
-    }
-
-    /// Gives `work` to a thread, however long that takes, and returns once it is there.
-    async fn hand_over(pool: &HashPool, work: impl FnOnce() + Send + 'static) {
-        let (begun, has_begun) = oneshot::channel();
-        let work = Box::new(move || {
-            let _ = begun.send(());
-            work();
-        });
-        let taken = Arc::default();
-        pool.push(Job { taken, work }).unwrap();
-        has_begun.await.unwrap();
-    }
-
-    /// Occupies one thread until the sender is dropped.
-    async fn occupy(pool: &HashPool) -> mpsc::Sender<()> {
-        let (release, gate) = mpsc::channel::<()>();
-        hand_over(pool, move || {
-            let _ = gate.recv();
-        })
-        .await;
-        release
-    }
-
-    #[tokio::test]
-    async fn work_is_done_and_answered() {
-        let pool = pool(2, 8, Duration::from_secs(60));
-        assert_eq!(pool.run(|| 6 * 7).await, Ok(42));
-    }
-
-    #[tokio::test]
-    async fn over_the_queue_is_busy_at_once_and_room_of_the_gone_is_room() {
-        let pool = pool(1, 1, Duration::from_secs(60));
-        let release = occupy(&pool).await;
-        {
-            let mut waiting = Box::pin(pool.run(|| ()));
-            assert!(futures_now(&mut waiting).await.is_none());
-            assert_eq!(pool.waiting(), 1);
-            assert_eq!(pool.run(|| ()).await, Err(HashPoolError::Busy));
-        }
-        let mut waiting = Box::pin(pool.run(|| 1));
-        assert!(futures_now(&mut waiting).await.is_none());
-        drop(release);
-        assert_eq!(waiting.await, Ok(1));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn waiting_too_long_is_busy_and_the_job_is_never_done() {
-        let pool = pool(1, 8, Duration::from_secs(2));
-        let release = occupy(&pool).await;
-        let done = Arc::new(AtomicBool::new(false));
-        let mark = Arc::clone(&done);
-        // Time is paused: it moves to the deadline as soon as nothing else can run.
-        let late = pool.run(move || mark.store(true, Ordering::SeqCst)).await;
-        assert_eq!(late, Err(HashPoolError::Busy));
-        drop(release);
-        // Jobs are taken in order, so once this one is done the other was passed over.
-        hand_over(&pool, || ()).await;
-        assert!(!done.load(Ordering::SeqCst));
-    }
-
-    #[tokio::test]
-    async fn a_panic_costs_its_own_job_only() {
-        let pool = pool(1, 8, Duration::from_secs(60));
-        let panicked: Result<(), _> = pool.run(|| panic!("expected by the test")).await;
-        assert_eq!(panicked, Err(HashPoolError::Panicked));
-        assert_eq!(pool.run(|| 1).await, Ok(1));
-    }
-
-    #[cfg(target_os = "linux")]
-    #[tokio::test]
-    async fn threads_run_at_nice_ten() {
-        let pool = pool(1, 8, Duration::from_secs(60));
-        let stat = pool
-            .run(|| std::fs::read_to_string("/proc/thread-self/stat").unwrap())
-            .await
-            .unwrap();
-        // Field 19 of proc(5); counting starts after the name in parentheses, which is field 2.
-        let after_name = stat.rsplit_once(')').unwrap().1;
-        assert_eq!(after_name.split_whitespace().nth(16), Some("10"));
-    }
-
-    /// Polls once.
-    async fn futures_now<F: Future + Unpin>(future: &mut F) -> Option<F::Output> {
-        std::future::poll_fn(|cx| {
-            std::task::Poll::Ready(match std::pin::Pin::new(&mut *future).poll(cx) {
-                std::task::Poll::Ready(value) => Some(value),
-                std::task::Poll::Pending => None,
-            })
-        })
-        .await
-    }
-}
+#[path = "hash_pool_tests.rs"]
+mod tests;

@@ -1,19 +1,15 @@
 //! Changing a password.
 
 use ud_events::{EventType, NewEvent, outbox};
-use ud_kernel::{
-    Service, SessionId, UserId,
-    models::{CredentialStatus, Origin},
-};
+use ud_kernel::{Service, SessionId, UserId, models::Origin};
 use zeroize::Zeroizing;
 
 use super::{
-    credential::StoredCredential,
     credential_store,
     error::AuthError,
-    identifier_store::{self, UserIdentifiers},
-    login_flow::{count_failure, note_failure, note_limit, recheck_limit},
+    identifier_store,
     logout_flow::{SessionsClosed, write_epoch_event},
+    password_check::{Account, PasswordAttempt, check_password},
     password_hash::PasswordHash,
     password_policy::ContextWords,
     session_calls::{ROUNDS, told_or_pending},
@@ -46,13 +42,23 @@ pub async fn change_password(
     state: &AuthState,
     change: PasswordChange,
 ) -> Result<SessionsClosed, AuthError> {
+    let attempt = PasswordAttempt {
+        account: Account::Own(change.user_id),
+        password: change.current.clone(),
+        address: change.address.clone(),
+        origin: change.origin.clone(),
+    };
+    let mut matched = None;
     let mut new_hash: Option<PasswordHash> = None;
     for _ in 0..ROUNDS {
-        let (credential, identifiers, old) = check_current(state, &change).await?;
+        let credential = check_password(state, &attempt, &mut matched).await?;
+        let old = credential
+            .password_hash
+            .ok_or(AuthError::InvalidCredentials)?;
         let new = match &new_hash {
             Some(hash) => hash.clone(),
             None => {
-                accept_new(state, &change.new, &identifiers).await?;
+                accept_new(state, &change).await?;
                 let hash = state.passwords.hash(&change.new).await?;
                 new_hash.insert(hash).clone()
             }
@@ -77,54 +83,17 @@ pub async fn change_password(
     Err(AuthError::Busy)
 }
 
-/// Reads the credential and compares the current password with it.
-async fn check_current(
-    state: &AuthState,
-    change: &PasswordChange,
-) -> Result<(StoredCredential, UserIdentifiers, PasswordHash), AuthError> {
+async fn accept_new(state: &AuthState, change: &PasswordChange) -> Result<(), AuthError> {
     let user_id = change.user_id;
-    let (credential, identifiers) = state
+    let identifiers = state
         .db
-        .read(move |conn| {
-            let credential = credential_store::find(conn, user_id)?;
-            let identifiers = identifier_store::of_user(conn, user_id)?;
-            Ok::<_, AuthError>((credential, identifiers))
-        })
+        .read(move |conn| identifier_store::of_user(conn, user_id).map_err(AuthError::from))
         .await?;
-    let credential = credential.ok_or(AuthError::InvalidCredentials)?;
-    // Guesses here and at login by the email address are counted together.
-    let account = identifiers.email_canonical.as_deref().unwrap_or_default();
-    let guess = state.guesses.guess(account, &change.address);
-    recheck_limit(state, &guess)
-        .await
-        .inspect_err(|error| note_limit(state, error, &guess, &change.origin))?;
-    let hash = credential.password_hash.clone();
-    if !state
-        .passwords
-        .verify(&change.current, hash.as_ref())
-        .await?
-    {
-        note_failure(state, Some(&credential), &guess, &change.origin);
-        return Err(count_failure(state, &guess).await);
-    }
-    recheck_limit(state, &guess).await?;
-    match (credential.status, hash) {
-        (CredentialStatus::Active, Some(hash)) => Ok((credential, identifiers, hash)),
-        (CredentialStatus::Suspended, _) => Err(AuthError::Suspended),
-        _ => Err(AuthError::InvalidCredentials),
-    }
-}
-
-async fn accept_new(
-    state: &AuthState,
-    password: &Zeroizing<String>,
-    identifiers: &UserIdentifiers,
-) -> Result<(), AuthError> {
     let own = [&identifiers.email, &identifiers.username];
     let words = ContextWords::new(own.into_iter().flatten().map(String::as_str));
     state
         .passwords
-        .check(password, words)
+        .check(&change.new, words)
         .await?
         .map_err(|refusal| AuthError::Invalid(vec![refusal.field_error("/new_password")]))
 }

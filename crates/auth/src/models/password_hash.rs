@@ -1,5 +1,6 @@
-//! Password hashes in passlib's `bcrypt_sha256` format, version 2:
-//! `$bcrypt-sha256$v=2,t=2b,r=12$<22 characters of salt>$<31 characters of digest>`.
+//! Password hashes. Our own are in passlib's `bcrypt_sha256` format, version 2:
+//! `$bcrypt-sha256$v=2,t=2b,r=12$<22 characters of salt>$<31 characters of digest>`. Those of other systems
+//! ([`ForeignHash`]) are verified until their owner logs in.
 //!
 //! The key given to bcrypt is base64(HMAC-SHA-256(key = the salt's 22 characters, message = password)), 44
 //! characters: bcrypt's limit of 72 bytes cuts nothing and a NUL byte ends nothing. The salt as the HMAC's
@@ -15,11 +16,14 @@ use base64::{
 };
 use zeroize::Zeroizing;
 
+use super::foreign_hash::ForeignHash;
+
 /// bcrypt has its own alphabet.
-const BCRYPT_64: GeneralPurpose = GeneralPurpose::new(&alphabet::BCRYPT, NO_PAD);
+pub(super) const BCRYPT_64: GeneralPurpose = GeneralPurpose::new(&alphabet::BCRYPT, NO_PAD);
 const PREFIX: &str = "$bcrypt-sha256$v=2,t=2b,r=";
 const SALT_LEN: usize = 22;
-const DIGEST_LEN: usize = 31;
+/// Characters of bcrypt's digest.
+pub(super) const DIGEST_LEN: usize = 31;
 
 /// The smallest cost bcrypt knows; for tests.
 pub const MIN_COST: u32 = 4;
@@ -28,17 +32,22 @@ pub const MAX_COST: u32 = 15;
 /// Cost when nothing is configured: about 0.35 s of a core.
 pub const DEFAULT_COST: u32 = 12;
 
-/// A well-formed password hash.
-#[derive(Clone, PartialEq, Eq)]
+/// A well-formed password hash whose parameters are within the bounds.
+#[derive(Clone)]
 pub struct PasswordHash {
     text: String,
-    cost: u32,
-    salt: [u8; 16],
+    scheme: Scheme,
 }
 
-/// The text is no hash in this format, or one of a cost that is not accepted.
+#[derive(Clone)]
+enum Scheme {
+    Own { cost: u32, salt: [u8; 16] },
+    Foreign(ForeignHash),
+}
+
+/// The text is no hash of a scheme that is accepted, or its parameters are out of bounds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("not a bcrypt_sha256 v2 hash of an accepted cost")]
+#[error("not a password hash of an accepted scheme and cost")]
 pub struct PasswordHashError;
 
 impl PasswordHash {
@@ -73,7 +82,13 @@ impl PasswordHash {
     /// # Errors
     /// [`PasswordHashError`].
     pub fn parse(text: &str) -> Result<Self, PasswordHashError> {
-        let rest = text.strip_prefix(PREFIX).ok_or(PasswordHashError)?;
+        let Some(rest) = text.strip_prefix(PREFIX) else {
+            let foreign = ForeignHash::parse(text).ok_or(PasswordHashError)?;
+            return Ok(Self {
+                text: text.to_owned(),
+                scheme: Scheme::Foreign(foreign),
+            });
+        };
         let (cost, rest) = rest.split_once('$').ok_or(PasswordHashError)?;
         let (salt, digest) = rest.split_once('$').ok_or(PasswordHashError)?;
         let cost: u32 = cost
@@ -97,17 +112,33 @@ impl PasswordHash {
     /// answer: call it in the hash pool.
     #[must_use]
     pub fn verify(&self, password: &str) -> bool {
-        digest(password, self.cost, self.salt).is_ok_and(|digest| {
+        let (cost, salt) = match &self.scheme {
+            Scheme::Own { cost, salt } => (*cost, *salt),
+            Scheme::Foreign(foreign) => return foreign.verify(password),
+        };
+        digest(password, cost, salt).is_ok_and(|digest| {
             let known = self.text.as_bytes().rsplit(|b| *b == b'$').next();
             constant_time::verify_slices_are_equal(digest.as_bytes(), known.unwrap_or_default())
                 .is_ok()
         })
     }
 
-    /// Whether it is cheaper to guess than a hash of `cost`.
+    /// Bytes that [`PasswordHash::verify`] allocates, beside some KiB.
     #[must_use]
-    pub const fn is_weaker_than(&self, cost: u32) -> bool {
-        self.cost < cost
+    pub fn memory(&self) -> usize {
+        match &self.scheme {
+            Scheme::Own { .. } => 0,
+            Scheme::Foreign(foreign) => foreign.memory(),
+        }
+    }
+
+    /// Whether one of our own of `cost` should take its place: it costs less, or is a foreign one.
+    #[must_use]
+    pub const fn is_weaker_than(&self, wanted: u32) -> bool {
+        match &self.scheme {
+            Scheme::Own { cost, .. } => *cost < wanted,
+            Scheme::Foreign(_) => true,
+        }
     }
 
     /// As stored.
@@ -121,11 +152,19 @@ impl PasswordHash {
         let salt_text = BCRYPT_64.encode(salt);
         Ok(Self {
             text: format!("{PREFIX}{cost}${salt_text}${digest}"),
-            cost,
-            salt,
+            scheme: Scheme::Own { cost, salt },
         })
     }
 }
+
+/// The text says everything about a hash.
+impl PartialEq for PasswordHash {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
+}
+
+impl Eq for PasswordHash {}
 
 impl std::fmt::Debug for PasswordHash {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -152,8 +191,16 @@ fn digest(password: &str, cost: u32, salt: [u8; 16]) -> Result<String, PasswordH
     let salt_text = BCRYPT_64.encode(salt);
     let key = hmac::Key::new(hmac::HMAC_SHA256, salt_text.as_bytes());
     let key = Zeroizing::new(STANDARD.encode(hmac::sign(&key, password.as_bytes())));
-    let parts =
-        bcrypt::hash_with_salt(key.as_bytes(), cost, salt).map_err(|_| PasswordHashError)?;
+    bcrypt_digest(key.as_bytes(), cost, salt)
+}
+
+/// bcrypt's digest of the first 72 bytes of `key`, 31 characters of bcrypt's base64.
+pub(super) fn bcrypt_digest(
+    key: &[u8],
+    cost: u32,
+    salt: [u8; 16],
+) -> Result<String, PasswordHashError> {
+    let parts = bcrypt::hash_with_salt(key, cost, salt).map_err(|_| PasswordHashError)?;
     let whole = parts.format_for_version(bcrypt::Version::TwoB);
     // `$2b$12$`, 22 characters of salt, 31 of digest.
     whole
@@ -181,8 +228,11 @@ mod tests {
             let hash = PasswordHash::parse(&vector.hash).unwrap();
             assert!(hash.verify(&vector.password), "{}", vector.hash);
             assert!(!hash.verify(&format!("{}x", vector.password)));
-            let digest = digest(&vector.password, hash.cost, hash.salt).unwrap();
-            let again = PasswordHash::from_parts(hash.cost, hash.salt, &digest).unwrap();
+            let Scheme::Own { cost, salt } = hash.scheme else {
+                panic!("{} is our own", vector.hash);
+            };
+            let digest = digest(&vector.password, cost, salt).unwrap();
+            let again = PasswordHash::from_parts(cost, salt, &digest).unwrap();
             assert_eq!(again.as_str(), vector.hash);
         }
     }
@@ -203,7 +253,7 @@ mod tests {
     #[test]
     fn the_dummy_matches_nothing_and_costs_the_same() {
         let dummy = PasswordHash::dummy(5).unwrap();
-        assert_eq!(dummy.cost, 5);
+        assert!(dummy.is_weaker_than(6) && !dummy.is_weaker_than(5));
         assert!(!dummy.verify(""));
         assert_eq!(PasswordHash::parse(dummy.as_str()), Ok(dummy));
     }
@@ -223,7 +273,7 @@ mod tests {
         assert!(PasswordHash::parse(good).is_ok());
         for bad in [
             "",
-            "$2b$04$n79VH.0Q2TMWmt3Oqt9ukusdU2s51xApBVBMVw4RZiJY.7FC1fevu",
+            "plain text",
             &good.replace("v=2", "v=1"),
             &good.replace("t=2b", "t=2a"),
             &good.replace("r=4", "r=3"),

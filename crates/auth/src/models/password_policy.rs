@@ -47,6 +47,11 @@ pub enum PasswordRefusal {
     /// Contains the service's name, an identifier or something else known about the user.
     #[error("contains a name, address or other word connected with the account or this service")]
     ContainsContext,
+    /// On the list of passwords known from breaches.
+    #[error(
+        "this password is known from a data breach and will be tried; choose one that you have not used anywhere"
+    )]
+    Breached,
     /// zxcvbn's score is below 3.
     #[error("too easy to guess; add words that have nothing to do with each other")]
     Guessable,
@@ -62,6 +67,7 @@ impl PasswordRefusal {
             Self::InvalidCharacter => "password.invalid-character",
             Self::Common => "password.common",
             Self::ContainsContext => "password.contains-context",
+            Self::Breached => "password.breached",
             Self::Guessable => "password.guessable",
         }
     }

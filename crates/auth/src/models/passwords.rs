@@ -1,47 +1,68 @@
 //! The one way to check and to set a password: everything that costs goes through the hash pool.
 
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
 use prometheus::{GaugeVec, HistogramVec, IntCounterVec};
 use ud_telemetry::Metrics;
 use zeroize::Zeroizing;
 
 use super::{
+    breach_list::{BreachHash, BreachList},
     error::AuthError,
     hash_pool::{HashPool, HashPoolError},
-    password_hash::PasswordHash,
+    password_hash::{PasswordHash, PasswordHashError},
     password_policy::{ContextWords, PasswordPolicy, PasswordRefusal},
 };
 
 /// Upper bounds of the histogram of waiting and hashing together, in seconds.
 const BUCKETS: [f64; 8] = [0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0];
 
+/// The largest cost that is measured at the start; the others are powers of two of it.
+const MEASURED_COST: u32 = 6;
+
 /// Checks and hashes passwords by one policy and at one cost.
 pub struct Passwords {
     pool: HashPool,
     policy: PasswordPolicy,
+    breached: Arc<BreachList>,
     cost: u32,
     dummy: PasswordHash,
+    answer_floor: Duration,
     jobs: IntCounterVec,
     seconds: HistogramVec,
     waiting: GaugeVec,
 }
 
 impl Passwords {
-    /// With hashes of `cost` made in `pool`.
+    /// With hashes of `cost` made in `pool`. `answer_floor`: see [`Passwords::answer_floor`]; measured if not given,
+    /// which takes some 20 ms.
     ///
     /// # Errors
     /// [`AuthError::Internal`] for a cost that is not accepted.
     pub fn new(
         pool: HashPool,
         policy: PasswordPolicy,
+        breached: BreachList,
         cost: u32,
+        answer_floor: Option<Duration>,
         metrics: &Metrics,
     ) -> Result<Self, AuthError> {
-        let dummy = PasswordHash::dummy(cost).map_err(|e| AuthError::Internal(e.to_string()))?;
+        let internal = |error: PasswordHashError| AuthError::Internal(error.to_string());
+        let dummy = PasswordHash::dummy(cost).map_err(internal)?;
+        let answer_floor = match answer_floor {
+            Some(floor) => floor,
+            None => measure(cost).map_err(internal)?.mul_f64(1.5),
+        };
         Ok(Self {
             pool,
             policy,
+            breached: Arc::new(breached),
             cost,
             dummy,
+            answer_floor,
             jobs: metrics.counter_vec(
                 "password_jobs_total",
                 "Jobs given to the hash pool, by what they were and how they ended: done, busy, panicked.",
@@ -61,6 +82,13 @@ impl Passwords {
         })
     }
 
+    /// No password is refused sooner than this: 1.5 times one hash by the policy, so that neither a cheaper imported
+    /// hash nor an answer without any shows in the time.
+    #[must_use]
+    pub const fn answer_floor(&self) -> Duration {
+        self.answer_floor
+    }
+
     /// Whether `password` is the one behind `hash`. Without a hash (unknown user) the same work is done and
     /// the answer is no; so too for a password too long to have been accepted.
     ///
@@ -74,11 +102,13 @@ impl Passwords {
         let could_match = hash.is_some() && PasswordPolicy::could_exist(password);
         let hash = hash.unwrap_or(&self.dummy).clone();
         let password = password.clone();
-        let matches = self.run("verify", move || hash.verify(&password)).await?;
+        let memory = hash.memory();
+        let work = move || hash.verify(&password);
+        let matches = self.run("verify", memory, work).await?;
         Ok(matches && could_match)
     }
 
-    /// Whether the policy accepts `password` in this context.
+    /// Whether the policy accepts `password` in this context, and no list of breached ones has it.
     ///
     /// # Errors
     /// [`AuthError::Busy`].
@@ -88,8 +118,24 @@ impl Passwords {
         context: ContextWords,
     ) -> Result<Result<(), PasswordRefusal>, AuthError> {
         let (policy, password) = (self.policy, password.clone());
-        self.run("check", move || policy.check(&password, &context))
-            .await
+        let list = Arc::clone(&self.breached);
+        let work = move || {
+            policy.check(&password, &context)?;
+            let hash = BreachHash::of(&password);
+            if list.is_in_file(&hash) {
+                return Err(PasswordRefusal::Breached);
+            }
+            Ok(hash)
+        };
+        let hash = match self.run("check", 0, work).await? {
+            Ok(hash) => hash,
+            Err(refusal) => return Ok(Err(refusal)),
+        };
+        // Last: nobody is told anything about a password that is refused anyway.
+        if self.breached.is_at_service(&hash).await {
+            return Ok(Err(PasswordRefusal::Breached));
+        }
+        Ok(Ok(()))
     }
 
     /// Hashes a password that the policy accepted.
@@ -98,24 +144,24 @@ impl Passwords {
     /// [`AuthError::Busy`].
     pub async fn hash(&self, password: &Zeroizing<String>) -> Result<PasswordHash, AuthError> {
         let (cost, password) = (self.cost, password.clone());
-        self.run("hash", move || PasswordHash::new(&password, cost))
+        self.run("hash", 0, move || PasswordHash::new(&password, cost))
             .await?
             .map_err(|e| AuthError::Internal(e.to_string()))
     }
 
-    /// Whether `hash` should be replaced by one of today's cost.
+    /// Whether `hash` should be replaced by one of our own of today's cost.
     #[must_use]
     pub const fn is_weak(&self, hash: &PasswordHash) -> bool {
         hash.is_weaker_than(self.cost)
     }
 
-    async fn run<T, F>(&self, job: &'static str, work: F) -> Result<T, AuthError>
+    async fn run<T, F>(&self, job: &'static str, memory: usize, work: F) -> Result<T, AuthError>
     where
         T: Send + 'static,
         F: FnOnce() -> T + Send + 'static,
     {
         let timer = self.seconds.with_label_values(&[job]).start_timer();
-        let result = self.pool.run(work).await;
+        let result = self.pool.run(memory, work).await;
         timer.observe_duration();
         let outcome = match result {
             Ok(_) => "done",
@@ -130,8 +176,47 @@ impl Passwords {
     }
 }
 
+/// How long one hash of `cost` takes here.
+fn measure(cost: u32) -> Result<Duration, PasswordHashError> {
+    let measured = cost.min(MEASURED_COST);
+    let dummy = PasswordHash::dummy(measured)?;
+    let mut times = [Duration::ZERO; 3];
+    for time in &mut times {
+        let start = Instant::now();
+        let _ = dummy.verify("");
+        *time = start.elapsed();
+    }
+    let [_, median, _] = {
+        times.sort_unstable();
+        times
+    };
+    Ok(median * 2_u32.pow(cost - measured))
+}
+
 impl std::fmt::Debug for Passwords {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_tuple("Passwords").field(&self.pool).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_measure_is_near_what_a_hash_takes() {
+        let told = measure(9).unwrap();
+        let dummy = PasswordHash::dummy(9).unwrap();
+        let mut times = [(); 5].map(|()| {
+            let start = Instant::now();
+            let _ = dummy.verify("x");
+            start.elapsed()
+        });
+        times.sort_unstable();
+        // Other work on the machine may slow either down.
+        assert!(
+            told * 4 > times[2] && told < times[2] * 4,
+            "{told:?} {times:?}"
+        );
     }
 }

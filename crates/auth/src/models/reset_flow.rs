@@ -40,7 +40,6 @@ pub async fn reset_password(
     let hash = state.passwords.hash(&password).await?;
     let now = state.clock.now();
     let guesses = state.guesses.clone();
-    let identifier = identifier.to_owned();
     let user_id = state
         .db
         .tx(move |conn| {
@@ -49,7 +48,7 @@ pub async fn reset_password(
             if !credential_store::reset_password(conn, user_id, &hash, now)? {
                 return Err(AuthError::Suspended);
             }
-            guesses.forget_account(conn, &identifier)?;
+            guesses.forget_user(conn, user_id)?;
             let credential =
                 credential_store::find(conn, user_id)?.ok_or(AuthError::CredentialNotFound)?;
             let (epoch, last, origin) = (credential.epoch, credential.event_seq, Origin::default());

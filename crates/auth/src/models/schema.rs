@@ -38,10 +38,10 @@ diesel::table! {
     use diesel::sql_types::*;
     use ud_db::sql;
 
-    login_failures (id) {
-        id -> sql::Id,
+    guess_counts (counted_under) {
         counted_under -> Text,
-        failed_at -> sql::Instant,
+        failures -> BigInt,
+        counted_at -> sql::Instant,
     }
 }
 

@@ -282,6 +282,7 @@ async fn only_the_callers_of_the_design_get_in() {
     let user = world.register("ada@example.com").await;
     let path = format!("/internal/v1/credentials/{user}");
     let status = format!("{path}/status");
+    let unlock = format!("{path}/unlock");
     let refused = (403, "service.caller-not-allowed".to_owned());
     for caller in Service::ALL {
         let reads = outcome(world.call(caller, Method::GET, &path)).await;
@@ -292,6 +293,8 @@ async fn only_the_callers_of_the_design_get_in() {
             assert_eq!(outcome(put).await, refused, "{caller}");
             let put = world.call(caller, Method::PUT, &status).json(&json!({}));
             assert_eq!(outcome(put).await, refused, "{caller}");
+            let post = world.call(caller, Method::POST, &unlock).json(&json!({}));
+            assert_eq!(outcome(post).await, refused, "{caller}");
         }
     }
     let http = reqwest::Client::new();

@@ -98,7 +98,10 @@ async fn the_published_keys_verify_the_token_and_hold_nothing_private() {
 #[actix_web::test]
 async fn unknown_wrong_and_deleted_are_one_answer() {
     for backend in Backend::ALL {
-        let world = World::start(backend).await;
+        let world = World::start_with(backend, |config, _| {
+            config.limits.login_failures = crate::world::limit(1000, 900);
+        })
+        .await;
         world.register("ada@example.com").await;
         let gone = world.register("gone@example.com").await;
         let status = json!({"status": "deleted", "sequence": 5, "origin": {"request_id": "r"}});

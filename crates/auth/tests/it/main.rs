@@ -9,8 +9,11 @@
 )]
 
 mod bad_input;
+mod breached;
 mod credentials;
 mod events;
+mod foreign_hashes;
+mod guess_limit;
 mod guessing;
 mod introspection;
 mod login;
@@ -22,4 +25,5 @@ mod peers;
 mod refresh;
 mod signing_keys;
 mod stores;
+mod timing;
 mod world;

@@ -5,11 +5,8 @@ use auth_service::{
     models::{
         credential::{NewCredential, StatusChange},
         credential_store,
-        error::AuthError,
-        guess_limit::GuessLimit,
         identifier::Identifier,
         identifier_store::{self, USERNAME_HOLD},
-        login_failure_store,
         password_hash::PasswordHash,
     },
 };
@@ -18,9 +15,8 @@ use futures_util::future::join_all;
 use testkit::{Backend, TestDatabase};
 use ud_db::{Db, DbConn, StoreError};
 use ud_kernel::{Service, Timestamp, UserId, models::CredentialStatus};
-use ud_seal::Sealer;
 
-use crate::world::{START, config, limit};
+use crate::world::{START, config};
 
 struct Store {
     db: Db,
@@ -284,70 +280,5 @@ async fn a_suspended_or_deleted_credential_changes_no_password() {
             let gone = status == CredentialStatus::Deleted;
             assert_eq!(stored.password_hash.is_none(), gone, "{backend}");
         }
-    }
-}
-
-#[tokio::test]
-async fn ten_failures_in_any_fifteen_minutes_are_the_limit() {
-    for backend in Backend::ALL {
-        let store = Store::new(backend).await;
-        let sealer = Sealer::new(Service::Auth, testkit::new_key_ring("k").parse().unwrap());
-        let guesses = GuessLimit::new(&sealer, limit(10, 900)).unwrap();
-        let at = |seconds| START.plus(Duration::from_secs(seconds));
-        let fail = |identifier: &str, address: &str, now| {
-            let (guesses, guess) = (guesses.clone(), guesses.guess(identifier, address));
-            store.tx(move |c| guesses.count(c, &guess, now))
-        };
-        let wait = |identifier: &str, address: &str, now| {
-            let (guesses, guess) = (guesses.clone(), guesses.guess(identifier, address));
-            let checked = store.db.read(move |c| guesses.check(c, &guess, now));
-            async move {
-                match checked.await {
-                    Ok(()) => 0,
-                    Err(AuthError::TooManyAttempts(seconds)) => seconds,
-                    Err(other) => panic!("{other}"),
-                }
-            }
-        };
-        for n in 0..9 {
-            fail("ada", &format!("192.0.2.{n}"), at(60 * n))
-                .await
-                .unwrap();
-        }
-        assert_eq!(wait("ada", "192.0.2.99", at(600)).await, 0, "{backend}");
-        fail("ada", "192.0.2.9", at(600)).await.unwrap();
-        assert_eq!(
-            wait("ADA", "192.0.2.99", at(600)).await,
-            300,
-            "{backend}: the oldest leaves at 900"
-        );
-        assert_eq!(
-            wait("bob", "192.0.2.99", at(600)).await,
-            0,
-            "another account"
-        );
-        assert_eq!(wait("ada", "192.0.2.99", at(899)).await, 1);
-        assert_eq!(
-            wait("ada", "192.0.2.99", at(900)).await,
-            0,
-            "no fixed windows"
-        );
-        // One address, many accounts.
-        for n in 0..10 {
-            fail(&format!("user{n}"), "198.51.100.1", at(900))
-                .await
-                .unwrap();
-        }
-        assert_eq!(
-            wait("nobody-yet", "198.51.100.1", at(900)).await,
-            900,
-            "{backend}"
-        );
-        assert_eq!(wait("nobody-yet", "198.51.100.2", at(900)).await, 0);
-
-        let forget = |limit| move |c: &mut DbConn| login_failure_store::forget_before(c, limit);
-        assert_eq!(store.tx(forget(at(0))).await, Ok(0));
-        assert_eq!(store.tx(forget(at(700))).await, Ok(20), "{backend}");
-        assert_eq!(wait("nobody-yet", "198.51.100.1", at(900)).await, 900);
     }
 }

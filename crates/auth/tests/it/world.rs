@@ -10,11 +10,11 @@ use diesel::{QueryableByName, RunQueryDsl as _, sql_types::Text};
 use reqwest::{Method, RequestBuilder, Response};
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use testkit::{AUDIENCE, Backend, ISSUER, TestDatabase, TestIdentities, new_key_ring};
+use testkit::{AUDIENCE, Backend, Gates, ISSUER, TestDatabase, TestIdentities, new_key_ring};
 use tokio::sync::oneshot;
 use ud_config::{
-    Algorithm, AppEnv, DatabaseConfig, HttpConfig, Limit, PasswordConfig, PeersConfig,
-    SealingConfig, SigningConfig, TokenConfig,
+    Algorithm, AppEnv, BreachedPasswords, DatabaseConfig, HttpConfig, Limit, PasswordConfig,
+    PeersConfig, SealingConfig, SigningConfig, TokenConfig,
 };
 use ud_db::{Db, StoreError};
 use ud_events::Event;
@@ -35,6 +35,7 @@ pub struct World {
     pub public: String,
     pub internal: String,
     pub clock: Clock,
+    pub gates: Gates,
     pub identities: TestIdentities,
     pub peers: Peers,
     pub db: Db,
@@ -65,11 +66,12 @@ pub fn config(database: &TestDatabase, keys_dir: PathBuf) -> AuthConfig {
         password: PasswordConfig {
             min_length: 15,
             bcrypt_cost: 4,
+            breached: BreachedPasswords::Off,
         },
         redis: None,
         limits: AuthLimits {
             login: many,
-            login_failures: limit(10, 900),
+            login_failures: limit(5, 900),
             password_change: many,
             refresh: many,
             validate: many,
@@ -81,9 +83,11 @@ pub fn config(database: &TestDatabase, keys_dir: PathBuf) -> AuthConfig {
         // Busy machines are not what these tests are about.
         hash_pool: HashPoolSize {
             threads: 2,
+            memory: 256 * 1024 * 1024,
             queue: 1000,
             max_wait: Duration::from_secs(60),
         },
+        answer_floor: None,
         sealing: SealingConfig {
             keys_dir,
             ..testkit::sealing()
@@ -146,7 +150,9 @@ impl World {
         urls.set(Service::Role, servers.role.uri().parse().unwrap());
         urls.set(Service::Session, servers.session.uri().parse().unwrap());
         let metrics = Metrics::new("auth");
-        let base = base(&identities, &clock, urls, tokens, &metrics);
+        let mut base = base(&identities, &clock, urls, tokens, &metrics);
+        let gates = Gates::new();
+        base.steps = gates.steps();
         let mounted = auth_service::build(&config, &base).await.unwrap();
         // The client's address is what a test says it is.
         let http = HttpConfig {
@@ -166,6 +172,7 @@ impl World {
             public,
             internal,
             clock,
+            gates,
             identities,
             peers,
             db,
@@ -292,6 +299,23 @@ impl World {
         tokio::time::timeout(Duration::from_secs(30), waiting)
             .await
             .expect("it happens in time")
+    }
+
+    /// How many passwords were compared with a hash so far.
+    pub async fn hashes(&self) -> u64 {
+        let done = "job=\"verify\",outcome=\"done\"";
+        self.metric("password_jobs_total", done).await
+    }
+
+    /// The sum of a counter over all lines with these labels.
+    pub async fn metric(&self, name: &str, labels: &str) -> u64 {
+        let answer = self.http.get(format!("{}/metrics", self.internal)).send();
+        let metrics = answer.await.unwrap().text().await.unwrap();
+        metrics
+            .lines()
+            .filter(|line| line.starts_with(&format!("{name}{{")) && line.contains(labels))
+            .map(|line| line.rsplit(' ').next().unwrap().parse::<u64>().unwrap())
+            .sum()
     }
 
     /// How many migrations are not applied.

@@ -7,6 +7,7 @@ pub mod receive_events;
 pub mod register_user;
 pub mod search_users;
 pub mod suspend_user;
+pub mod unlock_user;
 pub mod update_user;
 
 use actix_web::{HttpResponse, HttpResponseBuilder, http::header::HeaderName};

@@ -7,8 +7,10 @@ use ud_db::{Db, DbConn, StoreError};
 use ud_events::{EventType, NewEvent, OutboxHandle, outbox};
 use ud_http::ServiceClient;
 use ud_kernel::{
-    Clock, Service, Steps, Timestamp, UserId,
-    models::{CredentialStatus, CredentialStatusChanged, Origin, SetCredentialStatus},
+    Clock, Code, Service, Steps, Timestamp, UserId,
+    models::{
+        CredentialStatus, CredentialStatusChanged, Origin, SetCredentialStatus, UnlockCredential,
+    },
 };
 
 use super::{
@@ -234,6 +236,34 @@ impl AccountFlow {
         self.steps.at("suspension.committed").await;
         let revocation = self.tell_auth(&changed.user, credential, origin).await;
         Ok((changed.user, revocation))
+    }
+
+    /// Has auth forget the guesses that keep a user from logging in. Not one's own: whoever holds a stolen token
+    /// would guess the password without a limit.
+    ///
+    /// # Errors
+    /// [`ProfileError::IsSelf`], [`ProfileError::NotFound`], those of [`Rights::may_act`], [`ProfileError::Peer`].
+    pub async fn unlock(
+        &self,
+        actor: UserId,
+        origin: &Origin,
+        id: UserId,
+    ) -> Result<(), ProfileError> {
+        if actor == id {
+            return Err(ProfileError::IsSelf);
+        }
+        self.find(id).await?;
+        self.rights.may_act(actor, id, "users:write").await?;
+        let path = format!("/internal/v1/credentials/{id}/unlock");
+        let body = UnlockCredential {
+            origin: origin.clone(),
+        };
+        // Forgetting twice is forgetting once.
+        match self.auth.post_idempotent(&path, &body).await {
+            Ok((_, ())) => Ok(()),
+            Err(error) if error.is(Code::AuthCredentialNotFound) => Err(ProfileError::NotFound),
+            Err(error) => Err(error.into()),
+        }
     }
 
     async fn tell_auth(

@@ -19,6 +19,7 @@ use crate::controllers;
         controllers::delete_user::delete_user,
         controllers::suspend_user::suspend_user,
         controllers::suspend_user::reactivate_user,
+        controllers::unlock_user::unlock_user,
     ),
     components(schemas(ProblemBody)),
     modifiers(&Bearer),

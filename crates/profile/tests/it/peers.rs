@@ -29,6 +29,8 @@ pub struct AuthState {
     pub sessions_stay: bool,
     /// Bodies of changes of status, by order of arrival.
     pub status_changes: Vec<Value>,
+    /// Users that were unlocked, by order of arrival.
+    pub unlocked: Vec<String>,
     /// Bodies of creations.
     pub creations: Vec<Value>,
 }
@@ -70,13 +72,18 @@ impl FakeAuth {
     pub async fn start() -> Self {
         let server = MockServer::start().await;
         let state: Arc<Mutex<AuthState>> = Arc::default();
-        let routes: [(&str, &str, Answer); 3] = [
+        let routes: [(&str, &str, Answer); 4] = [
             ("PUT", "^/internal/v1/credentials/[0-9a-f-]{36}$", create),
             ("GET", "^/internal/v1/credentials/[0-9a-f-]{36}$", read),
             (
                 "PUT",
                 "^/internal/v1/credentials/[0-9a-f-]{36}/status$",
                 set_status,
+            ),
+            (
+                "POST",
+                "^/internal/v1/credentials/[0-9a-f-]{36}/unlock$",
+                unlock,
             ),
         ];
         for (verb, pattern, answer) in routes {
@@ -151,6 +158,17 @@ fn set_status(state: &mut AuthState, request: &Request) -> ResponseTemplate {
     state.status_changes.push(request.body_json().unwrap());
     ResponseTemplate::new(200)
         .set_body_json(json!({"epoch": 2, "sessions_closed": !state.sessions_stay}))
+}
+
+fn unlock(state: &mut AuthState, request: &Request) -> ResponseTemplate {
+    let user = user_of(request);
+    if !state.credentials.contains_key(&user) {
+        return refuse(Code::AuthCredentialNotFound);
+    }
+    let body = request.body_json::<Value>().unwrap();
+    assert!(body["origin"]["request_id"].is_string(), "{body}");
+    state.unlocked.push(user);
+    ResponseTemplate::new(204)
 }
 
 impl FakeRole {

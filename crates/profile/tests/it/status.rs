@@ -186,3 +186,37 @@ async fn an_administrator_is_neither_suspended_nor_deleted() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn unlocking_is_auths_and_not_for_oneself() {
+    on_each_database(|world| async move {
+        let ada = world.register_email("ada@example.org").await;
+        let (boss, all) = (world.stranger(), ["users:write", "users:read"]);
+        for _ in 0..2 {
+            let answer = post(&world, boss, &all, ada, "unlock").await;
+            assert_eq!(answer.status(), StatusCode::NO_CONTENT);
+        }
+        let ids = [ada.to_string(), ada.to_string()];
+        assert_eq!(world.auth.state().unlocked, ids);
+        let own = post(&world, ada, &all, ada, "unlock").await;
+        expect_problem(own, 409, "user.is-self").await;
+        let nobody = post(&world, boss, &all, world.stranger(), "unlock").await;
+        expect_problem(nobody, 404, "user.not-found").await;
+        // Locked or not, an administrator is let in by somebody who holds as much.
+        world.role.grant(ada, &["admin"], &["*"]);
+        let refused = post(&world, boss, &all, ada, "unlock").await;
+        expect_problem(refused, 403, "user.target-holds-more").await;
+        let answer = post(&world, boss, &["*"], ada, "unlock").await;
+        assert_eq!(answer.status(), StatusCode::NO_CONTENT);
+        world.auth.state().is_down = true;
+        let away = post(&world, boss, &["*"], ada, "unlock").await;
+        expect_problem(away, 503, "server.dependency-unavailable").await;
+        assert_eq!(world.auth.state().unlocked.len(), 3);
+        assert_eq!(
+            world.events_about(ada).await.len(),
+            1,
+            "the event is auth's"
+        );
+    })
+    .await;
+}

@@ -15,7 +15,7 @@ pub use app_env::AppEnv;
 pub use database::DatabaseConfig;
 pub use http::{HttpConfig, TlsConfig};
 pub use log::{LogConfig, LogFormat};
-pub use password::{Bootstrap, PasswordConfig, RegistrationConfig};
+pub use password::{Bootstrap, BreachedPasswords, PasswordConfig, RegistrationConfig};
 pub use peers::{IdentityConfig, PeersConfig};
 pub use redis::{Durability, RedisConfig};
 pub use sealing::SealingConfig;

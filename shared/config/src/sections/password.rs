@@ -1,17 +1,53 @@
 //! Passwords and registration.
 
+use std::path::PathBuf;
+
 use secrecy::{ExposeSecret as _, SecretString};
 use ud_kernel::Service;
+use url::Url;
 
 use crate::{Loader, keys};
 
 /// What auth asks of passwords.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PasswordConfig {
     /// Shortest password in code points.
     pub min_length: usize,
     /// bcrypt's cost: 2 to this power rounds.
     pub bcrypt_cost: u32,
+    /// Where passwords known from breaches are looked up.
+    pub breached: BreachedPasswords,
+}
+
+/// Where passwords known from breaches are looked up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum BreachedPasswords {
+    /// Nowhere.
+    Off,
+    /// In a sorted file.
+    File(PathBuf),
+    /// At a service, which is told the first five digits of a hash.
+    Service(Url),
+}
+
+impl BreachedPasswords {
+    fn load(loader: &mut Loader) -> Self {
+        match loader.text(&keys::BREACHED_PASSWORDS).as_deref() {
+            Some("file") => {
+                let key = &keys::BREACHED_PASSWORDS_FILE;
+                let file = loader.file(key);
+                loader.require(key, file).map_or(Self::Off, Self::File)
+            }
+            Some("hibp") => loader
+                .address(&keys::BREACHED_PASSWORDS_URL)
+                .map_or(Self::Off, Self::Service),
+            Some("off") | None => Self::Off,
+            Some(_) => {
+                loader.problem(&keys::BREACHED_PASSWORDS, "is not `file`, `hibp` or `off`");
+                Self::Off
+            }
+        }
+    }
 }
 
 impl PasswordConfig {
@@ -25,6 +61,7 @@ impl PasswordConfig {
         Self {
             min_length: loader.number(&keys::PASSWORD_MIN_LENGTH, 8..=256),
             bcrypt_cost: loader.number(&keys::BCRYPT_COST, lowest_cost..=15),
+            breached: BreachedPasswords::load(loader),
         }
     }
 }

@@ -3,9 +3,9 @@ use std::{fs, time::Duration};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use secrecy::ExposeSecret as _;
 use ud_config::{
-    Algorithm, DatabaseConfig, Durability, HttpConfig, IdentityConfig, KeyRing, LogConfig,
-    PasswordConfig, PeersConfig, RedisConfig, RegistrationConfig, SealingConfig, SigningConfig,
-    StandaloneConfig, TokenConfig, keys,
+    Algorithm, BreachedPasswords, DatabaseConfig, Durability, HttpConfig, IdentityConfig, KeyRing,
+    LogConfig, PasswordConfig, PeersConfig, RedisConfig, RegistrationConfig, SealingConfig,
+    SigningConfig, StandaloneConfig, TokenConfig, keys,
 };
 use ud_kernel::Service;
 
@@ -329,4 +329,52 @@ fn redis_and_its_promise() {
         found,
         ["REDIS_URL: is not redis://host:port or rediss://host:port"]
     );
+}
+
+#[test]
+fn breached_passwords_are_looked_up_where_it_says() {
+    let load = |pairs: &[(&str, &str)]| {
+        let mut loader = development(pairs);
+        let breached = PasswordConfig::load(&mut loader, Service::Auth).breached;
+        loader
+            .finish()
+            .map(|()| breached)
+            .map_err(|e| e.to_string())
+    };
+    assert_eq!(load(&[]), Ok(BreachedPasswords::Off));
+    let hibp = ("BREACHED_PASSWORDS", "hibp");
+    let service = |url: &str| BreachedPasswords::Service(url.parse().unwrap());
+    assert_eq!(load(&[hibp]), Ok(service("https://api.pwnedpasswords.com")));
+    let own = ("BREACHED_PASSWORDS_URL", "http://127.0.0.1:9/pwned");
+    assert_eq!(load(&[hibp, own]), Ok(service(own.1)));
+    let list = tempfile::NamedTempFile::new().unwrap();
+    let path = list.path().to_str().unwrap();
+    let file = ("BREACHED_PASSWORDS", "file");
+    let given = ("BREACHED_PASSWORDS_FILE", path);
+    assert_eq!(
+        load(&[file, given]),
+        Ok(BreachedPasswords::File(list.path().to_owned()))
+    );
+    for (pairs, told) in [
+        (vec![file], "BREACHED_PASSWORDS_FILE is missing"),
+        (
+            vec![file, ("BREACHED_PASSWORDS_FILE", "/nowhere")],
+            "/nowhere",
+        ),
+        (
+            vec![("BREACHED_PASSWORDS", "yes")],
+            "is not `file`, `hibp` or `off`",
+        ),
+        (
+            vec![hibp, ("BREACHED_PASSWORDS_URL", "pwned")],
+            "BREACHED_PASSWORDS_URL",
+        ),
+    ] {
+        let error = load(&pairs).unwrap_err();
+        assert!(error.contains(told), "{error}");
+    }
+    let mut loader = production(&[hibp, ("BREACHED_PASSWORDS_URL", "http://pwned.example")]);
+    let _ = PasswordConfig::load(&mut loader, Service::Auth);
+    let error = loader.finish().unwrap_err().to_string();
+    assert!(error.contains("BREACHED_PASSWORDS_URL"), "{error}");
 }

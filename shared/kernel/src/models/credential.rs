@@ -101,3 +101,12 @@ pub struct CredentialStatusChanged {
     /// `credentials_epoch_raised` will do it, and the caller answers with `Revocation: pending`.
     pub sessions_closed: bool,
 }
+
+/// `POST /internal/v1/credentials/{user_id}/unlock` at auth (caller: profile): guesses at the account's password are
+/// forgotten. 204, also when there were none; 404 `auth.credential-not-found`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct UnlockCredential {
+    /// Where the request came from.
+    pub origin: Origin,
+}

@@ -10,7 +10,7 @@ mod session;
 pub use access::{Access, FirstAdministrator};
 pub use credential::{
     CreateCredential, Credential, CredentialStatus, CredentialStatusChanged, PasswordContext,
-    SetCredentialStatus,
+    SetCredentialStatus, UnlockCredential,
 };
 pub use origin::Origin;
 pub use revocation::{

@@ -1,0 +1,163 @@
+use std::sync::mpsc;
+
+use super::*;
+
+fn pool(threads: usize, queue: usize, max_wait: Duration) -> HashPool {
+    HashPool::start(HashPoolSize {
+        threads,
+        memory: 100,
+        queue,
+        max_wait,
+    })
+    .unwrap()
+}
+
+/// Gives `work` to a thread, however long that takes, and returns once it is there.
+async fn hand_over(pool: &HashPool, work: impl FnOnce() + Send + 'static) {
+    let (begun, has_begun) = oneshot::channel();
+    let work = Box::new(move || {
+        let _ = begun.send(());
+        work();
+    });
+    let job = Job {
+        taken: Arc::default(),
+        memory: 0,
+        work,
+    };
+    pool.push(job).unwrap();
+    has_begun.await.unwrap();
+}
+
+/// Occupies one thread until the sender is dropped.
+async fn occupy(pool: &HashPool) -> mpsc::Sender<()> {
+    let (release, gate) = mpsc::channel::<()>();
+    hand_over(pool, move || {
+        let _ = gate.recv();
+    })
+    .await;
+    release
+}
+
+#[tokio::test]
+async fn work_is_done_and_answered() {
+    let pool = pool(2, 8, Duration::from_secs(60));
+    assert_eq!(pool.run(0, || 6 * 7).await, Ok(42));
+}
+
+#[tokio::test]
+async fn over_the_queue_is_busy_at_once_and_room_of_the_gone_is_room() {
+    let pool = pool(1, 1, Duration::from_secs(60));
+    let release = occupy(&pool).await;
+    {
+        let mut waiting = Box::pin(pool.run(0, || ()));
+        assert!(futures_now(&mut waiting).await.is_none());
+        assert_eq!(pool.waiting(), 1);
+        assert_eq!(pool.run(0, || ()).await, Err(HashPoolError::Busy));
+    }
+    let mut waiting = Box::pin(pool.run(0, || 1));
+    assert!(futures_now(&mut waiting).await.is_none());
+    drop(release);
+    assert_eq!(waiting.await, Ok(1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn waiting_too_long_is_busy_and_the_job_is_never_done() {
+    let pool = pool(1, 8, Duration::from_secs(2));
+    let release = occupy(&pool).await;
+    let done = Arc::new(AtomicBool::new(false));
+    let mark = Arc::clone(&done);
+    // Time is paused: it moves to the deadline as soon as nothing else can run.
+    let late = pool
+        .run(0, move || mark.store(true, Ordering::SeqCst))
+        .await;
+    assert_eq!(late, Err(HashPoolError::Busy));
+    drop(release);
+    // Jobs are taken in order, so once this one is done the other was passed over.
+    hand_over(&pool, || ()).await;
+    assert!(!done.load(Ordering::SeqCst));
+}
+
+#[tokio::test]
+async fn a_panic_costs_its_own_job_only() {
+    let pool = pool(1, 8, Duration::from_secs(60));
+    let panicked: Result<(), _> = pool.run(0, || panic!("expected by the test")).await;
+    assert_eq!(panicked, Err(HashPoolError::Panicked));
+    assert_eq!(pool.run(0, || 1).await, Ok(1));
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn threads_run_at_nice_ten() {
+    let pool = pool(1, 8, Duration::from_secs(60));
+    let stat = pool
+        .run(0, || {
+            std::fs::read_to_string("/proc/thread-self/stat").unwrap()
+        })
+        .await
+        .unwrap();
+    // Field 19 of proc(5); counting starts after the name in parentheses, which is field 2.
+    let after_name = stat.rsplit_once(')').unwrap().1;
+    assert_eq!(after_name.split_whitespace().nth(16), Some("10"));
+}
+
+/// Polls once.
+async fn futures_now<F: Future + Unpin>(future: &mut F) -> Option<F::Output> {
+    std::future::poll_fn(|cx| {
+        std::task::Poll::Ready(match std::pin::Pin::new(&mut *future).poll(cx) {
+            std::task::Poll::Ready(value) => Some(value),
+            std::task::Poll::Pending => None,
+        })
+    })
+    .await
+}
+
+#[tokio::test]
+async fn memory_is_bounded_and_holds_up_only_those_who_need_it() {
+    let pool = pool(4, 8, Duration::from_secs(60));
+    let (release, gate) = mpsc::channel::<()>();
+    let (begun, has_begun) = oneshot::channel();
+    let mut large = Box::pin(pool.run(60, move || {
+        let _ = begun.send(());
+        let _ = gate.recv();
+    }));
+    assert!(futures_now(&mut large).await.is_none());
+    has_begun.await.unwrap();
+    let mut second = Box::pin(pool.run(60, || 2));
+    assert!(futures_now(&mut second).await.is_none());
+    let mut all = Box::pin(pool.run(1000, || 3));
+    assert!(futures_now(&mut all).await.is_none());
+    // They wait for memory, in front of these, who do not.
+    assert_eq!(pool.run(0, || 4).await, Ok(4));
+    assert_eq!(pool.run(40, || 5).await, Ok(5));
+    assert_eq!(pool.waiting(), 2);
+    drop(release);
+    assert_eq!(large.await, Ok(()));
+    assert_eq!(second.await, Ok(2));
+    assert_eq!(all.await, Ok(3), "more than there is: alone");
+}
+
+#[tokio::test]
+async fn a_panic_gives_its_memory_back() {
+    let pool = pool(2, 8, Duration::from_secs(60));
+    for _ in 0..5 {
+        let panicked: Result<(), _> = pool.run(100, || panic!("expected by the test")).await;
+        assert_eq!(panicked, Err(HashPoolError::Panicked));
+    }
+    assert_eq!(pool.run(100, || 1).await, Ok(1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn waiting_too_long_for_memory_is_busy() {
+    let pool = pool(2, 8, Duration::from_secs(2));
+    let (release, gate) = mpsc::channel::<()>();
+    let (begun, has_begun) = oneshot::channel();
+    let mut large = Box::pin(pool.run(100, move || {
+        let _ = begun.send(());
+        let _ = gate.recv();
+    }));
+    assert!(futures_now(&mut large).await.is_none());
+    has_begun.await.unwrap();
+    assert_eq!(pool.run(1, || ()).await, Err(HashPoolError::Busy));
+    drop(release);
+    assert_eq!(large.await, Ok(()));
+}

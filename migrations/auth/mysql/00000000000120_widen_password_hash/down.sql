@@ -1,0 +1,1 @@
+ALTER TABLE credentials MODIFY password_hash VARCHAR(128);

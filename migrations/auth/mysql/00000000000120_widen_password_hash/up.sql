@@ -1,0 +1,2 @@
+-- Hashes of other systems are longer than our own.
+ALTER TABLE credentials MODIFY password_hash VARCHAR(512);

@@ -1,0 +1,1 @@
+ALTER TABLE credentials ALTER COLUMN password_hash TYPE VARCHAR(128);

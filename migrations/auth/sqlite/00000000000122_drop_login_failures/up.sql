@@ -1,0 +1,2 @@
+-- `guess_counts` took its place.
+DROP TABLE login_failures;
