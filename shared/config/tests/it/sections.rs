@@ -356,7 +356,7 @@ fn breached_passwords_are_looked_up_where_it_says() {
         Ok(BreachedPasswords::File(list.path().to_owned()))
     );
     for (pairs, told) in [
-        (vec![file], "BREACHED_PASSWORDS_FILE is missing"),
+        (vec![file], "BREACHED_PASSWORDS_FILE: is missing"),
         (
             vec![file, ("BREACHED_PASSWORDS_FILE", "/nowhere")],
             "/nowhere",
