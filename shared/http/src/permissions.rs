@@ -28,3 +28,5 @@ permission!(SessionsRead, "sessions:read");
 permission!(SessionsWrite, "sessions:write");
 permission!(AuditsRead, "audits:read");
 permission!(AuditsWrite, "audits:write");
+permission!(KeysRead, "keys:read");
+permission!(KeysWrite, "keys:write");

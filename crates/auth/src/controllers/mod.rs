@@ -4,6 +4,7 @@ mod revocation;
 
 pub mod change_password;
 pub mod create_credential;
+pub mod list_keys;
 pub mod log_in;
 pub mod log_out;
 pub mod optional_body;
@@ -11,6 +12,8 @@ pub mod read_credential;
 pub mod read_jwks;
 pub mod receive_events;
 pub mod refresh_tokens;
+pub mod revoke_key;
+pub mod rotate_keys;
 pub mod set_credential_status;
 pub mod validate_token;
 

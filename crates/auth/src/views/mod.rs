@@ -1,9 +1,11 @@
 //! The view: bodies of requests and answers, problems, and the OpenAPI document.
 
+mod key;
 mod openapi;
 mod problem;
 mod token;
 
+pub use key::{KeyListResponse, KeyResponse, KeyStateName};
 pub use openapi::document;
 pub use token::{
     ChangePasswordRequest, JwkSetResponse, LoginRequest, LogoutRequest, RefreshRequest,

@@ -11,7 +11,10 @@
 mod bad_input;
 mod credentials;
 mod events;
+mod fence;
 mod guessing;
+mod key_followers;
+mod key_rotation;
 mod login;
 mod logout;
 mod migrations;

@@ -81,6 +81,6 @@ async fn replicas_that_start_together_migrate_once() {
         let database = TestDatabase::create(backend);
         let (a, b) = (open(&database), open(&database));
         let (first, second) = tokio::join!(a.migrate(&ALL_MIGRATIONS), b.migrate(&ALL_MIGRATIONS));
-        assert_eq!(first.unwrap().len() + second.unwrap().len(), 7, "{backend}");
+        assert_eq!(first.unwrap().len() + second.unwrap().len(), 9, "{backend}");
     }
 }
