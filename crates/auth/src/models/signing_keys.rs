@@ -138,7 +138,7 @@ impl SigningKeys {
             let rows = sealed.db.read(signing_key_store::load).await?;
             // Before anything is decided: without the right KEY_ENCRYPTION_KEYS no key is made either.
             self.open(sealed, &rows, now)?;
-            if sealed.due(KeyCycle::new(&rows, now), start).is_none() {
+            if sealed.due(KeyCycle::new(&rows, now), start, now).is_none() {
                 return self.get().map(|_| made);
             }
             let new = sealed.generate(now).await?;
@@ -146,7 +146,7 @@ impl SigningKeys {
             let event = sealed.db.tx(move |conn| {
                 let rows = signing_key_store::load(conn)?;
                 let cycle = KeyCycle::new(&rows, now);
-                let Some((reason, activates_at)) = deciding.due(cycle, start) else {
+                let Some((reason, activates_at)) = deciding.due(cycle, start, now) else {
                     return Ok::<_, AuthError>(false);
                 };
                 let new = new.following(cycle, activates_at);
@@ -158,7 +158,8 @@ impl SigningKeys {
         Err(AuthError::Busy)
     }
 
-    /// Takes `rows` into use.
+    /// Takes `rows` into use. If one does not open, whatever was revoked goes all the same; at the start, nothing is
+    /// in use then.
     fn open(
         &self,
         sealed: &SealedKeys,
@@ -166,19 +167,35 @@ impl SigningKeys {
         now: Timestamp,
     ) -> Result<(), AuthError> {
         let cycle = KeyCycle::new(rows, now);
-        let living: Vec<StoredSigningKey> = cycle.living().cloned().collect();
+        let mut living: Vec<StoredSigningKey> = cycle.living().cloned().collect();
         let known = self.get().ok();
         if known.as_ref().is_some_and(|known| known.rows == living) {
             return Ok(());
         }
         let mut opened = Vec::with_capacity(living.len());
+        let mut failed = None;
         for row in &living {
             let known = known.iter().flat_map(|known| &known.opened);
             let key = match known.into_iter().find(|key| key.kid() == row.kid) {
                 Some(key) => Arc::clone(key),
-                None => Arc::new(sealed.open_row(row)?),
+                None => match sealed.open_row(row) {
+                    Ok(key) => Arc::new(key),
+                    Err(error) => {
+                        failed = Some(error);
+                        continue;
+                    }
+                },
             };
             opened.push(key);
+        }
+        if known.is_none()
+            && let Some(error) = failed
+        {
+            return Err(error);
+        }
+        living.retain(|row| opened.iter().any(|key| key.kid() == row.kid));
+        if known.as_ref().is_some_and(|known| known.rows == living) {
+            return failed.map_or(Ok(()), Err);
         }
         let find = |row: &StoredSigningKey| opened.iter().find(|key| key.kid() == row.kid).cloned();
         let signers = cycle.signers();
@@ -203,7 +220,7 @@ impl SigningKeys {
         }
         self.source.replace(set.map_err(internal)?);
         *self.write() = loaded.map(Arc::new);
-        Ok(())
+        failed.map_or(Ok(()), Err)
     }
 
     fn write(&self) -> std::sync::RwLockWriteGuard<'_, Option<Arc<LoadedKeys>>> {
@@ -246,8 +263,7 @@ impl NewSigningKey {
 
 impl SealedKeys {
     /// Why a key is to be made now, and from when on it is to sign.
-    fn due(&self, cycle: KeyCycle<'_>, start: bool) -> Option<(Reason, Timestamp)> {
-        let now = self.clock.now();
+    fn due(&self, cycle: KeyCycle<'_>, start: bool, now: Timestamp) -> Option<(Reason, Timestamp)> {
         let Some(newest) = cycle.newest() else {
             return Some((Reason::NoKey, now));
         };

@@ -239,6 +239,29 @@ async fn private_keys_are_sealed_in_the_database() {
     }
 }
 
+#[tokio::test]
+async fn who_cannot_open_the_new_key_drops_the_revoked_one_all_the_same() {
+    for backend in Backend::ALL {
+        let keys = Keys::new(backend).await;
+        let behind = keys.replica(Algorithm::EdDsa);
+        behind.load(true).await.unwrap();
+        let ring = format!("{},{}", new_key_ring("k2"), text_of(&keys.ring));
+        let ahead = keys.replica_with(Algorithm::EdDsa, None, &ring.parse().unwrap());
+        ahead.load(true).await.unwrap();
+        assert_eq!(kids(&behind), kids(&ahead), "{backend}");
+        let stored = ahead.stored().unwrap();
+        let reason = signing_key_flow::Reason::Fence;
+        let new = signing_key_flow::replace_all(stored, reason).await.unwrap();
+        // It has nothing left to sign with: 503, not a token that nobody accepts.
+        for _ in 0..2 {
+            assert!(behind.load(false).await.is_err(), "{backend}");
+            assert!(behind.get().is_err(), "{backend}");
+        }
+        ahead.load(false).await.unwrap();
+        assert_eq!(kids(&ahead), [new], "{backend}");
+    }
+}
+
 fn text_of(ring: &KeyRing) -> String {
     use base64::Engine as _;
     let (id, key) = ring.current();
