@@ -25,6 +25,7 @@ mod hostile;
 mod input;
 mod input_cases;
 mod internal;
+mod keys;
 mod lifecycle;
 mod limits;
 mod openapi;

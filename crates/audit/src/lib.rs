@@ -1,5 +1,7 @@
 #![doc = include_str!("../README.md")]
 
+mod command;
+
 pub mod config;
 pub mod controllers;
 pub mod models;
@@ -14,7 +16,7 @@ use ud_config::Loader;
 use ud_db::{Db, Migrations};
 use ud_events::{NewEvent, record_notices};
 use ud_http::{
-    Base, Mounted, NoCommand, NotedNotice, Readiness, Routes, ServiceBinary, StartError, Task,
+    Base, Mounted, NotedNotice, Readiness, ResealCommand, Routes, ServiceBinary, StartError, Task,
 };
 use ud_kernel::Service;
 use ud_seal::Sealer;
@@ -40,7 +42,7 @@ pub struct AuditService;
 impl ServiceBinary for AuditService {
     const SERVICE: Service = Service::Audit;
     type Config = AuditConfig;
-    type Command = NoCommand;
+    type Command = ResealCommand;
 
     fn load(loader: &mut Loader) -> AuditConfig {
         AuditConfig::load(loader)
@@ -88,8 +90,14 @@ impl ServiceBinary for AuditService {
             .map_err(StartError::internal)
     }
 
-    async fn run_command(command: NoCommand, _: Self::Config, _: Base) -> Result<(), StartError> {
-        match command {}
+    async fn run_command(
+        command: ResealCommand,
+        config: AuditConfig,
+        _: Base,
+    ) -> Result<(), StartError> {
+        match command {
+            ResealCommand::Reseal => command::run_reseal(config).await,
+        }
     }
 
     fn openapi() -> utoipa::openapi::OpenApi {

@@ -4,10 +4,16 @@ use std::io::Write as _;
 
 use clap::Subcommand;
 use ud_http::{Base, StartError};
+use ud_kernel::Service;
+use ud_seal::Sealer;
 
 use crate::{
     ALL_MIGRATIONS, AuthConfig, AuthState,
-    models::reset_flow::{explain, reset_password},
+    models::{
+        fence_flow::{Fenced, fence},
+        reseal_flow::reseal,
+        reset_flow::{explain, reset_password},
+    },
     open, start_error,
 };
 
@@ -17,6 +23,10 @@ pub enum AuthCommand {
     /// For the operator of the machine
     #[command(subcommand)]
     Admin(AdminCommand),
+    /// Seal what is sealed under older keys under the first of KEY_ENCRYPTION_KEYS
+    Reseal,
+    /// After restoring the database: replace every signing key, close every session
+    Fence,
 }
 
 /// What the operator may do without logging in.
@@ -32,17 +42,44 @@ pub enum AdminCommand {
 /// Does what the operator asks.
 ///
 /// # Errors
-/// If the database does not answer or is not migrated, or there is no such account.
+/// If the database does not answer or is not migrated; see each command.
 pub async fn run(command: AuthCommand, config: AuthConfig, base: Base) -> Result<(), StartError> {
-    let AuthCommand::Admin(AdminCommand::Reset { identifier }) = command;
     let db = open(&config, &base)?;
     let pending = db.pending(&ALL_MIGRATIONS).await.map_err(start_error)?;
     if !pending.is_empty() {
         let text = "the database is not migrated: start the service, or run `migrate`";
         return Err(StartError::config(text));
     }
-    let state = AuthState::new(&config, &base, db)?;
-    let (user_id, password) = reset_password(&state, &identifier)
+    match command {
+        AuthCommand::Admin(AdminCommand::Reset { identifier }) => {
+            reset(&AuthState::new(&config, &base, db)?, &identifier).await
+        }
+        AuthCommand::Reseal => {
+            let sealer =
+                Sealer::from_config(&config.sealing, Service::Auth).map_err(StartError::config)?;
+            let moved = reseal(&db, &sealer, &base.steps).await;
+            log::info!(
+                "{} values sealed anew",
+                moved.map_err(StartError::internal)?
+            );
+            Ok(())
+        }
+        AuthCommand::Fence => {
+            let fenced = fence(&AuthState::new(&config, &base, db)?).await;
+            let Fenced { kid, users } = fenced.map_err(StartError::internal)?;
+            log::info!("epochs of {users} users raised: their sessions are closed");
+            match kid {
+                Some(kid) => log::info!("signing key {kid} signs; every other is revoked"),
+                None => log::warn!("a shared secret signs: change JWT_SECRET_KEY"),
+            }
+            Ok(())
+        }
+    }
+}
+
+/// Fails if there is no such account, or it cannot log in.
+async fn reset(state: &AuthState, identifier: &str) -> Result<(), StartError> {
+    let (user_id, password) = reset_password(state, identifier)
         .await
         .map_err(|error| StartError::internal(explain(&error)))?;
     // The one place where the password is shown: never through the logger.

@@ -16,13 +16,16 @@ use crate::{
         change_password::change_password,
         create_credential::create_credential,
         introspect_token::{introspect_for_service, introspect_token},
+        list_keys::list_keys,
         log_in::log_in,
         log_out::log_out,
         read_credential::read_credential,
         read_jwks::{JWKS_PATH, read_jwks},
         receive_events::receive_events,
         refresh_tokens::refresh_tokens,
+        revoke_key::revoke_key,
         revoke_token::revoke_token,
+        rotate_keys::rotate_keys,
         set_credential_status::set_credential_status,
         unlock_credential::unlock_credential,
         validate_token::validate_token,
@@ -52,6 +55,9 @@ pub fn public(state: &AuthState) -> Routes {
                 .service(resource("/api/v1/auth/introspect").route(post().to(introspect_token)))
                 .service(resource("/api/v1/auth/revoke").route(post().to(revoke_token)))
                 .service(resource("/api/v1/auth/password/change").route(post().to(change_password)))
+                .service(resource("/api/v1/auth/keys").route(get().to(list_keys)))
+                .service(resource("/api/v1/auth/keys/rotate").route(post().to(rotate_keys)))
+                .service(resource("/api/v1/auth/keys/{kid}/revoke").route(post().to(revoke_key)))
                 .service(resource(JWKS_PATH).route(get().to(read_jwks))),
         );
     })

@@ -186,7 +186,7 @@ fn signing_keys(
         db: db.clone(),
         sealer,
         algorithm,
-        access_ttl: config.signing.access_ttl,
+        rotation: config.signing.key_rotation,
         clock: base.clock.clone(),
     }))
 }

@@ -7,12 +7,12 @@ use ud_db::StoreError;
 use ud_http::{StopSignal, Task};
 
 use crate::{
-    models::{error::AuthError, guess_count_store, identifier_store},
+    models::{error::AuthError, guess_count_store, identifier_store, signing_key_flow},
     state::AuthState,
 };
 
-/// How often keys made by other replicas are looked for.
-const FOLLOW_KEYS: Duration = Duration::from_secs(60);
+/// How often keys made or revoked by other replicas are looked for, and whether the next is due.
+const FOLLOW_KEYS: Duration = Duration::from_secs(5);
 /// How often loading is tried while there are no keys yet.
 const FIRST_KEYS: Duration = Duration::from_secs(1);
 /// How often old rows are removed.
@@ -20,7 +20,7 @@ const FORGET_EVERY: Duration = Duration::from_secs(60);
 
 /// Loads the signing keys until that succeeds once, then follows what is in the database.
 pub fn follow_keys(state: &AuthState) -> Task {
-    let keys = state.keys.clone();
+    let (keys, outbox) = (state.keys.clone(), state.outbox.clone());
     Box::new(move |mut stop: StopSignal| {
         Box::pin(async move {
             let mut told = false;
@@ -35,7 +35,12 @@ pub fn follow_keys(state: &AuthState) -> Task {
                     () = stop.stopped() => return,
                 }
                 match keys.load(keys.get().is_err()).await {
-                    Ok(()) => told = false,
+                    Ok(made) => {
+                        told = false;
+                        if made {
+                            outbox.wake();
+                        }
+                    }
                     Err(error) if told => log::debug!("signing keys not loaded: {error}"),
                     Err(error) => {
                         log::warn!("signing keys not loaded, trying again: {error}");
@@ -47,7 +52,7 @@ pub fn follow_keys(state: &AuthState) -> Task {
     })
 }
 
-/// Removes guesses that count no more, and names whose hold has run out.
+/// Removes guesses that count no more, names whose hold has run out, and keys that verify nothing any more.
 pub fn forget_old(state: &AuthState) -> Task {
     let state = state.clone();
     Box::new(move |mut stop: StopSignal| {
@@ -78,7 +83,8 @@ pub async fn forget_once(state: &AuthState) -> Result<(), AuthError> {
             .tx(move |conn| {
                 let counts = guess_count_store::forget_before(conn, horizon)?;
                 let names = identifier_store::forget_released(conn, now)?;
-                Ok::<_, StoreError>(counts + names)
+                let keys = signing_key_flow::forget_gone(conn, now)?;
+                Ok::<_, StoreError>(counts + names + keys)
             })
             .await?;
         if removed == 0 {

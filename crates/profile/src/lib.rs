@@ -4,6 +4,7 @@
 //! first administrator's password itself sets [`ProfileConfig::bootstrap`], keeps a clone of
 //! [`ProfileConfig::bootstrap_report`], and reads there whether the password is to be shown.
 
+mod command;
 mod config;
 mod problem;
 mod routes;
@@ -19,7 +20,7 @@ use std::sync::Arc;
 use ud_config::Loader;
 use ud_db::{Db, DbError, Migrations};
 use ud_events::SqlEvents;
-use ud_http::{Base, Check, Mounted, NoCommand, Readiness, ServiceBinary, StartError};
+use ud_http::{Base, Check, Mounted, Readiness, ResealCommand, ServiceBinary, StartError};
 use ud_kernel::Service;
 use ud_limit::Limiter;
 use ud_seal::Sealer;
@@ -50,7 +51,7 @@ impl ServiceBinary for ProfileService {
 
     type Config = ProfileConfig;
 
-    type Command = NoCommand;
+    type Command = ResealCommand;
 
     fn load(loader: &mut Loader) -> ProfileConfig {
         ProfileConfig::load(loader)
@@ -67,8 +68,14 @@ impl ServiceBinary for ProfileService {
             .map_err(start_error)
     }
 
-    async fn run_command(command: NoCommand, _: Self::Config, _: Base) -> Result<(), StartError> {
-        match command {}
+    async fn run_command(
+        command: ResealCommand,
+        config: ProfileConfig,
+        _: Base,
+    ) -> Result<(), StartError> {
+        match command {
+            ResealCommand::Reseal => command::run_reseal(config).await,
+        }
     }
 
     fn openapi() -> OpenApi {

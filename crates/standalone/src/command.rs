@@ -1,5 +1,5 @@
 //! The command line: `serve` (default), `migrate [--revert]`, `check-config`, `healthcheck`, `openapi`, and auth's
-//! `admin`. There is no `keygen`: the services inside one process make their identities themselves.
+//! `admin`, `reseal` and `fence`. There is no `keygen`: the services inside one process make their identities themselves.
 
 use std::{future::Future, io::Write as _, net::SocketAddr, process::ExitCode};
 

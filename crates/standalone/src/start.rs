@@ -11,7 +11,8 @@ use role_service::RoleService;
 use session_service::SessionService;
 use ud_config::PeersConfig;
 use ud_http::{
-    Base, Identity, Listening, Mounted, Server, ServiceBinary, StartError, stop_requested,
+    Base, Identity, Listening, Mounted, ResealCommand, Server, ServiceBinary, StartError,
+    stop_requested,
 };
 use ud_jwt::{
     JwkSet,
@@ -89,7 +90,7 @@ pub(crate) async fn migrate(config: Config, revert: bool) -> Result<(), StartErr
     ProfileService::migrate(config.profile, bases.of(Service::Profile)?, revert).await
 }
 
-/// Runs a subcommand of auth's on its database here.
+/// Runs a subcommand of auth's on its database here; `reseal` on those of all services that keep something sealed.
 ///
 /// # Errors
 /// Those of the command.
@@ -101,6 +102,11 @@ pub(crate) async fn run_auth(command: AuthCommand, config: Config) -> Result<(),
         Clock::system(),
         Metrics::new("standalone"),
     )?;
+    if matches!(command, AuthCommand::Reseal) {
+        let (audit, profile) = (bases.of(Service::Audit)?, bases.of(Service::Profile)?);
+        AuditService::run_command(ResealCommand::Reseal, config.audit, audit).await?;
+        ProfileService::run_command(ResealCommand::Reseal, config.profile, profile).await?;
+    }
     AuthService::run_command(command, config.auth, bases.of(Service::Auth)?).await
 }
 

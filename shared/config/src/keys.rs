@@ -203,6 +203,8 @@ table! {
         "Signs access tokens: `EdDSA`, `ES256`, `RS256`, or `HS256` with `JWT_SECRET_KEY`.";
     JWT_EXPIRATION_MIN, SHARED.default("15"),
         "Life of an access token in minutes, 1 to 60.";
+    SIGNING_KEY_ROTATION, SHARED.default("90"),
+        "After how many days the next signing key takes over by itself, 0 to 3650; 0: on request only.";
     JWT_SECRET_KEY, SECRET.example("changeme-changeme-changeme-changeme"),
         "Key of HS256, at least 32 bytes. Whoever can verify with it can also issue.";
     JWT_ALLOW_SHARED_SECRET, SHARED.default("false"),

@@ -34,6 +34,13 @@ pub enum EventType {
     /// A user asked to end a session while the session service could not be asked directly. Subject: the
     /// user. Details: `session_id`.
     LogoutRequested,
+    /// A key that signs access tokens was made, or takes over at once. Target: the key. Details: `reason`.
+    SigningKeyRotated,
+    /// A signing key was revoked: its tokens are refused. Target: the key.
+    SigningKeyRevoked,
+    /// Auth's database was restored: every signing key was replaced and every epoch raised (`fence`). Target: the
+    /// service. Details: `users`.
+    CredentialsFenced,
     /// A session began. Subject: the session.
     UserLoggedIn,
     /// A session ended before its time. Subject: the session.
@@ -136,6 +143,9 @@ impl EventType {
             Self::AccountUnlocked        => ("account_unlocked", Some(Auth), &[]),
             Self::LoginFailed            => ("login_failed", Some(Auth), &[]),
             Self::LogoutRequested        => ("logout_requested", Some(Auth), &[Session]),
+            Self::SigningKeyRotated      => ("signing_key_rotated", Some(Auth), &[]),
+            Self::SigningKeyRevoked      => ("signing_key_revoked", Some(Auth), &[]),
+            Self::CredentialsFenced      => ("credentials_fenced", Some(Auth), &[]),
             Self::UserLoggedIn           => ("user_logged_in", Some(Session), &[]),
             Self::SessionClosed          => ("session_closed", Some(Session), &[]),
             Self::RefreshTokenReused     => ("refresh_token_reused", Some(Session), &[]),

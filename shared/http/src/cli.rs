@@ -53,6 +53,13 @@ pub trait ServiceBinary {
 #[derive(Debug, Subcommand)]
 pub enum NoCommand {}
 
+/// The subcommand of a service that keeps something sealed and has no other of its own.
+#[derive(Debug, Clone, Copy, Subcommand)]
+pub enum ResealCommand {
+    /// Seal what is sealed under older keys under the first of KEY_ENCRYPTION_KEYS
+    Reseal,
+}
+
 #[derive(Parser)]
 #[command(version, about = None, disable_help_subcommand = true)]
 struct Arguments<C: Subcommand> {

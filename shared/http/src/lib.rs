@@ -24,7 +24,7 @@ pub mod permissions;
 
 pub use authed::{AccessRule, Authed, Caller, Own, OwnOr, Scope, TokenGuard};
 pub use body::{FieldErrors, Json, MAX_BODY, MergePatch, Validate};
-pub use cli::{NoCommand, ServiceBinary, healthcheck, run, stop_requested};
+pub use cli::{NoCommand, ResealCommand, ServiceBinary, healthcheck, run, stop_requested};
 pub use client::{CallError, Peers, RemoteProblem, ServiceClient};
 pub use docs::openapi_json;
 pub use form::Form;

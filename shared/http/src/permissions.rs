@@ -29,3 +29,5 @@ permission!(SessionsWrite, "sessions:write");
 permission!(TokensIntrospect, "tokens:introspect");
 permission!(AuditsRead, "audits:read");
 permission!(AuditsWrite, "audits:write");
+permission!(KeysRead, "keys:read");
+permission!(KeysWrite, "keys:write");

@@ -69,6 +69,14 @@ impl IdempotencyKeys {
         Ok(Self::new(&sealer.open(PLACE, sealed)?))
     }
 
+    /// The sealed secret under the first key of the ring; `None` if it is already.
+    ///
+    /// # Errors
+    /// [`SealError::UnknownKey`], [`SealError::DoesNotOpen`].
+    pub fn reseal(sealer: &Sealer, sealed: &str) -> Result<Option<String>, SealError> {
+        sealer.reseal(PLACE, sealed)
+    }
+
     /// The claim of a client's key for `operation`, remembered for a day.
     ///
     /// The body is authenticated under a key made of the server key and the client's: the body of a

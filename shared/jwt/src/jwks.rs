@@ -45,7 +45,7 @@ impl JwksClient {
         }
         let http = outbound_client([&url])
             .timeout(DEADLINE)
-            // One request in minutes: a kept connection would only be found closed.
+            // One request in seconds: a kept connection would often be found closed.
             .pool_max_idle_per_host(0)
             .build()?;
         Ok(Self { url, http })

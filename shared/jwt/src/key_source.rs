@@ -1,7 +1,8 @@
 use std::{
+    collections::VecDeque,
     sync::{
         Arc, Mutex, PoisonError, RwLock,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -15,13 +16,16 @@ use crate::{
     key_set::KeySet,
 };
 
-/// How often a set that was fetched is fetched again. Below the 10 minutes by which a key is published
-/// before it signs.
-const REFRESH: Duration = Duration::from_secs(300);
-/// Between two fetches that unknown `kid`s cause.
+/// How often a set that was fetched is fetched again: so long at most, and one fetch, a revoked key is accepted by
+/// who was not told of it. Far below the 10 minutes by which a key is published before it signs.
+const REFRESH: Duration = Duration::from_secs(10);
+/// Between two fetches that unknown `kid`s cause; those of the background task do not count.
 const UNKNOWN_KID_INTERVAL: Duration = Duration::from_secs(10);
 /// Between two fetches while there has never been a set: nothing works until then.
 const FIRST_SET_INTERVAL: Duration = Duration::from_secs(1);
+
+/// So many ids of revoked keys are remembered; issuers have 16 keys at most at a time.
+const MAX_REVOKED: usize = 1_000;
 
 /// Where a [`crate::Verifier`] gets its keys: a set its owner gives and replaces, or one fetched from an
 /// address. Clones share the keys.
@@ -33,6 +37,8 @@ pub struct KeySource {
 #[derive(Debug)]
 struct Inner {
     published: RwLock<Option<Published>>,
+    /// Ids of keys that no set brings back, the oldest first. Taken after `published` where both are needed.
+    revoked: Mutex<VecDeque<String>>,
     /// Raised whenever a key left the set. Read on every cache hit, hence beside the lock.
     generation: AtomicU64,
     remote: Option<Remote>,
@@ -50,12 +56,14 @@ struct Remote {
     fetching: Mutex<Fetching>,
     fetches: AtomicU64,
     failures: AtomicU64,
+    /// Whether the last fetch failed, so that a long outage is told once.
+    failing: AtomicBool,
 }
 
 #[derive(Debug, Default)]
 struct Fetching {
-    /// When the last fetch began.
-    begun: Option<Instant>,
+    /// When the last fetch began that a token caused.
+    asked: Option<Instant>,
     /// Closed as soon as that fetch has ended, however it did.
     running: Option<watch::Receiver<()>>,
 }
@@ -86,6 +94,7 @@ impl KeySource {
             fetching: Mutex::default(),
             fetches: AtomicU64::new(0),
             failures: AtomicU64::new(0),
+            failing: AtomicBool::new(false),
         };
         Self::new(None, Some(remote))
     }
@@ -94,6 +103,7 @@ impl KeySource {
         Self {
             inner: Arc::new(Inner {
                 published: RwLock::new(published),
+                revoked: Mutex::default(),
                 generation: AtomicU64::new(0),
                 remote,
             }),
@@ -104,6 +114,26 @@ impl KeySource {
     /// token verified so far is verified again when it next comes.
     pub fn replace(&self, set: KeySet) {
         self.inner.publish(set);
+    }
+
+    /// Refuses the key `kid` from now on, and every token it signed, whatever the issuer's set still says (an answer
+    /// may come from a replica that has not heard, or from a cache). Then fetches the set, which has the key that signs
+    /// in its place. For whoever is told of a revocation before the set is fetched again: a feed.
+    pub async fn revoke(&self, kid: &str) {
+        self.inner.revoke(kid);
+        self.refresh_now().await;
+    }
+
+    /// Fetches a remote set now, whenever it was fetched last, and waits for it, at most 4 s: a fetch that is under way
+    /// may have been answered before whatever the caller knows of. If it fails, the known keys stay.
+    pub async fn refresh_now(&self) {
+        let Some(remote) = &self.inner.remote else {
+            return;
+        };
+        if let Some(mut running) = remote.under_way() {
+            let _ = running.changed().await;
+        }
+        self.fetch(remote, None).await;
     }
 
     /// Whether there has ever been a set.
@@ -123,14 +153,14 @@ impl KeySource {
         })
     }
 
-    /// Keeps a remote set fresh: fetches at once, then every 5 minutes, and every second while there has
+    /// Keeps a remote set fresh: fetches at once, then every 10 seconds, and every second while there has
     /// never been a set. Never ends; a fixed source has nothing to do and ends at once.
     pub async fn keep_fresh(self) {
         let Some(remote) = &self.inner.remote else {
             return;
         };
         loop {
-            self.fetch(remote, Duration::ZERO).await;
+            self.fetch(remote, None).await;
             let pause = if self.has_keys() {
                 REFRESH
             } else {
@@ -153,28 +183,32 @@ impl KeySource {
                     TokenError::KeysUnavailable => FIRST_SET_INTERVAL,
                     TokenError::Invalid(_) => UNKNOWN_KID_INTERVAL,
                 };
-                self.fetch(remote, interval).await;
+                self.fetch(remote, Some(interval)).await;
                 self.inner.lookup(kid)
             }
             (result, _) => result,
         }
     }
 
-    /// Waits for the fetch that is under way, or for a new one unless the last began less than `interval`
-    /// ago. The fetch itself is a task of its own: it does not end with the request that caused it.
-    async fn fetch(&self, remote: &Remote, interval: Duration) {
+    /// Waits for the fetch that is under way, or for a new one; with an `interval`, unless the last one that had an
+    /// interval began less than that ago. The fetch itself is a task of its own: it does not end with the request
+    /// that caused it.
+    async fn fetch(&self, remote: &Remote, interval: Option<Duration>) {
         let mut running = {
             let mut fetching = remote
                 .fetching
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner);
-            let under_way = fetching.running.clone().filter(|r| r.has_changed().is_ok());
-            match under_way {
+            let asked = fetching.asked;
+            let is_too_soon = |interval| asked.is_some_and(|at| at.elapsed() < interval);
+            match fetching.under_way() {
                 Some(running) => running,
-                None if fetching.begun.is_some_and(|b| b.elapsed() < interval) => return,
+                None if interval.is_some_and(is_too_soon) => return,
                 None => {
                     let (ended, running) = watch::channel(());
-                    fetching.begun = Some(Instant::now());
+                    if interval.is_some() {
+                        fetching.asked = Some(Instant::now());
+                    }
                     fetching.running = Some(running.clone());
                     let inner = Arc::clone(&self.inner);
                     tokio::spawn(async move {
@@ -187,6 +221,20 @@ impl KeySource {
         };
         // Nothing is ever sent: this returns when the sender is dropped.
         let _ = running.changed().await;
+    }
+}
+
+impl Remote {
+    fn under_way(&self) -> Option<watch::Receiver<()>> {
+        let fetching = self.fetching.lock();
+        fetching.unwrap_or_else(PoisonError::into_inner).under_way()
+    }
+}
+
+impl Fetching {
+    fn under_way(&self) -> Option<watch::Receiver<()>> {
+        let running = self.running.clone();
+        running.filter(|running| running.has_changed().is_ok())
     }
 }
 
@@ -212,6 +260,35 @@ impl Inner {
             .published
             .write()
             .unwrap_or_else(PoisonError::into_inner);
+        let set = {
+            let revoked = self.revoked.lock().unwrap_or_else(PoisonError::into_inner);
+            set.without(&revoked)
+        };
+        self.put(&mut published, set);
+    }
+
+    fn revoke(&self, kid: &str) {
+        let mut published = self
+            .published
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        let without = {
+            let mut revoked = self.revoked.lock().unwrap_or_else(PoisonError::into_inner);
+            if revoked.iter().any(|known| known == kid) {
+                return;
+            }
+            if revoked.len() == MAX_REVOKED {
+                revoked.pop_front();
+            }
+            revoked.push_back(kid.to_owned());
+            published.as_ref().map(|now| now.set.without(&revoked))
+        };
+        if let Some(set) = without {
+            self.put(&mut published, set);
+        }
+    }
+
+    fn put(&self, published: &mut Option<Published>, set: KeySet) {
         let generation = match published.as_ref() {
             Some(old) if !old.set.is_kept_by(&set) => old.generation + 1,
             Some(old) => old.generation,
@@ -230,7 +307,12 @@ impl Inner {
         };
         remote.fetches.fetch_add(1, Ordering::Relaxed);
         match remote.client.fetch().await {
-            Ok(set) => self.publish(set),
+            Ok(set) => {
+                if remote.failing.swap(false, Ordering::Relaxed) {
+                    log::info!("the keys can be fetched again");
+                }
+                self.publish(set);
+            }
             Err(error) => {
                 remote.failures.fetch_add(1, Ordering::Relaxed);
                 let kept = if self.snapshot().is_some() {
@@ -240,7 +322,12 @@ impl Inner {
                 };
                 // The cause of a transport error is in its source, not in its text.
                 let cause = std::error::Error::source(&error).map(ToString::to_string);
-                log::warn!(cause = cause.as_deref(); "{error}; {kept}");
+                let level = if remote.failing.swap(true, Ordering::Relaxed) {
+                    log::Level::Debug
+                } else {
+                    log::Level::Warn
+                };
+                log::log!(level, cause = cause.as_deref(); "{error}; {kept}");
             }
         }
     }

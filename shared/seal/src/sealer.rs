@@ -150,6 +150,19 @@ impl Sealer {
         Ok(buffer)
     }
 
+    /// What [`Sealer::seal`] made for the same `place`, under the first key of the ring; `None` if it is already.
+    ///
+    /// # Errors
+    /// Those of [`Sealer::open`] and [`Sealer::seal`].
+    pub fn reseal(&self, place: Place<'_>, sealed: &str) -> Result<Option<String>, SealError> {
+        let current = format!("{VERSION}.{}.", self.ring.current().0);
+        if sealed.starts_with(&current) {
+            return Ok(None);
+        }
+        let secret = self.open(place, sealed)?;
+        self.seal(place, &secret).map(Some)
+    }
+
     /// A key for HMAC-SHA-256 that is used for `purpose` alone, derived from the first key of the ring.
     ///
     /// # Errors
@@ -238,6 +251,10 @@ mod tests {
         assert_eq!(both.open(PLACE, &sealed).unwrap().as_slice(), b"x");
         assert_eq!(new.open(PLACE, &sealed), Err(SealError::UnknownKey));
         assert!(both.seal(PLACE, b"x").unwrap().starts_with("v1.new."));
+        let resealed = both.reseal(PLACE, &sealed).unwrap().unwrap();
+        assert_eq!(new.open(PLACE, &resealed).unwrap().as_slice(), b"x");
+        assert_eq!(both.reseal(PLACE, &resealed), Ok(None));
+        assert_eq!(new.reseal(PLACE, &sealed), Err(SealError::UnknownKey));
     }
 
     #[test]

@@ -61,6 +61,35 @@ pub fn insert_key(
     Ok(())
 }
 
+/// The server key `name`, sealed.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn find_server_key(conn: &mut DbConn, name: &str) -> Result<Option<String>, StoreError> {
+    Ok(server_keys::table
+        .find(name)
+        .select(server_keys::sealed_key)
+        .first(conn)
+        .optional()?)
+}
+
+/// Puts `new` in the place of the server key `old`, both sealed. False if that is not there any more.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn replace_server_key(
+    conn: &mut DbConn,
+    name: &str,
+    old: &str,
+    new: &str,
+) -> Result<bool, StoreError> {
+    let rows = diesel::update(server_keys::table.find(name))
+        .filter(server_keys::sealed_key.eq(old))
+        .set(server_keys::sealed_key.eq(new))
+        .execute(conn)?;
+    Ok(rows == 1)
+}
+
 /// The server key `name`, sealed; `candidate` becomes it if there is none yet.
 ///
 /// # Errors
@@ -71,12 +100,7 @@ pub fn server_key(
     candidate: &str,
     now: Timestamp,
 ) -> Result<String, StoreError> {
-    let stored = server_keys::table
-        .find(name)
-        .select(server_keys::sealed_key)
-        .first(conn)
-        .optional()?;
-    if let Some(sealed) = stored {
+    if let Some(sealed) = find_server_key(conn, name)? {
         return Ok(sealed);
     }
     diesel::insert_into(server_keys::table)

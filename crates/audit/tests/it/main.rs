@@ -18,6 +18,7 @@ mod migrations;
 mod notices;
 mod outage;
 mod pages;
+mod reseal;
 mod service;
 mod source;
 mod store;

@@ -3,6 +3,7 @@
 use diesel::prelude::*;
 use ud_db::{DbConn, StoreError, sql::Bind};
 use ud_kernel::{Timestamp, UserId, models::CredentialStatus};
+use uuid::Uuid;
 
 use super::{
     credential::{NewCredential, StatusChange, StoredCredential},
@@ -225,4 +226,59 @@ pub fn change_status(
             .execute(conn)?;
     }
     Ok(())
+}
+
+/// The first `max` users after `after`, in the order of their ids, whatever their status.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn list_after(
+    conn: &mut DbConn,
+    after: Option<UserId>,
+    max: i64,
+) -> Result<Vec<UserId>, StoreError> {
+    let after = after.unwrap_or_else(|| UserId::from_uuid(Uuid::nil()));
+    Ok(credentials::table
+        .filter(credentials::user_id.gt(Bind(after)))
+        .order(credentials::user_id)
+        .limit(max)
+        .select(credentials::user_id)
+        .load(conn)?)
+}
+
+/// Raises the epochs of `users` by `by`, takes the number of one event about each, and holds their rows' locks.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn raise_epochs(
+    conn: &mut DbConn,
+    users: &[UserId],
+    by: i64,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let users = users.iter().copied().map(Bind);
+    diesel::update(credentials::table.filter(credentials::user_id.eq_any(users)))
+        .set((
+            credentials::epoch.eq(credentials::epoch + by),
+            credentials::event_seq.eq(credentials::event_seq + 1),
+            credentials::updated_at.eq(Bind(now)),
+        ))
+        .execute(conn)?;
+    Ok(())
+}
+
+/// User, epoch, and number of the last event of each of `users`.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn epochs(conn: &mut DbConn, users: &[UserId]) -> Result<Vec<(UserId, i64, i64)>, StoreError> {
+    let users = users.iter().copied().map(Bind);
+    Ok(credentials::table
+        .filter(credentials::user_id.eq_any(users))
+        .select((
+            credentials::user_id,
+            credentials::epoch,
+            credentials::event_seq,
+        ))
+        .load(conn)?)
 }

@@ -41,6 +41,12 @@ pub enum AuthError {
     /// The signing keys have not been read from the database yet.
     #[error("signing keys not loaded yet")]
     KeysNotLoaded,
+    /// With `JWT_SECRET_KEY` there are no keys to rotate or revoke.
+    #[error("a shared secret signs")]
+    SharedSecret,
+    /// No signing key has this id.
+    #[error("no such signing key")]
+    KeyNotFound,
     /// The database.
     #[error(transparent)]
     Store(#[from] StoreError),

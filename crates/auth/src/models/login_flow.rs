@@ -83,7 +83,8 @@ async fn open_session(
                     access,
                     nonce,
                 };
-                let tokens = grant.sign(&keys.active, &state.issuer, &state.refresh_ring, now)?;
+                let tokens =
+                    grant.sign(keys.signing(now), &state.issuer, &state.refresh_ring, now)?;
                 return Ok(tokens);
             }
             Err(SessionRefusal::PolicyStale) => {}

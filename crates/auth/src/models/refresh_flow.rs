@@ -63,7 +63,7 @@ pub async fn refresh(
                     access,
                     nonce: token.nonce,
                 };
-                return grant.sign(&keys.active, &state.issuer, &state.refresh_ring, now);
+                return grant.sign(keys.signing(now), &state.issuer, &state.refresh_ring, now);
             }
             Err(SessionRefusal::PolicyStale) => {}
             Err(SessionRefusal::EpochTooOld) => refused_epoch = Some(epoch),

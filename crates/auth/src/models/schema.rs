@@ -53,9 +53,10 @@ diesel::table! {
         kid -> Text,
         algorithm -> Text,
         sealed_key -> Text,
-        active -> Nullable<Integer>,
+        generation -> BigInt,
         created_at -> sql::Instant,
-        retired_at -> Nullable<sql::Instant>,
+        activates_at -> sql::Instant,
+        revoked_at -> Nullable<sql::Instant>,
     }
 }
 

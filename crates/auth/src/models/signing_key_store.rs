@@ -4,93 +4,88 @@ use diesel::prelude::*;
 use ud_db::{DbConn, StoreError, sql::Bind};
 use ud_kernel::Timestamp;
 
-use super::schema::signing_keys;
+use super::{schema::signing_keys, signing_key::StoredSigningKey};
 
-/// Mark of the key that signs; unique, the others have none.
-const ACTIVE: i32 = 1;
-
-/// A signing key as stored.
-#[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable)]
-#[diesel(table_name = signing_keys)]
-pub struct StoredSigningKey {
-    /// Key id.
-    pub kid: String,
-    /// Name of its algorithm.
-    pub algorithm: String,
-    /// PKCS#8, sealed.
-    pub sealed_key: String,
-    /// 1 for the key that signs.
-    pub active: Option<i32>,
-    /// When it stopped signing.
-    pub retired_at: Option<Timestamp>,
-}
-
-impl StoredSigningKey {
-    /// Whether it signs.
-    #[must_use]
-    pub const fn is_active(&self) -> bool {
-        self.active.is_some()
-    }
-}
-
-/// A key about to be stored.
-#[derive(Debug, Clone)]
-pub struct NewSigningKey {
-    /// Key id.
-    pub kid: String,
-    /// Name of its algorithm.
-    pub algorithm: &'static str,
-    /// PKCS#8, sealed.
-    pub sealed_key: String,
-    /// When it was made.
-    pub created_at: Timestamp,
-}
-
-/// The key that signs, and those retired after `since`, which may have signed tokens that still live.
+/// All keys in the order of their generations.
 ///
 /// # Errors
 /// [`StoreError`].
-pub fn load(conn: &mut DbConn, since: Timestamp) -> Result<Vec<StoredSigningKey>, StoreError> {
+pub fn load(conn: &mut DbConn) -> Result<Vec<StoredSigningKey>, StoreError> {
     signing_keys::table
-        .filter(
-            signing_keys::active
-                .is_not_null()
-                .or(signing_keys::retired_at.gt(Some(Bind(since)))),
-        )
-        .order(signing_keys::created_at)
+        .order(signing_keys::generation)
         .select(StoredSigningKey::as_select())
         .load(conn)
         .map_err(StoreError::from)
 }
 
-/// Makes `new` the key that signs.
+/// Stores a new key.
 ///
 /// # Errors
-/// [`StoreError::Unique`] if another signs already: read again and take that one.
-pub fn insert_active(conn: &mut DbConn, new: &NewSigningKey) -> Result<(), StoreError> {
+/// [`StoreError::Conflict`] if another replica took the generation: decide again.
+pub fn insert(conn: &mut DbConn, new: &StoredSigningKey) -> Result<(), StoreError> {
     diesel::insert_into(signing_keys::table)
         .values((
             signing_keys::kid.eq(&new.kid),
-            signing_keys::algorithm.eq(new.algorithm),
+            signing_keys::algorithm.eq(&new.algorithm),
             signing_keys::sealed_key.eq(&new.sealed_key),
-            signing_keys::active.eq(Some(ACTIVE)),
+            signing_keys::generation.eq(new.generation),
             signing_keys::created_at.eq(Bind(new.created_at)),
+            signing_keys::activates_at.eq(Bind(new.activates_at)),
         ))
-        .execute(conn)?;
+        .execute(conn)
+        .map_err(|e| StoreError::from(e).or_again())?;
     Ok(())
 }
 
-/// Retires the key `kid` unless another did. False if it does not sign any more.
+/// Revokes a key and destroys its private half. False if it was already, or is not there.
 ///
 /// # Errors
 /// [`StoreError`].
-pub fn retire(conn: &mut DbConn, kid: &str, now: Timestamp) -> Result<bool, StoreError> {
+pub fn revoke(conn: &mut DbConn, kid: &str, now: Timestamp) -> Result<bool, StoreError> {
     let rows = diesel::update(signing_keys::table.find(kid))
-        .filter(signing_keys::active.is_not_null())
+        .filter(signing_keys::revoked_at.is_null())
         .set((
-            signing_keys::active.eq(None::<i32>),
-            signing_keys::retired_at.eq(Some(Bind(now))),
+            signing_keys::revoked_at.eq(Some(Bind(now))),
+            signing_keys::sealed_key.eq(""),
         ))
         .execute(conn)?;
     Ok(rows == 1)
+}
+
+/// Lets a published key sign from `now` on.
+///
+/// # Errors
+/// [`StoreError::Conflict`] if it is not there, or was revoked meanwhile: decide again.
+pub fn activate(conn: &mut DbConn, kid: &str, now: Timestamp) -> Result<(), StoreError> {
+    let rows = diesel::update(signing_keys::table.find(kid))
+        .filter(signing_keys::revoked_at.is_null())
+        .set(signing_keys::activates_at.eq(Bind(now)))
+        .execute(conn)?;
+    if rows == 1 {
+        Ok(())
+    } else {
+        Err(StoreError::Conflict)
+    }
+}
+
+/// Puts `new` in the place of the sealed key `old`. False if that is not there any more.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn reseal(conn: &mut DbConn, kid: &str, old: &str, new: &str) -> Result<bool, StoreError> {
+    let rows = diesel::update(signing_keys::table.find(kid))
+        .filter(signing_keys::sealed_key.eq(old))
+        .set(signing_keys::sealed_key.eq(new))
+        .execute(conn)?;
+    Ok(rows == 1)
+}
+
+/// Removes keys.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn delete(conn: &mut DbConn, kids: &[String]) -> Result<usize, StoreError> {
+    diesel::delete(signing_keys::table.filter(signing_keys::kid.eq_any(kids)))
+        .execute(conn)
+        .map_err(StoreError::from)
 }

@@ -1,33 +1,47 @@
-//! The keys that sign access tokens: made at the first start, sealed in the database, the public halves
-//! published as a JWK set. With `JWT_SECRET_KEY` there is one shared key, and nothing to publish.
+//! The keys of this process that sign access tokens, as they are in the database, and the set of their public halves.
+//! With `JWT_SECRET_KEY` there is one shared key, and nothing to publish.
 
 use std::{
     sync::{Arc, PoisonError, RwLock},
     time::Duration,
 };
 
-use ud_db::{Db, StoreError};
+use ud_db::Db;
 use ud_jwt::{Algorithm, JwkSet, KeyError, KeySet, KeySource, SigningKey};
-use ud_kernel::{Clock, Timestamp};
+use ud_kernel::{Clock, Timestamp, models::Origin};
 use ud_seal::{Place, Sealer};
 
 use super::{
     error::AuthError,
-    signing_key_store::{self, NewSigningKey, StoredSigningKey},
+    signing_key::{KeyCycle, PUBLISH_AHEAD, StoredSigningKey},
+    signing_key_flow::{self, Reason},
+    signing_key_store,
 };
 
-/// A retired key is published for this long beyond the life of the last token it signed: clocks differ.
-const MARGIN: Duration = Duration::from_secs(60);
-/// How often a race for the active key is run at most.
+/// How often keys are read again after one was made.
 const ROUNDS: usize = 3;
 
-/// The key that signs, and what is published.
+/// The keys in use.
 #[derive(Debug)]
 pub struct LoadedKeys {
-    /// Signs new tokens.
-    pub active: SigningKey,
+    /// Those that sign or will, in the order in which they do.
+    signers: Vec<(Timestamp, Arc<SigningKey>)>,
+    /// Signs before any other's time has come.
+    first: Arc<SigningKey>,
     /// For everybody who verifies.
     pub published: JwkSet,
+    /// What it was made of.
+    rows: Vec<StoredSigningKey>,
+    opened: Vec<Arc<SigningKey>>,
+}
+
+impl LoadedKeys {
+    /// The key that signs at `now`. A key that was published takes over by itself when its time has come.
+    #[must_use]
+    pub fn signing(&self, now: Timestamp) -> &SigningKey {
+        let come = self.signers.iter().rfind(|(at, _)| *at <= now);
+        come.map_or(&self.first, |(_, key)| key)
+    }
 }
 
 /// Where the keys come from.
@@ -37,10 +51,10 @@ pub struct SealedKeys {
     pub db: Db,
     /// Opens and seals private keys.
     pub sealer: Sealer,
-    /// The algorithm that is to sign.
+    /// The algorithm of new keys.
     pub algorithm: Algorithm,
-    /// Life of an access token.
-    pub access_ttl: Duration,
+    /// How long a key signs before the next takes its place by itself; `None`: until somebody asks.
+    pub rotation: Option<Duration>,
     /// Tells the time.
     pub clock: Clock,
 }
@@ -60,8 +74,11 @@ impl SigningKeys {
     /// [`KeyError::TooShort`].
     pub fn shared(secret: &[u8]) -> Result<Self, KeyError> {
         let loaded = LoadedKeys {
-            active: SigningKey::from_secret(secret)?,
+            signers: Vec::new(),
+            first: Arc::new(SigningKey::from_secret(secret)?),
             published: JwkSet::default(),
+            rows: Vec::new(),
+            opened: Vec::new(),
         };
         Ok(Self {
             loaded: Arc::new(RwLock::new(Some(Arc::new(loaded)))),
@@ -86,6 +103,12 @@ impl SigningKeys {
         self.source.clone()
     }
 
+    /// Where the keys are stored; `None` for a shared secret.
+    #[must_use]
+    pub const fn stored(&self) -> Option<&SealedKeys> {
+        self.sealed.as_ref()
+    }
+
     /// The keys in use.
     ///
     /// # Errors
@@ -98,103 +121,110 @@ impl SigningKeys {
             .ok_or(AuthError::KeysNotLoaded)
     }
 
-    /// Loads the keys. At the start (`choose`) a missing active key is made, and one of another algorithm
-    /// than the configured one is retired in favour of a new one; of several replicas that do so at once one
-    /// wins and the others take its key. Later calls only follow what is in the database.
+    /// Follows what is in the database, and makes a key where none can sign or the next is due; at the start also
+    /// where the newest is of another algorithm than the configured one. (Not later: replicas that still run with
+    /// the old configuration would turn it back.) Of several replicas that make one at once one does. Gives
+    /// whether this one did.
     ///
     /// # Errors
     /// [`AuthError`]; the keys in use stay.
-    pub async fn load(&self, choose: bool) -> Result<(), AuthError> {
+    pub async fn load(&self, start: bool) -> Result<bool, AuthError> {
         let Some(sealed) = &self.sealed else {
-            return Ok(());
+            return Ok(false);
         };
+        let mut made = false;
         for _ in 0..ROUNDS {
             let now = sealed.clock.now();
-            let since = now.minus(sealed.access_ttl).minus(MARGIN);
-            let rows = sealed
-                .db
-                .read(move |conn| signing_key_store::load(conn, since))
-                .await?;
-            let wanted = sealed.algorithm.as_str();
-            match rows.iter().find(|row| row.is_active()) {
-                Some(active) if !choose || active.algorithm == wanted => {
-                    return self.open(sealed, &rows);
-                }
-                Some(active) => {
-                    log::info!(
-                        "signing key {} ({}) is retired: JWT_ALGORITHM is {wanted}",
-                        active.kid,
-                        active.algorithm
-                    );
-                    self.replace(sealed, Some(active.kid.clone()), now).await?;
-                }
-                None if choose => self.replace(sealed, None, now).await?,
-                None => return Err(AuthError::KeysNotLoaded),
+            let rows = sealed.db.read(signing_key_store::load).await?;
+            // Before anything is decided: without the right KEY_ENCRYPTION_KEYS no key is made either.
+            self.open(sealed, &rows, now)?;
+            if sealed.due(KeyCycle::new(&rows, now), start, now).is_none() {
+                return self.get().map(|_| made);
             }
+            let new = sealed.generate(now).await?;
+            let deciding = sealed.clone();
+            let event = sealed.db.tx(move |conn| {
+                let rows = signing_key_store::load(conn)?;
+                let cycle = KeyCycle::new(&rows, now);
+                let Some((reason, activates_at)) = deciding.due(cycle, start, now) else {
+                    return Ok::<_, AuthError>(false);
+                };
+                let new = new.following(cycle, activates_at);
+                signing_key_flow::store(conn, &new, reason, now, &Origin::default())?;
+                Ok(true)
+            });
+            made |= event.await?;
         }
         Err(AuthError::Busy)
     }
 
-    /// Stores a new active key in place of `old`, unless another replica was faster.
-    async fn replace(
+    /// Takes `rows` into use. If one does not open, whatever was revoked goes all the same; at the start, nothing is
+    /// in use then.
+    fn open(
         &self,
         sealed: &SealedKeys,
-        old: Option<String>,
+        rows: &[StoredSigningKey],
         now: Timestamp,
     ) -> Result<(), AuthError> {
-        let algorithm = sealed.algorithm;
-        // An RSA key takes a good part of a second to find.
-        let key = tokio::task::spawn_blocking(move || SigningKey::generate(algorithm))
-            .await
-            .map_err(|_| AuthError::Internal("making a signing key panicked".to_owned()))?
-            .map_err(internal)?;
-        let pkcs8 = key.to_pkcs8().map_err(internal)?;
-        let new = NewSigningKey {
-            kid: key.kid().to_owned(),
-            algorithm: algorithm.as_str(),
-            sealed_key: sealed.sealer.seal(place(key.kid()), &pkcs8)?,
-            created_at: now,
-        };
-        let kid = new.kid.clone();
-        let stored = sealed
-            .db
-            .tx(move |conn| {
-                if let Some(old) = &old
-                    && !signing_key_store::retire(conn, old, now)?
-                {
-                    return Ok(false);
-                }
-                signing_key_store::insert_active(conn, &new).map(|()| true)
-            })
-            .await;
-        match stored {
-            Ok(true) => log::info!("signing key {kid} ({algorithm}) made"),
-            // Another replica made one at the same time: the next round finds it.
-            Ok(false) | Err(StoreError::Unique(_)) => {}
-            Err(error) => return Err(error.into()),
+        let cycle = KeyCycle::new(rows, now);
+        let mut living: Vec<StoredSigningKey> = cycle.living().cloned().collect();
+        let known = self.get().ok();
+        if known.as_ref().is_some_and(|known| known.rows == living) {
+            return Ok(());
         }
-        Ok(())
+        let mut opened = Vec::with_capacity(living.len());
+        let mut failed = None;
+        for row in &living {
+            let known = known.iter().flat_map(|known| &known.opened);
+            let key = match known.into_iter().find(|key| key.kid() == row.kid) {
+                Some(key) => Arc::clone(key),
+                None => match sealed.open_row(row) {
+                    Ok(key) => Arc::new(key),
+                    Err(error) => {
+                        failed = Some(error);
+                        continue;
+                    }
+                },
+            };
+            opened.push(key);
+        }
+        if known.is_none()
+            && let Some(error) = failed
+        {
+            return Err(error);
+        }
+        living.retain(|row| opened.iter().any(|key| key.kid() == row.kid));
+        if known.as_ref().is_some_and(|known| known.rows == living) {
+            return failed.map_or(Ok(()), Err);
+        }
+        let find = |row: &StoredSigningKey| opened.iter().find(|key| key.kid() == row.kid).cloned();
+        let signers = cycle.signers();
+        let signers: Vec<_> = signers
+            .filter_map(|row| Some((row.activates_at, find(row)?)))
+            .collect();
+        let set = KeySet::from_signing_keys(opened.iter().map(AsRef::as_ref));
+        let first = signers.first().map(|(_, key)| Arc::clone(key));
+        let loaded = first.map(|first| LoadedKeys {
+            first,
+            published: opened.iter().filter_map(|key| key.public_jwk()).collect(),
+            rows: living,
+            signers,
+            opened,
+        });
+        if let Some(loaded) = &loaded {
+            log::info!(
+                "signing keys: {} published, {} signs",
+                loaded.opened.len(),
+                loaded.signing(now).kid()
+            );
+        }
+        self.source.replace(set.map_err(internal)?);
+        *self.write() = loaded.map(Arc::new);
+        failed.map_or(Ok(()), Err)
     }
 
-    fn open(&self, sealed: &SealedKeys, rows: &[StoredSigningKey]) -> Result<(), AuthError> {
-        let mut active = None;
-        let mut retired = Vec::new();
-        for row in rows {
-            let key = open_row(sealed, row)?;
-            if row.is_active() {
-                active = Some(key);
-            } else {
-                retired.push(key);
-            }
-        }
-        let active = active.ok_or(AuthError::KeysNotLoaded)?;
-        let all = || std::iter::once(&active).chain(&retired);
-        let set = KeySet::from_signing_keys(all()).map_err(internal)?;
-        let published = all().filter_map(SigningKey::public_jwk).collect();
-        self.source.replace(set);
-        *self.loaded.write().unwrap_or_else(PoisonError::into_inner) =
-            Some(Arc::new(LoadedKeys { active, published }));
-        Ok(())
+    fn write(&self) -> std::sync::RwLockWriteGuard<'_, Option<Arc<LoadedKeys>>> {
+        self.loaded.write().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -206,24 +236,87 @@ impl std::fmt::Debug for SigningKeys {
     }
 }
 
-fn open_row(sealed: &SealedKeys, row: &StoredSigningKey) -> Result<SigningKey, AuthError> {
-    let algorithm: Algorithm = row.algorithm.parse().map_err(internal)?;
-    let pkcs8 = sealed
-        .sealer
-        .open(place(&row.kid), &row.sealed_key)
-        .map_err(|e| AuthError::Internal(format!("signing key {}: {e}", row.kid)))?;
-    let key = SigningKey::from_pkcs8(algorithm, &pkcs8).map_err(internal)?;
-    if key.kid() == row.kid {
-        Ok(key)
-    } else {
-        Err(AuthError::Internal(format!(
-            "signing key {} is another key",
-            row.kid
-        )))
+/// A key that was made and not stored yet.
+#[derive(Debug, Clone)]
+pub struct NewSigningKey {
+    kid: String,
+    algorithm: Algorithm,
+    sealed_key: String,
+    created_at: Timestamp,
+}
+
+impl NewSigningKey {
+    /// As the next key after those of `cycle`.
+    #[must_use]
+    pub fn following(&self, cycle: KeyCycle<'_>, activates_at: Timestamp) -> StoredSigningKey {
+        StoredSigningKey {
+            kid: self.kid.clone(),
+            algorithm: self.algorithm.as_str().to_owned(),
+            sealed_key: self.sealed_key.clone(),
+            generation: cycle.next_generation(),
+            created_at: self.created_at,
+            activates_at,
+            revoked_at: None,
+        }
     }
 }
 
-fn place(kid: &str) -> Place<'_> {
+impl SealedKeys {
+    /// Why a key is to be made now, and from when on it is to sign.
+    fn due(&self, cycle: KeyCycle<'_>, start: bool, now: Timestamp) -> Option<(Reason, Timestamp)> {
+        let Some(newest) = cycle.newest() else {
+            return Some((Reason::NoKey, now));
+        };
+        if cycle.is_full() {
+            return None;
+        }
+        if start && newest.algorithm != self.algorithm.as_str() {
+            return Some((Reason::Algorithm, now.plus(PUBLISH_AHEAD)));
+        }
+        let ends = newest.activates_at.plus(self.rotation?);
+        (now.plus(PUBLISH_AHEAD) >= ends).then(|| (Reason::Schedule, now.plus(PUBLISH_AHEAD)))
+    }
+
+    /// A new key, sealed. An RSA key takes a good part of a second to find.
+    ///
+    /// # Errors
+    /// [`AuthError::Internal`].
+    pub async fn generate(&self, now: Timestamp) -> Result<NewSigningKey, AuthError> {
+        let algorithm = self.algorithm;
+        let key = tokio::task::spawn_blocking(move || SigningKey::generate(algorithm))
+            .await
+            .map_err(|_| AuthError::Internal("making a signing key panicked".to_owned()))?
+            .map_err(internal)?;
+        let pkcs8 = key.to_pkcs8().map_err(internal)?;
+        Ok(NewSigningKey {
+            kid: key.kid().to_owned(),
+            algorithm,
+            sealed_key: self.sealer.seal(place(key.kid()), &pkcs8)?,
+            created_at: now,
+        })
+    }
+
+    fn open_row(&self, row: &StoredSigningKey) -> Result<SigningKey, AuthError> {
+        let algorithm: Algorithm = row.algorithm.parse().map_err(internal)?;
+        let pkcs8 = self
+            .sealer
+            .open(place(&row.kid), &row.sealed_key)
+            .map_err(|e| AuthError::Internal(format!("signing key {}: {e}", row.kid)))?;
+        let key = SigningKey::from_pkcs8(algorithm, &pkcs8).map_err(internal)?;
+        if key.kid() == row.kid {
+            Ok(key)
+        } else {
+            Err(AuthError::Internal(format!(
+                "signing key {} is another key",
+                row.kid
+            )))
+        }
+    }
+}
+
+/// Where the key `kid` is sealed to.
+#[must_use]
+pub const fn place(kid: &str) -> Place<'_> {
     Place {
         table: "signing_keys",
         column: "sealed_key",

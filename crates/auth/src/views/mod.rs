@@ -1,11 +1,13 @@
 //! The view: bodies of requests and answers, problems, and the OpenAPI document.
 
 mod introspection;
+mod key;
 mod openapi;
 mod problem;
 mod token;
 
 pub use introspection::{IntrospectedToken, IntrospectionResponse, TokenForm};
+pub use key::{KeyListResponse, KeyResponse, KeyStateName};
 pub use openapi::document;
 pub use token::{
     ChangePasswordRequest, JwkSetResponse, LoginRequest, LogoutRequest, RefreshRequest,

@@ -2,14 +2,18 @@ use std::{path::PathBuf, time::Duration};
 
 use auth_service::{
     ALL_MIGRATIONS,
-    models::signing_keys::{SealedKeys, SigningKeys},
+    models::{
+        signing_key::{PUBLISH_AHEAD, StoredSigningKey, VERIFIES_FOR},
+        signing_key_flow, signing_key_store,
+        signing_keys::{SealedKeys, SigningKeys},
+    },
 };
 use diesel::{QueryableByName, RunQueryDsl as _, sql_types::Text};
 use reqwest::Method;
 use serde_json::json;
 use testkit::{Backend, TestDatabase, new_key_ring};
 use ud_config::KeyRing;
-use ud_db::{Db, StoreError};
+use ud_db::{Db, DbConn, StoreError};
 use ud_jwt::{Algorithm, KeySet};
 use ud_kernel::{Clock, Service};
 use ud_seal::Sealer;
@@ -39,17 +43,31 @@ impl Keys {
     }
 
     fn replica(&self, algorithm: Algorithm) -> SigningKeys {
-        self.replica_with(algorithm, &self.ring)
+        self.replica_with(algorithm, None, &self.ring)
     }
 
-    fn replica_with(&self, algorithm: Algorithm, ring: &KeyRing) -> SigningKeys {
+    fn replica_with(
+        &self,
+        algorithm: Algorithm,
+        rotation: Option<Duration>,
+        ring: &KeyRing,
+    ) -> SigningKeys {
         SigningKeys::sealed(SealedKeys {
             db: self.db.clone(),
             sealer: Sealer::new(Service::Auth, ring.clone()),
             algorithm,
-            access_ttl: Duration::from_secs(900),
+            rotation,
             clock: self.clock.clone(),
         })
+    }
+
+    fn active(&self, keys: &SigningKeys) -> String {
+        let keys = keys.get().unwrap();
+        keys.signing(self.clock.now()).kid().to_owned()
+    }
+
+    async fn rows(&self) -> Vec<StoredSigningKey> {
+        self.db.read(signing_key_store::load).await.unwrap()
     }
 }
 
@@ -61,8 +79,18 @@ fn kids(keys: &SigningKeys) -> Vec<String> {
     kids
 }
 
-fn active(keys: &SigningKeys) -> String {
-    keys.get().unwrap().active.kid().to_owned()
+fn sorted(kids: [&String; 2]) -> Vec<String> {
+    let mut kids = kids.map(Clone::clone).to_vec();
+    kids.sort();
+    kids
+}
+
+/// All load at once; gives how many of them made a key.
+async fn load_at_once(replicas: &[SigningKeys], start: bool) -> usize {
+    let loads = replicas.iter().map(|replica| replica.load(start));
+    let loaded = futures_util::future::join_all(loads).await;
+    let made = loaded.into_iter().map(Result::unwrap);
+    made.filter(|made| *made).count()
 }
 
 #[tokio::test]
@@ -70,47 +98,111 @@ async fn replicas_that_start_at_once_agree_on_one_key() {
     for backend in Backend::ALL {
         let keys = Keys::new(backend).await;
         let replicas: Vec<SigningKeys> = (0..6).map(|_| keys.replica(Algorithm::EdDsa)).collect();
-        let loaded = futures_util::future::join_all(replicas.iter().map(|r| r.load(true))).await;
-        assert!(loaded.iter().all(Result::is_ok), "{backend}: {loaded:?}");
-        let first = active(&replicas[0]);
-        assert!(replicas.iter().all(|r| active(r) == first), "{backend}");
+        assert_eq!(load_at_once(&replicas, true).await, 1, "{backend}");
+        let first = keys.active(&replicas[0]);
+        assert!(
+            replicas.iter().all(|r| keys.active(r) == first),
+            "{backend}"
+        );
         assert!(
             replicas.iter().all(|r| kids(r) == [first.clone()]),
             "{backend}"
         );
         let restarted = keys.replica(Algorithm::EdDsa);
         restarted.load(true).await.unwrap();
-        assert_eq!(active(&restarted), first, "{backend}");
+        assert_eq!(keys.active(&restarted), first, "{backend}");
     }
 }
 
 #[tokio::test]
-async fn another_algorithm_retires_the_key_and_keeps_it_published() {
+async fn another_algorithm_is_published_before_it_signs() {
     for backend in Backend::ALL {
         let keys = Keys::new(backend).await;
         let running = keys.replica(Algorithm::EdDsa);
         running.load(true).await.unwrap();
-        let old = active(&running);
+        let old = keys.active(&running);
         let restarted: Vec<SigningKeys> = (0..4).map(|_| keys.replica(Algorithm::Es256)).collect();
-        let loaded = futures_util::future::join_all(restarted.iter().map(|r| r.load(true))).await;
-        assert!(loaded.iter().all(Result::is_ok), "{backend}: {loaded:?}");
-        let new = active(&restarted[0]);
-        assert!(restarted.iter().all(|r| active(r) == new), "{backend}");
-        let mut both = vec![old.clone(), new.clone()];
-        both.sort();
-        assert_eq!(kids(&restarted[0]), both, "{backend}");
+        assert_eq!(load_at_once(&restarted, true).await, 1, "{backend}");
+        let new = keys.rows().await.last().unwrap().kid.clone();
+        let both = sorted([&old, &new]);
+        for replica in &restarted {
+            assert_eq!(
+                (keys.active(replica), kids(replica)),
+                (old.clone(), both.clone())
+            );
+        }
         // The replica that still runs follows, and does not turn it back.
-        running.load(false).await.unwrap();
-        assert_eq!(
-            (active(&running), kids(&running)),
-            (new.clone(), both),
-            "{backend}"
-        );
+        assert!(!running.load(false).await.unwrap());
+        assert_eq!(kids(&running), both, "{backend}");
+        keys.clock.advance(PUBLISH_AHEAD - Duration::from_millis(1));
+        assert_eq!(keys.active(&running), old, "{backend}");
+        // Nobody has to be told that the moment has come.
+        keys.clock.advance(Duration::from_millis(1));
+        for replica in restarted.iter().chain([&running]) {
+            assert_eq!(
+                (keys.active(replica), kids(replica)),
+                (new.clone(), both.clone())
+            );
+        }
         // Until the last token of the old key has expired.
-        keys.clock.advance(Duration::from_secs(960));
+        keys.clock.advance(VERIFIES_FOR - Duration::from_millis(1));
         running.load(false).await.unwrap();
-        assert_eq!(kids(&running), [new], "{backend}");
+        assert_eq!(kids(&running), both, "{backend}");
+        keys.clock.advance(Duration::from_millis(1));
+        running.load(false).await.unwrap();
+        assert_eq!(kids(&running), [new.clone()], "{backend}");
+        let now = keys.clock.now();
+        let forget = move |conn: &mut DbConn| signing_key_flow::forget_gone(conn, now);
+        assert_eq!(keys.db.tx(forget).await.unwrap(), 1, "{backend}");
+        assert_eq!(keys.db.tx(forget).await.unwrap(), 0, "{backend}");
+        assert_eq!(keys.rows().await.len(), 1, "{backend}");
     }
+}
+
+#[tokio::test]
+async fn on_schedule_one_of_several_replicas_makes_the_next_key() {
+    const DAY: Duration = Duration::from_secs(86_400);
+    for backend in Backend::ALL {
+        let keys = Keys::new(backend).await;
+        let replica = || keys.replica_with(Algorithm::EdDsa, Some(90 * DAY), &keys.ring);
+        let replicas: Vec<SigningKeys> = (0..6).map(|_| replica()).collect();
+        load_at_once(&replicas, true).await;
+        let mut active = keys.active(&replicas[0]);
+        keys.clock
+            .advance(90 * DAY - PUBLISH_AHEAD - Duration::from_secs(1));
+        assert_eq!(load_at_once(&replicas, false).await, 0, "{backend}");
+        keys.clock.advance(Duration::from_secs(1));
+        for turn in 0..5 {
+            assert_eq!(load_at_once(&replicas, false).await, 1, "{backend} {turn}");
+            assert_eq!(load_at_once(&replicas, false).await, 0, "{backend} {turn}");
+            let next = keys.rows().await.last().unwrap().kid.clone();
+            for replica in &replicas {
+                assert_eq!(keys.active(replica), active, "{backend}");
+                assert_eq!(kids(replica), sorted([&active, &next]), "{backend}");
+            }
+            keys.clock.advance(PUBLISH_AHEAD);
+            for replica in &replicas {
+                assert_eq!(keys.active(replica), next, "{backend}");
+            }
+            active = next;
+            keys.clock.advance(90 * DAY - PUBLISH_AHEAD);
+        }
+        // Without a schedule nothing is ever due.
+        keys.clock.advance(3650 * DAY);
+        assert!(!keys.replica(Algorithm::EdDsa).load(true).await.unwrap());
+    }
+}
+
+#[tokio::test]
+async fn replicas_that_disagree_about_the_algorithm_do_not_fill_the_set() {
+    let keys = Keys::new(Backend::Sqlite).await;
+    for turn in 0..40 {
+        let algorithm = [Algorithm::EdDsa, Algorithm::Es256][turn % 2];
+        keys.replica(algorithm).load(true).await.unwrap();
+    }
+    let replica = keys.replica(Algorithm::EdDsa);
+    replica.load(true).await.unwrap();
+    assert!(kids(&replica).len() <= 12, "a verifier takes at most 16");
 }
 
 #[tokio::test]
@@ -134,16 +226,39 @@ async fn private_keys_are_sealed_in_the_database() {
         // Under another key of the same name, and without it, the keys do not load, and none is made.
         for id in ["k1", "k2"] {
             let ring = new_key_ring(id).parse().unwrap();
-            let stranger = keys.replica_with(Algorithm::EdDsa, &ring);
+            let stranger = keys.replica_with(Algorithm::EdDsa, None, &ring);
             assert!(stranger.load(true).await.is_err(), "{backend}");
             assert!(stranger.get().is_err());
         }
         let ring = format!("{},{}", new_key_ring("k2"), text_of(&keys.ring))
             .parse()
             .unwrap();
-        let turned = keys.replica_with(Algorithm::EdDsa, &ring);
+        let turned = keys.replica_with(Algorithm::EdDsa, None, &ring);
         turned.load(true).await.unwrap();
-        assert_eq!(active(&turned), active(&replica));
+        assert_eq!(keys.active(&turned), keys.active(&replica));
+    }
+}
+
+#[tokio::test]
+async fn who_cannot_open_the_new_key_drops_the_revoked_one_all_the_same() {
+    for backend in Backend::ALL {
+        let keys = Keys::new(backend).await;
+        let behind = keys.replica(Algorithm::EdDsa);
+        behind.load(true).await.unwrap();
+        let ring = format!("{},{}", new_key_ring("k2"), text_of(&keys.ring));
+        let ahead = keys.replica_with(Algorithm::EdDsa, None, &ring.parse().unwrap());
+        ahead.load(true).await.unwrap();
+        assert_eq!(kids(&behind), kids(&ahead), "{backend}");
+        let stored = ahead.stored().unwrap();
+        let reason = signing_key_flow::Reason::Fence;
+        let new = signing_key_flow::replace_all(stored, reason).await.unwrap();
+        // It has nothing left to sign with: 503, not a token that nobody accepts.
+        for _ in 0..2 {
+            assert!(behind.load(false).await.is_err(), "{backend}");
+            assert!(behind.get().is_err(), "{backend}");
+        }
+        ahead.load(false).await.unwrap();
+        assert_eq!(kids(&ahead), [new], "{backend}");
     }
 }
 

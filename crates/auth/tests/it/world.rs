@@ -61,6 +61,7 @@ pub fn config(database: &TestDatabase, keys_dir: PathBuf) -> AuthConfig {
         signing: SigningConfig {
             algorithm: Algorithm::EdDsa,
             access_ttl: Duration::from_secs(900),
+            key_rotation: None,
             refresh_tokens: Some(new_key_ring("r1").parse().unwrap()),
         },
         password: PasswordConfig {
@@ -187,10 +188,17 @@ impl World {
 
     /// The state of another process on the same database, such as a subcommand is.
     pub fn other_process(&self) -> AuthState {
+        self.other_process_with(|_| {})
+    }
+
+    /// The same, with another configuration.
+    pub fn other_process_with(&self, change: impl FnOnce(&mut AuthConfig)) -> AuthState {
+        let mut config = self.config.clone();
+        change(&mut config);
         let metrics = Metrics::new("auth");
         let peers = PeersConfig::default();
         let base = base(&self.identities, &self.clock, peers, tokens(), &metrics);
-        AuthState::new(&self.config, &base, self.db.clone()).unwrap()
+        AuthState::new(&config, &base, self.db.clone()).unwrap()
     }
 
     /// A request to the public listener.
@@ -324,11 +332,18 @@ impl World {
     }
 }
 
-impl Drop for World {
-    fn drop(&mut self) {
+impl World {
+    /// Stops the service.
+    pub fn stop(&mut self) {
         if let Some(stop) = self.stop.take() {
             let _ = stop.send(());
         }
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        self.stop();
     }
 }
 

@@ -18,6 +18,7 @@ mod migrations;
 mod operations;
 mod peers;
 mod registration;
+mod reseal;
 mod status;
 mod stores;
 mod sweeper;

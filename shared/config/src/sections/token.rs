@@ -10,6 +10,8 @@ use crate::{KeyRing, Loader, keys};
 
 /// Shortest `JWT_SECRET_KEY` in bytes (RFC 7518 section 3.2: as long as the hash).
 const MIN_SHARED_SECRET: usize = 32;
+/// Largest `JWT_EXPIRATION_MIN`.
+const MAX_ACCESS_MINUTES: u64 = 60;
 
 /// Algorithm that signs access tokens (RFC 7518, RFC 8037).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,13 +93,18 @@ impl TokenConfig {
 pub struct SigningConfig {
     /// Signs access tokens; with [`Algorithm::Hs256`] there is a [`TokenConfig::shared_secret`].
     pub algorithm: Algorithm,
-    /// Life of an access token.
+    /// Life of an access token; at most [`SigningConfig::MAX_ACCESS_TTL`].
     pub access_ttl: Duration,
+    /// After how long the next signing key takes over by itself; `None`: on request only.
+    pub key_rotation: Option<Duration>,
     /// Under refresh tokens. `None` only in development and in standalone.
     pub refresh_tokens: Option<KeyRing>,
 }
 
 impl SigningConfig {
+    /// The longest life of an access token that can be configured.
+    pub const MAX_ACCESS_TTL: Duration = Duration::from_secs(MAX_ACCESS_MINUTES * 60);
+
     /// From the loader.
     pub fn load(loader: &mut Loader, _service: Service) -> Self {
         let algorithm = loader
@@ -112,7 +119,8 @@ impl SigningConfig {
                 "is not HS256, but JWT_SECRET_KEY is set: verifiers would expect HS256",
             );
         }
-        let minutes: u64 = loader.number(&keys::JWT_EXPIRATION_MIN, 1..=60);
+        let minutes: u64 = loader.number(&keys::JWT_EXPIRATION_MIN, 1..=MAX_ACCESS_MINUTES);
+        let days: u64 = loader.number(&keys::SIGNING_KEY_ROTATION, 0..=3650);
         let mut refresh_tokens = loader.key_ring(&keys::REFRESH_TOKEN_KEYS);
         if loader.app_env().is_production() && !loader.is_standalone() {
             refresh_tokens = loader.require(&keys::REFRESH_TOKEN_KEYS, refresh_tokens);
@@ -120,6 +128,7 @@ impl SigningConfig {
         Self {
             algorithm,
             access_ttl: Duration::from_secs(minutes * 60),
+            key_rotation: (days > 0).then(|| Duration::from_secs(days * 86_400)),
             refresh_tokens,
         }
     }

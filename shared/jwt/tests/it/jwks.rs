@@ -17,15 +17,15 @@ use wiremock::{
 
 use crate::support::{AUDIENCE, Frozen, ISSUER, NOW, claims, encode, url_of_nobody};
 
-struct Issuer {
-    server: MockServer,
-    keys: KeySource,
-    verifier: Verifier,
+pub struct Issuer {
+    pub server: MockServer,
+    pub keys: KeySource,
+    pub verifier: Verifier,
 }
 
 impl Issuer {
     /// An issuer that answers with `response`, and somebody who verifies its tokens.
-    async fn answering(response: ResponseTemplate) -> Self {
+    pub async fn answering(response: ResponseTemplate) -> Self {
         let server = MockServer::start().await;
         let url = format!("{}/jwks.json", server.uri()).parse().unwrap();
         let keys = KeySource::remote(JwksClient::new(url, false).unwrap());
@@ -39,11 +39,11 @@ impl Issuer {
         issuer
     }
 
-    async fn with_keys(keys: &[&SigningKey]) -> Self {
+    pub async fn with_keys(keys: &[&SigningKey]) -> Self {
         Self::answering(set_of(keys)).await
     }
 
-    async fn answer(&self, response: ResponseTemplate) {
+    pub async fn answer(&self, response: ResponseTemplate) {
         self.server.reset().await;
         Mock::given(method("GET"))
             .and(path("/jwks.json"))
@@ -53,12 +53,12 @@ impl Issuer {
     }
 
     /// Requests since the last [`Issuer::answer`].
-    async fn requests(&self) -> usize {
+    pub async fn requests(&self) -> usize {
         self.server.received_requests().await.unwrap().len()
     }
 }
 
-fn key() -> SigningKey {
+pub fn key() -> SigningKey {
     SigningKey::generate(Algorithm::EdDsa).unwrap()
 }
 
@@ -67,7 +67,7 @@ fn set_json(keys: &[&SigningKey]) -> Value {
     json!({ "keys": keys })
 }
 
-fn set_of(keys: &[&SigningKey]) -> ResponseTemplate {
+pub fn set_of(keys: &[&SigningKey]) -> ResponseTemplate {
     ResponseTemplate::new(200).set_body_json(set_json(keys))
 }
 
@@ -77,7 +77,7 @@ fn with_random_kid() -> String {
     format!("{}.{}.{}", encode(header), encode("{}"), encode([0; 64]))
 }
 
-const UNKNOWN: TokenError = TokenError::Invalid(Refusal::UnknownKey);
+pub const UNKNOWN: TokenError = TokenError::Invalid(Refusal::UnknownKey);
 
 #[tokio::test]
 async fn ten_thousand_unknown_kids_cause_two_fetches_and_harm_nobody() {
@@ -294,61 +294,6 @@ async fn a_fetch_outlives_the_request_that_began_it() {
     }
     issuer.verifier.verify(&token).await.unwrap();
     assert_eq!(issuer.requests().await, 1);
-}
-
-#[tokio::test]
-async fn the_background_task_fetches_until_there_is_a_set_and_then_every_five_minutes() {
-    let _frozen = Frozen::new();
-    let (old, new) = (key(), key());
-    let issuer = Issuer::answering(ResponseTemplate::new(500)).await;
-    let task = tokio::spawn(issuer.keys.clone().keep_fresh());
-    let counts = async |expected: (u64, u64)| {
-        while issuer.keys.fetch_counts() != expected {
-            tokio::task::yield_now().await;
-        }
-    };
-    // Timers strike at whole milliseconds: one more than the pause.
-    counts((1, 1)).await;
-    issuer.answer(set_of(&[&old])).await;
-    settle().await;
-    tokio::time::advance(Duration::from_millis(1_001)).await;
-    while !issuer.keys.has_keys() {
-        tokio::task::yield_now().await;
-    }
-    let token = old.sign(&claims()).unwrap();
-    issuer.verifier.verify(&token).await.unwrap();
-
-    issuer.answer(set_of(&[&new])).await;
-    settle().await;
-    tokio::time::advance(Duration::from_secs(299)).await;
-    settle().await;
-    assert_eq!(issuer.requests().await, 0);
-    tokio::time::advance(Duration::from_millis(1_001)).await;
-    let of_new = new.sign(&claims()).unwrap();
-    counts((3, 1)).await;
-    issuer.verifier.verify(&of_new).await.unwrap();
-    assert_eq!(
-        issuer.verifier.verify(&token).await,
-        Err(UNKNOWN),
-        "its key is gone"
-    );
-    assert_eq!(issuer.keys.fetch_counts(), (3, 1));
-    task.abort();
-}
-
-/// Lets the background task come to its pause: everything it does between fetch and pause is ready.
-async fn settle() {
-    for _ in 0..20 {
-        tokio::task::yield_now().await;
-    }
-}
-
-#[tokio::test]
-async fn a_fixed_source_has_nothing_to_keep_fresh() {
-    let keys = KeySource::fixed(ud_jwt::KeySet::default());
-    keys.clone().keep_fresh().await;
-    assert!(keys.has_keys());
-    assert_eq!(keys.fetch_counts(), (0, 0));
 }
 
 #[test]

@@ -11,6 +11,7 @@ mod access;
 mod cache;
 mod checker;
 mod jwks;
+mod key_refresh;
 mod keys;
 mod properties;
 mod service;

@@ -1,0 +1,22 @@
+//! The subcommand of this service.
+
+use ud_db::Db;
+use ud_http::StartError;
+use ud_kernel::Service;
+use ud_seal::Sealer;
+
+use crate::{MIGRATIONS, config::AuditConfig, models::reseal_flow::reseal};
+
+/// Runs `reseal`.
+///
+/// # Errors
+/// If the database does not answer or is not migrated, or a key is missing in the ring.
+pub(crate) async fn run_reseal(config: AuditConfig) -> Result<(), StartError> {
+    let sealer =
+        Sealer::from_config(&config.sealing, Service::Audit).map_err(StartError::config)?;
+    let db = Db::open(&config.database.into(), Service::Audit).map_err(StartError::config)?;
+    db.ready(MIGRATIONS).await.map_err(StartError::internal)?;
+    let moved = reseal(&db, &sealer).await.map_err(StartError::internal)?;
+    log::info!("{} values sealed anew", u8::from(moved));
+    Ok(())
+}

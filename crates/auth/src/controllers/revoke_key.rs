@@ -1,0 +1,28 @@
+//! `POST /api/v1/auth/keys/{kid}/revoke`
+
+use actix_web::web;
+use ud_http::{Authed, Problem, Refused, permissions::KeysWrite};
+
+use crate::{models::signing_key_flow, state::AuthState, views::KeyResponse};
+
+/// Revokes a key that leaked.
+#[utoipa::path(
+    post,
+    path = "/api/v1/auth/keys/{kid}/revoke",
+    tag = "auth",
+    description = "Takes a key out of the JWK set at once and for good, and destroys its private half: every token it signed is refused, and clients refresh. If it is the active key, the published one signs at once, or a new one. Repeating it changes nothing.",
+    security(("bearer" = ["keys:write"])),
+    params(("kid" = String, Path, description = "Id of the key, as in the JWK set")),
+    responses(
+        (status = 200, description = "The revoked key", body = KeyResponse),
+        Refused<400>, Refused<401>, Refused<403>, Refused<404>, Refused<409>, Refused<503>,
+    )
+)]
+pub async fn revoke_key(
+    state: web::Data<AuthState>,
+    authed: Authed<KeysWrite>,
+    kid: web::Path<String>,
+) -> Result<web::Json<KeyResponse>, Problem> {
+    let revoked = signing_key_flow::revoke_key(&state, kid.into_inner(), authed.origin).await?;
+    Ok(web::Json(revoked.into()))
+}

@@ -1,0 +1,24 @@
+//! The subcommand of this service.
+
+use ud_db::Db;
+use ud_http::StartError;
+use ud_kernel::Service;
+use ud_seal::Sealer;
+
+use crate::{ALL_MIGRATIONS, ProfileConfig, models::reseal_flow::reseal};
+
+/// Runs `reseal`.
+///
+/// # Errors
+/// If the database does not answer or is not migrated, or a key is missing in the ring.
+pub(crate) async fn run_reseal(config: ProfileConfig) -> Result<(), StartError> {
+    let sealer =
+        Sealer::from_config(&config.sealing, Service::Profile).map_err(StartError::config)?;
+    let db = Db::open(&config.database.into(), Service::Profile).map_err(StartError::config)?;
+    db.ready(&ALL_MIGRATIONS)
+        .await
+        .map_err(StartError::internal)?;
+    let moved = reseal(&db, &sealer).await.map_err(StartError::internal)?;
+    log::info!("{} values sealed anew", u8::from(moved));
+    Ok(())
+}

@@ -1,0 +1,2 @@
+-- The next start makes a key.
+DELETE FROM signing_keys;

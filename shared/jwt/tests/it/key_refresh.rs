@@ -1,0 +1,160 @@
+//! Following an issuer's keys: in the background, on request, and when one is revoked (SECURITY rule 16).
+
+use std::time::Duration;
+
+use wiremock::ResponseTemplate;
+
+use crate::{
+    jwks::{Issuer, UNKNOWN, key, set_of},
+    support::{Frozen, claims},
+};
+
+#[tokio::test]
+async fn the_background_task_fetches_until_there_is_a_set_and_then_every_ten_seconds() {
+    let _frozen = Frozen::new();
+    let (old, new) = (key(), key());
+    let issuer = Issuer::answering(ResponseTemplate::new(500)).await;
+    let task = tokio::spawn(issuer.keys.clone().keep_fresh());
+    let counts = async |expected: (u64, u64)| {
+        while issuer.keys.fetch_counts() != expected {
+            tokio::task::yield_now().await;
+        }
+    };
+    // Timers strike at whole milliseconds: one more than the pause.
+    counts((1, 1)).await;
+    issuer.answer(set_of(&[&old])).await;
+    settle().await;
+    tokio::time::advance(Duration::from_millis(1_001)).await;
+    while !issuer.keys.has_keys() {
+        tokio::task::yield_now().await;
+    }
+    let token = old.sign(&claims()).unwrap();
+    issuer.verifier.verify(&token).await.unwrap();
+
+    issuer.answer(set_of(&[&new])).await;
+    settle().await;
+    tokio::time::advance(Duration::from_secs(9)).await;
+    settle().await;
+    assert_eq!(issuer.requests().await, 0);
+    tokio::time::advance(Duration::from_millis(1_001)).await;
+    let of_new = new.sign(&claims()).unwrap();
+    counts((3, 1)).await;
+    issuer.verifier.verify(&of_new).await.unwrap();
+    assert_eq!(
+        issuer.verifier.verify(&token).await,
+        Err(UNKNOWN),
+        "its key is gone"
+    );
+    assert_eq!(
+        issuer.keys.fetch_counts(),
+        (4, 1),
+        "once more for that token"
+    );
+    task.abort();
+}
+
+#[tokio::test]
+async fn who_is_told_of_a_revocation_drops_the_key_and_no_set_brings_it_back() {
+    let _frozen = Frozen::new();
+    let (leaked, other, new) = (key(), key(), key());
+    let issuer = Issuer::with_keys(&[&leaked, &other]).await;
+    let stolen = leaked.sign(&claims()).unwrap();
+    let good = other.sign(&claims()).unwrap();
+    for token in [&stolen, &good] {
+        issuer.verifier.verify(token).await.unwrap();
+    }
+    // The issuer's answer has the key still, as that of a replica or a cache may.
+    issuer.answer(set_of(&[&leaked, &other, &new])).await;
+    issuer.keys.revoke(leaked.kid()).await;
+    assert_eq!(
+        issuer.requests().await,
+        1,
+        "fetched at once, however short ago the last time was"
+    );
+    let forged = leaked.sign(&claims()).unwrap();
+    for _ in 0..2 {
+        for token in [&stolen, &forged] {
+            assert_eq!(issuer.verifier.verify(token).await, Err(UNKNOWN));
+        }
+        for key in [&other, &new] {
+            let token = key.sign(&claims()).unwrap();
+            issuer.verifier.verify(&token).await.unwrap();
+        }
+        issuer.verifier.verify(&good).await.unwrap();
+        // Neither does a set that is put in place by hand.
+        let again = ud_jwt::KeySet::from_signing_keys([&leaked, &other, &new]).unwrap();
+        issuer.keys.replace(again);
+        issuer.keys.revoke(leaked.kid()).await;
+    }
+
+    // And with the issuer away it holds as well.
+    issuer.answer(ResponseTemplate::new(503)).await;
+    issuer.keys.revoke(other.kid()).await;
+    assert_eq!(issuer.verifier.verify(&good).await, Err(UNKNOWN));
+    let token = new.sign(&claims()).unwrap();
+    issuer.verifier.verify(&token).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_fetch_asked_for_now_begins_now() {
+    let _frozen = Frozen::new();
+    let (old, new) = (key(), key());
+    let slow = set_of(&[&old]).set_delay(Duration::from_millis(50));
+    let issuer = Issuer::answering(slow).await;
+    let of_old = old.sign(&claims()).unwrap();
+    // Under way, and answered before the key was made.
+    let waiting = issuer.verifier.verify(&of_old);
+    let refreshed = async {
+        while issuer.requests().await == 0 {
+            tokio::task::yield_now().await;
+        }
+        issuer.answer(set_of(&[&old, &new])).await;
+        issuer.keys.refresh_now().await;
+    };
+    let (verified, ()) = tokio::join!(waiting, refreshed);
+    verified.unwrap();
+    assert_eq!(issuer.keys.fetch_counts(), (2, 0));
+    let of_new = new.sign(&claims()).unwrap();
+    issuer.verifier.verify(&of_new).await.unwrap();
+}
+
+/// Lets the background task come to its pause: everything it does between fetch and pause is ready.
+async fn settle() {
+    for _ in 0..20 {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn a_fixed_source_has_nothing_to_keep_fresh() {
+    let keys = ud_jwt::KeySource::fixed(ud_jwt::KeySet::default());
+    keys.clone().keep_fresh().await;
+    assert!(keys.has_keys());
+    assert_eq!(keys.fetch_counts(), (0, 0));
+}
+
+#[tokio::test]
+async fn known_keys_stay_for_as_long_as_the_issuer_is_away() {
+    let _frozen = Frozen::new();
+    let signing = key();
+    let issuer = Issuer::with_keys(&[&signing]).await;
+    let task = tokio::spawn(issuer.keys.clone().keep_fresh());
+    while !issuer.keys.has_keys() {
+        tokio::task::yield_now().await;
+    }
+    issuer.answer(ResponseTemplate::new(503)).await;
+    for failed in 1..=50 {
+        settle().await;
+        tokio::time::advance(Duration::from_secs(3600)).await;
+        while issuer.keys.fetch_counts().1 < failed {
+            tokio::task::yield_now().await;
+        }
+        let token = signing.sign(&claims()).unwrap();
+        issuer.verifier.verify(&token).await.unwrap();
+    }
+    issuer.answer(set_of(&[&key()])).await;
+    issuer.keys.refresh_now().await;
+    let token = signing.sign(&claims()).unwrap();
+    assert_eq!(issuer.verifier.verify(&token).await, Err(UNKNOWN));
+    task.abort();
+}
