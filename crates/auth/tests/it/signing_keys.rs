@@ -150,7 +150,7 @@ async fn another_algorithm_is_published_before_it_signs() {
         assert_eq!(kids(&running), both, "{backend}");
         keys.clock.advance(Duration::from_millis(1));
         running.load(false).await.unwrap();
-        assert_eq!(kids(&running), [new.clone()], "{backend}");
+        assert_eq!(kids(&running), [new], "{backend}");
         let now = keys.clock.now();
         let forget = move |conn: &mut DbConn| signing_key_flow::forget_gone(conn, now);
         assert_eq!(keys.db.tx(forget).await.unwrap(), 1, "{backend}");
