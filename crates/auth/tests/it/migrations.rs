@@ -83,7 +83,7 @@ async fn replicas_that_start_together_migrate_once() {
         let (first, second) = tokio::join!(a.migrate(&ALL_MIGRATIONS), b.migrate(&ALL_MIGRATIONS));
         assert_eq!(
             first.unwrap().len() + second.unwrap().len(),
-            10,
+            12,
             "{backend}"
         );
     }
