@@ -10,20 +10,26 @@ use ud_kernel::Code;
 use crate::openapi::{Operation, fill, methods, operations};
 
 /// The operations that need no token, and no others do not.
-const PUBLIC: [(&str, &str); 4] = [
+const PUBLIC: [(&str, &str); 5] = [
     ("GET", "/.well-known/jwks.json"),
     ("POST", "/api/v1/auth/login"),
     ("POST", "/api/v1/auth/refresh"),
+    ("POST", "/api/v1/auth/revoke"),
     ("POST", "/api/v1/users"),
 ];
 
 /// What the platform promises: every one must be documented.
-const WANTED: [(&str, &str); 32] = [
+const WANTED: [(&str, &str); 37] = [
     ("POST", "/api/v1/auth/login"),
     ("POST", "/api/v1/auth/refresh"),
     ("POST", "/api/v1/auth/logout"),
     ("GET", "/api/v1/auth/validate"),
     ("POST", "/api/v1/auth/password/change"),
+    ("POST", "/api/v1/auth/introspect"),
+    ("POST", "/api/v1/auth/revoke"),
+    ("GET", "/api/v1/auth/keys"),
+    ("POST", "/api/v1/auth/keys/rotate"),
+    ("POST", "/api/v1/auth/keys/{kid}/revoke"),
     ("GET", "/.well-known/jwks.json"),
     ("POST", "/api/v1/users"),
     ("GET", "/api/v1/users/me"),
@@ -99,6 +105,8 @@ async fn who_may_not_is_refused_by_every_operation(
             let call = client.call(&operation.method, path);
             if operation.has_body {
                 call.json(&good_body(operation))
+            } else if operation.has_form {
+                call.body("application/x-www-form-urlencoded", "token=x")
             } else {
                 call
             }

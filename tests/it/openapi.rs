@@ -28,8 +28,10 @@ pub struct Operation {
     pub is_guarded: bool,
     /// The permissions it needs, beside being somebody.
     pub permissions: Vec<String>,
-    /// Whether it takes a body.
+    /// Whether it takes a body of JSON.
     pub has_body: bool,
+    /// Whether it takes a form, as operations of OAuth 2.0 do.
+    pub has_form: bool,
     /// Status codes of its answers.
     pub statuses: BTreeSet<u16>,
 }
@@ -86,12 +88,15 @@ fn read(path: &str, method: &str, operation: &Value) -> Operation {
         .as_object()
         .expect("responses")
         .keys();
+    let body = &operation["requestBody"]["content"];
+    let has_form = body.get("application/x-www-form-urlencoded").is_some();
     Operation {
         method: method.to_uppercase(),
         path: path.to_owned(),
         is_guarded: security.is_some_and(|s| !s.is_empty()),
         permissions: names.filter_map(Value::as_str).map(str::to_owned).collect(),
-        has_body: operation.get("requestBody").is_some(),
+        has_body: operation.get("requestBody").is_some() && !has_form,
+        has_form,
         statuses: statuses.filter_map(|status| status.parse().ok()).collect(),
     }
 }

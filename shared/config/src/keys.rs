@@ -212,7 +212,7 @@ table! {
     JWKS_URL, SHARED,
         "Where the verification keys are. Default: `/.well-known/jwks.json` under `AUTH_URL`.";
     INTROSPECTION_CLIENTS, SHARED.example("shop:0000000000000000000000000000000000000000000000000000000000000000"),
-        "Resource servers that may introspect tokens by HTTP Basic: `id:SHA-256 of the secret in hex`, separated by commas. The secret is random, at least 32 characters: `openssl rand -hex 32`; its hash: `printf %s SECRET | sha256sum`.";
+        "Resource servers that may introspect tokens by HTTP Basic: `id:SHA-256 of the secret in hex`, separated by commas. The secret is random, at least 32 characters: `openssl rand -hex 32`; `sha256sum` tells its hash.";
     KEY_ENCRYPTION_KEYS, SECRET.example("k1:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"),
         "Keys that seal what is secret at rest: `id:base64url of 32 bytes`, separated by commas. The first seals, all open. auth, profile and audit, best with different ones; required there in production.";
     REFRESH_TOKEN_KEYS, SECRET.example("r1:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"),

@@ -68,7 +68,7 @@ async fn introspect(
     match guard.authenticate(&body.token, Stakes::High).await {
         Ok(caller) => Ok(web::Json((&caller).into())),
         Err(problem) if problem.code().status() == 401 => {
-            Ok(web::Json(IntrospectionResponse::inactive()))
+            Ok(web::Json(IntrospectionResponse::default()))
         }
         Err(problem) => Err(problem),
     }

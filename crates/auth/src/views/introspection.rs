@@ -29,61 +29,71 @@ impl Validate for TokenForm {
     }
 }
 
-/// What a token is good for. Of one that is not active nothing else is told.
-#[derive(Serialize, ToSchema)]
+/// What a token is good for (RFC 7662 section 2.2, RFC 9068). Of one that is not active nothing but that is told.
+#[derive(Default, Serialize, ToSchema)]
 pub struct IntrospectionResponse {
     /// Whether it is accepted now: good, not expired, its session open, its rights in force.
     pub active: bool,
-    /// The rest.
-    #[serde(flatten, skip_serializing_if = "Option::is_none")]
-    pub token: Option<IntrospectedToken>,
-}
-
-/// Claims of an active access token (RFC 7662 section 2.2, RFC 9068).
-#[derive(Serialize, ToSchema)]
-pub struct IntrospectedToken {
     /// Always `Bearer`.
-    #[schema(example = "Bearer")]
-    pub token_type: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(required = false)]
+    pub token_type: Option<&'static str>,
     /// Who issued it.
-    pub iss: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(required = false)]
+    pub iss: Option<String>,
     /// The user.
-    pub sub: UserId,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(required = false)]
+    pub sub: Option<UserId>,
     /// The session.
-    pub sid: SessionId,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(required = false)]
+    pub sid: Option<SessionId>,
     /// For whom it is.
-    pub aud: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(required = false)]
+    pub aud: Option<String>,
     /// The client it was issued to.
-    pub client_id: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(required = false)]
+    pub client_id: Option<String>,
     /// When it was issued, in seconds since 1970.
-    pub iat: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(required = false)]
+    pub iat: Option<i64>,
     /// When it begins to be good.
-    pub nbf: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(required = false)]
+    pub nbf: Option<i64>,
     /// When it expires.
-    pub exp: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(required = false)]
+    pub exp: Option<i64>,
     /// Its id.
-    pub jti: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(required = false)]
+    pub jti: Option<String>,
     /// When the user logged in.
-    pub auth_time: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(required = false)]
+    pub auth_time: Option<i64>,
     /// How sure that was.
-    pub acr: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(required = false)]
+    pub acr: Option<String>,
     /// How the user proved who they are (RFC 8176).
-    pub amr: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(required = false)]
+    pub amr: Option<Vec<String>>,
     /// The user's roles.
-    pub roles: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(required = false)]
+    pub roles: Option<Vec<String>>,
     /// What they may do.
-    pub permissions: Vec<String>,
-}
-
-impl IntrospectionResponse {
-    /// Nothing is told.
-    #[must_use]
-    pub const fn inactive() -> Self {
-        Self {
-            active: false,
-            token: None,
-        }
-    }
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(required = false)]
+    pub permissions: Option<Vec<String>>,
 }
 
 impl From<&Caller> for IntrospectionResponse {
@@ -91,23 +101,21 @@ impl From<&Caller> for IntrospectionResponse {
         let claims = caller.token().claims();
         Self {
             active: true,
-            token: Some(IntrospectedToken {
-                token_type: "Bearer",
-                iss: claims.iss.clone(),
-                sub: claims.sub,
-                sid: claims.sid,
-                aud: claims.aud.clone(),
-                client_id: claims.client_id.clone(),
-                iat: claims.iat,
-                nbf: claims.nbf,
-                exp: claims.exp,
-                jti: claims.jti.clone(),
-                auth_time: claims.auth_time,
-                acr: claims.acr.clone(),
-                amr: claims.amr.clone(),
-                roles: claims.roles.clone(),
-                permissions: claims.permissions.clone(),
-            }),
+            token_type: Some("Bearer"),
+            iss: Some(claims.iss.clone()),
+            sub: Some(claims.sub),
+            sid: Some(claims.sid),
+            aud: Some(claims.aud.clone()),
+            client_id: Some(claims.client_id.clone()),
+            iat: Some(claims.iat),
+            nbf: Some(claims.nbf),
+            exp: Some(claims.exp),
+            jti: Some(claims.jti.clone()),
+            auth_time: Some(claims.auth_time),
+            acr: Some(claims.acr.clone()),
+            amr: Some(claims.amr.clone()),
+            roles: Some(claims.roles.clone()),
+            permissions: Some(claims.permissions.clone()),
         }
     }
 }

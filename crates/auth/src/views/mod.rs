@@ -6,7 +6,7 @@ mod openapi;
 mod problem;
 mod token;
 
-pub use introspection::{IntrospectedToken, IntrospectionResponse, TokenForm};
+pub use introspection::{IntrospectionResponse, TokenForm};
 pub use key::{KeyListResponse, KeyResponse, KeyStateName};
 pub use openapi::document;
 pub use token::{
