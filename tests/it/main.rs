@@ -26,6 +26,7 @@ mod input;
 mod input_cases;
 mod internal;
 mod keys;
+mod late_revocations;
 mod lifecycle;
 mod limits;
 mod openapi;

@@ -21,7 +21,7 @@ use tokio::{
 use ud_db::StoreError;
 use ud_http::StopSignal;
 use ud_kernel::{
-    Clock,
+    Clock, Timestamp,
     models::{FeedEntry, FeedKnown, FeedPosition, Revocation},
 };
 
@@ -34,6 +34,8 @@ use super::{
 const READ_EVERY: Duration = Duration::from_millis(500);
 /// Pause after the store failed.
 const RETRY: Duration = Duration::from_millis(100);
+/// How often what has passed is forgotten.
+const PURGE_EVERY: Duration = Duration::from_secs(10);
 /// How long a new subscriber waits for the first read.
 const FIRST_READ: Duration = Duration::from_secs(2);
 /// Number of a read that says that there will be no other.
@@ -60,6 +62,7 @@ struct List {
     incarnation: Option<String>,
     entries: BTreeMap<FeedPosition, Revocation>,
     last: FeedPosition,
+    purged_at: Option<Timestamp>,
 }
 
 impl List {
@@ -142,7 +145,10 @@ impl Feed {
                 list.last = entry.position;
                 list.entries.insert(entry.position, entry.revocation);
             }
-            list.entries.retain(|_, revocation| revocation.until > now);
+            if list.purged_at.is_none_or(|at| now.since(at) >= PURGE_EVERY) {
+                list.entries.retain(|_, revocation| revocation.until > now);
+                list.purged_at = Some(now);
+            }
             drop(list);
             if is_all {
                 return Ok(());
