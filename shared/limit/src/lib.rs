@@ -3,7 +3,7 @@
 use std::{
     num::NonZeroU32,
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicU32, Ordering},
     },
     time::Duration,
@@ -17,7 +17,7 @@ use governor::{
 use redis::Script;
 use secrecy::ExposeSecret as _;
 use ud_config::{Limit, RedisConfig};
-use ud_kernel::Clock;
+use ud_kernel::{Clock, Timestamp};
 
 /// Redis has this long; then the process's own count decides.
 const REDIS_DEADLINE: Duration = Duration::from_millis(250);
@@ -32,15 +32,35 @@ if count == 1 then redis.call('PEXPIRE', KEYS[1], ARGV[1]) end
 return {count, redis.call('PTTL', KEYS[1])}
 ";
 
-/// Tells governor the time of an injected [`Clock`].
+/// Tells governor the time of an injected [`Clock`]. If that steps back, this goes on from where it was: otherwise
+/// whoever was counted before would be refused until the clock is there again.
 #[derive(Clone)]
-struct Hand(Clock);
+struct Hand(Arc<Mutex<Reading>>);
+
+struct Reading {
+    clock: Clock,
+    at: Timestamp,
+    elapsed: Duration,
+}
+
+impl Hand {
+    fn new(clock: Clock) -> Self {
+        let (at, elapsed) = (clock.now(), Duration::ZERO);
+        Self(Arc::new(Mutex::new(Reading { clock, at, elapsed })))
+    }
+}
 
 impl governor::clock::Clock for Hand {
     type Instant = Duration;
 
+    /// Time since the limiter was made.
     fn now(&self) -> Duration {
-        Duration::from_millis(u64::try_from(self.0.now().as_millis()).unwrap_or(0))
+        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = last.clock.now();
+        let passed = now.since(last.at);
+        last.elapsed += passed;
+        last.at = now;
+        last.elapsed
     }
 }
 
@@ -87,7 +107,7 @@ impl Limiter {
         let quota = Quota::with_period(limit.per / count.get())
             .ok_or_else(|| LimiterError(format!("{operation}: a limit needs a time")))?
             .allow_burst(count);
-        let hand = Hand(clock);
+        let hand = Hand::new(clock);
         let redis = redis
             .map(|config| {
                 Config::from_url(config.url.expose_secret())
@@ -166,8 +186,6 @@ fn whole_seconds(rest: Duration) -> u32 {
 
 #[cfg(test)]
 mod tests {
-    use ud_kernel::Timestamp;
-
     use super::*;
 
     fn limiter(clock: &Clock) -> Limiter {
@@ -194,6 +212,20 @@ mod tests {
         for _ in 0..3 {
             assert_eq!(limiter.check("a").await, Ok(()));
         }
+    }
+
+    #[tokio::test]
+    async fn a_clock_that_steps_back_locks_nobody_out_and_lets_nobody_in() {
+        let clock = Clock::manual(Timestamp::from_secs(1_000_000));
+        let limiter = limiter(&clock);
+        for _ in 0..3 {
+            assert_eq!(limiter.check("a").await, Ok(()));
+        }
+        clock.set(Timestamp::from_secs(990_000));
+        assert_eq!(limiter.check("a").await, Err(20));
+        clock.advance(Duration::from_secs(20));
+        assert_eq!(limiter.check("a").await, Ok(()));
+        assert_eq!(limiter.check("a").await, Err(20));
     }
 
     #[tokio::test]
