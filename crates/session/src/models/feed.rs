@@ -27,6 +27,7 @@ use ud_kernel::{
 
 use super::{
     error::SessionError,
+    session::CLOCKS_APART,
     session_store::{FEED_PAGE, SessionStore},
 };
 
@@ -146,7 +147,10 @@ impl Feed {
                 list.entries.insert(entry.position, entry.revocation);
             }
             if list.purged_at.is_none_or(|at| now.since(at) >= PURGE_EVERY) {
-                list.entries.retain(|_, revocation| revocation.until > now);
+                // A verifier whose clock is behind still needs what has passed here.
+                let passed = now.minus(CLOCKS_APART);
+                list.entries
+                    .retain(|_, revocation| revocation.until > passed);
                 list.purged_at = Some(now);
             }
             drop(list);

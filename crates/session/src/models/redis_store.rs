@@ -24,8 +24,8 @@ use super::{
     redis_connection::{Redis, Unfit, failed},
     redis_fields::{fields, known_fields, read_answer, read_entry, read_session, unreadable, with},
     session::{
-        CLOCK_SKEW, DEFAULT_ABSOLUTE, EPOCH_SLACK, FIRST_COUNTER, LATE, MAX_LIVE, REPEAT_WINDOW,
-        Session, TWICE_LEEWAY,
+        CLOCK_SKEW, CLOCKS_APART, DEFAULT_ABSOLUTE, EPOCH_SLACK, FIRST_COUNTER, LATE, MAX_LIVE,
+        REPEAT_WINDOW, Session, TWICE_LEEWAY,
     },
     session_store::{
         Answer, Checked, CloseOrder, Closing, Created, FEED_PAGE, FEED_WAIT, FeedRead, SessionStore,
@@ -174,12 +174,13 @@ pub(crate) fn script(code: &str) -> Script {
     let constants = format!(
         "local REPEAT_WINDOW, CLOCK_SKEW, TWICE_LEEWAY, LATE, EPOCH_SLACK = {}, {}, {}, {}, {}\n\
              local MAX_LIVE, FIRST_COUNTER, DEFAULT_ABSOLUTE = {MAX_LIVE}, {FIRST_COUNTER}, {DEFAULT_ABSOLUTE}\n\
-             local FEED_PAGE = {FEED_PAGE}\n",
+             local FEED_PAGE, CLOCKS_APART = {FEED_PAGE}, {}\n",
         REPEAT_WINDOW.as_millis(),
         CLOCK_SKEW.as_millis(),
         TWICE_LEEWAY.as_millis(),
         LATE.as_millis(),
         EPOCH_SLACK.as_millis(),
+        CLOCKS_APART.as_millis(),
     );
     Script::new(&format!(
         "{constants}{}{code}",

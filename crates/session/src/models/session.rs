@@ -17,6 +17,10 @@ pub const REPEAT_WINDOW: Duration = Duration::from_secs(10);
 /// How far the clock of one auth replica may be behind that of another inside [`REPEAT_WINDOW`].
 pub const CLOCK_SKEW: Duration = Duration::from_secs(1);
 
+/// How far this service's clock may be from those of auth, by which sessions and tokens end, and of verifiers. What
+/// has ended by this clock alone is closed and revoked all the same.
+pub const CLOCKS_APART: Duration = Duration::from_secs(300);
+
 /// Live sessions a user may have; a further login closes the oldest.
 pub const MAX_LIVE: usize = 100;
 

@@ -16,7 +16,7 @@ use ud_kernel::{
 use super::{
     error::SessionError,
     schema::{closed_sessions, marks, sessions, store},
-    session::{CloseReason, LATE, MAX_LIVE, Refusal, Session, Step, TWICE_LEEWAY},
+    session::{CLOCKS_APART, CloseReason, LATE, MAX_LIVE, Refusal, Session, Step, TWICE_LEEWAY},
     session_row::SessionColumns,
     session_store::{
         Answer, Checked, CloseOrder, Closing, Created, FEED_WAIT, FeedRead, SessionStore,
@@ -271,12 +271,14 @@ fn step(conn: &mut DbConn, request: &StepSession) -> Outcome<SessionGrant> {
 }
 
 fn close(conn: &mut DbConn, order: &CloseOrder) -> Result<u32, SessionError> {
+    // What has ended by this clock may live by auth's.
+    let alive_at = order.now.minus(CLOCKS_APART);
     let candidates = match order.closing {
         Closing::One(id) => load(conn, id)?
-            .filter(|s| s.user_id == order.user_id && s.is_alive(order.now))
+            .filter(|s| s.user_id == order.user_id && s.is_alive(alive_at))
             .into_iter()
             .collect(),
-        Closing::Below { .. } | Closing::All { .. } => living(conn, order.user_id, order.now)?,
+        Closing::Below { .. } | Closing::All { .. } => living(conn, order.user_id, alive_at)?,
     };
     let mut closed = 0;
     if let Closing::Below { min_epoch, .. } = order.closing {

@@ -13,7 +13,10 @@ use ud_kernel::{
 use super::{
     error::SessionError,
     schema::{closed_sessions, marks, min_epochs, revocations, sessions, store},
-    session::{CloseReason, DEFAULT_ABSOLUTE, EPOCH_SLACK, Fences, LATE, Session, TWICE_LEEWAY},
+    session::{
+        CLOCKS_APART, CloseReason, DEFAULT_ABSOLUTE, EPOCH_SLACK, Fences, LATE, Session,
+        TWICE_LEEWAY,
+    },
     session_event::SessionEvent,
     session_row::{SessionColumns, SessionRow},
     sqlite_feed::revoke,
@@ -245,8 +248,8 @@ pub(super) fn purge(conn: &mut DbConn, now: Timestamp) -> Result<(), SessionErro
         diesel::delete(min_epochs::table.filter(min_epochs::kept_until.le(Bind(now))))
             .execute(conn)?;
         diesel::delete(marks::table.filter(marks::kept_until.le(Bind(now)))).execute(conn)?;
-        diesel::delete(revocations::table.filter(revocations::revoked_until.le(Bind(now))))
-            .execute(conn)?;
+        let passed = revocations::revoked_until.le(Bind(now.minus(CLOCKS_APART)));
+        diesel::delete(revocations::table.filter(passed)).execute(conn)?;
         Ok(())
     };
     Ok(run(conn).map_err(StoreError::from)?)

@@ -18,7 +18,7 @@ end
 local closed = 0
 for _, id in ipairs(ids) do
   local s = load(id)
-  if not alive(s) then
+  if not may_live(s) then
     redis.call('ZREM', user_key(a.user_id), id)
   elseif s.user_id == a.user_id and not (a.min_epoch and s.epoch >= a.min_epoch) then
     if id ~= a.except then

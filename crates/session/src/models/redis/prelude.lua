@@ -49,6 +49,11 @@ local function alive(s)
   return s.user_id and s.incarnation == st.incarnation and a.now < s.expires_at
 end
 
+-- Whether a session lives by this clock or can by auth's.
+local function may_live(s)
+  return s.user_id and s.incarnation == st.incarnation and a.now < s.expires_at + CLOCKS_APART
+end
+
 -- Keys live by the server's clock, sessions by auth's: only differences are taken from the latter.
 local function keep(key, ms)
   if redis.call('PTTL', key) < ms then
@@ -148,14 +153,14 @@ local function emit(kind, s, reason)
     'sequence', int(s.event_seq), 'at', int(a.now), 'reason', reason or '', 'origin', cjson.encode(o))
 end
 
--- Adds to the list verifiers follow, unless no token it concerns can be alive. Entries that have passed
--- are cut off the front on the way.
+-- Adds to the list verifiers follow, unless no token it concerns can be alive by any clock. Entries that have
+-- passed are cut off the front on the way.
 local function revoke(ends, ...)
-  if ends <= a.now then
+  if ends + CLOCKS_APART <= a.now then
     return
   end
   for _, entry in ipairs(redis.call('XRANGE', revocations_key, '-', '+', 'COUNT', 8)) do
-    if tonumber(entry[2][2]) > a.now then
+    if tonumber(entry[2][2]) + CLOCKS_APART > a.now then
       break
     end
     redis.call('XDEL', revocations_key, entry[1])
