@@ -1,0 +1,374 @@
+//! Random interleavings of whatever clients, thieves, operators and clocks do, against the model of [`crate::chains`].
+
+use std::{cell::RefCell, time::Duration};
+
+use proptest::{prelude::*, test_runner::Config};
+use reqwest::Method;
+use serde_json::json;
+use testkit::new_key_ring;
+use ud_kernel::{Service, Timestamp, UserId, models::SessionState};
+
+use crate::{
+    chains::{Expected, Model},
+    ground::Store,
+    seen::{Seen, Tokens},
+    waiting::rounds,
+    world::{World, off},
+};
+
+/// More sessions than that are not begun.
+const MOST: usize = 5;
+
+#[derive(Debug, Clone)]
+enum Act {
+    Pause(u64),
+    LogIn(usize),
+    /// The token so many before the newest of a chain, from here or from elsewhere.
+    Present {
+        chain: usize,
+        back: usize,
+        auth: usize,
+        elsewhere: bool,
+    },
+    /// The same, with another tag.
+    Forge {
+        chain: usize,
+        back: usize,
+    },
+    LogOut {
+        chain: usize,
+        auth: usize,
+    },
+    Close {
+        chain: usize,
+        session: usize,
+    },
+    /// Suspended, and active again.
+    Suspend(usize),
+    Privileged(bool),
+    RoleDown(bool),
+    /// A clock is so far ahead of the time it is; it steps back when it was further.
+    Auth(usize, i64),
+    Session(usize, i64),
+    NewKey,
+    DropKey,
+    RestartAuth(usize),
+    RestartSession(usize),
+    RestartAll,
+}
+
+fn act() -> impl Strategy<Value = Act> {
+    let (two, chain) = (|| 0..2_usize, || 0..MOST);
+    // Mostly what a good client does.
+    let back = prop_oneof![6 => Just(0_usize), 4 => Just(1), 1 => Just(2), 1 => Just(3)];
+    let ahead = || {
+        prop_oneof![
+            Just(0_i64),
+            Just(500),
+            Just(999),
+            Just(1_001),
+            Just(300_000)
+        ]
+    };
+    let pause = prop_oneof![
+        6 => Just(500_u64), 6 => Just(9_499), 2 => Just(10_000), 2 => 1..70_000_u64,
+        2 => Just(1_800_000), 1 => Just(3_600_000), 1 => Just(7 * 86_400_000),
+    ];
+    prop_oneof![
+        8 => pause.prop_map(Act::Pause),
+        5 => two().prop_map(Act::LogIn),
+        24 => (chain(), back, two(), any::<bool>())
+            .prop_map(|(chain, back, auth, elsewhere)| Act::Present { chain, back, auth, elsewhere }),
+        2 => (chain(), 0..3_usize).prop_map(|(chain, back)| Act::Forge { chain, back }),
+        2 => (chain(), two()).prop_map(|(chain, auth)| Act::LogOut { chain, auth }),
+        1 => (chain(), two()).prop_map(|(chain, session)| Act::Close { chain, session }),
+        1 => two().prop_map(Act::Suspend),
+        2 => any::<bool>().prop_map(Act::Privileged),
+        2 => prop_oneof![1 => Just(true), 3 => Just(false)].prop_map(Act::RoleDown),
+        3 => (two(), ahead()).prop_map(|(auth, by)| Act::Auth(auth, by)),
+        2 => (two(), ahead()).prop_map(|(session, by)| Act::Session(session, by)),
+        1 => Just(Act::NewKey),
+        1 => Just(Act::DropKey),
+        1 => two().prop_map(Act::RestartAuth),
+        1 => two().prop_map(Act::RestartSession),
+        1 => Just(Act::RestartAll),
+    ]
+}
+
+/// One run: a user of its own in a world that others have used.
+struct Run<'a> {
+    world: &'a mut World,
+    model: Model,
+    user: UserId,
+    email: String,
+    began: Timestamp,
+    /// What was given out, by chain and counter.
+    given: Vec<Vec<Tokens>>,
+    ring: Vec<String>,
+    status: u64,
+}
+
+impl Run<'_> {
+    fn auth_now(&self, i: usize) -> i64 {
+        self.since(self.world.auths[i].own.clock.now())
+    }
+
+    fn session_now(&self, i: usize) -> i64 {
+        self.since(self.world.sessions[i].own.clock.now())
+    }
+
+    fn since(&self, now: Timestamp) -> i64 {
+        now.as_millis() - self.began.as_millis()
+    }
+
+    /// A chain there is, and one of its tokens.
+    fn pick(&self, chain: usize, back: usize) -> Option<(usize, usize)> {
+        let chain = chain.checked_rem(self.given.len())?;
+        Some((chain, self.given[chain].len().saturating_sub(1 + back)))
+    }
+
+    /// Which session service hears of it.
+    fn session(&self, i: usize) -> usize {
+        i % self.world.sessions.len()
+    }
+
+    async fn present(&mut self, chain: usize, place: usize, auth: usize, elsewhere: bool) {
+        let address = if elsewhere {
+            "198.51.100.7"
+        } else {
+            "192.0.2.1"
+        };
+        let counter = i64::try_from(place).unwrap() + 1;
+        let now = self.auth_now(auth);
+        let token = self.given[chain][place].refresh.clone();
+        let answer = self.world.refresh_from(auth, &token, address).await;
+        let expected = self.model.refresh(chain, counter, now, elsewhere);
+        self.check(chain, expected, &answer);
+    }
+
+    /// The answer is what it should be; the token of a counter is always the same bytes.
+    fn check(&mut self, chain: usize, expected: Expected, answer: &Seen) {
+        match expected {
+            Expected::Refused => answer.refused(),
+            Expected::TryLater => assert_eq!(answer.status, 503, "{answer:?}"),
+            Expected::Token(counter) => {
+                let tokens = answer.tokens();
+                let place = usize::try_from(counter).unwrap() - 1;
+                match self.given[chain].get(place) {
+                    Some(known) => assert_eq!(tokens.refresh, known.refresh, "{chain}/{counter}"),
+                    None => self.given[chain].push(tokens),
+                }
+                assert!(place < self.given[chain].len());
+            }
+        }
+    }
+
+    async fn act(&mut self, act: &Act) {
+        match *act {
+            Act::Pause(ms) => self.world.advance(Duration::from_millis(ms)),
+            Act::LogIn(_) if self.given.len() >= MOST => {}
+            Act::LogIn(auth) => self.log_in(auth).await,
+            Act::Present {
+                chain,
+                back,
+                auth,
+                elsewhere,
+            } => {
+                if let Some((chain, place)) = self.pick(chain, back) {
+                    self.present(chain, place, auth, elsewhere).await;
+                }
+            }
+            Act::Forge { chain, back } => {
+                if let Some((chain, place)) = self.pick(chain, back) {
+                    let mut forged = self.given[chain][place].refresh.clone();
+                    let last = forged.pop().unwrap();
+                    forged.push(if last == 'A' { 'Q' } else { 'A' });
+                    self.world.refresh(0, &forged).await.refused();
+                }
+            }
+            Act::LogOut { chain, auth } => {
+                if let Some((chain, place)) = self.pick(chain, 0) {
+                    self.log_out(chain, place, auth).await;
+                }
+            }
+            Act::Close { chain, session } => {
+                if let Some((chain, _)) = self.pick(chain, 0) {
+                    self.close(chain, self.session(session)).await;
+                }
+            }
+            Act::Suspend(auth) => self.suspend(auth).await,
+            Act::Privileged(is) => {
+                self.model.is_privileged = is;
+                self.world
+                    .role
+                    .holds(if is { &["users:write"] } else { &[] });
+            }
+            Act::RoleDown(is) => {
+                self.model.is_role_down = is;
+                self.world.role.is_down(is);
+            }
+            Act::Auth(i, ahead) => {
+                let now = off(self.world.clock.now(), ahead);
+                self.world.auths[i].own.clock.set(now);
+            }
+            Act::Session(i, ahead) => {
+                let now = off(self.world.clock.now(), ahead);
+                self.world.sessions[self.session(i)].own.clock.set(now);
+            }
+            Act::NewKey | Act::DropKey => self.rotate(matches!(act, Act::NewKey)).await,
+            Act::RestartAuth(i) => self.world.restart_auth(i).await,
+            Act::RestartSession(i) => self.world.restart_session(self.session(i)).await,
+            Act::RestartAll => self.world.restart_all_after(|_| {}).await,
+        }
+    }
+
+    async fn log_in(&mut self, auth: usize) {
+        let now = self.auth_now(auth);
+        let email = self.email.clone();
+        let answer = self.world.try_log_in(auth, &email).await;
+        let expected = self.model.log_in(now);
+        if expected == Expected::Token(1) {
+            self.given.push(Vec::new());
+            self.check(self.given.len() - 1, expected, &answer);
+        } else {
+            assert_eq!(answer.status, 503, "{answer:?}");
+        }
+    }
+
+    async fn log_out(&mut self, chain: usize, place: usize, auth: usize) {
+        let answer = self.world.log_out(auth, &self.given[chain][place]).await;
+        let key = self.model.chains[chain].keys[place];
+        if self.model.ring.contains(&key) {
+            assert_eq!(answer.status, 204, "{answer:?}");
+            let now = self.session_now(self.session(auth));
+            self.model.close(chain, now);
+        } else {
+            answer.refused();
+        }
+    }
+
+    async fn close(&mut self, chain: usize, session: usize) {
+        let path = "/internal/v1/sessions/close";
+        let call = self
+            .world
+            .call(Service::Auth, Service::Session, session, Method::POST, path);
+        let body = json!({
+            "user_id": self.user, "session_id": self.given[chain][0].session,
+            "origin": {"request_id": "r-1"},
+        });
+        let answer = call.json(&body).send().await.unwrap();
+        assert_eq!(answer.status(), 200);
+        self.model.close(chain, self.session_now(session));
+    }
+
+    async fn suspend(&mut self, auth: usize) {
+        for status in ["suspended", "active"] {
+            self.status += 1;
+            let answer = self
+                .world
+                .set_status(auth, self.user, status, self.status + 1)
+                .await;
+            assert_eq!(answer.body["sessions_closed"], true, "{answer:?}");
+        }
+        let now = self.session_now(self.session(auth));
+        for chain in 0..self.given.len() {
+            self.model.close(chain, now);
+        }
+    }
+
+    async fn rotate(&mut self, is_new: bool) {
+        if is_new {
+            let id = self.model.ring.iter().max().unwrap() + 1;
+            self.model.ring.insert(0, id);
+            self.ring.insert(0, new_key_ring(&format!("k{id}")));
+        } else if self.ring.len() > 1 {
+            self.model.ring.pop();
+            self.ring.pop();
+        }
+        self.world.rotate(self.ring.join(",")).await;
+    }
+
+    /// What every session service says of every chain.
+    async fn compare(&self, what: &str) {
+        for (chain, given) in self.model.chains.iter().zip(&self.given) {
+            for i in 0..self.world.sessions.len() {
+                let state = self.world.state(i, &given[0]).await;
+                let expected = match chain.lives(self.session_now(i)) {
+                    true => SessionState::Good,
+                    false => SessionState::Closed,
+                };
+                assert_eq!(state, expected, "{what}: {chain:?}");
+            }
+        }
+    }
+
+    async fn play(mut self, acts: &[Act]) {
+        let before = self.world.ground.events().await.len();
+        for (i, act) in acts.iter().enumerate() {
+            self.act(act).await;
+            self.compare(&format!("{i}: {act:?}")).await;
+        }
+        // Whoever lives goes on, and nobody else.
+        self.act(&Act::RoleDown(false)).await;
+        for chain in 0..self.given.len() {
+            self.present(chain, self.given[chain].len() - 1, 0, false)
+                .await;
+        }
+        let mut events = self.world.ground.events().await.split_off(before);
+        events.sort_unstable();
+        self.model.events.sort_unstable();
+        assert_eq!(events, self.model.events);
+    }
+}
+
+async fn play(world: &mut World, acts: &[Act]) {
+    world.advance(Duration::from_secs(1));
+    for replica in world.auths.iter().chain(&world.sessions) {
+        replica.own.clock.set(world.clock.now());
+    }
+    world.role.holds(&[]);
+    world.role.is_down(false);
+    let ring = vec![new_key_ring("k1")];
+    world.rotate(ring[0].clone()).await;
+    let email = format!("u{}@example.com", world.clock.now().as_millis());
+    let user = world.register(&email).await;
+    let model = Model {
+        ring: vec![1],
+        ..Model::default()
+    };
+    let began = world.clock.now();
+    let run = Run {
+        world,
+        model,
+        user,
+        email,
+        began,
+        given: Vec::new(),
+        ring,
+        status: 1,
+    };
+    run.play(acts).await;
+}
+
+fn check(store: Store, cases: u32) {
+    let config = Config {
+        cases,
+        failure_persistence: None,
+        ..Config::default()
+    };
+    let system = actix_web::rt::System::new();
+    let world = RefCell::new(system.block_on(World::start(store)));
+    proptest!(config, |(acts in proptest::collection::vec(act(), 1..60))| {
+        system.block_on(play(&mut world.borrow_mut(), &acts));
+    });
+}
+
+#[test]
+fn redis_does_what_the_model_does() {
+    check(Store::Redis, rounds(5, 100));
+}
+
+#[test]
+fn sqlite_does_what_the_model_does() {
+    check(Store::Sqlite, rounds(5, 100));
+}

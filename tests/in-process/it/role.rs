@@ -1,0 +1,102 @@
+//! An invented role: what it says of everybody, and whether it says anything. And role as it is.
+
+use std::sync::{Arc, Mutex};
+
+use role_service::RoleConfig;
+use testkit::{Backend, TestDatabase};
+use ud_config::DatabaseConfig;
+use ud_http::TokenGuard;
+use ud_kernel::{Clock, Service, models::Access};
+use ud_telemetry::Metrics;
+use wiremock::{Mock, MockServer, Request, Respond, ResponseTemplate, matchers::any};
+
+use crate::service::{Identities, Instance, Own};
+
+/// The role service, invented.
+pub struct Role {
+    server: MockServer,
+    held: Arc<Mutex<Held>>,
+}
+
+struct Held {
+    access: Access,
+    is_down: bool,
+}
+
+impl Role {
+    pub async fn invented() -> Self {
+        let access = Access {
+            roles: vec!["user".to_owned()],
+            permissions: Vec::new(),
+            policy_version: 1,
+            valid_until: None,
+        };
+        let held = Arc::new(Mutex::new(Held {
+            access,
+            is_down: false,
+        }));
+        let server = MockServer::start().await;
+        let answer = Answer(Arc::clone(&held));
+        Mock::given(any()).respond_with(answer).mount(&server).await;
+        Self { server, held }
+    }
+
+    pub fn url(&self) -> String {
+        self.server.uri()
+    }
+
+    /// From now on everybody holds these.
+    pub fn holds(&self, permissions: &[&str]) {
+        let owned = permissions.iter().map(ToString::to_string);
+        self.held.lock().unwrap().access.permissions = owned.collect();
+    }
+
+    /// From now on it answers nobody, or does again.
+    pub fn is_down(&self, is_down: bool) {
+        self.held.lock().unwrap().is_down = is_down;
+    }
+}
+
+struct Answer(Arc<Mutex<Held>>);
+
+impl Respond for Answer {
+    fn respond(&self, _: &Request) -> ResponseTemplate {
+        let held = self.0.lock().unwrap();
+        if held.is_down {
+            return ResponseTemplate::new(503);
+        }
+        ResponseTemplate::new(200).set_body_json(&held.access)
+    }
+}
+
+/// The role service on a database of its own.
+pub struct RealRole {
+    pub own: Own,
+    database: TestDatabase,
+    running: Option<Instance>,
+}
+
+impl RealRole {
+    pub fn bind(backend: Backend, clock: Clock, calls: &Clock) -> Self {
+        Self {
+            own: Own::new(clock, calls.clone()),
+            database: TestDatabase::create(backend),
+            running: None,
+        }
+    }
+
+    pub async fn start(
+        &mut self,
+        identities: &Identities,
+        guard: &TokenGuard,
+        peers: &[(Service, String)],
+    ) {
+        let metrics = Metrics::new("role");
+        let base = self.own.base(Service::Role, identities, peers, &metrics);
+        let config = RoleConfig {
+            database: DatabaseConfig::for_tests(&self.database.url),
+        };
+        let mounted = role_service::build(&config, &base.with_guard(guard)).await;
+        self.running = Some(self.own.serve(mounted.unwrap(), metrics));
+    }
+}
