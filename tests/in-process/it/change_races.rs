@@ -1,6 +1,7 @@
 //! Logins and refreshes that race with a change of password, status or roles (SECURITY rule 18), with the services'
 //! clocks five minutes apart.
 
+use end_to_end::rounds;
 use futures_util::future::{join, join_all, join3};
 use rstest::rstest;
 use tokio::sync::oneshot;
@@ -9,7 +10,6 @@ use crate::{
     changes::{Administrator, Change, Target},
     ground::Store::{self, Redis, Sqlite},
     seen::Seen,
-    waiting::rounds,
     world::{Skews, World},
 };
 
@@ -73,6 +73,18 @@ enum Order {
     FlowInside(&'static str),
     /// The flow stands at a point while the change begins; it ends while the change stands at a point.
     Crossed(&'static str, &'static str),
+}
+
+impl Order {
+    /// Whether the session is made or stepped when the change has been answered.
+    fn commits_after_the_change(self) -> bool {
+        match self {
+            Self::ChangeInside(point) => {
+                !matches!(point, "login.session-opened" | "refresh.stepped")
+            }
+            Self::FlowInside(_) | Self::Crossed(..) => false,
+        }
+    }
 }
 
 fn orders(flow: Flow, change: Change) -> Vec<Order> {
@@ -149,7 +161,7 @@ async fn interleave(
 }
 
 async fn paused_between_any_two_steps(store: Store, change: Change) {
-    for skews in &SKEWS[..rounds(1, 3) as usize] {
+    for skews in &SKEWS[..rounds(1, 3)] {
         let world = World::start_with_role(store, *skews).await;
         let chief = Administrator::of(&world).await;
         let mut number = 0;
@@ -159,6 +171,9 @@ async fn paused_between_any_two_steps(store: Store, change: Change) {
                 let target = Target::new(&world, &chief, change, number).await;
                 let answer = interleave(&world, &chief, &target, flow, order).await;
                 let what = format!("{flow:?}, {change:?}, {order:?}, {skews:?}");
+                if order.commits_after_the_change() && answer.status == 200 {
+                    target.is_fresh(&world, &what, &answer.tokens()).await;
+                }
                 target.check(&world, &what, &[answer]).await;
             }
         }
@@ -181,10 +196,10 @@ async fn of_sixty_four_at_once_nothing_old_survives(
     #[values(Redis, Sqlite)] store: Store,
     #[values(Change::Password, Change::Suspension, Change::Deletion, Change::Role)] change: Change,
 ) {
-    for (round, skews) in (0..rounds(1, 30) as usize).zip(SKEWS.iter().cycle()) {
+    for (round, skews) in (0..rounds(1, 30)).zip(SKEWS.iter().cycle()) {
         let world = World::start_with_role(store, *skews).await;
         let chief = Administrator::of(&world).await;
-        for number in 0..rounds(2, 4) as usize {
+        for number in 0..rounds(2, 4) {
             let target = Target::new(&world, &chief, change, number).await;
             let flow = |i| {
                 if i % 2 == 0 {

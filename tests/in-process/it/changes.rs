@@ -185,6 +185,13 @@ impl Target {
         }
     }
 
+    /// What instance 0 gave out after the change is accepted, and carries nothing that was taken away.
+    pub async fn is_fresh(&self, world: &World, what: &str, tokens: &Tokens) {
+        assert_eq!(self.change, Change::Role, "{what}: nobody gets in");
+        assert!(!has_right(tokens), "{what}");
+        is_fresh(world, what, 0, tokens).await;
+    }
+
     async fn is_over(&self, world: &World, what: &str, i: usize, tokens: &Tokens) {
         for j in 0..world.sessions.len() {
             let state = world.state(j, tokens).await;
@@ -197,7 +204,6 @@ impl Target {
     }
 
     async fn rights_are_gone(&self, world: &World, what: &str, all: &[Tokens]) {
-        let has_right = |tokens: &Tokens| tokens.claims()["permissions"] == json!([RIGHT]);
         for (i, tokens) in all.iter().map(|t| (0, t)).chain([(1, &self.own)]) {
             if has_right(tokens) {
                 let over = async || world.validate(i, &tokens.access).await.status == 401;
@@ -220,6 +226,10 @@ impl Target {
         assert!(!has_right(&new), "{what}");
         is_fresh(world, what, 0, &new).await;
     }
+}
+
+fn has_right(tokens: &Tokens) -> bool {
+    tokens.claims()["permissions"] == json!([RIGHT])
 }
 
 /// Accepted by who gave it, at once and again.

@@ -1,5 +1,6 @@
 //! Refreshes that race with a logout: whatever comes first, no token is left that lives.
 
+use end_to_end::rounds;
 use futures_util::future::{join, join_all};
 use rstest::rstest;
 use serde_json::json;
@@ -8,7 +9,7 @@ use ud_kernel::models::SessionState;
 use crate::{
     ground::Store::{self, Redis, Sqlite},
     seen::{Seen, Tokens},
-    waiting::{rounds, until},
+    waiting::until,
     world::World,
 };
 
@@ -120,13 +121,13 @@ async fn refreshes_and_a_logout_at_once_leave_nothing(#[case] store: Store) {
     let world = World::start(store).await;
     let email = world.register_ada().await;
     for round in 0..rounds(6, 200) {
-        let way = WAYS[round as usize % 3];
+        let way = WAYS[round % 3];
         let tokens = world.log_in(0, email).await;
         let mut before: Vec<_> = (0..8)
             .map(|i| world.refresh(i % 2, &tokens.refresh))
             .collect();
         // Each round begins the logout at another place among the refreshes.
-        let after = before.split_off(round as usize % 9);
+        let after = before.split_off(round % 9);
         let logout = log_out(&world, way, &tokens);
         let (first, (second, ())) = join(join_all(before), join(join_all(after), logout)).await;
         let answers = [first, second].concat();

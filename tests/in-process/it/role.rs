@@ -6,7 +6,7 @@ use role_service::RoleConfig;
 use testkit::{Backend, TestDatabase};
 use ud_config::DatabaseConfig;
 use ud_http::TokenGuard;
-use ud_kernel::{Clock, Service, models::Access};
+use ud_kernel::{Service, models::Access};
 use ud_telemetry::Metrics;
 use wiremock::{Mock, MockServer, Request, Respond, ResponseTemplate, matchers::any};
 
@@ -77,9 +77,9 @@ pub struct RealRole {
 }
 
 impl RealRole {
-    pub fn bind(backend: Backend, clock: Clock, calls: &Clock) -> Self {
+    pub fn new(backend: Backend, own: Own) -> Self {
         Self {
-            own: Own::new(clock, calls.clone()),
+            own,
             database: TestDatabase::create(backend),
             running: None,
         }

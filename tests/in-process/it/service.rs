@@ -1,11 +1,12 @@
 //! One instance of a service on two sockets, and what every instance is made of.
 
-use std::{cell::RefCell, path::PathBuf, time::Duration};
+use std::{path::PathBuf, time::Duration};
 
 use auth_service::{
     AuthConfig, AuthLimits,
     models::{hash_pool::HashPoolSize, introspection_clients::IntrospectionClients},
 };
+use end_to_end::Ports;
 use tempfile::TempDir;
 use testkit::{AUDIENCE, Gates, ISSUER, TestIdentities, TestIssuer};
 use tokio::sync::oneshot;
@@ -35,8 +36,6 @@ pub struct Own {
     pub gates: Gates,
     /// Public and internal.
     ports: [u16; 2],
-    /// Bound before anything is built: others have to know its address.
-    first: RefCell<Option<Listening>>,
 }
 
 /// A service that runs.
@@ -69,15 +68,13 @@ impl Identities {
 }
 
 impl Own {
-    pub fn new(clock: Clock, calls: Clock) -> Self {
-        let first = Listening::bind(&http()).unwrap();
-        let (public, internal) = (first.public_addr().unwrap(), first.internal_addr().unwrap());
+    /// The instance of that number in a world.
+    pub fn new(clock: Clock, calls: Clock, ports: &Ports, number: u16) -> Self {
         Self {
             clock,
             calls,
             gates: Gates::new(),
-            ports: [public.port(), internal.port()],
-            first: Some(first).into(),
+            ports: [ports.get(2 * number), ports.get(2 * number + 1)],
         }
     }
 
@@ -123,16 +120,15 @@ impl Own {
 
     /// Serves what was built.
     pub fn serve(&self, mounted: Mounted, metrics: Metrics) -> Instance {
-        let again = || {
-            let [port, internal_port] = self.ports;
-            let http = HttpConfig {
-                port,
-                internal_port,
-                ..http()
-            };
-            Listening::bind(&http).unwrap()
+        let [port, internal_port] = self.ports;
+        let http = HttpConfig {
+            port,
+            internal_port,
+            // The client's address is what a test says it is.
+            trusted_proxies: vec!["127.0.0.0/8".parse().unwrap()],
+            ..HttpConfig::default()
         };
-        let listening = self.first.take().unwrap_or_else(again);
+        let listening = Listening::bind(&http).unwrap();
         let (stop, stopped) = oneshot::channel::<()>();
         let server = Server::new(listening, vec![mounted], self.clock.clone(), metrics);
         let running = actix_web::rt::spawn(server.run(async move {
@@ -162,14 +158,6 @@ impl Drop for Instance {
         if let Some(stop) = self.stop.take() {
             let _ = stop.send(());
         }
-    }
-}
-
-fn http() -> HttpConfig {
-    HttpConfig {
-        // The client's address is what a test says it is.
-        trusted_proxies: vec!["127.0.0.0/8".parse().unwrap()],
-        ..HttpConfig::default()
     }
 }
 

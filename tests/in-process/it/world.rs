@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use end_to_end::Ports;
 use reqwest::Method;
 use serde_json::{Value, json};
 use session_service::{SessionService, config::SessionConfig};
@@ -37,6 +38,7 @@ pub struct World {
     pub real_role: Option<RealRole>,
     pub auths: Vec<Replica>,
     pub sessions: Vec<Replica>,
+    ports: Ports,
     /// `REFRESH_TOKEN_KEYS`, for auth's next lives.
     pub ring: String,
     /// The time it is; the clock of a test's own calls.
@@ -65,10 +67,11 @@ impl World {
 
     pub async fn start_with(store: Store, skews: Skews) -> Self {
         let clock = Clock::manual(START);
-        let replica = |skew: i64| {
+        let ports = Ports::reserve();
+        let replica = |(number, skew): (u16, i64)| {
             let own = Clock::manual(off(START, skew));
             let calls = if skews.in_calls { &own } else { &clock };
-            Replica::new(own.clone(), calls.clone())
+            Replica::new(Own::new(own.clone(), calls.clone(), &ports, number))
         };
         let sessions = match store {
             Store::Redis => &skews.sessions[..],
@@ -78,9 +81,10 @@ impl World {
             real_role: None,
             ground: Ground::new(store),
             role: Role::invented().await,
-            auths: skews.auths.into_iter().map(replica).collect(),
-            sessions: sessions.iter().copied().map(replica).collect(),
+            auths: (0..).zip(skews.auths).map(replica).collect(),
+            sessions: (2..).zip(sessions.iter().copied()).map(replica).collect(),
             ring: new_key_ring("r1"),
+            ports,
             clock,
             http: reqwest::Client::builder().no_proxy().build().unwrap(),
         };
@@ -91,12 +95,9 @@ impl World {
     /// With role as it is, too.
     pub async fn start_with_role(store: Store, skews: Skews) -> Self {
         let mut world = Self::start_with(store, skews).await;
-        let role_clock = Clock::manual(off(START, skews.role));
-        world.real_role = Some(RealRole::bind(
-            world.ground.database.backend,
-            role_clock,
-            &world.clock,
-        ));
+        let clock = Clock::manual(off(START, skews.role));
+        let own = Own::new(clock, world.clock.clone(), &world.ports, 4);
+        world.real_role = Some(RealRole::new(world.ground.database.backend, own));
         for i in 0..world.auths.len() {
             world.restart_auth(i).await;
         }
@@ -306,9 +307,9 @@ impl World {
 }
 
 impl Replica {
-    fn new(clock: Clock, calls: Clock) -> Self {
+    const fn new(own: Own) -> Self {
         Self {
-            own: Own::new(clock, calls),
+            own,
             running: None,
             guard: None,
         }
