@@ -5,7 +5,7 @@ use serde_json::json;
 use ud_kernel::{AssignmentId, RoleId, Service, UserId, models::SessionState};
 
 use crate::{
-    seen::{Seen, Tokens, see},
+    seen::{Seen, Tokens, decided, see},
     waiting::until,
     world::{PASSWORD, World},
 };
@@ -82,7 +82,7 @@ async fn call_role(
     let role = world.real_role.as_ref().unwrap();
     let url = format!("{}{path}", role.own.public());
     let call = world.http.request(method, url).bearer_auth(&by.access);
-    see(call.json(body)).await
+    decided(call.json(body)).await
 }
 
 impl Target {

@@ -367,10 +367,10 @@ fn check(store: Store, cases: usize) {
 
 #[test]
 fn on_redis_interleavings_are_as_the_model_says() {
-    check(Store::Redis, rounds(8, 150));
+    check(Store::Redis, rounds(8, 100));
 }
 
 #[test]
 fn on_sqlite_interleavings_are_as_the_model_says() {
-    check(Store::Sqlite, rounds(8, 150));
+    check(Store::Sqlite, rounds(8, 100));
 }

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 /// A loaded machine is slow.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Asks until it is so.
 pub async fn until(what: &str, is_so: impl AsyncFn() -> bool) {

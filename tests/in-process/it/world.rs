@@ -17,7 +17,7 @@ use ud_telemetry::Metrics;
 use crate::{
     ground::{Ground, Store},
     role::{RealRole, Role},
-    seen::{Seen, Tokens, see},
+    seen::{Seen, Tokens, decided, see},
     service::{Instance, Own, START, auth_config},
 };
 
@@ -249,13 +249,13 @@ impl World {
     /// The same with an access token.
     pub async fn post_as(&self, i: usize, path: &str, access: &str, body: &Value) -> Seen {
         let url = format!("{}{path}", self.auths[i].own.public());
-        see(self.http.post(url).bearer_auth(access).json(body)).await
+        decided(self.http.post(url).bearer_auth(access).json(body)).await
     }
 
     /// What instance `i` of auth says of an access token.
     pub async fn validate(&self, i: usize, access: &str) -> Seen {
         let url = format!("{}/api/v1/auth/validate", self.auths[i].own.public());
-        see(self.http.get(url).bearer_auth(access)).await
+        decided(self.http.get(url).bearer_auth(access)).await
     }
 
     /// Ends the session of a refresh token, at instance `i` of auth.
