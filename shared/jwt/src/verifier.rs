@@ -72,6 +72,12 @@ impl Verifier {
         }
     }
 
+    /// The clock it judges times by.
+    #[must_use]
+    pub fn clock(&self) -> &Clock {
+        &self.inner.clock
+    }
+
     /// The token behind `Authorization: Bearer `, checked. Whether its session still lives is not known
     /// here: ask a [`crate::revocation::SessionChecker`]. Waits only if its `kid` is unknown and the keys
     /// are fetched, at most 2 s.

@@ -1,7 +1,7 @@
 //! `POST /api/v1/auth/keys/{kid}/revoke`
 
 use actix_web::web;
-use ud_http::{Authed, Problem, Refused, permissions::KeysWrite};
+use ud_http::{Authed, Fresh, Problem, Refused, permissions::KeysWrite};
 
 use crate::{models::signing_key_flow, state::AuthState, views::KeyResponse};
 
@@ -12,6 +12,7 @@ use crate::{models::signing_key_flow, state::AuthState, views::KeyResponse};
     tag = "auth",
     description = "Takes a key out of the JWK set at once and for good, and destroys its private half: every token it signed is refused, and clients refresh. If it is the active key, the published one signs at once, or a new one. Repeating it changes nothing.",
     security(("bearer" = ["keys:write"])),
+    extensions(("x-max-login-age" = json!(300))),
     params(("kid" = String, Path, description = "Id of the key, as in the JWK set")),
     responses(
         (status = 200, description = "The revoked key", body = KeyResponse),
@@ -20,7 +21,7 @@ use crate::{models::signing_key_flow, state::AuthState, views::KeyResponse};
 )]
 pub async fn revoke_key(
     state: web::Data<AuthState>,
-    authed: Authed<KeysWrite>,
+    authed: Authed<Fresh<KeysWrite>>,
     kid: web::Path<String>,
 ) -> Result<web::Json<KeyResponse>, Problem> {
     let revoked = signing_key_flow::revoke_key(&state, kid.into_inner(), authed.origin).await?;

@@ -9,7 +9,7 @@ use std::{
 use serde_json::{Value, json};
 use ud_events::Event;
 use ud_kernel::{
-    SessionId, UserId,
+    SessionId, Timestamp, UserId,
     models::{Access, CloseSessions, CreateSession, SessionGrant, StepSession},
 };
 use wiremock::{Mock, MockServer, Request, Respond, ResponseTemplate, matchers::any};
@@ -46,6 +46,7 @@ pub struct StubSessionState {
     pub nonce_hash: String,
     pub key_id: String,
     pub login: CreateSession,
+    pub authenticated_at: Timestamp,
 }
 
 #[derive(Default)]
@@ -165,6 +166,7 @@ impl Peers {
                 nonce_hash: body.nonce_hash.clone(),
                 key_id: body.key_id.clone(),
                 login: body.clone(),
+                authenticated_at: body.now,
             };
             let grant = grant(id, &session, body.now, body.access_ttl, body.idle);
             s.sessions.insert(id, session);
@@ -193,6 +195,9 @@ impl Peers {
             } else if body.counter != session.counter - 1 {
                 s.sessions.remove(&body.session_id);
                 return Refuse::Closed.answer();
+            }
+            if body.reauthenticated {
+                session.authenticated_at = body.now;
             }
             let grant = grant(
                 body.session_id,
@@ -258,7 +263,7 @@ pub fn ordinary() -> Access {
 fn grant(
     id: SessionId,
     session: &StubSessionState,
-    now: ud_kernel::Timestamp,
+    now: Timestamp,
     access_ttl: u32,
     idle: u32,
 ) -> SessionGrant {
@@ -269,7 +274,7 @@ fn grant(
         issued_at: now,
         access_expires_at: now.plus(Duration::from_secs(access_ttl.into())),
         refresh_expires_at: now.plus(Duration::from_secs(idle.into())),
-        authenticated_at: session.login.now,
+        authenticated_at: session.authenticated_at,
         amr: session.login.amr.clone(),
         incarnation: "test".to_owned(),
     }

@@ -214,7 +214,7 @@ impl SessionStore for RedisStore {
                 "counter": request.counter, "key_id": request.key_id, "epoch": request.epoch,
                 "pv": request.pv, "roles": request.roles, "access_ttl": request.access_ttl,
                 "idle": request.idle, "absolute": request.absolute, "origin": request.origin,
-                "event_id": EventId::new(request.now),
+                "reauthenticated": request.reauthenticated, "event_id": EventId::new(request.now),
             });
             let argument = with(
                 argument,

@@ -242,7 +242,7 @@ fn create(conn: &mut DbConn, id: SessionId, new: &CreateSession) -> Outcome<Crea
 }
 
 fn step(conn: &mut DbConn, request: &StepSession) -> Outcome<SessionGrant> {
-    let Some(mut session) = load(conn, request.session_id)? else {
+    let Some(session) = load(conn, request.session_id)? else {
         return Ok(Err(Refusal::Closed));
     };
     let fences = fences(conn, request.user_id, &request.roles)?;
@@ -252,15 +252,22 @@ fn step(conn: &mut DbConn, request: &StepSession) -> Outcome<SessionGrant> {
             end(conn, session, reason, &request.origin, request.now)?;
             return Ok(Err(Refusal::Closed));
         }
-        Step::Repeat { elsewhere } => {
+        Step::Repeat {
+            mut session,
+            elsewhere,
+        } => {
+            note_reauthentication(conn, &mut session, request)?;
             if elsewhere {
                 let kind = EventType::RefreshTokenReplayed;
                 emit(conn, kind, &mut session, None, &request.origin, request.now)?;
+            }
+            if elsewhere || request.reauthenticated {
                 save(conn, &session)?;
             }
             session
         }
-        Step::Advance(next) => {
+        Step::Advance(mut next) => {
+            note_reauthentication(conn, &mut next, request)?;
             save(conn, &next)?;
             next
         }
@@ -268,6 +275,18 @@ fn step(conn: &mut DbConn, request: &StepSession) -> Outcome<SessionGrant> {
     let known = known_store(conn, request.now)?;
     known.remember(conn, &session)?;
     Ok(Ok(session.grant(request.access_until, known.incarnation)))
+}
+
+fn note_reauthentication(
+    conn: &mut DbConn,
+    session: &mut Session,
+    request: &StepSession,
+) -> Result<(), SessionError> {
+    if request.reauthenticated {
+        let kind = EventType::UserReauthenticated;
+        emit(conn, kind, session, None, &request.origin, request.now)?;
+    }
+    Ok(())
 }
 
 fn close(conn: &mut DbConn, order: &CloseOrder) -> Result<u32, SessionError> {

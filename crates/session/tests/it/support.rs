@@ -240,6 +240,7 @@ pub fn step(grant: &SessionGrant, user_id: UserId, now: Timestamp) -> StepSessio
         access_until: None,
         idle: 14 * 86_400,
         absolute: 30 * 86_400,
+        reauthenticated: false,
         origin: origin(),
     }
 }

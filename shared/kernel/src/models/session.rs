@@ -70,6 +70,9 @@ pub struct StepSession {
     pub idle: u32,
     /// Seconds after login at which the session ends: the smaller of this and the stored one holds.
     pub absolute: u32,
+    /// The user has just proved again who they are: `auth_time` becomes `now`, in a repeated step too.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub reauthenticated: bool,
     /// Compared with the last one to notice a replay from elsewhere.
     pub origin: Origin,
 }
@@ -90,7 +93,7 @@ pub struct SessionGrant {
     pub access_expires_at: Timestamp,
     /// When the session ends unless refreshed.
     pub refresh_expires_at: Timestamp,
-    /// `auth_time` of the access token: when the user logged in.
+    /// `auth_time` of the access token: when the user logged in, or last proved again who they are.
     pub authenticated_at: Timestamp,
     /// `amr` of the access token.
     pub amr: Vec<String>,

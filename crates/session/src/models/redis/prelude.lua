@@ -24,8 +24,8 @@ local function min_epoch_key(user_id)
 end
 
 local NUMBERS = {
-  'epoch', 'counter', 'created_at', 'last_seen_at', 'issued_at', 'access_expires_at', 'latest_expiry',
-  'expires_at', 'idle', 'absolute', 'event_seq',
+  'epoch', 'counter', 'created_at', 'authenticated_at', 'last_seen_at', 'issued_at', 'access_expires_at',
+  'latest_expiry', 'expires_at', 'idle', 'absolute', 'event_seq',
 }
 
 -- The session, with `user_id` nil where there is none; `closed` is set where there was one.
