@@ -146,7 +146,7 @@ impl EventType {
             Self::LoginFailed            => ("login_failed", Some(Auth), &[]),
             Self::LogoutRequested        => ("logout_requested", Some(Auth), &[Session]),
             Self::SigningKeyRotated      => ("signing_key_rotated", Some(Auth), &[]),
-            Self::SigningKeyRevoked      => ("signing_key_revoked", Some(Auth), &[]),
+            Self::SigningKeyRevoked      => ("signing_key_revoked", Some(Auth), &[Session]),
             Self::CredentialsFenced      => ("credentials_fenced", Some(Auth), &[]),
             Self::UserLoggedIn           => ("user_logged_in", Some(Session), &[]),
             Self::UserReauthenticated    => ("user_reauthenticated", Some(Session), &[]),

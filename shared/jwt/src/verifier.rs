@@ -101,9 +101,10 @@ impl Verifier {
         }
         let unverified = Unverified::parse(token, ACCESS_TOKEN_TYPE)?;
         let found = self.inner.keys.find(&unverified.kid).await?;
+        let kid = unverified.kid.to_string();
         let claims: AccessClaims = unverified.verify(&found.key)?;
         self.check_claims(&claims)?;
-        let token = Arc::new(VerifiedToken::new(claims));
+        let token = Arc::new(VerifiedToken::new(claims, kid));
         self.inner.cache.insert(
             hash,
             Remembered {

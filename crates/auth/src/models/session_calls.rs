@@ -6,7 +6,8 @@ use ud_http::{CallError, ServiceClient};
 use ud_kernel::{
     Code, SessionId, Timestamp, UserId,
     models::{
-        Access, CloseSessions, CreateSession, Origin, SessionGrant, SessionsClosed, StepSession,
+        Access, CloseSessions, CreateSession, Origin, RevokedKey, SessionGrant, SessionsClosed,
+        StepSession,
     },
     permission,
 };
@@ -236,6 +237,16 @@ impl SessionCalls {
             origin: origin.clone(),
         })
         .await
+    }
+
+    /// Makes tokens of a signing key stale.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn revoke_key(&self, key: &RevokedKey) -> Result<(), CallError> {
+        let path = "/internal/v1/revoked-keys";
+        let answer = self.session.post_idempotent::<RevokedKey, ()>(path, key);
+        answer.await.map(drop)
     }
 
     async fn close(&self, body: &CloseSessions) -> Result<(), CallError> {

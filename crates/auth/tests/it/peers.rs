@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use ud_events::Event;
 use ud_kernel::{
     SessionId, Timestamp, UserId,
-    models::{Access, CloseSessions, CreateSession, SessionGrant, StepSession},
+    models::{Access, CloseSessions, CreateSession, RevokedKey, SessionGrant, StepSession},
 };
 use wiremock::{Mock, MockServer, Request, Respond, ResponseTemplate, matchers::any};
 
@@ -57,6 +57,7 @@ pub struct PeersState {
     pub stepped: Vec<StepSession>,
     pub closed: Vec<CloseSessions>,
     pub events: Vec<Event>,
+    pub revoked_keys: Vec<String>,
     /// Refusals to come, of PUT and step.
     pub refuse: VecDeque<Refuse>,
     /// The session service does not close sessions, nor take events.
@@ -127,6 +128,7 @@ impl Peers {
         match (method, path.trim_start_matches("/internal/v1/")) {
             ("POST", "sessions/step") => self.step(&request.body_json().unwrap()),
             ("POST", "sessions/close") => self.close(request.body_json().unwrap()),
+            ("POST", "revoked-keys") => self.revoke_key(&request.body_json().unwrap()),
             ("POST", "events") => self.take_events(&request.body),
             ("PUT", rest) => {
                 let id = rest.trim_start_matches("sessions/").parse().unwrap();
@@ -231,6 +233,16 @@ impl Peers {
             s.closed.push(body);
             let closed = before - s.sessions.len();
             ResponseTemplate::new(200).set_body_json(json!({"closed": closed}))
+        })
+    }
+
+    fn revoke_key(&self, body: &RevokedKey) -> ResponseTemplate {
+        self.with(|s| {
+            if s.deaf {
+                return ResponseTemplate::new(503);
+            }
+            s.revoked_keys.push(body.kid.clone());
+            ResponseTemplate::new(204)
         })
     }
 

@@ -86,6 +86,10 @@ pub(super) fn read_entry(
             id: read(flat, "user")?,
             min_pv: read(flat, "min_pv")?,
         }
+    } else if flat.contains_key("key") {
+        Revoked::Key {
+            kid: read(flat, "key")?,
+        }
     } else {
         Revoked::Role {
             name: read(flat, "role")?,

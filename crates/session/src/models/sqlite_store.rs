@@ -8,8 +8,8 @@ use ud_events::{EventType, NewEvent, OutboxHandle, outbox};
 use ud_kernel::{
     SessionId, Timestamp, UserId,
     models::{
-        CreateSession, FeedKnown, FeedPosition, Mark, Revoked, SessionGrant, SessionState,
-        SessionStateQuery, StepSession,
+        CreateSession, FeedKnown, FeedPosition, Mark, Revoked, RevokedKey, SessionGrant,
+        SessionState, SessionStateQuery, StepSession,
     },
 };
 
@@ -21,7 +21,7 @@ use super::{
     session_store::{
         Answer, Checked, CloseOrder, Closing, Created, FEED_WAIT, FeedRead, SessionStore,
     },
-    sqlite_feed::{has_gone_back, last_position, read_feed, renew, revoke},
+    sqlite_feed::{has_gone_back, is_revoked_key, last_position, read_feed, renew, revoke},
     sqlite_lock::SqliteLock,
     sqlite_tables::{
         emit, end, fences, known_store, living, load, min_pv, purge, raise_min_epoch, save,
@@ -98,6 +98,18 @@ impl SessionStore for SqliteStore {
 
     fn mark(&self, mark: Mark, now: Timestamp) -> Answer<'_, ()> {
         Box::pin(self.commit(move |conn| set_mark(conn, &mark, now).map(Ok)))
+    }
+
+    fn revoke_key(&self, key: RevokedKey, now: Timestamp) -> Answer<'_, ()> {
+        Box::pin(self.commit(move |conn| {
+            // The store begins here if nobody has logged in yet: readers want its incarnation.
+            known_store(conn, now)?;
+            if !is_revoked_key(conn, &key.kid)? {
+                let kid = key.kid.clone();
+                revoke(conn, &Revoked::Key { kid }, key.until, now)?;
+            }
+            Ok(Ok(()))
+        }))
     }
 
     fn state(
@@ -374,6 +386,9 @@ fn state(
     token: &SessionStateQuery,
     now: Timestamp,
 ) -> Result<SessionState, SessionError> {
+    if is_revoked_key(conn, &token.kid)? {
+        return Ok(SessionState::Stale);
+    }
     let is_its = |s: &Session| s.is_alive(now) && s.user_id == token.user_id;
     if !load(conn, id)?.is_some_and(|session| is_its(&session)) {
         return Ok(SessionState::Closed);

@@ -252,6 +252,7 @@ pub fn token(grant: &SessionGrant, user_id: UserId) -> SessionStateQuery {
         pv: 1,
         inc: grant.incarnation.clone(),
         roles: "user".to_owned(),
+        kid: "key-1".to_owned(),
         feed_incarnation: None,
         feed_position: None,
     }

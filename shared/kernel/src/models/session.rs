@@ -144,6 +144,18 @@ pub struct Mark {
     pub min_pv: i64,
 }
 
+/// `POST /internal/v1/revoked-keys` at session (caller: auth): tokens signed by this key are stale. 204; the same again
+/// changes nothing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RevokedKey {
+    /// The key's id, as in the JWK set.
+    pub kid: String,
+    /// Until when it is remembered: long after every verifier has dropped the key with the JWK set, for whoever has
+    /// its private half signs tokens of any age.
+    pub until: Timestamp,
+}
+
 /// Query of `GET /internal/v1/sessions/{id}/state` at session (callers: all five).
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -156,6 +168,8 @@ pub struct SessionStateQuery {
     pub inc: String,
     /// Claim `roles`, joined with commas.
     pub roles: String,
+    /// Header parameter `kid`: the key that signed it.
+    pub kid: String,
     /// The store's incarnation in the caller's copy of the revocation feed, with
     /// [`SessionStateQuery::feed_position`]: a store that has gone back behind it is found out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -184,7 +198,7 @@ pub enum SessionState {
     Good,
     /// The session is closed, expired, unknown, of another user or of another incarnation.
     Closed,
-    /// The session lives, but the token's `pv` is below a mark.
+    /// The token's `pv` is below a mark, though the session lives; or the key that signed it was revoked.
     Stale,
 }
 
