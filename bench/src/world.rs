@@ -1,0 +1,126 @@
+//! The platform that is measured, and users of it.
+
+use std::{fs, time::Duration};
+
+use end_to_end::{Kind, Login, Options, Person, Platform, eventually};
+use serde_json::json;
+use ud_kernel::Service;
+
+use crate::wire::{Wire, json_request};
+
+/// How long the first administrator may take to come to be.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A platform, as it would run on a site.
+#[derive(Debug)]
+pub struct World {
+    /// The platform.
+    pub platform: Platform,
+}
+
+impl World {
+    /// The five services of release binaries behind NGINX, on PostgreSQL and Redis: settings as they are by default,
+    /// limits that no load meets. `cost` is that of password hashes where it is not to be the default.
+    pub async fn start(cost: Option<&str>) -> Self {
+        let platform = site(Kind::Services, cost)
+            .without_administrator()
+            .start()
+            .await;
+        Self { platform }
+    }
+
+    /// Waits until the administrator is one: what the services do at their first start is done.
+    pub async fn settle(&self) {
+        let chief = &self.platform.chief;
+        eventually(PATIENCE, "the first administrator", || async {
+            let login = self
+                .platform
+                .client
+                .try_log_in(&chief.email, &chief.password);
+            (login.await.status == 200).then_some(())
+        })
+        .await;
+    }
+
+    /// Public port of `service`.
+    #[must_use]
+    pub fn port(&self, service: Service) -> u16 {
+        self.platform.directory.public_port(service)
+    }
+
+    /// Somebody new, logged in.
+    pub async fn newcomer(&self) -> (Person, Login) {
+        self.platform.client.newcomer_in().await
+    }
+
+    /// So many of them.
+    pub async fn newcomers(&self, count: usize) -> Vec<(Person, Login)> {
+        let mut people = Vec::new();
+        for _ in 0..count {
+            people.push(self.newcomer().await);
+        }
+        people
+    }
+
+    /// So many connections to the public listener of `service`.
+    pub async fn wires(&self, service: Service, count: usize) -> Vec<Wire> {
+        let wires = Wire::open_all(self.port(service), count).await;
+        wires.expect("the service listens")
+    }
+}
+
+/// Options of a platform as it would run on a site: default settings, logs in files.
+#[must_use]
+pub fn site(kind: Kind, cost: Option<&str>) -> Options {
+    let mut options = Options::new(kind).logging_to_files();
+    for name in ["HTTP_WORKERS", "LOG_LEVEL"] {
+        options = options.set(name, "");
+    }
+    // As in production, where nobody reads documents here.
+    options = options.set("DOCS_ENABLED", "false");
+    options.set("BCRYPT_COST", cost.unwrap_or_default())
+}
+
+/// The request by which `person` logs in.
+#[must_use]
+pub fn login_request(person: &Person) -> Vec<u8> {
+    let body = json!({"identifier": person.email, "password": person.password});
+    json_request("POST", "/api/v1/auth/login", body.to_string().as_bytes())
+}
+
+/// Memory of a process, in bytes.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Memory {
+    /// Its proportional share: of pages that several processes have, its part.
+    pub pss: u64,
+    /// All its resident pages.
+    pub rss: u64,
+}
+
+impl Memory {
+    /// Of the process `pid`.
+    ///
+    /// # Panics
+    /// If the system does not tell.
+    #[must_use]
+    pub fn of(pid: u32) -> Self {
+        let path = format!("/proc/{pid}/smaps_rollup");
+        let text = fs::read_to_string(&path).expect("the process runs");
+        let kilobytes = |name: &str| -> u64 {
+            let line = text.lines().find_map(|line| line.strip_prefix(name));
+            let number = line.and_then(|line| line.split_whitespace().next());
+            number.and_then(|n| n.parse().ok()).expect("a number of kB")
+        };
+        Self {
+            pss: kilobytes("Pss:") * 1_024,
+            rss: kilobytes("Rss:") * 1_024,
+        }
+    }
+
+    /// Of each of the five services of `platform`.
+    #[must_use]
+    pub fn of_services(platform: &Platform) -> Vec<(Service, Self)> {
+        let of = |service| Self::of(platform.process(service).process().pid());
+        Service::ALL.into_iter().map(|s| (s, of(s))).collect()
+    }
+}
