@@ -55,7 +55,7 @@ fn version(program: &str, argument: &str) -> String {
     let text = [output.stdout, output.stderr].concat();
     let text = String::from_utf8_lossy(&text);
     let line = text.lines().next().unwrap_or_default();
-    let short = line.split(" (").next().unwrap_or(line);
+    let short = line.split(" (Debian").next().unwrap_or(line);
     let short = short.split(" [").next().unwrap_or(short);
     short.split(" sha=").next().unwrap_or(short).to_owned()
 }

@@ -37,6 +37,9 @@ struct Arguments {
     /// A first look, within two minutes
     #[arg(long)]
     quick: bool,
+    /// So many rounds instead of as many as planned
+    #[arg(long)]
+    rounds: Option<usize>,
     /// These rows alone
     only: Vec<Scenario>,
     #[command(subcommand)]
@@ -67,15 +70,16 @@ fn main() -> ExitCode {
         .enable_all()
         .build()
         .expect("a runtime");
-    runtime.block_on(measure(arguments.quick, &arguments.only))
-}
-
-async fn measure(is_quick: bool, only: &[Scenario]) -> ExitCode {
-    let pace = if is_quick {
+    let mut pace = if arguments.quick {
         Pace::quick()
     } else {
         Pace::full()
     };
+    pace.rounds = arguments.rounds.unwrap_or(pace.rounds).max(1);
+    runtime.block_on(measure(pace, &arguments.only))
+}
+
+async fn measure(pace: Pace, only: &[Scenario]) -> ExitCode {
     let wanted = match only {
         [] => Scenario::value_variants(),
         only => only,

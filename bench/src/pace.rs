@@ -45,9 +45,9 @@ impl Pace {
         Self {
             is_quick: true,
             rounds: 3,
-            warm: Duration::from_millis(300),
-            span: Duration::from_millis(1_200),
-            hashes: 6,
+            warm: Duration::from_millis(200),
+            span: Duration::from_secs(1),
+            hashes: 4,
             batches: 100,
             revocations: 100,
             starts: 3,

@@ -6,8 +6,13 @@ use end_to_end::{Kind, Login, Options, Person, Platform, eventually};
 use serde_json::json;
 use ud_kernel::Service;
 
-use crate::wire::{Wire, json_request};
+use crate::{
+    pace::cores,
+    wire::{Wire, json_request},
+};
 
+/// Users of a platform.
+pub const PEOPLE: usize = 8;
 /// How long the first administrator may take to come to be.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -16,6 +21,8 @@ const PATIENCE: Duration = Duration::from_secs(30);
 pub struct World {
     /// The platform.
     pub platform: Platform,
+    /// Users of it, once it is settled.
+    pub people: Vec<Person>,
 }
 
 impl World {
@@ -26,11 +33,18 @@ impl World {
             .without_administrator()
             .start()
             .await;
-        Self { platform }
+        Self {
+            platform,
+            people: Vec::new(),
+        }
     }
 
-    /// Waits until the administrator is one: what the services do at their first start is done.
-    pub async fn settle(&self) {
+    /// Waits until the administrator is one, so that what the services do at their first start is done, and registers
+    /// [`PEOPLE`] users.
+    ///
+    /// # Panics
+    /// If one cannot be registered.
+    pub async fn settle(&mut self) {
         let chief = &self.platform.chief;
         eventually(PATIENCE, "the first administrator", || async {
             let login = self
@@ -40,6 +54,29 @@ impl World {
             (login.await.status == 200).then_some(())
         })
         .await;
+        let newcomer = |_| {
+            let client = self.platform.client.clone();
+            async move { client.newcomer().await }
+        };
+        self.people = in_groups((0..PEOPLE).map(newcomer)).await;
+    }
+
+    /// Logs one of the users in.
+    pub async fn log_in(&self) -> (&Person, Login) {
+        let person = &self.people[0];
+        (person, self.platform.client.log_in(person).await)
+    }
+
+    /// Logs all users in.
+    ///
+    /// # Panics
+    /// If one cannot.
+    pub async fn log_all_in(&self) -> Vec<Login> {
+        let log_in = |person: &Person| {
+            let (client, person) = (self.platform.client.clone(), person.clone());
+            async move { client.log_in(&person).await }
+        };
+        in_groups(self.people.iter().map(log_in)).await
     }
 
     /// Public port of `service`.
@@ -48,25 +85,28 @@ impl World {
         self.platform.directory.public_port(service)
     }
 
-    /// Somebody new, logged in.
-    pub async fn newcomer(&self) -> (Person, Login) {
-        self.platform.client.newcomer_in().await
-    }
-
-    /// So many of them.
-    pub async fn newcomers(&self, count: usize) -> Vec<(Person, Login)> {
-        let mut people = Vec::new();
-        for _ in 0..count {
-            people.push(self.newcomer().await);
-        }
-        people
-    }
-
     /// So many connections to the public listener of `service`.
     pub async fn wires(&self, service: Service, count: usize) -> Vec<Wire> {
         let wires = Wire::open_all(self.port(service), count).await;
         wires.expect("the service listens")
     }
+}
+
+/// Does all of `work`, as much at once as passwords are hashed at once: nobody waits so long that they are refused.
+async fn in_groups<F>(work: impl Iterator<Item = F>) -> Vec<F::Output>
+where
+    F: Future<Output: Send> + Send + 'static,
+{
+    let mut work: Vec<F> = work.collect();
+    let mut done = Vec::new();
+    while !work.is_empty() {
+        let group = work.split_off(work.len().saturating_sub(cores()));
+        let running: Vec<_> = group.into_iter().map(tokio::spawn).collect();
+        for one in running {
+            done.push(one.await.expect("it does not panic"));
+        }
+    }
+    done
 }
 
 /// Options of a platform as it would run on a site: default settings, logs in files.

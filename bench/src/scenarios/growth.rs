@@ -87,7 +87,7 @@ impl Town {
     /// A platform with `users` that differ in nothing but their names.
     async fn fill(users: usize) -> Self {
         // The cheapest hash: everything else of a login is to be seen.
-        let world = World::start(Some("4")).await;
+        let mut world = World::start(Some("4")).await;
         world.settle().await;
         let template = Person {
             email: format!("{MARK}@example.com"),

@@ -76,12 +76,11 @@ impl Client for Validating {
 }
 
 async fn logging_in(world: &World) -> Vec<LoggingIn> {
-    let count = CLIENTS_PER_CORE * cores();
-    let wires = world.wires(Service::Auth, count).await;
-    let people = world.newcomers(count).await;
-    let pairs = wires.into_iter().zip(&people);
+    let wires = world.wires(Service::Auth, CLIENTS_PER_CORE * cores()).await;
+    let people = world.people.iter().cycle();
+    let pairs = wires.into_iter().zip(people);
     pairs
-        .map(|(wire, (person, _))| LoggingIn::new(wire, person))
+        .map(|(wire, person)| LoggingIn::new(wire, person))
         .collect()
 }
 

@@ -18,7 +18,7 @@ const CONNECTIONS: usize = 5;
 
 /// Reads of the own profile, against the same `SELECT` prepared.
 pub async fn read(world: &World, pace: Pace) -> Row {
-    let (person, login) = world.newcomer().await;
+    let (person, login) = world.log_in().await;
     let url = format!(
         "http://127.0.0.1:{}/api/v1/users/me",
         world.port(Service::Profile)

@@ -11,13 +11,13 @@ use crate::{
     pace::Pace,
     report::{Pairs, Row, Target},
     wire::{Reply, Wire, json_request},
-    world::World,
+    world::{PEOPLE, World},
 };
 
 /// The operation.
 const PATH: &str = "/api/v1/auth/refresh";
-/// Clients at once.
-const CLIENTS: usize = 16;
+/// Clients at once: all users there are.
+const CLIENTS: usize = PEOPLE;
 
 /// Follows one chain of refresh tokens.
 pub struct Chain {
@@ -49,10 +49,10 @@ impl Client for Chain {
 
 /// Refreshes, against the script and the signature alone, and against three bare handlers that call each other.
 pub async fn refresh(world: &World, pace: Pace) -> Vec<Row> {
-    let logins = world.newcomers(CLIENTS).await;
+    let logins = world.log_all_in().await;
     let wires = world.wires(Service::Auth, CLIENTS).await;
     let chains = wires.into_iter().zip(logins);
-    let chains = chains.map(|(wire, (_, login))| Chain::new(wire, login.refresh));
+    let chains = chains.map(|(wire, login)| Chain::new(wire, login.refresh));
     let mut chains: Vec<_> = chains.collect();
     let reply = chains[0].step().await.expect("new tokens");
     let handlers = Handlers::start(&Canned::of(&reply)).await;

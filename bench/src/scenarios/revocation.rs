@@ -23,13 +23,12 @@ const PAUSE: Duration = Duration::from_millis(1);
 /// Closes sessions, one after the other: the time from the request until the first refusal of each service.
 pub async fn close(pace: Pace) -> Row {
     // The cheapest hash: there is a login for each session, and nothing of it is measured.
-    let world = World::start(Some("4")).await;
+    let mut world = World::start(Some("4")).await;
     world.settle().await;
-    let person = world.platform.client.newcomer().await;
     let mut delays = Vec::new();
     let mut complaint = None;
     for _ in 0..pace.revocations {
-        let login = world.platform.client.log_in(&person).await;
+        let (_, login) = world.log_in().await;
         match close_one(&world, &login).await {
             Ok(own) => delays.extend(own),
             Err(why) => complaint = Some(why),

@@ -21,7 +21,7 @@ pub const PATH: &str = "/api/v1/auth/validate";
 
 /// A good token, and the answer to it.
 pub async fn model(world: &World) -> (String, Canned) {
-    let (_, login) = world.newcomer().await;
+    let (_, login) = world.log_in().await;
     let reply = ask(world.port(Service::Auth), &login.access).await;
     let canned = reply.must(200).map(|reply| Canned::of(&reply));
     (login.access, canned.expect("a good token"))
