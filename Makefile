@@ -1,5 +1,5 @@
 # `make test` is what CI runs; the other targets are its parts and what daily work needs.
-.PHONY: help run dev test test-long check fmt openapi
+.PHONY: help run dev test test-long check fmt openapi bench bench-quick
 
 NEXTEST := $(shell command -v cargo-nextest 2>/dev/null)
 RUN_TESTS := $(if $(NEXTEST),cargo nextest run --workspace --no-fail-fast,cargo test --workspace --no-fail-fast)
@@ -9,6 +9,7 @@ help:
 	@echo "make dev    the five services behind NGINX, on PostgreSQL and Redis"
 	@echo "make test   every test of the first tier; installs missing servers where it may"
 	@echo "make check  formatting, lints, documentation, crate boundaries"
+	@echo "make bench  release binaries measured against the machine's limits; bench-quick in two minutes"
 
 run:
 	cargo run
@@ -41,3 +42,20 @@ fmt:
 # Writes docs/openapi anew after an intended change of the API.
 openapi:
 	UPDATE_DOCS=1 cargo test -p standalone --test documents
+
+SERVICES := auth-service role-service session-service user-audit-service user-profile-service
+
+# Three builds: what is measured has no feature in it that only tests, or only the others, ask for.
+.PHONY: bench-build
+bench-build:
+	scripts/install-test-tools --bench
+	cargo build --release $(addprefix -p ,$(SERVICES))
+	cargo build --release -p standalone
+	cargo build --release -p testkit -p bench
+
+# ROWS="validate refresh" measures these alone.
+bench: bench-build
+	target/release/testkit with -- target/release/bench $(ROWS)
+
+bench-quick: bench-build
+	target/release/testkit with -- target/release/bench --quick $(ROWS)

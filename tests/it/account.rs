@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use end_to_end::{Kind, Person, Platform, claims_of};
+use end_to_end::{Kind, Login, Person, Platform, claims_of};
 use rstest::rstest;
 use serde_json::json;
 use ud_kernel::Code;
@@ -175,13 +175,7 @@ async fn a_new_password_closes_the_other_sessions(
     platform.accepted_everywhere(&elsewhere.access).await;
 
     let new = Person::password();
-    let change = |current: &str, new: &str| {
-        let body = json!({"current_password": current, "new_password": new});
-        client
-            .post("/api/v1/auth/password/change")
-            .bearer(&here.access)
-            .json(&body)
-    };
+    let change = |current: &str, new: &str| client.change_password(&here, current, new);
     let wrong = change("not my password at all", &new).await;
     assert!((400..500).contains(&wrong.status), "{wrong:?}");
     let weak = change(&person.password, "password1234567").await;
@@ -189,7 +183,7 @@ async fn a_new_password_closes_the_other_sessions(
     assert_eq!(weak.pointers(), ["/new_password"]);
     platform.accepted_everywhere(&elsewhere.access).await;
 
-    let _ = change(&person.password, &new).await.must(204);
+    let renewed = Login::from_answer(change(&person.password, &new).await.must(200));
     let since = Instant::now();
     platform
         .refused_everywhere(&elsewhere.access, since, &[Code::AuthSessionClosed])
@@ -198,9 +192,18 @@ async fn a_new_password_closes_the_other_sessions(
         .try_refresh(&elsewhere.refresh)
         .await
         .must_be(Code::AuthRefreshTokenInvalid);
-    // This session lives on, by token and by refresh.
-    let next = client.refresh(&here).await;
+    // This session lives on, by token and by refresh, and a copy of its old refresh token is used up.
+    platform.accepted_everywhere(&renewed.access).await;
+    let next = client.refresh(&renewed).await;
     platform.accepted_everywhere(&next.access).await;
+    client
+        .try_refresh(&here.refresh)
+        .await
+        .must_be(Code::AuthRefreshTokenInvalid);
+    client
+        .try_refresh(&next.refresh)
+        .await
+        .must_be(Code::AuthRefreshTokenInvalid);
     let old = client.try_log_in(&person.email, &person.password).await;
     old.must_be(Code::AuthInvalidCredentials);
     let _ = client.try_log_in(&person.email, &new).await.must(200);

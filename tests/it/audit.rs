@@ -50,12 +50,8 @@ async fn every_change_is_recorded(#[values(Kind::Services, Kind::Standalone)] ki
         .audited_as("user_updated", id, Some(id), &patched)
         .await;
     let new = Person::password();
-    let body = json!({"current_password": person.password, "new_password": new});
-    let changed = client
-        .post("/api/v1/auth/password/change")
-        .bearer(&login.access)
-        .json(&body);
-    let changed = changed.await.must(204);
+    let changed = client.change_password(&login, &person.password, &new);
+    let changed = changed.await.must(200);
     platform
         .audited_as("password_changed", id, Some(id), &changed)
         .await;

@@ -1,6 +1,6 @@
 //! What a browser is told (SECURITY rule 27), and what an operator reads.
 
-use end_to_end::{Answer, Kind, OWN, Options, Platform};
+use end_to_end::{Answer, Kind, Login, OWN, Options, Platform};
 use rstest::rstest;
 use ud_kernel::Service;
 
@@ -127,12 +127,11 @@ async fn even_the_most_talkative_log_keeps_secrets(
         .await
         .must(200);
     let next = client.refresh(&login).await;
-    let body = serde_json::json!({"current_password": person.password,
-        "new_password": end_to_end::Person::password()});
-    let change = client
-        .post("/api/v1/auth/password/change")
-        .bearer(&next.access);
-    let _ = change.json(&body).await.must(204);
+    let again = client.reauthenticate(&next, &person.password).await;
+    let next = Login::from_answer(again.must(200));
+    let new = end_to_end::Person::password();
+    let change = client.change_password(&next, &person.password, &new);
+    let next = Login::from_answer(change.await.must(200));
     let odd = format!("/api/v1/users?text={}", person.email);
     let _ = client.get(&odd).bearer(&next.access).await.must(400);
     assert!(platform.witness.count() > 10);

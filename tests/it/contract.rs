@@ -19,12 +19,13 @@ const PUBLIC: [(&str, &str); 5] = [
 ];
 
 /// What the platform promises: every one must be documented.
-const WANTED: [(&str, &str); 37] = [
+const WANTED: [(&str, &str); 38] = [
     ("POST", "/api/v1/auth/login"),
     ("POST", "/api/v1/auth/refresh"),
     ("POST", "/api/v1/auth/logout"),
     ("GET", "/api/v1/auth/validate"),
     ("POST", "/api/v1/auth/password/change"),
+    ("POST", "/api/v1/auth/reauthenticate"),
     ("POST", "/api/v1/auth/introspect"),
     ("POST", "/api/v1/auth/revoke"),
     ("GET", "/api/v1/auth/keys"),
@@ -64,7 +65,11 @@ fn good_body(operation: &Operation) -> Value {
     let id = crate::openapi::NOBODY;
     match operation.path.as_str() {
         "/api/v1/auth/password/change" => {
-            json!({"current_password": "current password!", "new_password": "Quittenbaum 77 am Fluss"})
+            json!({"current_password": "current password!",
+                "new_password": "Quittenbaum 77 am Fluss", "refresh_token": "udr_AAAA"})
+        }
+        "/api/v1/auth/reauthenticate" => {
+            json!({"password": "current password!", "refresh_token": "udr_AAAA"})
         }
         "/api/v1/roles" => json!({"name": "anything", "permissions": ["orders:read"]}),
         "/api/v1/roles/{id}" => json!({"description": "x"}),
@@ -196,7 +201,8 @@ async fn every_good_answer_has_its_documented_status(
     let success: Vec<(&str, &str, u16)> = vec![
         ("POST", "/api/v1/auth/login", 200),
         ("POST", "/api/v1/auth/logout", 204),
-        ("POST", "/api/v1/auth/password/change", 204),
+        ("POST", "/api/v1/auth/password/change", 200),
+        ("POST", "/api/v1/auth/reauthenticate", 200),
         ("POST", "/api/v1/users", 201),
         ("DELETE", "/api/v1/users/{id}", 204),
         ("POST", "/api/v1/roles", 201),

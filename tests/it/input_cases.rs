@@ -66,8 +66,15 @@ pub fn cases(subject: &str, role: &str) -> Vec<Case> {
         case(
             "POST",
             "/api/v1/auth/password/change",
-            &["current_password", "new_password"],
-            json!({"current_password": "wrong wrong wrong wrong", "new_password": "Quittenbaum 77 am Fluss"}),
+            &["current_password", "new_password", "refresh_token"],
+            json!({"current_password": "wrong wrong wrong wrong",
+                "new_password": "Quittenbaum 77 am Fluss", "refresh_token": "udr_AAAA"}),
+        ),
+        case(
+            "POST",
+            "/api/v1/auth/reauthenticate",
+            &["password", "refresh_token"],
+            json!({"password": "wrong wrong wrong wrong", "refresh_token": "udr_AAAA"}),
         ),
         case("POST", "/api/v1/users", &["password"], registration),
         case(

@@ -43,10 +43,11 @@ fn routes() -> Vec<Route> {
         route(Session, "POST", "/internal/v1/sessions/step", &[Auth]),
         route(Session, "POST", "/internal/v1/sessions/close", &[Auth]),
         route(Session, "POST", "/internal/v1/marks", &[Role]),
+        route(Session, "POST", "/internal/v1/revoked-keys", &[Auth]),
         route(
             Session,
             "GET",
-            "/internal/v1/sessions/{id}/state?user_id={id}&pv=1&inc=x&roles=user",
+            "/internal/v1/sessions/{id}/state?user_id={id}&pv=1&inc=x&roles=user&kid=k",
             all,
         ),
         route(

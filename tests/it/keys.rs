@@ -8,8 +8,8 @@ use rstest::rstest;
 use serde_json::Value;
 use ud_kernel::{Code, Service};
 
-/// How long verifiers may take to notice that nobody told (docs/KEYS.md), and some for a busy machine.
-const BOUND: Duration = Duration::from_secs(19 + 3);
+/// How long verifiers may take that nobody told (docs/KEYS.md), and some for a busy machine.
+const UNTOLD: Duration = Duration::from_secs(19 + 3);
 
 fn kid_of(token: &str) -> String {
     let header = URL_SAFE_NO_PAD.decode(token.split('.').next().unwrap());
@@ -30,9 +30,10 @@ async fn a_revoked_key_is_refused_everywhere_and_clients_refresh(
     let path = format!("/api/v1/auth/keys/{leaked}/revoke");
     let answer = client.post(&path).bearer(&platform.admin.access).await;
     assert_eq!(answer.must(200).json()["state"], "revoked");
-    let since = Instant::now() + BOUND;
+    // The feed tells them; those that fetch the JWK set meanwhile do not know the key any more.
+    let codes = [Code::AuthTokenStale, Code::AuthTokenInvalid];
     platform
-        .refused_everywhere(&login.access, since, &[Code::AuthTokenInvalid])
+        .refused_everywhere(&login.access, Instant::now(), &codes)
         .await;
     // Nobody has to log in again.
     let refreshed = client.refresh(&login).await;
@@ -61,8 +62,12 @@ async fn a_fence_ends_every_session_and_every_token(
         let (code, output) = platform.process(Service::Auth).run(&[command]).await;
         assert_eq!(code, Some(0), "{output}");
     }
-    let since = Instant::now() + BOUND;
-    let codes = [Code::AuthTokenInvalid, Code::AuthSessionClosed];
+    let since = Instant::now() + UNTOLD;
+    let codes = [
+        Code::AuthTokenInvalid,
+        Code::AuthTokenStale,
+        Code::AuthSessionClosed,
+    ];
     platform
         .refused_everywhere(&login.access, since, &codes)
         .await;

@@ -74,7 +74,9 @@ async fn a_new_password_while_session_is_away_keeps_this_session_and_no_other() 
     let (person, here) = client.newcomer_in().await;
     let elsewhere = client.log_in(&person).await;
     let new = Person::password();
-    let body = json!({"current_password": person.password, "new_password": new});
+    // `while_session_is_away` adds the token.
+    let body = json!({"current_password": person.password, "new_password": new,
+        "refresh_token": here.refresh});
     let change = || client.post("/api/v1/auth/password/change").json(&body);
     let _ = while_session_is_away(&platform, &here.access, 204, change).await;
     // Until session is told, nobody refreshes, and nobody is logged out who should stay.

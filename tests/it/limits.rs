@@ -1,8 +1,7 @@
 //! Each limit of the services, at its default (SECURITY rule 26).
 
-use end_to_end::{Answer, Client, Kind, Options, Person, Platform};
+use end_to_end::{Answer, Client, Kind, Login, Options, Person, Platform};
 use rstest::rstest;
-use serde_json::json;
 use ud_kernel::{Code, Service};
 
 /// A platform on which `name` is as it is unless configured.
@@ -124,27 +123,30 @@ async fn password_changes_and_refreshes_and_validations(
 ) {
     let options = Options::new(kind)
         .set("LIMIT_PASSWORD_CHANGE", "")
+        .set("LIMIT_REAUTHENTICATE", "")
         .set("LIMIT_REFRESH", "");
     let platform = options.start().await;
     let client = platform.client_at(2, 5);
     let (_, login) = client.newcomer_in().await;
     let (_, other) = platform.client_at(2, 6).newcomer_in().await;
-    let body =
-        json!({"current_password": "wrong wrong wrong wrong", "new_password": Person::password()});
-    let change = |token: &str| {
-        client
-            .post("/api/v1/auth/password/change")
-            .bearer(token)
-            .json(&body)
-    };
+    let wrong = Person::password();
+    let change = |login: &Login| client.change_password(login, &wrong, &Person::password());
+    let again = |login: &Login| client.reauthenticate(login, &wrong);
     let mut passed = 0;
-    while !is_limited(&change(&login.access).await) {
+    while !is_limited(&change(&login).await) {
         passed += 1;
         assert!(passed <= 10, "no limit");
     }
     assert_eq!(passed, 10);
-    let another = change(&other.access).await;
-    assert!(!is_limited(&another), "counted for each user: {another:?}");
+    let mut passed = 0;
+    while !is_limited(&again(&login).await) {
+        passed += 1;
+        assert!(passed <= 10, "no limit");
+    }
+    assert_eq!(passed, 10);
+    for another in [change(&other).await, again(&other).await] {
+        assert!(!is_limited(&another), "counted for each user: {another:?}");
+    }
 
     let mut passed = 0;
     while !is_limited(&client.try_refresh("udr_AAAA").await) {

@@ -33,6 +33,7 @@ mod openapi;
 mod outages;
 mod outbox;
 mod races;
+mod recent_login;
 mod refresh;
 mod registration;
 mod registration_kills;

@@ -28,6 +28,8 @@ pub struct Operation {
     pub is_guarded: bool,
     /// The permissions it needs, beside being somebody.
     pub permissions: Vec<String>,
+    /// Seconds a login may be old for it.
+    pub max_login_age: Option<u64>,
     /// Whether it takes a body of JSON.
     pub has_body: bool,
     /// Whether it takes a form, as operations of OAuth 2.0 do.
@@ -95,6 +97,7 @@ fn read(path: &str, method: &str, operation: &Value) -> Operation {
         path: path.to_owned(),
         is_guarded: security.is_some_and(|s| !s.is_empty()),
         permissions: names.filter_map(Value::as_str).map(str::to_owned).collect(),
+        max_login_age: operation["x-max-login-age"].as_u64(),
         has_body: operation.get("requestBody").is_some() && !has_form,
         has_form,
         statuses: statuses.filter_map(|status| status.parse().ok()).collect(),

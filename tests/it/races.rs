@@ -24,12 +24,8 @@ async fn end(platform: &Platform, ending: Ending, person: &Person, own: &Login) 
         Ending::Suspension => client.post(&format!("{path}/suspend")).bearer(admin).await,
         Ending::Deletion => client.delete(&path).bearer(admin).await,
         Ending::PasswordChange => {
-            let body =
-                json!({"current_password": person.password, "new_password": Person::password()});
             client
-                .post("/api/v1/auth/password/change")
-                .bearer(&own.access)
-                .json(&body)
+                .change_password(own, &person.password, &Person::password())
                 .await
         }
         Ending::LogoutOfAll => {

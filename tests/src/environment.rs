@@ -7,11 +7,12 @@ use crate::{Hold, Options, Platform};
 
 /// So wide that no suite meets it.
 const NO_LIMIT: &str = "1000000/60";
-const LIMITS: [&str; 8] = [
+const LIMITS: [&str; 9] = [
     "LIMIT_LOGIN",
     "LIMIT_LOGIN_FAILURES",
     "LIMIT_REGISTRATION",
     "LIMIT_PASSWORD_CHANGE",
+    "LIMIT_REAUTHENTICATE",
     "LIMIT_REFRESH",
     "LIMIT_VALIDATE",
     "LIMIT_INTROSPECT",

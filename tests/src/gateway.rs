@@ -71,7 +71,7 @@ impl Gateway {
         write("upstreams.conf", upstreams.iter().map(upstream).collect());
         match limits {
             Limits::Shipped => {}
-            Limits::Roomy => write("limits.conf", zones("10000r/s", "10000r/s")),
+            Limits::Roomy => write("limits.conf", zones("1000000r/s", "1000000r/s")),
             Limits::Rates(login, registration) => {
                 write("limits.conf", zones(login, registration));
             }
@@ -143,7 +143,7 @@ fn zones(login: &str, registration: &str) -> String {
         "limit_req_zone $binary_remote_addr zone=login:1m rate={login};\n\
          map $request_method $registration_key {{ POST $binary_remote_addr; default \"\"; }}\n\
          limit_req_zone $registration_key zone=registration:1m rate={registration};\n\
-         limit_req_zone $binary_remote_addr zone=everything:1m rate=10000r/s;\n\
+         limit_req_zone $binary_remote_addr zone=everything:1m rate=1000000r/s;\n\
          limit_conn_zone $binary_remote_addr zone=connections:1m;\n"
     )
 }

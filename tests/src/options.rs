@@ -16,6 +16,7 @@ pub struct Options {
     pub(crate) limits: Limits,
     pub(crate) gateway_port: Option<u16>,
     pub(crate) waits_for_administrator: bool,
+    pub(crate) logs_to_files: bool,
 }
 
 impl Options {
@@ -32,6 +33,7 @@ impl Options {
             limits: Limits::Roomy,
             gateway_port: None,
             waits_for_administrator: true,
+            logs_to_files: false,
         }
     }
 
@@ -89,6 +91,14 @@ impl Options {
     #[must_use]
     pub const fn without_administrator(mut self) -> Self {
         self.waits_for_administrator = false;
+        self
+    }
+
+    /// Lets every process write its log to a file of its own in the platform's folder, as it would on a site;
+    /// otherwise it is held in memory. What a process wrote is then known by its end only.
+    #[must_use]
+    pub const fn logging_to_files(mut self) -> Self {
+        self.logs_to_files = true;
         self
     }
 

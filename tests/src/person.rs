@@ -3,7 +3,7 @@
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 
-use crate::{Answer, Client, unique};
+use crate::{Answer, Call, Client, unique};
 
 /// Somebody with an address and a password nobody else has.
 #[derive(Debug, Clone)]
@@ -148,6 +148,23 @@ impl Client {
     pub async fn try_refresh(&self, token: &str) -> Answer {
         let body = json!({"refresh_token": token});
         self.post("/api/v1/auth/refresh").json(&body).await
+    }
+
+    /// Changes the password in `login`'s session.
+    pub fn change_password(&self, login: &Login, current: &str, new: &str) -> Call {
+        let body = json!({"current_password": current, "new_password": new,
+            "refresh_token": login.refresh});
+        self.post("/api/v1/auth/password/change")
+            .bearer(&login.access)
+            .json(&body)
+    }
+
+    /// Gives the password again in `login`'s session.
+    pub fn reauthenticate(&self, login: &Login, password: &str) -> Call {
+        let body = json!({"password": password, "refresh_token": login.refresh});
+        self.post("/api/v1/auth/reauthenticate")
+            .bearer(&login.access)
+            .json(&body)
     }
 
     /// New tokens for `login`'s session.

@@ -1,7 +1,8 @@
 //! The whole platform, from outside.
 
 use std::{
-    cell::Cell, collections::BTreeMap, net::Ipv4Addr, process::ExitStatus, thread, time::Duration,
+    cell::Cell, collections::BTreeMap, net::Ipv4Addr, path::PathBuf, process::ExitStatus, thread,
+    time::Duration,
 };
 
 use serde_json::json;
@@ -147,8 +148,9 @@ impl Platform {
         for service in Service::ALL {
             let environment = environment::of_service(self, service, options);
             let ready = self.directory.of(service).ready;
-            let process =
-                Running::start(program_of(service), self.folder.path(), environment, ready);
+            let log = self.log_file(options, service.as_str());
+            let folder = self.folder.path();
+            let process = Running::start_with(program_of(service), folder, environment, ready, log);
             self.processes.insert(service, process);
         }
         let upstreams = Service::ALL.map(|service| {
@@ -165,8 +167,15 @@ impl Platform {
     fn start_standalone(&mut self, options: &Options) {
         let environment = environment::of_standalone(self, options);
         let ready = self.directory.of(Service::Auth).ready;
-        let process = Running::start(standalone(), self.folder.path(), environment, ready);
+        let log = self.log_file(options, "standalone");
+        let folder = self.folder.path();
+        let process = Running::start_with(standalone(), folder, environment, ready, log);
         self.processes.insert(Service::Auth, process);
+    }
+
+    fn log_file(&self, options: &Options, name: &str) -> Option<PathBuf> {
+        let file = self.folder.path().join(format!("{name}.log"));
+        options.logs_to_files.then_some(file)
     }
 
     fn put_links(&mut self, options: &Options) {

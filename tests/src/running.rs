@@ -40,6 +40,7 @@ pub struct Running {
     environment: Vec<(String, String)>,
     ready: String,
     process: Process,
+    log_file: Option<PathBuf>,
     earlier: String,
     shown: usize,
 }
@@ -53,13 +54,27 @@ impl Running {
         environment: Vec<(String, String)>,
         ready: String,
     ) -> Self {
-        let process = Process::start(&program, &[], folder, environment.iter().cloned());
+        Self::start_with(program, folder, environment, ready, None)
+    }
+
+    /// The same, its output going to `log_file` where one is given
+    /// ([`testkit::Process::start_logging_to`]).
+    #[must_use]
+    pub fn start_with(
+        program: PathBuf,
+        folder: &Path,
+        environment: Vec<(String, String)>,
+        ready: String,
+        log_file: Option<PathBuf>,
+    ) -> Self {
+        let process = spawn(&program, folder, &environment, log_file.as_deref());
         Self {
             program,
             folder: folder.to_owned(),
             environment,
             ready,
             process,
+            log_file,
             earlier: String::new(),
             shown: 0,
         }
@@ -122,8 +137,8 @@ impl Running {
     pub fn start_again(&mut self) {
         self.process.kill();
         self.earlier = self.log();
-        let environment = self.environment.iter().cloned();
-        self.process = Process::start(&self.program, &[], &self.folder, environment);
+        let log_file = self.log_file.as_deref();
+        self.process = spawn(&self.program, &self.folder, &self.environment, log_file);
     }
 
     /// What it wrote since this was asked last.
@@ -138,5 +153,18 @@ impl Running {
     #[must_use]
     pub fn log(&self) -> String {
         format!("{}{}", self.earlier, self.process.output())
+    }
+}
+
+fn spawn(
+    program: &Path,
+    folder: &Path,
+    environment: &[(String, String)],
+    log_file: Option<&Path>,
+) -> Process {
+    let environment = environment.iter().cloned();
+    match log_file {
+        Some(file) => Process::start_logging_to(file, program, &[], folder, environment),
+        None => Process::start(program, &[], folder, environment),
     }
 }

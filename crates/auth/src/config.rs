@@ -46,6 +46,8 @@ pub struct AuthLimits {
     pub login_failures: Limit,
     /// Password changes of one user.
     pub password_change: Limit,
+    /// Passwords given again by one user.
+    pub reauthenticate: Limit,
     /// Refreshes of one address.
     pub refresh: Limit,
     /// Validations of one address.
@@ -81,6 +83,7 @@ impl AuthConfig {
                 login: loader.limit(&keys::LIMIT_LOGIN),
                 login_failures: loader.limit(&keys::LIMIT_LOGIN_FAILURES),
                 password_change: loader.limit(&keys::LIMIT_PASSWORD_CHANGE),
+                reauthenticate: loader.limit(&keys::LIMIT_REAUTHENTICATE),
                 refresh: loader.limit(&keys::LIMIT_REFRESH),
                 validate: loader.limit(&keys::LIMIT_VALIDATE),
                 introspect: loader.limit(&keys::LIMIT_INTROSPECT),

@@ -87,7 +87,10 @@ pub async fn build(config: &AuthConfig, base: &Base) -> Result<Mounted, StartErr
         .guard_with(state.keys.source(), base.session_checker()?)
         .with_log(base.security_log.clone());
     let mut tasks = state.events.tasks();
-    tasks.extend([tasks::follow_keys(&state), tasks::forget_old(&state)]);
+    tasks.extend([
+        tasks::follow_keys(&state, guard.sessions()),
+        tasks::forget_old(&state),
+    ]);
     Ok(Mounted {
         service: Service::Auth,
         prefixes: routes::PREFIXES,

@@ -21,6 +21,7 @@ use crate::{
         log_out::log_out,
         read_credential::read_credential,
         read_jwks::{JWKS_PATH, read_jwks},
+        reauthenticate::reauthenticate,
         receive_events::receive_events,
         refresh_tokens::refresh_tokens,
         revoke_key::revoke_key,
@@ -50,6 +51,7 @@ pub fn public(state: &AuthState) -> Routes {
                 .wrap(from_fn(when_keys_are_loaded))
                 .service(resource("/api/v1/auth/login").route(post().to(log_in)))
                 .service(resource("/api/v1/auth/refresh").route(post().to(refresh_tokens)))
+                .service(resource("/api/v1/auth/reauthenticate").route(post().to(reauthenticate)))
                 .service(resource("/api/v1/auth/logout").route(post().to(log_out)))
                 .service(resource("/api/v1/auth/validate").route(get().to(validate_token)))
                 .service(resource("/api/v1/auth/introspect").route(post().to(introspect_token)))

@@ -74,6 +74,8 @@ pub struct Limiters {
     pub login: Limiter,
     /// By user.
     pub password_change: Limiter,
+    /// By user.
+    pub reauthenticate: Limiter,
     /// By address.
     pub refresh: Limiter,
     /// By address.
@@ -154,6 +156,7 @@ impl Limiters {
         Ok(Self {
             login: make("login", config.limits.login, shared)?,
             password_change: make("password_change", config.limits.password_change, shared)?,
+            reauthenticate: make("reauthenticate", config.limits.reauthenticate, shared)?,
             refresh: make("refresh", config.limits.refresh, None)?,
             validate: make("validate", config.limits.validate, None)?,
             introspect: make("introspect", config.limits.introspect, None)?,

@@ -5,22 +5,25 @@ use std::time::Duration;
 use tokio::time::sleep;
 use ud_db::StoreError;
 use ud_http::{StopSignal, Task};
+use ud_jwt::revocation::SessionChecker;
 
 use crate::{
     models::{error::AuthError, guess_count_store, identifier_store, signing_key_flow},
     state::AuthState,
 };
 
-/// How often keys made or revoked by other replicas are looked for, and whether the next is due.
-const FOLLOW_KEYS: Duration = Duration::from_secs(5);
+/// How often keys made or revoked by other processes are looked for, and whether the next is due. One that was revoked
+/// signs on for so long where no feed tells of it, and verifiers refuse what it signs.
+const FOLLOW_KEYS: Duration = Duration::from_secs(1);
 /// How often loading is tried while there are no keys yet.
 const FIRST_KEYS: Duration = Duration::from_secs(1);
 /// How often old rows are removed.
 const FORGET_EVERY: Duration = Duration::from_secs(60);
 
 /// Loads the signing keys until that succeeds once, then follows what is in the database.
-pub fn follow_keys(state: &AuthState) -> Task {
+pub fn follow_keys(state: &AuthState, sessions: &SessionChecker) -> Task {
     let (keys, outbox) = (state.keys.clone(), state.outbox.clone());
+    let sessions = sessions.clone();
     Box::new(move |mut stop: StopSignal| {
         Box::pin(async move {
             let mut told = false;
@@ -32,6 +35,7 @@ pub fn follow_keys(state: &AuthState) -> Task {
                 };
                 tokio::select! {
                     () = sleep(pause) => {}
+                    () = sessions.key_revoked() => {}
                     () = stop.stopped() => return,
                 }
                 match keys.load(keys.get().is_err()).await {

@@ -54,6 +54,9 @@ pub fn internal(cfg: &mut web::ServiceConfig, state: &SessionState, metrics: &Me
                 .route(web::get().to(follow_revocations::follow_revocations)),
         )
         .service(web::resource("/internal/v1/marks").route(web::post().to(internal::set_mark)))
+        .service(
+            web::resource("/internal/v1/revoked-keys").route(web::post().to(internal::revoke_key)),
+        )
         .service(events_resource(metrics, move |_, batch| {
             internal::receive_events(receiver.clone(), batch)
         }));

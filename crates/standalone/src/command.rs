@@ -55,6 +55,7 @@ pub fn main() -> ExitCode {
             block_on(ud_http::healthcheck(&http.own_address(address)))
         }),
     };
+    ud_telemetry::flush();
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -100,6 +100,10 @@ fn row(document: &Value, path: &str, method: &str, operation: &Value) -> String 
             names.join(", ")
         }
     };
+    let needs = match operation["x-max-login-age"].as_u64() {
+        None => needs,
+        Some(seconds) => format!("{needs}, login of the last {seconds} s"),
+    };
     let members = members(document, operation);
     let refusals: Vec<_> = ["401", "403", "404", "409"]
         .into_iter()

@@ -200,7 +200,7 @@ table! {
     JWT_AUDIENCE, SHARED.default("user-domain"),
         "`aud` of access tokens; any other is refused.";
     JWT_ALGORITHM, SHARED.default("EdDSA"),
-        "Signs access tokens: `EdDSA`, `ES256`, `RS256`, or `HS256` with `JWT_SECRET_KEY`.";
+        "Signs access tokens: `EdDSA`, `ES256`, `RS256`; `HS256` if `JWT_SECRET_KEY` is set, and only then.";
     JWT_EXPIRATION_MIN, SHARED.default("15"),
         "Life of an access token in minutes, 1 to 60.";
     SIGNING_KEY_ROTATION, SHARED.default("90"),
@@ -243,6 +243,8 @@ table! {
         "Registrations, `count/seconds`, for one address.";
     LIMIT_PASSWORD_CHANGE, SHARED.default("10/900"),
         "Password changes, `count/seconds`, for one user.";
+    LIMIT_REAUTHENTICATE, SHARED.default("10/900"),
+        "Passwords given again in a session that goes on, `count/seconds`, for one user.";
     LIMIT_REFRESH, SHARED.default("60/60"),
         "Refreshes, `count/seconds`, for one address.";
     LIMIT_VALIDATE, SHARED.default("6000/60"),

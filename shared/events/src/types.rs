@@ -43,6 +43,8 @@ pub enum EventType {
     CredentialsFenced,
     /// A session began. Subject: the session.
     UserLoggedIn,
+    /// A user proved again who they are, for a session that goes on. Subject: the session.
+    UserReauthenticated,
     /// A session ended before its time. Subject: the session.
     SessionClosed,
     /// A refresh token older than the last one was presented, and its session closed. Subject: the session.
@@ -144,9 +146,10 @@ impl EventType {
             Self::LoginFailed            => ("login_failed", Some(Auth), &[]),
             Self::LogoutRequested        => ("logout_requested", Some(Auth), &[Session]),
             Self::SigningKeyRotated      => ("signing_key_rotated", Some(Auth), &[]),
-            Self::SigningKeyRevoked      => ("signing_key_revoked", Some(Auth), &[]),
+            Self::SigningKeyRevoked      => ("signing_key_revoked", Some(Auth), &[Session]),
             Self::CredentialsFenced      => ("credentials_fenced", Some(Auth), &[]),
             Self::UserLoggedIn           => ("user_logged_in", Some(Session), &[]),
+            Self::UserReauthenticated    => ("user_reauthenticated", Some(Session), &[]),
             Self::SessionClosed          => ("session_closed", Some(Session), &[]),
             Self::RefreshTokenReused     => ("refresh_token_reused", Some(Session), &[]),
             Self::RefreshTokenReplayed   => ("refresh_token_replayed", Some(Session), &[]),

@@ -1,7 +1,8 @@
 //! Who may call a handler stands in its argument's type: `Authed<RolesWrite>`, `Authed<OwnOr<UsersRead>>`,
-//! `Authed<Own>`. A handler that takes none of them is open to everybody.
+//! `Authed<Own>`, and `Authed<Fresh<RolesWrite>>` for those who proved lately who they are. A handler that takes none
+//! of them is open to everybody.
 
-use std::{future::Future, marker::PhantomData, pin::Pin, sync::Arc};
+use std::{future::Future, marker::PhantomData, pin::Pin, sync::Arc, time::Duration};
 
 use actix_web::{FromRequest, HttpRequest, dev, http::header, web};
 use ud_jwt::{
@@ -14,6 +15,9 @@ use crate::{
     Problem, SecurityLog, origin::origin_of, permissions::Permission,
     security_log::permission_denied,
 };
+
+/// How long after a login (claim `auth_time`) the operations of [`Fresh`] are open to it.
+pub const MAX_LOGIN_AGE: Duration = Duration::from_secs(300);
 
 /// Verifies access tokens and asks whether their session still lives. One for a whole process.
 #[derive(Clone)]
@@ -47,6 +51,12 @@ impl TokenGuard {
     #[must_use]
     pub const fn sessions(&self) -> &SessionChecker {
         &self.sessions
+    }
+
+    /// Whether the caller proved less than [`MAX_LOGIN_AGE`] ago who they are.
+    fn is_fresh(&self, caller: &Caller) -> bool {
+        let age = self.verifier.clock().now().as_secs() - caller.0.claims().auth_time;
+        i64::try_from(MAX_LOGIN_AGE.as_secs()).is_ok_and(|longest| age < longest)
     }
 
     /// The caller a token stands for, in a request of such stakes.
@@ -135,8 +145,24 @@ pub trait AccessRule: 'static {
     /// What a caller could do who should not get in any more.
     const STAKES: Stakes;
 
+    /// Whether the caller must have proved lately who they are.
+    const FRESH: bool = false;
+
     /// The caller's scope; `None` refuses.
     fn scope(caller: &Caller) -> Option<Scope>;
+}
+
+/// What `A` asks, of a login younger than [`MAX_LOGIN_AGE`] (SECURITY rule 5, RFC 9470).
+#[derive(Debug)]
+pub struct Fresh<A>(PhantomData<fn() -> A>);
+
+impl<A: AccessRule> AccessRule for Fresh<A> {
+    const STAKES: Stakes = A::STAKES;
+    const FRESH: bool = true;
+
+    fn scope(caller: &Caller) -> Option<Scope> {
+        A::scope(caller)
+    }
 }
 
 /// Any authenticated caller, for their own things only.
@@ -191,6 +217,7 @@ pub struct Authed<A> {
     /// Where from, with the caller as actor.
     pub origin: Origin,
     scope: Scope,
+    is_fresh: bool,
     log: Option<SecurityLog>,
     operation: String,
     rule: PhantomData<fn() -> A>,
@@ -234,6 +261,18 @@ impl<A> Authed<A> {
         Err(Problem::new(Code::AuthPermissionDenied))
     }
 
+    /// Refuses a login of [`MAX_LOGIN_AGE`] or older, where only some requests to an operation need a younger one.
+    ///
+    /// # Errors
+    /// 401 `auth.reauthentication-required`.
+    pub fn require_fresh(&self) -> Result<(), Problem> {
+        if self.is_fresh {
+            Ok(())
+        } else {
+            Err(Problem::new(Code::AuthReauthenticationRequired))
+        }
+    }
+
     fn note_denied(&self) {
         if let Some(log) = &self.log {
             log.note(permission_denied(
@@ -271,15 +310,20 @@ impl<A: AccessRule> FromRequest for Authed<A> {
                 }
                 return Err(Problem::new(Code::AuthPermissionDenied));
             };
-            let log = guard.log.clone();
-            Ok(Self {
+            let authed = Self {
+                is_fresh: guard.is_fresh(&caller),
                 caller,
                 origin,
                 scope,
-                log,
+                log: guard.log.clone(),
                 operation,
                 rule: PhantomData,
-            })
+            };
+            // After the permission: whoever lacks that need not give their password again.
+            if A::FRESH {
+                authed.require_fresh()?;
+            }
+            Ok(authed)
         })
     }
 }

@@ -126,6 +126,7 @@ pub fn run<S: ServiceBinary>() -> ExitCode {
             block_on(healthcheck(&http.own_address(address)))
         }),
     };
+    ud_telemetry::flush();
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(&error),

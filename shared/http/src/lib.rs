@@ -22,7 +22,7 @@ mod wiring;
 
 pub mod permissions;
 
-pub use authed::{AccessRule, Authed, Caller, Own, OwnOr, Scope, TokenGuard};
+pub use authed::{AccessRule, Authed, Caller, Fresh, MAX_LOGIN_AGE, Own, OwnOr, Scope, TokenGuard};
 pub use body::{FieldErrors, Json, MAX_BODY, MergePatch, Validate};
 pub use cli::{NoCommand, ResealCommand, ServiceBinary, healthcheck, run, stop_requested};
 pub use client::{CallError, Peers, RemoteProblem, ServiceClient};

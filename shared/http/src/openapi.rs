@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use utoipa::{
     IntoResponses, Modify,
     openapi::{
-        ContentBuilder, OpenApi, Ref, RefOr, Response, ResponseBuilder,
+        ContentBuilder, OpenApi, PathItem, Ref, RefOr, Response, ResponseBuilder,
+        extensions::Extensions,
         security::{Http, HttpAuthScheme, SecurityScheme},
     },
 };
@@ -48,7 +49,8 @@ const fn describe(status: u16) -> &'static str {
     }
 }
 
-/// Adds the security scheme `bearer`: `#[openapi(modifiers(&ud_http::Bearer))]`.
+/// Adds the security scheme `bearer`: `#[openapi(modifiers(&ud_http::Bearer))]`, and says of the operations marked
+/// `x-max-login-age` what that means.
 pub struct Bearer;
 
 impl Modify for Bearer {
@@ -58,5 +60,27 @@ impl Modify for Bearer {
             .components
             .get_or_insert_with(Default::default)
             .add_security_scheme("bearer", scheme);
+        let items = document.paths.paths.values_mut();
+        let operations = items.flat_map(|item| {
+            let PathItem {
+                get,
+                put,
+                post,
+                delete,
+                patch,
+                ..
+            } = item;
+            [get, put, post, delete, patch].into_iter().flatten()
+        });
+        for operation in operations {
+            let marked = |extensions: &Extensions| extensions.contains_key("x-max-login-age");
+            if operation.extensions.as_ref().is_some_and(marked) {
+                let description = operation.description.get_or_insert_default();
+                description.push_str(NEEDS_RECENT_LOGIN);
+            }
+        }
     }
 }
+
+const NEEDS_RECENT_LOGIN: &str =
+    " Needs a login of the last five minutes: 401 `auth.reauthentication-required`.";

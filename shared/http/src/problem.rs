@@ -161,6 +161,10 @@ impl ResponseError for Problem {
                     Code::AuthTokenInvalid | Code::AuthTokenStale | Code::AuthSessionClosed => {
                         "Bearer error=\"invalid_token\""
                     }
+                    // RFC 9470 section 3; the age is `MAX_LOGIN_AGE`.
+                    Code::AuthReauthenticationRequired => {
+                        "Bearer error=\"insufficient_user_authentication\", max_age=300"
+                    }
                     _ => "Bearer",
                 };
                 headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));

@@ -75,27 +75,38 @@ pub(crate) fn check_times(iat: i64, nbf: i64, end: i64, now: Timestamp) -> Resul
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VerifiedToken {
     claims: AccessClaims,
+    kid: String,
     state_key: [u8; 32],
 }
 
 impl VerifiedToken {
-    pub(crate) fn new(claims: AccessClaims) -> Self {
+    pub(crate) fn new(claims: AccessClaims, kid: String) -> Self {
         let mut state_key = encoding::sha256(&[
             claims.sid.as_uuid().as_bytes(),
             claims.sub.as_uuid().as_bytes(),
             &claims.pv.to_be_bytes(),
         ]);
         // Each length-delimited by the hash before it, so that no two lists of texts run together.
-        for text in std::iter::once(&claims.inc).chain(&claims.roles) {
+        for text in [&kid, &claims.inc].into_iter().chain(&claims.roles) {
             state_key = encoding::sha256(&[&state_key, text.as_bytes()]);
         }
-        Self { claims, state_key }
+        Self {
+            claims,
+            kid,
+            state_key,
+        }
     }
 
     /// What the token says.
     #[must_use]
     pub const fn claims(&self) -> &AccessClaims {
         &self.claims
+    }
+
+    /// Header parameter `kid`: the key that signed it.
+    #[must_use]
+    pub fn kid(&self) -> &str {
+        &self.kid
     }
 
     /// The instant `exp` names.

@@ -1,7 +1,4 @@
-use std::{
-    collections::{HashMap, VecDeque},
-    sync::Arc,
-};
+use std::{collections::HashMap, sync::Arc};
 
 use crate::{
     SigningKey,
@@ -77,16 +74,6 @@ impl KeySet {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.keys.is_empty()
-    }
-
-    /// Without the keys of these ids.
-    pub(crate) fn without(&self, kids: &VecDeque<String>) -> Self {
-        let kept = self.keys.iter().filter(|(kid, _)| !kids.contains(kid));
-        Self {
-            keys: kept
-                .map(|(kid, key)| (kid.clone(), Arc::clone(key)))
-                .collect(),
-        }
     }
 
     pub(crate) fn get(&self, kid: &str) -> Option<&Arc<VerificationKey>> {

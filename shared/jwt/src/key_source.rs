@@ -1,5 +1,4 @@
 use std::{
-    collections::VecDeque,
     sync::{
         Arc, Mutex, PoisonError, RwLock,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -24,9 +23,6 @@ const UNKNOWN_KID_INTERVAL: Duration = Duration::from_secs(10);
 /// Between two fetches while there has never been a set: nothing works until then.
 const FIRST_SET_INTERVAL: Duration = Duration::from_secs(1);
 
-/// So many ids of revoked keys are remembered; issuers have 16 keys at most at a time.
-const MAX_REVOKED: usize = 1_000;
-
 /// Where a [`crate::Verifier`] gets its keys: a set its owner gives and replaces, or one fetched from an
 /// address. Clones share the keys.
 #[derive(Clone, Debug)]
@@ -37,8 +33,6 @@ pub struct KeySource {
 #[derive(Debug)]
 struct Inner {
     published: RwLock<Option<Published>>,
-    /// Ids of keys that no set brings back, the oldest first. Taken after `published` where both are needed.
-    revoked: Mutex<VecDeque<String>>,
     /// Raised whenever a key left the set. Read on every cache hit, hence beside the lock.
     generation: AtomicU64,
     remote: Option<Remote>,
@@ -103,7 +97,6 @@ impl KeySource {
         Self {
             inner: Arc::new(Inner {
                 published: RwLock::new(published),
-                revoked: Mutex::default(),
                 generation: AtomicU64::new(0),
                 remote,
             }),
@@ -114,26 +107,6 @@ impl KeySource {
     /// token verified so far is verified again when it next comes.
     pub fn replace(&self, set: KeySet) {
         self.inner.publish(set);
-    }
-
-    /// Refuses the key `kid` from now on, and every token it signed, whatever the issuer's set still says (an answer
-    /// may come from a replica that has not heard, or from a cache). Then fetches the set, which has the key that signs
-    /// in its place. For whoever is told of a revocation before the set is fetched again: a feed.
-    pub async fn revoke(&self, kid: &str) {
-        self.inner.revoke(kid);
-        self.refresh_now().await;
-    }
-
-    /// Fetches a remote set now, whenever it was fetched last, and waits for it, at most 4 s: a fetch that is under way
-    /// may have been answered before whatever the caller knows of. If it fails, the known keys stay.
-    pub async fn refresh_now(&self) {
-        let Some(remote) = &self.inner.remote else {
-            return;
-        };
-        if let Some(mut running) = remote.under_way() {
-            let _ = running.changed().await;
-        }
-        self.fetch(remote, None).await;
     }
 
     /// Whether there has ever been a set.
@@ -224,13 +197,6 @@ impl KeySource {
     }
 }
 
-impl Remote {
-    fn under_way(&self) -> Option<watch::Receiver<()>> {
-        let fetching = self.fetching.lock();
-        fetching.unwrap_or_else(PoisonError::into_inner).under_way()
-    }
-}
-
 impl Fetching {
     fn under_way(&self) -> Option<watch::Receiver<()>> {
         let running = self.running.clone();
@@ -260,35 +226,6 @@ impl Inner {
             .published
             .write()
             .unwrap_or_else(PoisonError::into_inner);
-        let set = {
-            let revoked = self.revoked.lock().unwrap_or_else(PoisonError::into_inner);
-            set.without(&revoked)
-        };
-        self.put(&mut published, set);
-    }
-
-    fn revoke(&self, kid: &str) {
-        let mut published = self
-            .published
-            .write()
-            .unwrap_or_else(PoisonError::into_inner);
-        let without = {
-            let mut revoked = self.revoked.lock().unwrap_or_else(PoisonError::into_inner);
-            if revoked.iter().any(|known| known == kid) {
-                return;
-            }
-            if revoked.len() == MAX_REVOKED {
-                revoked.pop_front();
-            }
-            revoked.push_back(kid.to_owned());
-            published.as_ref().map(|now| now.set.without(&revoked))
-        };
-        if let Some(set) = without {
-            self.put(&mut published, set);
-        }
-    }
-
-    fn put(&self, published: &mut Option<Published>, set: KeySet) {
         let generation = match published.as_ref() {
             Some(old) if !old.set.is_kept_by(&set) => old.generation + 1,
             Some(old) => old.generation,

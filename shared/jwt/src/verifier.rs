@@ -72,6 +72,12 @@ impl Verifier {
         }
     }
 
+    /// The clock it judges times by.
+    #[must_use]
+    pub fn clock(&self) -> &Clock {
+        &self.inner.clock
+    }
+
     /// The token behind `Authorization: Bearer `, checked. Whether its session still lives is not known
     /// here: ask a [`crate::revocation::SessionChecker`]. Waits only if its `kid` is unknown and the keys
     /// are fetched, at most 2 s.
@@ -95,9 +101,10 @@ impl Verifier {
         }
         let unverified = Unverified::parse(token, ACCESS_TOKEN_TYPE)?;
         let found = self.inner.keys.find(&unverified.kid).await?;
+        let kid = unverified.kid.to_string();
         let claims: AccessClaims = unverified.verify(&found.key)?;
         self.check_claims(&claims)?;
-        let token = Arc::new(VerifiedToken::new(claims));
+        let token = Arc::new(VerifiedToken::new(claims, kid));
         self.inner.cache.insert(
             hash,
             Remembered {

@@ -4,8 +4,10 @@ mod context;
 mod line;
 mod logger;
 mod metrics;
+mod sink;
 
 pub use context::{RequestContext, current, scope, sync_scope};
 pub use logger::init;
 pub use metrics::Metrics;
+pub use sink::flush;
 pub use ud_config::{LogConfig, LogFormat};

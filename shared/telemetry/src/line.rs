@@ -95,7 +95,11 @@ impl Serialize for Line<'_> {
 /// One JSON object and a line break.
 pub(crate) fn json(line: &Line<'_>) -> String {
     // Maps with text for keys cannot fail to serialise.
-    let object = serde_json::to_string(line).unwrap_or_default();
+    let mut object = serde_json::to_string(line).unwrap_or_default();
+    if object.bytes().all(|byte| (b' '..=b'~').contains(&byte)) {
+        object.push('\n');
+        return object;
+    }
     let mut out = String::with_capacity(object.len() + 1);
     for c in object.chars() {
         // What serde_json leaves as it is can only stand inside strings: there it may be written so.

@@ -1,8 +1,9 @@
 //! A program under test, from outside.
 
 use std::{
-    io::{BufRead as _, BufReader, Read},
-    path::Path,
+    fs::{self, File},
+    io::{BufRead as _, BufReader, Read, Seek as _, SeekFrom},
+    path::{Path, PathBuf},
     process::{Command, ExitStatus, Stdio},
     sync::{Arc, Mutex},
     thread,
@@ -21,6 +22,9 @@ use crate::child::{Child, command, spawn};
 /// How long a program may take to start or stop; a loaded machine is slow.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// As much of a file's end is shown as a process's output, in bytes.
+const SHOWN: u64 = 64 * 1024;
+
 /// A running program with an environment of its own, its output captured. Killed when dropped.
 #[derive(Debug)]
 pub struct Process {
@@ -28,6 +32,7 @@ pub struct Process {
     name: String,
     output: Arc<Mutex<String>>,
     changed: watch::Receiver<usize>,
+    file: Option<PathBuf>,
 }
 
 impl Process {
@@ -42,16 +47,32 @@ impl Process {
         folder: &Path,
         environment: impl IntoIterator<Item = (K, V)>,
     ) -> Self {
-        assert!(program.is_file(), "{} is not built", program.display());
-        let mut run = command(program, "KILL");
-        clear_environment(&mut run);
-        run.args(arguments).current_dir(folder);
-        for (name, value) in environment {
-            run.env(name.as_ref(), value.as_ref());
-        }
-        run.stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
+        let mut run = prepare(program, arguments, folder, environment);
+        run.stdout(Stdio::piped()).stderr(Stdio::piped());
+        Self::run(run, program, None)
+    }
+
+    /// The same, its output appended to `file` and not captured: for programs that write more than one wants to
+    /// hold or to read along. [`Process::output`] is then the file's end, and no line can be waited for.
+    ///
+    /// # Panics
+    /// If it cannot be started, or the file cannot be opened.
+    pub fn start_logging_to<K: AsRef<str>, V: AsRef<str>>(
+        file: &Path,
+        program: &Path,
+        arguments: &[&str],
+        folder: &Path,
+        environment: impl IntoIterator<Item = (K, V)>,
+    ) -> Self {
+        let mut run = prepare(program, arguments, folder, environment);
+        let opened = File::options().create(true).append(true).open(file);
+        let opened = opened.unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+        let again = opened.try_clone().expect("a file can be written by two");
+        run.stdout(opened).stderr(again);
+        Self::run(run, program, Some(file.to_owned()))
+    }
+
+    fn run(run: Command, program: &Path, file: Option<PathBuf>) -> Self {
         let name = program
             .file_name()
             .unwrap_or_default()
@@ -87,6 +108,7 @@ impl Process {
             name,
             output,
             changed,
+            file,
         }
     }
 
@@ -99,6 +121,9 @@ impl Process {
     /// Everything it wrote so far, standard output and standard error together.
     #[must_use]
     pub fn output(&self) -> String {
+        if let Some(file) = &self.file {
+            return end_of(file).unwrap_or_default();
+        }
         self.output
             .lock()
             .expect("no panic under this lock")
@@ -185,6 +210,34 @@ impl Process {
     pub fn kill(&self) {
         self.child.kill();
     }
+}
+
+/// The command that [`Process::start`] describes, its output not yet directed.
+fn prepare<K: AsRef<str>, V: AsRef<str>>(
+    program: &Path,
+    arguments: &[&str],
+    folder: &Path,
+    environment: impl IntoIterator<Item = (K, V)>,
+) -> Command {
+    assert!(program.is_file(), "{} is not built", program.display());
+    let mut run = command(program, "KILL");
+    clear_environment(&mut run);
+    run.args(arguments).current_dir(folder);
+    for (name, value) in environment {
+        run.env(name.as_ref(), value.as_ref());
+    }
+    run.stdin(Stdio::null());
+    run
+}
+
+/// The last [`SHOWN`] bytes of `file`.
+fn end_of(file: &Path) -> std::io::Result<String> {
+    let length = fs::metadata(file)?.len();
+    let mut file = File::open(file)?;
+    file.seek(SeekFrom::Start(length.saturating_sub(SHOWN)))?;
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes)?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
 /// Leaves PATH alone.

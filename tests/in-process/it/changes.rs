@@ -1,5 +1,7 @@
 //! What ends sessions or takes rights away, asked for as clients and profile ask for it, and what must hold afterwards.
 
+use std::cell::RefCell;
+
 use reqwest::Method;
 use serde_json::json;
 use ud_kernel::{AssignmentId, RoleId, Service, UserId, models::SessionState};
@@ -29,6 +31,8 @@ pub struct Target {
     pub email: String,
     /// Of instance 1; asks for the change of the password.
     own: Tokens,
+    /// What that session got for it.
+    renewed: RefCell<Option<Tokens>>,
     /// Of instance 0.
     pub other: Tokens,
     assignment: Option<AssignmentId>,
@@ -44,7 +48,14 @@ impl Change {
     /// The points between its steps.
     pub const fn points(self) -> &'static [&'static str] {
         match self {
-            Self::Password => &["password.counted", "password.hashed", "password.changed"],
+            Self::Password => &[
+                "password.counted",
+                "password.hashed",
+                "password.changed",
+                "password.sessions-closed",
+                "refresh.access-read",
+                "refresh.stepped",
+            ],
             Self::Suspension | Self::Deletion => &["status.stored"],
             Self::Role => &["assignment.deleted"],
         }
@@ -103,6 +114,7 @@ impl Target {
             user,
             email,
             own,
+            renewed: RefCell::default(),
             other,
             assignment,
         }
@@ -113,13 +125,12 @@ impl Target {
         match self.change {
             Change::Password => {
                 let path = "/api/v1/auth/password/change";
-                let body = json!({"current_password": PASSWORD, "new_password": NEW_PASSWORD});
+                let body = json!({
+                    "current_password": PASSWORD, "new_password": NEW_PASSWORD,
+                    "refresh_token": self.own.refresh,
+                });
                 let answer = world.post_as(1, path, &self.own.access, &body).await;
-                assert_eq!(
-                    (answer.status, answer.is_pending),
-                    (204, false),
-                    "{answer:?}"
-                );
+                self.renewed.replace(Some(answer.tokens()));
             }
             Change::Suspension | Change::Deletion => {
                 let status = match self.change {
@@ -162,7 +173,10 @@ impl Target {
         }
         match self.change {
             Change::Password => {
-                let goes_on = world.refresh(1, &self.own.refresh).await.tokens();
+                let renewed = self.renewed.take().unwrap();
+                assert_eq!(renewed.session, self.own.session, "{what}");
+                is_fresh(world, what, 1, &renewed).await;
+                let goes_on = world.refresh(1, &renewed.refresh).await.tokens();
                 is_fresh(world, what, 1, &goes_on).await;
                 let path = "/api/v1/auth/login";
                 let body = json!({"identifier": self.email, "password": NEW_PASSWORD});

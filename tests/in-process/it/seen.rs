@@ -57,8 +57,16 @@ impl Seen {
 }
 
 impl Tokens {
+    pub fn header(&self) -> Value {
+        self.part(0)
+    }
+
     pub fn claims(&self) -> Value {
-        let part = self.access.split('.').nth(1).unwrap();
+        self.part(1)
+    }
+
+    fn part(&self, number: usize) -> Value {
+        let part = self.access.split('.').nth(number).unwrap();
         serde_json::from_slice(&URL_SAFE_NO_PAD.decode(part).unwrap()).unwrap()
     }
 }

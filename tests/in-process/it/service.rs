@@ -188,6 +188,7 @@ pub fn auth_config(database: &str, ring: &str, sealing: SealingConfig) -> AuthCo
             login: many,
             login_failures: many,
             password_change: many,
+            reauthenticate: many,
             refresh: many,
             validate: many,
             introspect: many,

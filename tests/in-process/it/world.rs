@@ -294,11 +294,12 @@ impl World {
     pub async fn state(&self, i: usize, tokens: &Tokens) -> SessionState {
         let claims = tokens.claims();
         let path = format!(
-            "/internal/v1/sessions/{}/state?user_id={}&pv={}&inc={}&roles=user",
+            "/internal/v1/sessions/{}/state?user_id={}&pv={}&inc={}&kid={}&roles=user",
             tokens.session,
             tokens.user,
             claims["pv"],
-            claims["inc"].as_str().unwrap()
+            claims["inc"].as_str().unwrap(),
+            tokens.header()["kid"].as_str().unwrap()
         );
         let call = self.call(Service::Auth, Service::Session, i, Method::GET, &path);
         let answer = call.send().await.unwrap().error_for_status().unwrap();

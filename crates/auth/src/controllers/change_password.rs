@@ -5,9 +5,12 @@ use ud_http::{Authed, ClientAddress, Json, Own, Problem, Refused};
 
 use super::{revocation::no_content, within};
 use crate::{
-    models::password_flow::{self, PasswordChange},
+    models::{
+        password_flow::{self, PasswordChange, PasswordChanged},
+        refresh_flow,
+    },
     state::AuthState,
-    views::ChangePasswordRequest,
+    views::{ChangePasswordRequest, TokenResponse},
 };
 
 /// Changes one's own password.
@@ -15,11 +18,12 @@ use crate::{
     post,
     path = "/api/v1/auth/password/change",
     tag = "auth",
-    description = "Changes the caller's password and closes every other session of theirs. A wrong current password is 401 `auth.invalid-credentials` and counts as a failed login; why the policy refuses a new one stands in `errors` of the 422. `Revocation: pending` in the answer: the session service could not be reached, and will be told.",
+    description = "Changes the caller's password, closes every other session of theirs and renews this one: its old refresh token is used up, as by a refresh. A wrong current password is 401 `auth.invalid-credentials` and counts as a failed login; a refresh token of another session is 401 `auth.refresh-token-invalid`; why the policy refuses a new password stands in `errors` of the 422. 204: the password is changed, but this session could not be renewed, and keeps its tokens. `Revocation: pending` in it: the session service could not be reached, and will be told to close the others.",
     security(("bearer" = [])),
     request_body = ChangePasswordRequest,
     responses(
-        (status = 204, description = "Changed", headers(("Revocation" = String, description = "`pending` if the other sessions end later"))),
+        (status = 200, description = "Changed, with new tokens", body = TokenResponse),
+        (status = 204, description = "Changed; the tokens stay as they were", headers(("Revocation" = String, description = "`pending` if the other sessions end later"))),
         Refused<400>, Refused<401>, Refused<403>, Refused<408>, Refused<413>, Refused<415>, Refused<422>, Refused<429>, Refused<503>,
     )
 )]
@@ -38,14 +42,26 @@ pub async fn change_password(
         &authed.origin,
     )
     .await?;
+    let session_id = authed.caller.session_id();
     let change = PasswordChange {
         user_id,
-        session_id: authed.caller.session_id(),
+        refresh_token: refresh_flow::decode_own(
+            &state,
+            &body.0.refresh_token,
+            user_id,
+            session_id,
+        )?,
         current: body.0.current_password.into(),
         new: body.0.new_password.into(),
         address: address.bucket(),
         origin: authed.origin,
     };
-    let closed = password_flow::change_password(&state, change).await?;
-    Ok(no_content(&state, "password_change", closed))
+    Ok(
+        match password_flow::change_password(&state, change).await? {
+            PasswordChanged::Renewed(tokens) => {
+                HttpResponse::Ok().json(TokenResponse::from(tokens))
+            }
+            PasswordChanged::NotRenewed(closed) => no_content(&state, "password_change", closed),
+        },
+    )
 }

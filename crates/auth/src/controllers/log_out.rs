@@ -16,7 +16,7 @@ use crate::{
     post,
     path = "/api/v1/auth/logout",
     tag = "auth",
-    description = "Ends the session of the access token, or with `all` every session of its user. A refresh token in the body takes the place of an access token that has expired. `Revocation: pending` in the answer: the session service could not be reached, and will be told.",
+    description = "Ends the session of the access token, or with `all` every session of its user, by a login of the last five minutes. A refresh token in the body takes the place of an access token that has expired. `Revocation: pending` in the answer: the session service could not be reached, and will be told.",
     security(("bearer" = [])),
     request_body = LogoutRequest,
     responses(
@@ -42,6 +42,7 @@ pub async fn log_out(
             let authed = authed?;
             let (user, origin) = (authed.user_id(), &authed.origin);
             if body.all {
+                authed.require_fresh()?;
                 logout_flow::log_out_everywhere(&state, user, origin).await?
             } else {
                 logout_flow::log_out(&state, user, authed.caller.session_id(), origin).await?

@@ -11,6 +11,7 @@ pub mod log_out;
 pub mod optional_body;
 pub mod read_credential;
 pub mod read_jwks;
+pub mod reauthenticate;
 pub mod receive_events;
 pub mod refresh_tokens;
 pub mod revoke_key;

@@ -1,7 +1,7 @@
 //! Changing a password.
 
 use ud_events::{EventType, NewEvent, outbox};
-use ud_kernel::{Service, SessionId, UserId, models::Origin};
+use ud_kernel::{Service, UserId, models::Origin};
 use zeroize::Zeroizing;
 
 use super::{
@@ -12,7 +12,10 @@ use super::{
     password_check::{Account, PasswordAttempt, check_password},
     password_hash::PasswordHash,
     password_policy::ContextWords,
+    refresh_flow::after_new_password,
+    refresh_token::RefreshToken,
     session_calls::{ROUNDS, told_or_pending},
+    token_pair::TokenPair,
 };
 use crate::state::AuthState;
 
@@ -20,8 +23,8 @@ use crate::state::AuthState;
 pub struct PasswordChange {
     /// Whose.
     pub user_id: UserId,
-    /// The session that asks; it stays open.
-    pub session_id: SessionId,
+    /// Refresh token of the session that asks: it stays open, and is stepped.
+    pub refresh_token: RefreshToken,
     /// As typed.
     pub current: Zeroizing<String>,
     /// As typed.
@@ -32,7 +35,17 @@ pub struct PasswordChange {
     pub origin: Origin,
 }
 
-/// Changes the password, raises the epoch and closes every other session.
+/// What has become of the sessions of a user whose password was changed.
+#[derive(Debug)]
+pub enum PasswordChanged {
+    /// The others are closed, and this one goes on with these tokens.
+    Renewed(TokenPair),
+    /// The change stands, but this session could not be renewed: its tokens stay as they were.
+    NotRenewed(SessionsClosed),
+}
+
+/// Changes the password, raises the epoch, closes every other session and steps this one: whoever has a copy of its
+/// refresh token has an old one (SECURITY rule 21).
 ///
 /// # Errors
 /// [`AuthError::InvalidCredentials`] for a wrong current password, which counts as a guess;
@@ -41,7 +54,7 @@ pub struct PasswordChange {
 pub async fn change_password(
     state: &AuthState,
     change: PasswordChange,
-) -> Result<SessionsClosed, AuthError> {
+) -> Result<PasswordChanged, AuthError> {
     let attempt = PasswordAttempt {
         account: Account::Own(change.user_id),
         password: change.current.clone(),
@@ -68,19 +81,31 @@ pub async fn change_password(
         if let Some(epoch) = store(state, &change, old, new).await? {
             state.outbox.wake();
             state.steps.at("password.changed").await;
-            let direct = state
-                .calls
-                .close_below(
-                    credential.user_id,
-                    epoch,
-                    Some(change.session_id),
-                    &change.origin,
-                )
-                .await;
-            return Ok(SessionsClosed(told_or_pending(direct)));
+            return Ok(renew(state, &change, epoch).await);
         }
     }
     Err(AuthError::Busy)
+}
+
+/// Tells the session service of the new epoch, and steps the session that asked. Nothing here undoes the change.
+async fn renew(state: &AuthState, change: &PasswordChange, epoch: i64) -> PasswordChanged {
+    let (token, origin) = (&change.refresh_token, &change.origin);
+    let direct = state
+        .calls
+        .close_below(change.user_id, epoch, Some(token.session_id), origin)
+        .await;
+    let closed = SessionsClosed(told_or_pending(direct));
+    if !closed.0 {
+        return PasswordChanged::NotRenewed(closed);
+    }
+    state.steps.at("password.sessions-closed").await;
+    match after_new_password(state, token, origin).await {
+        Ok(tokens) => PasswordChanged::Renewed(tokens),
+        Err(error) => {
+            log::info!("session not renewed after a change of password: {error}");
+            PasswordChanged::NotRenewed(closed)
+        }
+    }
 }
 
 async fn accept_new(state: &AuthState, change: &PasswordChange) -> Result<(), AuthError> {
@@ -105,7 +130,7 @@ async fn store(
     old: PasswordHash,
     new: PasswordHash,
 ) -> Result<Option<i64>, AuthError> {
-    let (user_id, except) = (change.user_id, Some(change.session_id));
+    let (user_id, except) = (change.user_id, Some(change.refresh_token.session_id));
     let (origin, now) = (change.origin.clone(), state.clock.now());
     state
         .db

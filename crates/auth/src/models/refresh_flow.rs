@@ -1,13 +1,19 @@
 //! Refreshing: the tag, auth's own row, role's answer, the step, the signature, in this order. The step
-//! commits; whatever fails before it costs nothing, and the same token works afterwards.
+//! commits; whatever fails before it costs nothing, and the same token works afterwards. Proving again who one is
+//! steps the same way, with a password on top.
 
-use ud_kernel::models::{CredentialStatus, Origin};
+use ud_kernel::{
+    SessionId, UserId,
+    models::{CredentialStatus, Origin},
+};
 
 use super::{
+    credential::StoredCredential,
     credential_store,
     error::AuthError,
+    password_check::{PasswordAttempt, check_password},
     refresh_token::RefreshToken,
-    session_calls::{ROUNDS, SessionRefusal},
+    session_calls::{NextStep, ROUNDS, SessionRefusal},
     token_pair::{Grant, TokenPair},
 };
 use crate::state::AuthState;
@@ -22,23 +28,98 @@ pub async fn refresh(
     token: &str,
     origin: Origin,
 ) -> Result<TokenPair, AuthError> {
-    let token = RefreshToken::decode(&state.refresh_ring, token)
-        .map_err(|_| AuthError::InvalidRefreshToken)?;
+    let token = decode(state, token)?;
     let origin = Origin {
         actor_id: Some(token.user_id),
         ..origin
     };
+    exchange(state, &token, false, &origin, async || {
+        active_credential(state, token.user_id).await
+    })
+    .await
+}
+
+/// Exchanges a refresh token for new tokens with a new `auth_time`, for the right password (SECURITY rule 21).
+///
+/// # Errors
+/// Those of [`check_password`], and those of [`refresh`].
+pub async fn reauthenticate(
+    state: &AuthState,
+    token: &RefreshToken,
+    attempt: &PasswordAttempt,
+) -> Result<TokenPair, AuthError> {
+    let mut matched = None;
+    exchange(state, token, true, &attempt.origin, async || {
+        let credential = check_password(state, attempt, &mut matched).await?;
+        state.steps.at("reauthenticate.checked").await;
+        Ok(credential)
+    })
+    .await
+}
+
+/// Exchanges the refresh token of a session whose user has just set a new password.
+///
+/// # Errors
+/// Those of [`refresh`].
+pub async fn after_new_password(
+    state: &AuthState,
+    token: &RefreshToken,
+    origin: &Origin,
+) -> Result<TokenPair, AuthError> {
+    exchange(state, token, true, origin, async || {
+        active_credential(state, token.user_id).await
+    })
+    .await
+}
+
+/// The refresh token in `text`, of this session and user.
+///
+/// # Errors
+/// [`AuthError::InvalidRefreshToken`], also for a good one of another session.
+pub fn decode_own(
+    state: &AuthState,
+    text: &str,
+    user_id: UserId,
+    session_id: SessionId,
+) -> Result<RefreshToken, AuthError> {
+    let token = decode(state, text)?;
+    if token.user_id == user_id && token.session_id == session_id {
+        Ok(token)
+    } else {
+        Err(AuthError::InvalidRefreshToken)
+    }
+}
+
+fn decode(state: &AuthState, text: &str) -> Result<RefreshToken, AuthError> {
+    RefreshToken::decode(&state.refresh_ring, text).map_err(|_| AuthError::InvalidRefreshToken)
+}
+
+async fn active_credential(
+    state: &AuthState,
+    user_id: UserId,
+) -> Result<StoredCredential, AuthError> {
+    state
+        .db
+        .read(move |conn| credential_store::find(conn, user_id))
+        .await?
+        .filter(|c| c.status == CredentialStatus::Active)
+        .ok_or(AuthError::InvalidRefreshToken)
+}
+
+/// Steps the session over the credential that `read` gives, and signs.
+async fn exchange(
+    state: &AuthState,
+    token: &RefreshToken,
+    reauthenticated: bool,
+    origin: &Origin,
+    mut read: impl AsyncFnMut() -> Result<StoredCredential, AuthError>,
+) -> Result<TokenPair, AuthError> {
+    let user_id = token.user_id;
     // Before the step: with keys missing the session must not move on.
     let keys = state.keys.get()?;
     let mut refused_epoch = None;
     for _ in 0..ROUNDS {
-        let user_id = token.user_id;
-        let credential = state
-            .db
-            .read(move |conn| credential_store::find(conn, user_id))
-            .await?
-            .filter(|c| c.status == CredentialStatus::Active)
-            .ok_or(AuthError::InvalidRefreshToken)?;
+        let credential = read().await?;
         if refused_epoch == Some(credential.epoch) {
             // Not a change that overtook this request: the session service has not been told of it yet. Soon it
             // will, and either close this session or, if the change was this session's own, raise its epoch.
@@ -48,13 +129,15 @@ pub async fn refresh(
         let access = state.calls.access(user_id).await?;
         state.steps.at("refresh.access-read").await;
         let now = state.clock.now();
-        let key_id = state.refresh_ring.current().0;
-        let epoch = credential.epoch;
-        match state
-            .calls
-            .step(&token, epoch, key_id, &access, now, &origin)
-            .await
-        {
+        let next = NextStep {
+            token,
+            epoch: credential.epoch,
+            key_id: state.refresh_ring.current().0,
+            now,
+            reauthenticated,
+            origin,
+        };
+        match state.calls.step(&next, &access).await {
             Ok(session) => {
                 state.steps.at("refresh.stepped").await;
                 let grant = Grant {
@@ -66,7 +149,7 @@ pub async fn refresh(
                 return grant.sign(keys.signing(now), &state.issuer, &state.refresh_ring, now);
             }
             Err(SessionRefusal::PolicyStale) => {}
-            Err(SessionRefusal::EpochTooOld) => refused_epoch = Some(epoch),
+            Err(SessionRefusal::EpochTooOld) => refused_epoch = Some(credential.epoch),
             Err(SessionRefusal::Closed) => return Err(AuthError::InvalidRefreshToken),
             Err(SessionRefusal::Failed(error)) => return Err(error.into()),
         }

@@ -6,7 +6,8 @@ use ud_http::{CallError, ServiceClient};
 use ud_kernel::{
     Code, SessionId, Timestamp, UserId,
     models::{
-        Access, CloseSessions, CreateSession, Origin, SessionGrant, SessionsClosed, StepSession,
+        Access, CloseSessions, CreateSession, Origin, RevokedKey, SessionGrant, SessionsClosed,
+        StepSession,
     },
     permission,
 };
@@ -95,6 +96,23 @@ pub struct NewSession<'a> {
     pub origin: &'a Origin,
 }
 
+/// A session about to be stepped.
+#[derive(Debug)]
+pub struct NextStep<'a> {
+    /// The refresh token that was presented.
+    pub token: &'a RefreshToken,
+    /// The credential's epoch.
+    pub epoch: i64,
+    /// Key that would tag the successor.
+    pub key_id: &'a str,
+    /// Now.
+    pub now: Timestamp,
+    /// The user has just given their password.
+    pub reauthenticated: bool,
+    /// Where the request comes from.
+    pub origin: &'a Origin,
+}
+
 impl SessionCalls {
     /// By these clients; access tokens live for `access_ttl` at most.
     #[must_use]
@@ -151,28 +169,26 @@ impl SessionCalls {
     /// [`SessionRefusal`].
     pub async fn step(
         &self,
-        token: &RefreshToken,
-        epoch: i64,
-        key_id: &str,
+        next: &NextStep<'_>,
         access: &Access,
-        now: Timestamp,
-        origin: &Origin,
     ) -> Result<SessionGrant, SessionRefusal> {
+        let NextStep { token, origin, .. } = *next;
         let (idle, absolute) = lifetime(access);
         let body = StepSession {
             session_id: token.session_id,
             user_id: token.user_id,
             nonce_hash: token.nonce.hash(),
             counter: token.counter,
-            key_id: key_id.to_owned(),
-            epoch,
+            key_id: next.key_id.to_owned(),
+            epoch: next.epoch,
             pv: access.policy_version,
             roles: access.roles.clone(),
-            now,
+            now: next.now,
             access_ttl: seconds(self.access_ttl),
             access_until: access.valid_until,
             idle,
             absolute,
+            reauthenticated: next.reauthenticated,
             origin: origin.clone(),
         };
         let (_, grant) = self
@@ -221,6 +237,16 @@ impl SessionCalls {
             origin: origin.clone(),
         })
         .await
+    }
+
+    /// Makes tokens of a signing key stale.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn revoke_key(&self, key: &RevokedKey) -> Result<(), CallError> {
+        let path = "/internal/v1/revoked-keys";
+        let answer = self.session.post_idempotent::<RevokedKey, ()>(path, key);
+        answer.await.map(drop)
     }
 
     async fn close(&self, body: &CloseSessions) -> Result<(), CallError> {

@@ -17,7 +17,7 @@ pub const PUBLISH_AHEAD: Duration = Duration::from_secs(600);
 pub const VERIFIES_FOR: Duration =
     SigningConfig::MAX_ACCESS_TTL.saturating_add(Duration::from_secs(300));
 /// A revoked key is listed for this long. Longer than any key older than it verifies.
-const REVOKED_LISTED_FOR: Duration = Duration::from_secs(30 * 86_400);
+pub(super) const REVOKED_LISTED_FOR: Duration = Duration::from_secs(30 * 86_400);
 /// So many keys may be alive before one more is made in advance; a verifier takes at most 16.
 const MAX_LIVING: usize = 12;
 

@@ -4,11 +4,18 @@ use serde::Serialize;
 use serde_json::json;
 use ud_db::{DbConn, StoreError};
 use ud_events::{EventType, NewEvent, outbox};
-use ud_kernel::{Service, Timestamp, models::Origin};
+use ud_kernel::{
+    Service, Timestamp,
+    models::{Origin, RevokedKey},
+};
 
 use super::{
     error::AuthError,
-    signing_key::{KeyCycle, KeyState, PUBLISH_AHEAD, StoredSigningKey, VERIFIES_FOR},
+    logout_flow::SessionsClosed,
+    session_calls::told_or_pending,
+    signing_key::{
+        KeyCycle, KeyState, PUBLISH_AHEAD, REVOKED_LISTED_FOR, StoredSigningKey, VERIFIES_FOR,
+    },
     signing_key_store,
     signing_keys::{NewSigningKey, SealedKeys},
 };
@@ -114,7 +121,8 @@ pub async fn rotate_keys(state: &AuthState, origin: Origin) -> Result<KeyDescrip
 }
 
 /// Takes a key out of the JWK set for good: its tokens are refused. If it was the active one, the published key signs
-/// at once, or a new one. Revoking a revoked key changes nothing.
+/// at once, or a new one. Revoking a revoked key changes nothing, but the session service is told again: it tells every
+/// verifier.
 ///
 /// # Errors
 /// [`AuthError::KeyNotFound`], [`AuthError::SharedSecret`], [`AuthError::Store`].
@@ -122,7 +130,7 @@ pub async fn revoke_key(
     state: &AuthState,
     kid: String,
     origin: Origin,
-) -> Result<KeyDescription, AuthError> {
+) -> Result<(KeyDescription, SessionsClosed), AuthError> {
     let stored = state.keys.stored().ok_or(AuthError::SharedSecret)?;
     let now = stored.clock.now();
     let new = stored.generate(now).await?;
@@ -142,7 +150,17 @@ pub async fn revoke_key(
         })
         .await?;
     changed(state).await;
-    Ok(revoked)
+    let told = revoked_key(&revoked.kid, revoked.revoked_at.unwrap_or(now));
+    let direct = state.calls.revoke_key(&told).await;
+    Ok((revoked, SessionsClosed(told_or_pending(direct))))
+}
+
+/// What the session service is told of a revoked key.
+fn revoked_key(kid: &str, revoked_at: Timestamp) -> RevokedKey {
+    RevokedKey {
+        kid: kid.to_owned(),
+        until: revoked_at.plus(REVOKED_LISTED_FOR),
+    }
 }
 
 /// Revokes every key, and lets a new one sign at once. Gives its `kid`.
@@ -208,7 +226,8 @@ fn revoke(
     }
     let event = NewEvent::alone(Service::Auth, EventType::SigningKeyRevoked, now, origin)
         .target_named("signing_key", &key.kid)
-        .after(json!({ "revoked_at": now }));
+        .after(json!({ "revoked_at": now }))
+        .details(json!(revoked_key(&key.kid, now)));
     outbox::write(conn, event)
 }
 

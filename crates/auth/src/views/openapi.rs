@@ -17,6 +17,7 @@ use crate::controllers;
     paths(
         controllers::log_in::log_in,
         controllers::refresh_tokens::refresh_tokens,
+        controllers::reauthenticate::reauthenticate,
         controllers::log_out::log_out,
         controllers::validate_token::validate_token,
         controllers::introspect_token::introspect_token,
@@ -86,6 +87,7 @@ mod tests {
                 "/api/v1/auth/login",
                 "/api/v1/auth/logout",
                 "/api/v1/auth/password/change",
+                "/api/v1/auth/reauthenticate",
                 "/api/v1/auth/refresh",
                 "/api/v1/auth/revoke",
                 "/api/v1/auth/validate",

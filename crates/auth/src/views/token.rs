@@ -79,6 +79,24 @@ impl Validate for LogoutRequest {
     }
 }
 
+/// The password again, for a session that goes on.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ReauthenticateRequest {
+    /// Compared exactly as sent.
+    #[schema(format = Password)]
+    pub password: String,
+    /// The one last given to the session of the access token.
+    #[schema(min_length = 1, max_length = 512)]
+    pub refresh_token: String,
+}
+
+impl Validate for ReauthenticateRequest {
+    fn validate(&self, errors: &mut FieldErrors) {
+        check_refresh_token(errors, &self.refresh_token);
+    }
+}
+
 /// A change of one's own password.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -89,9 +107,16 @@ pub struct ChangePasswordRequest {
     /// At least 15 characters (the operator may allow less), at most 256; taken exactly as sent.
     #[schema(format = Password)]
     pub new_password: String,
+    /// The one last given to the session of the access token: that session goes on, with new tokens.
+    #[schema(min_length = 1, max_length = 512)]
+    pub refresh_token: String,
 }
 
-impl Validate for ChangePasswordRequest {}
+impl Validate for ChangePasswordRequest {
+    fn validate(&self, errors: &mut FieldErrors) {
+        check_refresh_token(errors, &self.refresh_token);
+    }
+}
 
 /// New tokens.
 #[derive(Serialize, ToSchema)]

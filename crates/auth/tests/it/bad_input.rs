@@ -67,6 +67,7 @@ async fn wrong_methods_and_paths_are_told() {
         ("/api/v1/auth/logout", Method::POST),
         ("/api/v1/auth/validate", Method::GET),
         ("/api/v1/auth/password/change", Method::POST),
+        ("/api/v1/auth/reauthenticate", Method::POST),
         ("/.well-known/jwks.json", Method::GET),
     ] {
         for method in [
@@ -104,7 +105,11 @@ async fn who_needs_a_token_gets_401_without_one() {
         world.ask(Method::POST, "/api/v1/auth/logout"),
         world.post(
             "/api/v1/auth/password/change",
-            &json!({"current_password": "a", "new_password": "b"}),
+            &json!({"current_password": "a", "new_password": "b", "refresh_token": "c"}),
+        ),
+        world.post(
+            "/api/v1/auth/reauthenticate",
+            &json!({"password": "a", "refresh_token": "c"}),
         ),
     ] {
         let answer = request.send().await.unwrap();

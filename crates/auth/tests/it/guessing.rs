@@ -207,6 +207,7 @@ async fn logins_and_refreshes_of_one_address_are_limited() {
         config.limits.refresh = limit(2, 60);
         config.limits.validate = limit(2, 60);
         config.limits.password_change = limit(2, 60);
+        config.limits.reauthenticate = limit(2, 60);
     })
     .await;
     world.register("ada@example.com").await;
@@ -220,12 +221,13 @@ async fn logins_and_refreshes_of_one_address_are_limited() {
     for expected in [200, 200, 429] {
         assert_eq!(world.validate(&tokens["access_token"]).await, expected);
     }
-    let change = json!({"current_password": "wrong", "new_password": "wrong"});
     for expected in [401, 401, 429] {
-        let request = world
-            .post("/api/v1/auth/password/change", &change)
-            .bearer_auth(tokens["access_token"].as_str().unwrap());
-        assert_eq!(outcome(request).await.0, expected);
+        let change = world.change_password(&tokens, "wrong", "wrong");
+        assert_eq!(outcome(change).await.0, expected);
+    }
+    for expected in [401, 401, 429] {
+        let again = world.reauthenticate(&tokens, "wrong");
+        assert_eq!(outcome(again).await.0, expected);
     }
 }
 

@@ -1,9 +1,12 @@
+use std::time::Duration;
+
 use serde_json::{Value, json};
 use testkit::Backend;
 
-use crate::world::{OTHER_PASSWORD, PASSWORD, World, outcome, read, registration, text};
-
-const PATH: &str = "/api/v1/auth/password/change";
+use crate::{
+    peers::Refuse,
+    world::{OTHER_PASSWORD, PASSWORD, World, auth_time, outcome, read, registration, text},
+};
 
 async fn logged_in(backend: Backend) -> (World, Value) {
     let world = World::start(backend).await;
@@ -13,33 +16,31 @@ async fn logged_in(backend: Backend) -> (World, Value) {
     (world, tokens)
 }
 
-fn change(current: &str, new: &str) -> Value {
-    json!({"current_password": current, "new_password": new})
-}
-
 #[actix_web::test]
 async fn the_other_sessions_end_and_this_one_goes_on() {
     for backend in Backend::ALL {
         let (world, tokens) = logged_in(backend).await;
         let other = world.login("countess", PASSWORD).await;
-        let answer = world
-            .post(PATH, &change(PASSWORD, OTHER_PASSWORD))
-            .bearer_auth(text(&tokens["access_token"]))
-            .send()
-            .await
-            .unwrap();
-        assert_eq!(answer.status(), 204);
+        world.clock.advance(Duration::from_secs(600));
+        let change = world.change_password(&tokens, PASSWORD, OTHER_PASSWORD);
+        let answer = change.send().await.unwrap();
+        assert_eq!(answer.status(), 200);
         assert!(!answer.headers().contains_key("revocation"));
+        let renewed: Value = answer.json().await.unwrap();
+        assert_eq!(renewed["session_id"], tokens["session_id"]);
+        assert_eq!(auth_time(&renewed), auth_time(&tokens) + 600);
         assert_eq!(
             world.refresh(&other["refresh_token"]).await.0,
             401,
             "{backend}"
         );
-        assert_eq!(
-            world.refresh(&tokens["refresh_token"]).await.0,
-            200,
-            "{backend}"
-        );
+        // A copy of the old refresh token is as old as after any refresh.
+        let (status, again) = world.refresh(&tokens["refresh_token"]).await;
+        assert_eq!(status, 200, "{backend}");
+        assert_eq!(again["refresh_token"], renewed["refresh_token"]);
+        let (status, _) = world.refresh(&renewed["refresh_token"]).await;
+        assert_eq!(status, 200, "{backend}");
+        assert_eq!(world.refresh(&tokens["refresh_token"]).await.0, 401);
         assert_eq!(world.try_login("countess", PASSWORD).await.0, 401);
         world.login("countess", OTHER_PASSWORD).await;
         let user = text(&tokens["user_id"]).parse().unwrap();
@@ -64,12 +65,8 @@ async fn the_other_sessions_end_and_this_one_goes_on() {
 async fn what_the_session_service_did_not_hear_is_pending() {
     let (world, tokens) = logged_in(Backend::Sqlite).await;
     world.peers.with(|s| s.deaf = true);
-    let answer = world
-        .post(PATH, &change(PASSWORD, OTHER_PASSWORD))
-        .bearer_auth(text(&tokens["access_token"]))
-        .send()
-        .await
-        .unwrap();
+    let change = world.change_password(&tokens, PASSWORD, OTHER_PASSWORD);
+    let answer = change.send().await.unwrap();
     assert_eq!(
         (answer.status().as_u16(), &answer.headers()["revocation"]),
         (204, &"pending".parse().unwrap())
@@ -85,17 +82,50 @@ async fn what_the_session_service_did_not_hear_is_pending() {
 }
 
 #[actix_web::test]
+async fn a_change_stands_when_the_session_cannot_be_renewed() {
+    let (world, tokens) = logged_in(Backend::Sqlite).await;
+    // The others are closed, then the step fails.
+    world.peers.refuse(&[Refuse::Down]);
+    let change = world.change_password(&tokens, PASSWORD, OTHER_PASSWORD);
+    let answer = change.send().await.unwrap();
+    assert_eq!(answer.status(), 204);
+    assert!(!answer.headers().contains_key("revocation"));
+    assert_eq!(world.refresh(&tokens["refresh_token"]).await.0, 200);
+    world.login("countess", OTHER_PASSWORD).await;
+}
+
+#[actix_web::test]
+async fn the_refresh_token_is_of_the_session_that_asks() {
+    let (world, tokens) = logged_in(Backend::Sqlite).await;
+    let other = world.login("countess", PASSWORD).await;
+    world.register("mallory@example.com").await;
+    let stranger = world.login("mallory@example.com", PASSWORD).await;
+    let hashes = world.hashes().await;
+    for refresh in [
+        &other["refresh_token"],
+        &stranger["refresh_token"],
+        &json!("udr_x"),
+    ] {
+        let mixed = json!({"access_token": tokens["access_token"], "refresh_token": refresh});
+        for request in [
+            world.change_password(&mixed, PASSWORD, OTHER_PASSWORD),
+            world.reauthenticate(&mixed, PASSWORD),
+        ] {
+            let refused = outcome(request).await;
+            assert_eq!(refused, (401, "auth.refresh-token-invalid".to_owned()));
+        }
+    }
+    assert_eq!(world.hashes().await, hashes, "no password was looked at");
+    assert!(world.peers.with(|s| s.stepped.is_empty()));
+    world.login("countess", PASSWORD).await;
+}
+
+#[actix_web::test]
 async fn a_wrong_current_password_is_a_guess() {
     for backend in Backend::ALL {
         let (world, tokens) = logged_in(backend).await;
-        let attempt = |current: &str| {
-            let body = change(current, OTHER_PASSWORD);
-            outcome(
-                world
-                    .post(PATH, &body)
-                    .bearer_auth(text(&tokens["access_token"])),
-            )
-        };
+        let attempt =
+            |current: &str| outcome(world.change_password(&tokens, current, OTHER_PASSWORD));
         for _ in 0..5 {
             assert_eq!(
                 attempt("wrong").await,
@@ -131,11 +161,7 @@ async fn the_policy_refuses_with_reasons() {
         ("nul\0in the middle of it", "password.invalid-character"),
         (&"x1-".repeat(100), "password.too-long"),
     ] {
-        let body = change(PASSWORD, new);
-        let request = world
-            .post(PATH, &body)
-            .bearer_auth(text(&tokens["access_token"]));
-        let (status, body) = read(request).await;
+        let (status, body) = read(world.change_password(&tokens, PASSWORD, new)).await;
         assert_eq!(status, 422, "{new}");
         assert_eq!(body["errors"][0]["pointer"], "/new_password");
         assert_eq!(body["errors"][0]["code"], code, "{new}");
@@ -148,19 +174,14 @@ async fn of_changes_at_once_one_password_stays() {
     for backend in Backend::ALL {
         let (world, tokens) = logged_in(backend).await;
         let news: Vec<String> = (0..4).map(|n| format!("{OTHER_PASSWORD} {n}")).collect();
-        let changing = news.iter().map(|new| {
-            let body = change(PASSWORD, new);
-            outcome(
-                world
-                    .post(PATH, &body)
-                    .bearer_auth(text(&tokens["access_token"])),
-            )
-        });
+        let changing = news
+            .iter()
+            .map(|new| outcome(world.change_password(&tokens, PASSWORD, new)));
         let outcomes = futures_util::future::join_all(changing).await;
-        let done = outcomes.iter().filter(|o| o.0 == 204).count();
+        let done = outcomes.iter().filter(|o| o.0 == 200).count();
         assert_eq!(done, 1, "{backend}: {outcomes:?}");
         // Who lost had a wrong password by then, and that counts.
-        world.clock.advance(std::time::Duration::from_secs(900));
+        world.clock.advance(Duration::from_secs(900));
         let mut opened = 0;
         for new in &news {
             opened += usize::from(world.try_login("countess", new).await.0 == 200);

@@ -9,8 +9,8 @@ use std::{
 use serde_json::{Value, json};
 use ud_events::Event;
 use ud_kernel::{
-    SessionId, UserId,
-    models::{Access, CloseSessions, CreateSession, SessionGrant, StepSession},
+    SessionId, Timestamp, UserId,
+    models::{Access, CloseSessions, CreateSession, RevokedKey, SessionGrant, StepSession},
 };
 use wiremock::{Mock, MockServer, Request, Respond, ResponseTemplate, matchers::any};
 
@@ -46,6 +46,7 @@ pub struct StubSessionState {
     pub nonce_hash: String,
     pub key_id: String,
     pub login: CreateSession,
+    pub authenticated_at: Timestamp,
 }
 
 #[derive(Default)]
@@ -56,6 +57,7 @@ pub struct PeersState {
     pub stepped: Vec<StepSession>,
     pub closed: Vec<CloseSessions>,
     pub events: Vec<Event>,
+    pub revoked_keys: Vec<String>,
     /// Refusals to come, of PUT and step.
     pub refuse: VecDeque<Refuse>,
     /// The session service does not close sessions, nor take events.
@@ -126,6 +128,7 @@ impl Peers {
         match (method, path.trim_start_matches("/internal/v1/")) {
             ("POST", "sessions/step") => self.step(&request.body_json().unwrap()),
             ("POST", "sessions/close") => self.close(request.body_json().unwrap()),
+            ("POST", "revoked-keys") => self.revoke_key(&request.body_json().unwrap()),
             ("POST", "events") => self.take_events(&request.body),
             ("PUT", rest) => {
                 let id = rest.trim_start_matches("sessions/").parse().unwrap();
@@ -165,6 +168,7 @@ impl Peers {
                 nonce_hash: body.nonce_hash.clone(),
                 key_id: body.key_id.clone(),
                 login: body.clone(),
+                authenticated_at: body.now,
             };
             let grant = grant(id, &session, body.now, body.access_ttl, body.idle);
             s.sessions.insert(id, session);
@@ -193,6 +197,9 @@ impl Peers {
             } else if body.counter != session.counter - 1 {
                 s.sessions.remove(&body.session_id);
                 return Refuse::Closed.answer();
+            }
+            if body.reauthenticated {
+                session.authenticated_at = body.now;
             }
             let grant = grant(
                 body.session_id,
@@ -229,6 +236,16 @@ impl Peers {
         })
     }
 
+    fn revoke_key(&self, body: &RevokedKey) -> ResponseTemplate {
+        self.with(|s| {
+            if s.deaf {
+                return ResponseTemplate::new(503);
+            }
+            s.revoked_keys.push(body.kid.clone());
+            ResponseTemplate::new(204)
+        })
+    }
+
     fn take_events(&self, body: &[u8]) -> ResponseTemplate {
         let batch: Vec<Value> = serde_json::from_slice(body).unwrap();
         self.with(|s| {
@@ -258,7 +275,7 @@ pub fn ordinary() -> Access {
 fn grant(
     id: SessionId,
     session: &StubSessionState,
-    now: ud_kernel::Timestamp,
+    now: Timestamp,
     access_ttl: u32,
     idle: u32,
 ) -> SessionGrant {
@@ -269,7 +286,7 @@ fn grant(
         issued_at: now,
         access_expires_at: now.plus(Duration::from_secs(access_ttl.into())),
         refresh_expires_at: now.plus(Duration::from_secs(idle.into())),
-        authenticated_at: session.login.now,
+        authenticated_at: session.authenticated_at,
         amr: session.login.amr.clone(),
         incarnation: "test".to_owned(),
     }

@@ -6,6 +6,7 @@ use auth_service::{
     ALL_MIGRATIONS, AuthConfig, AuthLimits, AuthState,
     models::{hash_pool::HashPoolSize, introspection_clients::IntrospectionClients},
 };
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use diesel::{QueryableByName, RunQueryDsl as _, sql_types::Text};
 use reqwest::{Method, RequestBuilder, Response};
 use serde_json::{Value, json};
@@ -74,6 +75,7 @@ pub fn config(database: &TestDatabase, keys_dir: PathBuf) -> AuthConfig {
             login: many,
             login_failures: limit(5, 900),
             password_change: many,
+            reauthenticate: many,
             refresh: many,
             validate: many,
             introspect: many,
@@ -260,6 +262,24 @@ impl World {
         read(self.post("/api/v1/auth/refresh", &json!({"refresh_token": token}))).await
     }
 
+    /// A change of password by the session of `tokens`.
+    pub fn change_password(&self, tokens: &Value, current: &str, new: &str) -> RequestBuilder {
+        let body = json!({
+            "current_password": current,
+            "new_password": new,
+            "refresh_token": tokens["refresh_token"],
+        });
+        self.post("/api/v1/auth/password/change", &body)
+            .bearer_auth(text(&tokens["access_token"]))
+    }
+
+    /// The password again, in the session of `tokens`.
+    pub fn reauthenticate(&self, tokens: &Value, password: &str) -> RequestBuilder {
+        let body = json!({"password": password, "refresh_token": tokens["refresh_token"]});
+        self.post("/api/v1/auth/reauthenticate", &body)
+            .bearer_auth(text(&tokens["access_token"]))
+    }
+
     /// Status of `GET validate` for an access token.
     pub async fn validate(&self, token: &Value) -> u16 {
         let request = self
@@ -370,6 +390,13 @@ pub async fn read(request: RequestBuilder) -> (u16, Value) {
 pub async fn outcome(request: RequestBuilder) -> (u16, String) {
     let (status, body) = read(request).await;
     (status, body["code"].as_str().unwrap_or_default().to_owned())
+}
+
+/// Claim `auth_time` of the access token in `tokens`, which is not verified.
+pub fn auth_time(tokens: &Value) -> i64 {
+    let payload = text(&tokens["access_token"]).split('.').nth(1).unwrap();
+    let claims: Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload).unwrap()).unwrap();
+    claims["auth_time"].as_i64().unwrap()
 }
 
 pub fn text(value: &Value) -> &str {

@@ -1,7 +1,7 @@
 //! `DELETE /api/v1/users/{id}`
 
 use actix_web::{HttpResponse, web};
-use ud_http::{Authed, OwnOr, Problem, Refused, permissions::UsersDelete};
+use ud_http::{Authed, Fresh, OwnOr, Problem, Refused, permissions::UsersDelete};
 use ud_kernel::UserId;
 
 use super::{refusal, refused, with_revocation};
@@ -17,6 +17,7 @@ use crate::state::ProfileState;
     tag = "users",
     params(("id" = String, Path, format = Uuid, description = "The user")),
     security(("bearer" = [])),
+    extensions(("x-max-login-age" = json!(300))),
     responses(
         (status = 204, description = "Deleted", headers(
             ("Revocation" = Option<String>, description = "`pending`: sessions are closed a little later")
@@ -26,7 +27,7 @@ use crate::state::ProfileState;
 )]
 pub async fn delete_user(
     state: web::Data<ProfileState>,
-    authed: Authed<OwnOr<UsersDelete>>,
+    authed: Authed<Fresh<OwnOr<UsersDelete>>>,
     id: web::Path<UserId>,
 ) -> Result<HttpResponse, Problem> {
     let id = id.into_inner();

@@ -1,7 +1,7 @@
 //! `POST /api/v1/role-assignments`
 
 use actix_web::{HttpResponse, http::header, web};
-use ud_http::{Authed, Json, Problem, Refused, permissions::RoleAssignmentsWrite};
+use ud_http::{Authed, Fresh, Json, Problem, Refused, permissions::RoleAssignmentsWrite};
 
 use super::refused;
 use crate::{
@@ -17,6 +17,7 @@ use crate::{
     description = "Gives a user a role. The caller's own permissions must include every one of the role's. `user` is \
         not assigned: everybody has it. The next token of the user carries the role.",
     security(("bearer" = ["role-assignments:write"])),
+    extensions(("x-max-login-age" = json!(300))),
     request_body = CreateAssignmentRequest,
     responses(
         (status = 201, description = "Assigned", body = AssignmentResponse, headers(
@@ -27,7 +28,7 @@ use crate::{
 )]
 pub async fn create_assignment(
     state: web::Data<RoleState>,
-    authed: Authed<RoleAssignmentsWrite>,
+    authed: Authed<Fresh<RoleAssignmentsWrite>>,
     body: Json<CreateAssignmentRequest>,
 ) -> Result<HttpResponse, Problem> {
     let made = state

@@ -1,7 +1,7 @@
 //! `POST /api/v1/roles`
 
 use actix_web::{HttpResponse, http::header, web};
-use ud_http::{Authed, Json, Problem, Refused, etag, permissions::RolesWrite};
+use ud_http::{Authed, Fresh, Json, Problem, Refused, etag, permissions::RolesWrite};
 
 use super::refused;
 use crate::{
@@ -16,6 +16,7 @@ use crate::{
     tag = "roles",
     description = "Makes a role. The caller's own permissions must include every one of its permissions.",
     security(("bearer" = ["roles:write"])),
+    extensions(("x-max-login-age" = json!(300))),
     request_body = CreateRoleRequest,
     responses(
         (status = 201, description = "Made", body = RoleResponse, headers(
@@ -27,7 +28,7 @@ use crate::{
 )]
 pub async fn create_role(
     state: web::Data<RoleState>,
-    authed: Authed<RolesWrite>,
+    authed: Authed<Fresh<RolesWrite>>,
     body: Json<CreateRoleRequest>,
 ) -> Result<HttpResponse, Problem> {
     let new = body.0.try_into()?;

@@ -1,7 +1,7 @@
 //! `DELETE /api/v1/role-assignments/{id}`
 
 use actix_web::{HttpResponse, web};
-use ud_http::{Authed, Problem, Refused, permissions::RoleAssignmentsWrite};
+use ud_http::{Authed, Fresh, Problem, Refused, permissions::RoleAssignmentsWrite};
 use ud_kernel::AssignmentId;
 
 use super::{refused, tell_revocation};
@@ -16,6 +16,7 @@ use crate::state::RoleState;
         user's tokens are refused from then on, until they refresh; `Revocation: pending` says that the session \
         service could not be told at once.",
     security(("bearer" = ["role-assignments:write"])),
+    extensions(("x-max-login-age" = json!(300))),
     params(("id" = AssignmentId, Path, description = "Id of the assignment")),
     responses(
         (status = 204, description = "Taken away", headers(
@@ -26,7 +27,7 @@ use crate::state::RoleState;
 )]
 pub async fn delete_assignment(
     state: web::Data<RoleState>,
-    authed: Authed<RoleAssignmentsWrite>,
+    authed: Authed<Fresh<RoleAssignmentsWrite>>,
     id: web::Path<AssignmentId>,
 ) -> Result<HttpResponse, Problem> {
     let revocation = state

@@ -1,7 +1,7 @@
 //! `DELETE /api/v1/roles/{id}`
 
 use actix_web::{HttpResponse, web};
-use ud_http::{Authed, IfMatch, Problem, Refused, permissions::RolesWrite};
+use ud_http::{Authed, Fresh, IfMatch, Problem, Refused, permissions::RolesWrite};
 use ud_kernel::RoleId;
 
 use super::{refused, tell_revocation};
@@ -16,6 +16,7 @@ use crate::state::RoleState;
         permissions. Tokens that carry the role are refused from then on; `Revocation: pending` says that the \
         session service could not be told at once.",
     security(("bearer" = ["roles:write"])),
+    extensions(("x-max-login-age" = json!(300))),
     params(
         ("id" = RoleId, Path, description = "Id of the role"),
         ("If-Match" = Option<String>, Header, description = "Version that is to be deleted"),
@@ -29,7 +30,7 @@ use crate::state::RoleState;
 )]
 pub async fn delete_role(
     state: web::Data<RoleState>,
-    authed: Authed<RolesWrite>,
+    authed: Authed<Fresh<RolesWrite>>,
     id: web::Path<RoleId>,
     if_match: IfMatch,
 ) -> Result<HttpResponse, Problem> {

@@ -1,7 +1,9 @@
 //! `PATCH /api/v1/roles/{id}`
 
 use actix_web::{HttpResponse, web};
-use ud_http::{Authed, IfMatch, MergePatch, Problem, Refused, etag, permissions::RolesWrite};
+use ud_http::{
+    Authed, Fresh, IfMatch, MergePatch, Problem, Refused, etag, permissions::RolesWrite,
+};
 use ud_kernel::RoleId;
 
 use super::{refused, tell_revocation};
@@ -20,6 +22,7 @@ use crate::{
         nobody changes `admin`. When a permission is taken away, tokens issued before are refused from then on; \
         `Revocation: pending` says that the session service could not be told at once.",
     security(("bearer" = ["roles:write"])),
+    extensions(("x-max-login-age" = json!(300))),
     params(
         ("id" = RoleId, Path, description = "Id of the role"),
         ("If-Match" = Option<String>, Header, description = "Version the change is made for"),
@@ -39,7 +42,7 @@ use crate::{
 )]
 pub async fn update_role(
     state: web::Data<RoleState>,
-    authed: Authed<RolesWrite>,
+    authed: Authed<Fresh<RolesWrite>>,
     id: web::Path<RoleId>,
     if_match: IfMatch,
     body: MergePatch<UpdateRoleRequest>,

@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// Ends one session: one's own, or with `sessions:write` another's who holds nothing of this platform that
-/// the caller does not hold.
+/// the caller does not hold. The session that asks needs no recent login.
 #[utoipa::path(
     delete,
     path = "/api/v1/sessions/{id}",
@@ -18,6 +18,7 @@ use crate::{
     tag = "sessions",
     params(("id" = String, Path, format = Uuid, description = "The session.")),
     security(("bearer" = [])),
+    extensions(("x-max-login-age" = json!(300))),
     responses(
         (status = 204, description = "Ended; its tokens are refused from now on."),
         Refused<400>, Refused<401>, Refused<403>, Refused<404>, Refused<503>,
@@ -28,7 +29,11 @@ pub async fn close_session(
     authed: Authed<OwnOr<SessionsWrite>>,
     id: web::Path<SessionId>,
 ) -> Result<HttpResponse, Problem> {
-    let session = state.flow.read(id.into_inner()).await?;
+    let id = id.into_inner();
+    if id != authed.caller.session_id() {
+        authed.require_fresh()?;
+    }
+    let session = state.flow.read(id).await?;
     authed.permit(session.user_id, Code::SessionNotFound)?;
     let (asker, origin) = (asker(&authed), authed.origin);
     let closed = state.flow.close_one(asker, &session, origin.clone()).await;

@@ -14,7 +14,9 @@ use crate::{
         session_store::{CloseOrder, Closing},
     },
     state::SessionState,
-    views::internal::{CloseSessionsBody, CreateSessionBody, MarkBody, StepSessionBody},
+    views::internal::{
+        CloseSessionsBody, CreateSessionBody, MarkBody, RevokedKeyBody, StepSessionBody,
+    },
 };
 
 /// `PUT /internal/v1/sessions/{session_id}`: 201, and 200 for the same request again.
@@ -89,6 +91,19 @@ pub async fn set_mark(
     body: Json<MarkBody>,
 ) -> Result<HttpResponse, Problem> {
     state.store.mark(body.0.0, state.clock.now()).await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// `POST /internal/v1/revoked-keys`: 204.
+///
+/// # Errors
+/// 503 if the store fails.
+pub async fn revoke_key(
+    _: FromService<callers::Auth>,
+    state: web::Data<SessionState>,
+    body: Json<RevokedKeyBody>,
+) -> Result<HttpResponse, Problem> {
+    state.store.revoke_key(body.0.0, state.clock.now()).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 

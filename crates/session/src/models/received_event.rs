@@ -5,7 +5,10 @@ use std::collections::HashSet;
 
 use serde::Deserialize;
 use ud_events::{Batch, EnvelopeError, Event, EventType, Receipt};
-use ud_kernel::{SessionId, Timestamp, UserId, models::Mark};
+use ud_kernel::{
+    SessionId, Timestamp, UserId,
+    models::{Mark, RevokedKey},
+};
 
 use super::{
     error::SessionError,
@@ -32,6 +35,7 @@ enum Effect {
     None,
     Close(Closing),
     Mark(Mark),
+    RevokeKey(RevokedKey),
 }
 
 /// Applies the events of `batch` in their order. One that asks for nothing that can be done is parked and
@@ -81,6 +85,7 @@ fn effect(event: &Event) -> Result<Effect, EnvelopeError> {
             let details: LogoutRequested = event.details()?;
             Ok(Effect::Close(Closing::One(details.session_id)))
         }
+        EventType::SigningKeyRevoked => Ok(Effect::RevokeKey(event.details()?)),
         EventType::RoleUpdated if event.data.details.is_empty() => Ok(Effect::None),
         EventType::RoleUpdated | EventType::RoleDeleted | EventType::RoleUnassigned => {
             let mark: Mark = event.details()?;
@@ -102,6 +107,7 @@ async fn apply(
     match effect {
         Effect::None => Ok(()),
         Effect::Mark(mark) => store.mark(mark, now).await,
+        Effect::RevokeKey(key) => store.revoke_key(key, now).await,
         Effect::Close(closing) => {
             let user_id = UserId::from_uuid(event.subject);
             let order = CloseOrder {

@@ -28,6 +28,7 @@ pub(super) fn fields(session: &Session) -> Value {
         "id": session.id, "user_id": session.user_id, "epoch": session.epoch,
         "counter": session.counter, "key_id": session.key_id, "nonce_hash": session.nonce_hash,
         "created_at": session.created_at.as_millis(),
+        "authenticated_at": session.authenticated_at.as_millis(),
         "last_seen_at": session.last_seen_at.as_millis(),
         "issued_at": session.issued_at.as_millis(),
         "access_expires_at": session.access_expires_at.as_millis(),
@@ -50,6 +51,7 @@ pub(super) fn read_session(flat: &HashMap<String, String>) -> Result<Session, Se
         key_id: read(flat, "key_id")?,
         nonce_hash: read(flat, "nonce_hash")?,
         created_at: read_time(flat, "created_at")?,
+        authenticated_at: read_time(flat, "authenticated_at")?,
         last_seen_at: read_time(flat, "last_seen_at")?,
         issued_at: read_time(flat, "issued_at")?,
         access_expires_at: read_time(flat, "access_expires_at")?,
@@ -83,6 +85,10 @@ pub(super) fn read_entry(
         Revoked::User {
             id: read(flat, "user")?,
             min_pv: read(flat, "min_pv")?,
+        }
+    } else if flat.contains_key("key") {
+        Revoked::Key {
+            kid: read(flat, "key")?,
         }
     } else {
         Revoked::Role {

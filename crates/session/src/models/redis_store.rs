@@ -12,7 +12,7 @@ use ud_events::{EnvelopeError, NewEvent, OutboxHandle};
 use ud_kernel::{
     EventId, SessionId, Timestamp, UserId,
     models::{
-        CreateSession, FeedKnown, FeedPosition, Mark, SessionGrant, SessionState,
+        CreateSession, FeedKnown, FeedPosition, Mark, RevokedKey, SessionGrant, SessionState,
         SessionStateQuery, StepSession,
     },
 };
@@ -37,6 +37,7 @@ struct Scripts {
     step: Script,
     close: Script,
     mark: Script,
+    revoke_key: Script,
     state: Script,
     find: Script,
     list: Script,
@@ -161,6 +162,7 @@ impl Scripts {
             step: script(include_str!("redis/step.lua")),
             close: script(include_str!("redis/close.lua")),
             mark: script(include_str!("redis/mark.lua")),
+            revoke_key: script(include_str!("redis/revoke_key.lua")),
             state: script(include_str!("redis/state.lua")),
             find: script(include_str!("redis/find.lua")),
             list: script(include_str!("redis/list.lua")),
@@ -215,7 +217,7 @@ impl SessionStore for RedisStore {
                 "counter": request.counter, "key_id": request.key_id, "epoch": request.epoch,
                 "pv": request.pv, "roles": request.roles, "access_ttl": request.access_ttl,
                 "idle": request.idle, "absolute": request.absolute, "origin": request.origin,
-                "event_id": EventId::new(request.now),
+                "reauthenticated": request.reauthenticated, "event_id": EventId::new(request.now),
             });
             let argument = with(
                 argument,
@@ -265,6 +267,17 @@ impl SessionStore for RedisStore {
         })
     }
 
+    fn revoke_key(&self, key: RevokedKey, now: Timestamp) -> Answer<'_, ()> {
+        Box::pin(async move {
+            let argument = json!({
+                "now": now.as_millis(), "kid": key.kid, "until": key.until.as_millis(),
+            });
+            self.call_durably::<i64>(&self.scripts.revoke_key, argument)
+                .await?;
+            Ok(())
+        })
+    }
+
     fn state(
         &self,
         id: SessionId,
@@ -274,7 +287,7 @@ impl SessionStore for RedisStore {
         Box::pin(async move {
             let argument = json!({
                 "now": now.as_millis(), "session_id": id, "user_id": token.user_id, "pv": token.pv,
-                "inc": token.inc, "roles": token.roles.split(',').collect::<Vec<_>>(),
+                "inc": token.inc, "kid": token.kid, "roles": token.roles.split(',').collect::<Vec<_>>(),
             });
             let known = token.known();
             let state: String = self

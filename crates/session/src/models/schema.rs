@@ -23,6 +23,7 @@ diesel::table! {
         ip -> Nullable<Text>,
         user_agent -> Nullable<Text>,
         event_seq -> BigInt,
+        authenticated_at -> Instant,
     }
 }
 

@@ -54,6 +54,8 @@ pub struct Session {
     pub nonce_hash: String,
     /// When the user logged in.
     pub created_at: Timestamp,
+    /// When the user last proved who they are; never decreases.
+    pub authenticated_at: Timestamp,
     /// When the session was last stepped (`rotated_at`); never decreases.
     pub last_seen_at: Timestamp,
     /// `iat` of the newest access token.
@@ -135,8 +137,10 @@ impl CloseReason {
 pub enum Step {
     /// One forward: the session as it is afterwards.
     Advance(Session),
-    /// The same successor again; `elsewhere` if another address or agent asks.
+    /// The same successor again.
     Repeat {
+        /// The session as it is afterwards: only `authenticated_at` may have changed.
+        session: Session,
         /// Not from where the session was last stepped.
         elsewhere: bool,
     },
@@ -178,6 +182,7 @@ impl Session {
             key_id: new.key_id.clone(),
             nonce_hash: new.nonce_hash.clone(),
             created_at: new.now,
+            authenticated_at: new.now,
             last_seen_at: new.now,
             issued_at: new.now,
             access_expires_at: new.now,
@@ -237,11 +242,16 @@ impl Session {
         if repeats {
             let elsewhere =
                 self.ip != request.origin.ip || self.user_agent != request.origin.user_agent;
-            return Step::Repeat { elsewhere };
+            let session = Self {
+                authenticated_at: self.authenticated_after(request),
+                ..self.clone()
+            };
+            return Step::Repeat { session, elsewhere };
         }
         let mut next = Self {
             counter: self.counter + 1,
             key_id: request.key_id.clone(),
+            authenticated_at: self.authenticated_after(request),
             last_seen_at: self.last_seen_at.max(request.now),
             idle,
             absolute,
@@ -263,9 +273,17 @@ impl Session {
             issued_at: self.issued_at,
             access_expires_at: earlier(self.access_expires_at, access_until),
             refresh_expires_at: self.expires_at,
-            authenticated_at: self.created_at,
+            authenticated_at: self.authenticated_at,
             amr: self.amr.clone(),
             incarnation,
+        }
+    }
+
+    fn authenticated_after(&self, request: &StepSession) -> Timestamp {
+        if request.reauthenticated {
+            self.authenticated_at.max(request.now)
+        } else {
+            self.authenticated_at
         }
     }
 

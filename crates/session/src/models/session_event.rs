@@ -7,7 +7,7 @@ use ud_kernel::{Service, SessionId, Timestamp, UserId, models::Origin};
 /// Something that happened to a session, as a store notes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SessionEvent {
-    /// `user_logged_in`, `session_closed`, `refresh_token_reused` or `refresh_token_replayed`.
+    /// `user_logged_in`, `user_reauthenticated`, `session_closed`, `refresh_token_reused` or `refresh_token_replayed`.
     pub kind: EventType,
     /// To which session.
     pub session_id: SessionId,
@@ -40,7 +40,9 @@ impl SessionEvent {
         let user = json!({ "user_id": user_id });
         match kind {
             // The request was anonymous; who logged in is its actor from now on.
-            EventType::UserLoggedIn => event.actor(user_id).after(user),
+            EventType::UserLoggedIn | EventType::UserReauthenticated => {
+                event.actor(user_id).after(user)
+            }
             EventType::RefreshTokenReused => event
                 .failed()
                 .before(user)

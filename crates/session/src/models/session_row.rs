@@ -27,6 +27,7 @@ pub(crate) struct SessionRow {
     ip: Option<String>,
     user_agent: Option<String>,
     event_seq: i64,
+    authenticated_at: Timestamp,
 }
 
 /// The same columns on their way in.
@@ -51,6 +52,7 @@ pub(crate) struct SessionColumns<'a> {
     ip: Option<&'a str>,
     user_agent: Option<&'a str>,
     event_seq: i64,
+    authenticated_at: Bind<Timestamp>,
 }
 
 impl<'a> From<&'a Session> for SessionColumns<'a> {
@@ -74,6 +76,7 @@ impl<'a> From<&'a Session> for SessionColumns<'a> {
             ip: session.ip.as_deref(),
             user_agent: session.user_agent.as_deref(),
             event_seq: session.event_seq,
+            authenticated_at: Bind(session.authenticated_at),
         }
     }
 }
@@ -104,6 +107,7 @@ impl TryFrom<SessionRow> for Session {
             ip: row.ip,
             user_agent: row.user_agent,
             event_seq: row.event_seq,
+            authenticated_at: row.authenticated_at,
         })
     }
 }

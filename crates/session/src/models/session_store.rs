@@ -7,7 +7,7 @@ use ud_events::NewEvent;
 use ud_kernel::{
     SessionId, Timestamp, UserId,
     models::{
-        CreateSession, FeedEntry, FeedKnown, FeedPosition, Mark, Origin, SessionGrant,
+        CreateSession, FeedEntry, FeedKnown, FeedPosition, Mark, Origin, RevokedKey, SessionGrant,
         SessionState, SessionStateQuery, StepSession,
     },
 };
@@ -108,6 +108,9 @@ pub trait SessionStore: Send + Sync {
     /// Makes tokens below a policy version stale. Marks only grow. Without a user and a role, or with both,
     /// nothing happens.
     fn mark(&self, mark: Mark, now: Timestamp) -> Answer<'_, ()>;
+
+    /// Makes tokens of a signing key stale. The same key again changes nothing.
+    fn revoke_key(&self, key: RevokedKey, now: Timestamp) -> Answer<'_, ()>;
 
     /// Whether a token of session `id` may still be accepted.
     fn state(

@@ -31,6 +31,7 @@ pub(super) fn revoke(
         Revoked::Session { id } => ("session", id.to_string(), None),
         Revoked::User { id, min_pv } => ("user", id.to_string(), Some(*min_pv)),
         Revoked::Role { name, min_pv } => ("role", name.clone(), Some(*min_pv)),
+        Revoked::Key { kid } => ("key", kid.clone(), None),
     };
     diesel::insert_into(revocations::table)
         .values((
@@ -87,6 +88,7 @@ fn entry((seq, kind, name, min_pv, until): Row) -> Result<FeedEntry, SessionErro
             id: name.parse().map_err(|_| unreadable())?,
             min_pv,
         },
+        "key" => Revoked::Key { kid: name },
         _ => Revoked::Role { name, min_pv },
     };
     Ok(FeedEntry {
@@ -130,6 +132,16 @@ pub(super) fn renew(conn: &mut DbConn, now: Timestamp) -> Result<(), SessionErro
         Ok(())
     };
     Ok(run(conn).map_err(StoreError::from)?)
+}
+
+/// Whether tokens of this signing key are refused.
+pub(super) fn is_revoked_key(conn: &mut DbConn, kid: &str) -> Result<bool, SessionError> {
+    let entry = revocations::table
+        .filter(revocations::kind.eq("key"))
+        .filter(revocations::name.eq(kid));
+    Ok(diesel::select(diesel::dsl::exists(entry))
+        .get_result(conn)
+        .map_err(StoreError::from)?)
 }
 
 fn incarnation(conn: &mut DbConn) -> Result<Option<String>, SessionError> {

@@ -8,8 +8,8 @@ use ud_events::{EventType, NewEvent, OutboxHandle, outbox};
 use ud_kernel::{
     SessionId, Timestamp, UserId,
     models::{
-        CreateSession, FeedKnown, FeedPosition, Mark, Revoked, SessionGrant, SessionState,
-        SessionStateQuery, StepSession,
+        CreateSession, FeedKnown, FeedPosition, Mark, Revoked, RevokedKey, SessionGrant,
+        SessionState, SessionStateQuery, StepSession,
     },
 };
 
@@ -21,7 +21,7 @@ use super::{
     session_store::{
         Answer, Checked, CloseOrder, Closing, Created, FEED_WAIT, FeedRead, SessionStore,
     },
-    sqlite_feed::{has_gone_back, last_position, read_feed, renew, revoke},
+    sqlite_feed::{has_gone_back, is_revoked_key, last_position, read_feed, renew, revoke},
     sqlite_lock::SqliteLock,
     sqlite_tables::{
         emit, end, fences, known_store, living, load, min_pv, purge, raise_min_epoch, save,
@@ -98,6 +98,18 @@ impl SessionStore for SqliteStore {
 
     fn mark(&self, mark: Mark, now: Timestamp) -> Answer<'_, ()> {
         Box::pin(self.commit(move |conn| set_mark(conn, &mark, now).map(Ok)))
+    }
+
+    fn revoke_key(&self, key: RevokedKey, now: Timestamp) -> Answer<'_, ()> {
+        Box::pin(self.commit(move |conn| {
+            // The store begins here if nobody has logged in yet: readers want its incarnation.
+            known_store(conn, now)?;
+            if !is_revoked_key(conn, &key.kid)? {
+                let kid = key.kid.clone();
+                revoke(conn, &Revoked::Key { kid }, key.until, now)?;
+            }
+            Ok(Ok(()))
+        }))
     }
 
     fn state(
@@ -242,7 +254,7 @@ fn create(conn: &mut DbConn, id: SessionId, new: &CreateSession) -> Outcome<Crea
 }
 
 fn step(conn: &mut DbConn, request: &StepSession) -> Outcome<SessionGrant> {
-    let Some(mut session) = load(conn, request.session_id)? else {
+    let Some(session) = load(conn, request.session_id)? else {
         return Ok(Err(Refusal::Closed));
     };
     let fences = fences(conn, request.user_id, &request.roles)?;
@@ -252,15 +264,22 @@ fn step(conn: &mut DbConn, request: &StepSession) -> Outcome<SessionGrant> {
             end(conn, session, reason, &request.origin, request.now)?;
             return Ok(Err(Refusal::Closed));
         }
-        Step::Repeat { elsewhere } => {
+        Step::Repeat {
+            mut session,
+            elsewhere,
+        } => {
+            note_reauthentication(conn, &mut session, request)?;
             if elsewhere {
                 let kind = EventType::RefreshTokenReplayed;
                 emit(conn, kind, &mut session, None, &request.origin, request.now)?;
+            }
+            if elsewhere || request.reauthenticated {
                 save(conn, &session)?;
             }
             session
         }
-        Step::Advance(next) => {
+        Step::Advance(mut next) => {
+            note_reauthentication(conn, &mut next, request)?;
             save(conn, &next)?;
             next
         }
@@ -268,6 +287,18 @@ fn step(conn: &mut DbConn, request: &StepSession) -> Outcome<SessionGrant> {
     let known = known_store(conn, request.now)?;
     known.remember(conn, &session)?;
     Ok(Ok(session.grant(request.access_until, known.incarnation)))
+}
+
+fn note_reauthentication(
+    conn: &mut DbConn,
+    session: &mut Session,
+    request: &StepSession,
+) -> Result<(), SessionError> {
+    if request.reauthenticated {
+        let kind = EventType::UserReauthenticated;
+        emit(conn, kind, session, None, &request.origin, request.now)?;
+    }
+    Ok(())
 }
 
 fn close(conn: &mut DbConn, order: &CloseOrder) -> Result<u32, SessionError> {
@@ -357,6 +388,9 @@ fn state(
     token: &SessionStateQuery,
     now: Timestamp,
 ) -> Result<SessionState, SessionError> {
+    if is_revoked_key(conn, &token.kid)? {
+        return Ok(SessionState::Stale);
+    }
     let is_its = |s: &Session| s.is_alive(now) && s.user_id == token.user_id;
     if !load(conn, id)?.is_some_and(|session| is_its(&session)) {
         return Ok(SessionState::Closed);

@@ -4,7 +4,7 @@ use serde::Deserialize;
 use ud_http::{FieldErrors, Validate};
 use ud_kernel::{
     FieldError,
-    models::{CloseSessions, CreateSession, Mark, Origin, StepSession},
+    models::{CloseSessions, CreateSession, Mark, Origin, RevokedKey, StepSession},
 };
 
 /// Largest number that Lua holds exactly.
@@ -34,6 +34,17 @@ pub struct CloseSessionsBody(pub CloseSessions);
 #[derive(Debug, Deserialize)]
 #[serde(transparent)]
 pub struct MarkBody(pub Mark);
+
+/// Body of `POST /internal/v1/revoked-keys`.
+#[derive(Debug, Deserialize)]
+#[serde(transparent)]
+pub struct RevokedKeyBody(pub RevokedKey);
+
+impl Validate for RevokedKeyBody {
+    fn validate(&self, errors: &mut FieldErrors) {
+        errors.check(ud_kernel::check_line("/kid", &self.0.kid, 64));
+    }
+}
 
 impl Validate for CreateSessionBody {
     fn validate(&self, errors: &mut FieldErrors) {

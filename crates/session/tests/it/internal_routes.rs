@@ -21,7 +21,7 @@ use crate::{
 /// The state of a token of `grant` with `roles`.
 pub async fn state(app: &App, grant: &SessionGrant, user: UserId, roles: &str) -> SessionState {
     let path = format!(
-        "/internal/v1/sessions/{}/state?user_id={user}&pv=1&inc={}&roles={roles}",
+        "/internal/v1/sessions/{}/state?user_id={user}&pv=1&inc={}&roles={roles}&kid=key-1",
         grant.session_id, grant.incarnation
     );
     let answer = app
@@ -127,7 +127,8 @@ fn routes(app: &App, user: UserId) -> Vec<(Method, String, &'static [Service], O
         incarnation: String::new(),
     };
     let to = |v| serde_json::to_value(v).unwrap();
-    let state = format!("/internal/v1/sessions/{id}/state?user_id={user}&pv=1&inc=x&roles=user");
+    let state =
+        format!("/internal/v1/sessions/{id}/state?user_id={user}&pv=1&inc=x&roles=user&kid=k");
     let close = json!({"user_id": user, "session_id": id, "origin": origin()});
     vec![
         (
@@ -153,6 +154,12 @@ fn routes(app: &App, user: UserId) -> Vec<(Method, String, &'static [Service], O
             "/internal/v1/marks".to_owned(),
             &[Service::Role],
             Some(json!({"role": "editor", "min_pv": 1})),
+        ),
+        (
+            Method::POST,
+            "/internal/v1/revoked-keys".to_owned(),
+            &[Service::Auth],
+            Some(json!({"kid": "leaked", "until": START.plus(secs(60))})),
         ),
         (Method::GET, state, &Service::ALL, None),
         (

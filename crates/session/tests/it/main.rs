@@ -22,6 +22,7 @@ mod redis_server;
 mod sqlite;
 mod store_close;
 mod store_create;
+mod store_keys;
 mod store_lifetimes;
 mod store_marks;
 mod store_step;

@@ -11,7 +11,7 @@ use crate::{
     internal_routes::state,
     support::{
         Backend::{self, Redis, Sqlite},
-        START, origin, user,
+        START, origin, secs, user,
     },
 };
 
@@ -107,6 +107,31 @@ async fn events_do_what_the_direct_calls_did_not(#[case] backend: Backend) {
     assert_eq!(state(&app, &kept, first, "user").await, SessionState::Good);
     send(&app, Service::Role, &[json_of(&unassigned)]).await;
     assert_eq!(state(&app, &kept, first, "user").await, SessionState::Stale);
+}
+
+#[actix_web::test]
+async fn a_revoked_signing_key_ends_its_tokens() {
+    let app = App::start(Sqlite).await;
+    let user = user();
+    let grant = app.log_in(user).await;
+    let details = json!({"kid": "key-1", "until": START.plus(secs(86_400))});
+    let revoked = NewEvent::alone(
+        Service::Auth,
+        EventType::SigningKeyRevoked,
+        START,
+        &origin(),
+    )
+    .target_named("signing_key", "key-1")
+    .details(details);
+    let event = json_of(&revoked.finish().unwrap());
+    let good = state(&app, &grant, user, "user").await;
+    assert_eq!(good, SessionState::Good);
+    for _ in 0..2 {
+        let receipt = send(&app, Service::Auth, std::slice::from_ref(&event)).await;
+        assert_eq!(receipt.accepted.len(), 1);
+        let stale = state(&app, &grant, user, "user").await;
+        assert_eq!(stale, SessionState::Stale);
+    }
 }
 
 #[actix_web::test]

@@ -135,6 +135,69 @@ async fn a_repetition_from_elsewhere_is_told(#[case] backend: Backend) {
 #[case(Redis)]
 #[case(Sqlite)]
 #[tokio::test]
+async fn a_new_proof_counts_in_a_step_and_in_a_repeated_one(#[case] backend: Backend) {
+    let fx = backend.open().await;
+    let user = user();
+    let (first, second) = stepped(&fx, user).await;
+    assert_eq!(second.authenticated_at, START);
+    // The last token again, with the password: the same successor, and a new time.
+    let at = START.plus(secs(601));
+    let mut proved = step(&first, user, at);
+    proved.reauthenticated = true;
+    let again = fx.store.step(proved).await.unwrap();
+    assert_eq!(
+        (again.counter, again.authenticated_at),
+        (second.counter, at)
+    );
+    // It stays for those who prove nothing, and never goes back.
+    let third = fx
+        .store
+        .step(step(&second, user, START.plus(secs(602))))
+        .await;
+    assert_eq!(third.as_ref().unwrap().authenticated_at, at);
+    let mut earlier = step(&third.unwrap(), user, START.plus(secs(600)));
+    earlier.reauthenticated = true;
+    let fourth = fx.store.step(earlier).await.unwrap();
+    assert_eq!(fourth.authenticated_at, at);
+    let mut late = step(&fourth, user, START.plus(secs(700)));
+    late.reauthenticated = true;
+    let fifth = fx.store.step(late).await.unwrap();
+    assert_eq!(fifth.authenticated_at, START.plus(secs(700)));
+    let found = fx.store.find(first.session_id, START.plus(secs(701))).await;
+    let found = found.unwrap().unwrap();
+    assert_eq!(found.authenticated_at, fifth.authenticated_at);
+    assert_eq!(found.created_at, START, "the login's own time stays");
+    let events = fx.take_events().await;
+    let told: Vec<_> = events
+        .iter()
+        .map(|e| (e.kind.as_str(), e.sequence, e.data.actor_id))
+        .collect();
+    let expected = [2, 3, 4].map(|n| ("user_reauthenticated", n, Some(user)));
+    assert_eq!(told, expected);
+}
+
+#[rstest]
+#[case(Redis)]
+#[case(Sqlite)]
+#[tokio::test]
+async fn a_proof_from_elsewhere_is_told_as_both(#[case] backend: Backend) {
+    let fx = backend.open().await;
+    let user = user();
+    let (first, _) = stepped(&fx, user).await;
+    let mut request = step(&first, user, START.plus(secs(601)));
+    request.reauthenticated = true;
+    request.origin.ip = Some("198.51.100.7".to_owned());
+    fx.store.step(request).await.unwrap();
+    let kinds = fx.take_kinds().await;
+    assert_eq!(kinds, ["user_reauthenticated", "refresh_token_replayed"]);
+    let session = fx.store.find(first.session_id, START.plus(secs(602))).await;
+    assert_eq!(session.unwrap().unwrap().event_seq, 3);
+}
+
+#[rstest]
+#[case(Redis)]
+#[case(Sqlite)]
+#[tokio::test]
 async fn outside_the_window_the_session_closes(#[case] backend: Backend) {
     for now in [
         START.plus(secs(600)).minus(millis(1001)),

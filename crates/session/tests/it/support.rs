@@ -240,6 +240,7 @@ pub fn step(grant: &SessionGrant, user_id: UserId, now: Timestamp) -> StepSessio
         access_until: None,
         idle: 14 * 86_400,
         absolute: 30 * 86_400,
+        reauthenticated: false,
         origin: origin(),
     }
 }
@@ -251,6 +252,7 @@ pub fn token(grant: &SessionGrant, user_id: UserId) -> SessionStateQuery {
         pv: 1,
         inc: grant.incarnation.clone(),
         roles: "user".to_owned(),
+        kid: "key-1".to_owned(),
         feed_incarnation: None,
         feed_position: None,
     }

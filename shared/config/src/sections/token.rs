@@ -107,9 +107,13 @@ impl SigningConfig {
 
     /// From the loader.
     pub fn load(loader: &mut Loader, _service: Service) -> Self {
-        let algorithm = loader
-            .parse(&keys::JWT_ALGORITHM, "`EdDSA`, `ES256`, `RS256` or `HS256`")
-            .unwrap_or(Algorithm::EdDsa);
+        let chosen = loader.parse(&keys::JWT_ALGORITHM, "`EdDSA`, `ES256`, `RS256` or `HS256`");
+        let is_chosen = loader.is_set(&keys::JWT_ALGORITHM);
+        let algorithm = match chosen {
+            _ if !is_chosen && loader.is_set(&keys::JWT_SECRET_KEY) => Algorithm::Hs256,
+            Some(chosen) => chosen,
+            None => Algorithm::EdDsa,
+        };
         if algorithm == Algorithm::Hs256 && !loader.is_set(&keys::JWT_SECRET_KEY) {
             loader.problem(&keys::JWT_SECRET_KEY, "is missing: JWT_ALGORITHM is HS256");
         }

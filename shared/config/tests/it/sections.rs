@@ -195,7 +195,11 @@ fn the_shared_secret_is_long_real_and_accepted() {
             "JWT_SECRET_KEY: is missing: JWT_ALGORITHM is HS256",
         ),
         (
-            &[allowed, ("JWT_SECRET_KEY", long)],
+            &[
+                ("JWT_ALGORITHM", "EdDSA"),
+                allowed,
+                ("JWT_SECRET_KEY", long),
+            ],
             "JWT_ALGORITHM: is not HS256",
         ),
         (
@@ -220,6 +224,13 @@ fn the_shared_secret_is_long_real_and_accepted() {
         ("JWT_SECRET_KEY", long),
     ]));
     assert_eq!(config.shared_secret.unwrap().expose_secret(), long);
+    // A secret alone says enough.
+    let alone = [allowed, ("JWT_SECRET_KEY", long)];
+    assert!(problems(development(&alone), load).is_empty());
+    let signing = SigningConfig::load(&mut development(&alone), Service::Auth);
+    assert_eq!(signing.algorithm, Algorithm::Hs256);
+    let signing = SigningConfig::load(&mut development(&[]), Service::Auth);
+    assert_eq!(signing.algorithm, Algorithm::EdDsa);
     let standalone = development(&[hs256, ("JWT_SECRET_KEY", long)]).for_standalone();
     assert!(problems(standalone, load).is_empty());
 }

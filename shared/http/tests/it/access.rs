@@ -54,6 +54,44 @@ async fn the_handlers_type_decides_who_may_call() {
 }
 
 #[tokio::test]
+async fn a_recent_login_is_asked_of_those_who_have_the_permission() {
+    let service = start(|_| {}).await;
+    let user = UserId::new(service.clock.now());
+    let recent = "/api/v1/things/recent";
+    // The clock runs: a second is left for the request.
+    for (permissions, age, expected) in [
+        (&["roles:write"][..], 298, (204, "")),
+        (
+            &["roles:write"],
+            300,
+            (401, "auth.reauthentication-required"),
+        ),
+        (&["*"], 86_400, (401, "auth.reauthentication-required")),
+        // By a clock that is ahead of this one.
+        (&["roles:write"], -60, (204, "")),
+        (&["users:read"], 0, (403, "auth.permission-denied")),
+        (&["users:read"], 300, (403, "auth.permission-denied")),
+    ] {
+        let token = service.token_of_login(user, permissions, age);
+        let (status, code) = call(&service, recent, &token).await;
+        assert_eq!((status, code.as_str()), expected, "{permissions:?} {age}");
+    }
+    let old = service.token_of_login(user, &["roles:write"], 300);
+    let request = service.http.get(service.url(recent)).bearer_auth(&old);
+    let answer = request.send().await.unwrap();
+    // RFC 9470 section 3.
+    assert_eq!(
+        answer.headers()["www-authenticate"],
+        "Bearer error=\"insufficient_user_authentication\", max_age=300"
+    );
+    // Elsewhere the login's age does not matter.
+    assert_eq!(
+        call(&service, "/api/v1/things/privileged", &old).await.0,
+        204
+    );
+}
+
+#[tokio::test]
 async fn a_closed_session_or_old_policy_ends_a_good_token() {
     let service = start(|_| {}).await;
     let token = service.token(UserId::new(service.clock.now()), &[]);

@@ -10,8 +10,8 @@ use serde::Deserialize;
 use tokio::sync::oneshot;
 use ud_config::{AppEnv, HttpConfig, PeersConfig, TokenConfig};
 use ud_http::{
-    Authed, Base, ClientAddress, FieldErrors, FromService, Identity, Json, Listening, Mounted, Own,
-    OwnOr, Problem, Readiness, Server, Validate, callers,
+    Authed, Base, ClientAddress, FieldErrors, Fresh, FromService, Identity, Json, Listening,
+    Mounted, Own, OwnOr, Problem, Readiness, Server, Validate, callers,
     permissions::{RolesWrite, UsersRead},
 };
 use ud_jwt::{
@@ -62,6 +62,10 @@ async fn mine(_: Authed<Own>) -> HttpResponse {
 }
 
 async fn privileged(_: Authed<RolesWrite>) -> HttpResponse {
+    HttpResponse::NoContent().finish()
+}
+
+async fn recent(_: Authed<Fresh<RolesWrite>>) -> HttpResponse {
     HttpResponse::NoContent().finish()
 }
 
@@ -156,6 +160,7 @@ pub async fn start(configure: impl FnOnce(&mut HttpConfig)) -> Running {
             )
             .service(web::resource("/api/v1/things/mine").route(web::get().to(mine)))
             .service(web::resource("/api/v1/things/privileged").route(web::post().to(privileged)))
+            .service(web::resource("/api/v1/things/recent").route(web::get().to(recent)))
             .service(web::resource("/api/v1/things/panics").route(web::get().to(panics)))
             .service(web::resource("/api/v1/things/{id}").route(web::get().to(read)));
         }),
@@ -196,6 +201,11 @@ impl Running {
     }
 
     pub fn token(&self, user: UserId, permissions: &[&str]) -> String {
+        self.token_of_login(user, permissions, 0)
+    }
+
+    /// A token of a login so many seconds ago.
+    pub fn token_of_login(&self, user: UserId, permissions: &[&str], age: i64) -> String {
         let now = self.clock.now().as_secs();
         let claims = AccessClaims {
             iss: "https://issuer.example".to_owned(),
@@ -207,7 +217,7 @@ impl Running {
             nbf: now,
             exp: now + 900,
             jti: new_jti().unwrap(),
-            auth_time: now,
+            auth_time: now - age,
             acr: "1".to_owned(),
             amr: vec!["pwd".to_owned()],
             roles: vec!["user".to_owned()],

@@ -16,10 +16,13 @@ use std::{
 use futures_util::{SinkExt as _, StreamExt as _};
 use reqwest::{Client, Url};
 use reqwest_websocket::{Message, Upgrade as _, WebSocket};
-use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
+use tokio::{
+    sync::Notify,
+    time::{Instant, MissedTickBehavior, interval, sleep, timeout},
+};
 use ud_kernel::{
     Clock, Service,
-    models::{FeedKnown, FeedMessage, FeedPing, SessionState},
+    models::{FeedEntry, FeedKnown, FeedMessage, FeedPing, Revoked, SessionState},
 };
 
 use super::set::RevocationSet;
@@ -45,6 +48,8 @@ pub(super) struct Feed {
     copy: RwLock<Copied>,
     /// Tokens judged by the copy.
     judged: AtomicU64,
+    /// Told when a signing key was revoked.
+    key_revoked: Notify,
 }
 
 #[derive(Default)]
@@ -58,6 +63,7 @@ impl Feed {
         Self {
             copy: RwLock::default(),
             judged: AtomicU64::new(0),
+            key_revoked: Notify::new(),
         }
     }
 
@@ -67,12 +73,17 @@ impl Feed {
         if copy.fresh_until.is_none_or(|until| Instant::now() >= until) {
             return None;
         }
-        let state = copy.set.state(token.claims());
+        let state = copy.set.state(token);
         drop(copy);
         if state.is_some() {
             self.judged.fetch_add(1, Ordering::Relaxed);
         }
         state
+    }
+
+    /// Returns when the feed has told of a revoked signing key, since this was last asked.
+    pub(super) async fn key_revoked(&self) {
+        self.key_revoked.notified().await;
     }
 
     /// How far the feed is known.
@@ -221,7 +232,12 @@ impl Follower {
                             copy.set.hello(incarnation, resumed);
                         }
                         FeedMessage::Entries { entries } if greeted => {
+                            let is_key = |e: &FeedEntry| matches!(e.revocation.revoked, Revoked::Key { .. });
+                            let has_key = entries.iter().any(is_key);
                             feed.write().set.apply(entries);
+                            if has_key {
+                                feed.key_revoked.notify_one();
+                            }
                         }
                         FeedMessage::Pong { ping } if greeted => {
                             while let Some((n, at)) = sent.front().copied() && n <= ping {

@@ -228,6 +228,15 @@ impl SessionChecker {
         }
     }
 
+    /// Returns when the feed has told of a revoked signing key: the issuer's sign to look which key signs now. One waiter
+    /// at a time. Never returns where no feed is followed.
+    pub async fn key_revoked(&self) {
+        match &self.mode {
+            Mode::Following(following) => following.feed.key_revoked().await,
+            Mode::Unchecked | Mode::Local(_) | Mode::Cached(_) => std::future::pending().await,
+        }
+    }
+
     /// Whether tokens are checked at all.
     #[must_use]
     pub const fn is_checking(&self) -> bool {
@@ -292,6 +301,7 @@ fn question(token: &VerifiedToken) -> (SessionId, SessionStateQuery) {
         pv: claims.pv,
         inc: claims.inc.clone(),
         roles: claims.roles.join(","),
+        kid: token.kid().to_owned(),
         feed_incarnation: None,
         feed_position: None,
     };

@@ -7,7 +7,7 @@ use ud_kernel::{
     models::{FeedEntry, FeedKnown, FeedPosition, Revoked, SessionState},
 };
 
-use crate::AccessClaims;
+use crate::VerifiedToken;
 
 /// The living revocations of one incarnation of the session store.
 #[derive(Debug, Default)]
@@ -17,6 +17,7 @@ pub(super) struct RevocationSet {
     sessions: HashMap<SessionId, Timestamp>,
     users: HashMap<UserId, Mark>,
     roles: HashMap<String, Mark>,
+    keys: HashMap<String, Timestamp>,
 }
 
 /// Below `min_pv` tokens are stale.
@@ -73,13 +74,21 @@ impl RevocationSet {
                     let known = self.roles.entry(name).or_insert(mark);
                     *known = known.raise(mark);
                 }
+                Revoked::Key { kid } => {
+                    self.keys.insert(kid, until);
+                }
             }
             self.position = self.position.max(entry.position);
         }
     }
 
     /// What the feed says of a token; none if it is of another incarnation, of which this feed says nothing.
-    pub(super) fn state(&self, claims: &AccessClaims) -> Option<SessionState> {
+    pub(super) fn state(&self, token: &VerifiedToken) -> Option<SessionState> {
+        let claims = token.claims();
+        // First: with a leaked key anybody writes any incarnation into a token.
+        if !self.keys.is_empty() && self.keys.contains_key(token.kid()) {
+            return Some(SessionState::Stale);
+        }
         if self.incarnation.as_ref() != Some(&claims.inc) {
             return None;
         }
@@ -101,10 +110,11 @@ impl RevocationSet {
         self.sessions.retain(|_, until| *until > now);
         self.users.retain(|_, mark| mark.until > now);
         self.roles.retain(|_, mark| mark.until > now);
+        self.keys.retain(|_, until| *until > now);
     }
 
     /// How many entries it has.
     pub(super) fn len(&self) -> usize {
-        self.sessions.len() + self.users.len() + self.roles.len()
+        self.sessions.len() + self.users.len() + self.roles.len() + self.keys.len()
     }
 }

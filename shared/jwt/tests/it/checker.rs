@@ -19,7 +19,7 @@ use ud_jwt::{
 use ud_kernel::{Clock, Service, SessionId, Timestamp, models::SessionState};
 use wiremock::{Mock, MockServer, ResponseTemplate, matchers::method};
 
-use crate::support::{Frozen, NOW, claims, url_of_nobody, verified};
+use crate::support::{Frozen, NOW, World, claims, url_of_nobody, verified};
 
 struct Store {
     server: MockServer,
@@ -68,7 +68,7 @@ fn token() -> Arc<VerifiedToken> {
 }
 
 #[tokio::test]
-async fn the_question_names_session_user_version_incarnation_and_roles() {
+async fn the_question_names_session_user_version_incarnation_roles_and_key() {
     let _frozen = Frozen::new();
     let store = Store::answering(state("good")).await;
     let token = token();
@@ -89,6 +89,7 @@ async fn the_question_names_session_user_version_incarnation_and_roles() {
             pair("pv", "7"),
             pair("inc", "i1"),
             pair("roles", "support,user"),
+            pair("kid", token.kid()),
         ]
     );
     let bearer = request.headers["authorization"].to_str().unwrap();
@@ -147,14 +148,14 @@ async fn closed_and_stale_are_kept() {
 #[tokio::test]
 async fn what_is_known_of_one_token_is_not_taken_for_another() {
     let _frozen = Frozen::new();
-    let base = claims();
+    let (base, world) = (claims(), World::new());
     let differing = |change: fn(&mut AccessClaims)| {
         let mut claims = base.clone();
         change(&mut claims);
-        verified(&claims)
+        world.verify(&world.key.sign(&claims).unwrap()).unwrap()
     };
     let store = Store::answering(state("stale")).await;
-    store.checker.check(&verified(&base)).await.unwrap_err();
+    store.checker.check(&differing(|_| {})).await.unwrap_err();
     store.answer(state("good")).await;
     let others = [
         differing(|c| c.pv += 1),
@@ -163,6 +164,8 @@ async fn what_is_known_of_one_token_is_not_taken_for_another() {
         differing(|c| c.sub = ud_kernel::UserId::new(Timestamp::from_secs(NOW + 1))),
         differing(|c| c.roles = vec!["user".to_owned()]),
         differing(|c| c.roles = vec!["supportuser".to_owned()]),
+        // By another key.
+        verified(&base),
     ];
     for (asked, token) in others.iter().enumerate() {
         store.checker.check(token).await.unwrap();

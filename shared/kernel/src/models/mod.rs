@@ -17,6 +17,6 @@ pub use revocation::{
     FeedEntry, FeedKnown, FeedMessage, FeedPing, FeedPosition, NotAPosition, Revocation, Revoked,
 };
 pub use session::{
-    CloseSessions, CreateSession, Mark, SessionGrant, SessionState, SessionStateQuery,
+    CloseSessions, CreateSession, Mark, RevokedKey, SessionGrant, SessionState, SessionStateQuery,
     SessionStateResponse, SessionsClosed, StepSession,
 };

@@ -83,6 +83,11 @@ pub enum Revoked {
         /// The first policy version that is good.
         min_pv: i64,
     },
+    /// Those this signing key signed.
+    Key {
+        /// Its id, as in the JWK set.
+        kid: String,
+    },
 }
 
 /// One entry of the append-only list of revocations.

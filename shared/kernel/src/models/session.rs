@@ -70,6 +70,9 @@ pub struct StepSession {
     pub idle: u32,
     /// Seconds after login at which the session ends: the smaller of this and the stored one holds.
     pub absolute: u32,
+    /// The user has just proved again who they are: `auth_time` becomes `now`, in a repeated step too.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub reauthenticated: bool,
     /// Compared with the last one to notice a replay from elsewhere.
     pub origin: Origin,
 }
@@ -90,7 +93,7 @@ pub struct SessionGrant {
     pub access_expires_at: Timestamp,
     /// When the session ends unless refreshed.
     pub refresh_expires_at: Timestamp,
-    /// `auth_time` of the access token: when the user logged in.
+    /// `auth_time` of the access token: when the user logged in, or last proved again who they are.
     pub authenticated_at: Timestamp,
     /// `amr` of the access token.
     pub amr: Vec<String>,
@@ -141,6 +144,18 @@ pub struct Mark {
     pub min_pv: i64,
 }
 
+/// `POST /internal/v1/revoked-keys` at session (caller: auth): tokens signed by this key are stale. 204; the same again
+/// changes nothing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RevokedKey {
+    /// The key's id, as in the JWK set.
+    pub kid: String,
+    /// Until when it is remembered: long after every verifier has dropped the key with the JWK set, for whoever has
+    /// its private half signs tokens of any age.
+    pub until: Timestamp,
+}
+
 /// Query of `GET /internal/v1/sessions/{id}/state` at session (callers: all five).
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -153,6 +168,8 @@ pub struct SessionStateQuery {
     pub inc: String,
     /// Claim `roles`, joined with commas.
     pub roles: String,
+    /// Header parameter `kid`: the key that signed it.
+    pub kid: String,
     /// The store's incarnation in the caller's copy of the revocation feed, with
     /// [`SessionStateQuery::feed_position`]: a store that has gone back behind it is found out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -181,7 +198,7 @@ pub enum SessionState {
     Good,
     /// The session is closed, expired, unknown, of another user or of another incarnation.
     Closed,
-    /// The session lives, but the token's `pv` is below a mark.
+    /// The token's `pv` is below a mark, though the session lives; or the key that signed it was revoked.
     Stale,
 }
 

@@ -11,7 +11,7 @@
 
 use std::process::{Command, Output, Stdio};
 
-use ud_telemetry::{LogConfig, LogFormat, RequestContext, init, scope};
+use ud_telemetry::{LogConfig, LogFormat, RequestContext, flush, init, scope};
 
 /// Set in the inner process; its value is the log format.
 const INNER: &str = "UD_TELEMETRY_INNER";
@@ -21,13 +21,18 @@ fn inner_format() -> Option<LogFormat> {
     std::env::var(INNER).ok()?.parse().ok()
 }
 
-fn start(test: &str, format: &str, stderr: Stdio) -> Output {
-    let exe = std::env::current_exe().unwrap();
-    Command::new(exe)
+fn command(test: &str, format: &str) -> Command {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command
         .args([test, "--exact", "--nocapture", "--test-threads=1"])
         .env(INNER, format)
         .env("RUST_BACKTRACE", "0")
-        .stdout(Stdio::piped())
+        .stdout(Stdio::piped());
+    command
+}
+
+fn start(test: &str, format: &str, stderr: Stdio) -> Output {
+    command(test, format)
         .stderr(stderr)
         .spawn()
         .unwrap()
@@ -55,6 +60,9 @@ async fn lines_come_out_filtered_with_their_request() {
         })
         .await;
         let _ = std::panic::catch_unwind(|| panic!("it\nbroke"));
+        // The end of a process takes along what waits.
+        log::info!("last");
+        flush();
         return;
     }
     let name = "lines_come_out_filtered_with_their_request";
@@ -65,8 +73,9 @@ async fn lines_come_out_filtered_with_their_request() {
         .lines()
         .map(|line| serde_json::from_str(line).expect(line))
         .collect();
-    assert_eq!(lines.len(), 2, "{stderr}");
+    assert_eq!(lines.len(), 3, "{stderr}");
     assert_eq!(lines[0]["message"], "inside");
+    assert_eq!(lines[2]["message"], "last");
     assert_eq!(
         (
             &lines[0]["service"],
@@ -86,7 +95,7 @@ async fn lines_come_out_filtered_with_their_request() {
 
     let text = String::from_utf8(start(name, "text", Stdio::piped()).stderr).unwrap();
     let lines: Vec<&str> = text.lines().collect();
-    assert_eq!(lines.len(), 2, "{text}");
+    assert_eq!(lines.len(), 3, "{text}");
     assert!(
         lines[0].ends_with("INFO  auth it: inside status=200 request_id=r-1"),
         "{text}"
@@ -121,4 +130,63 @@ fn a_closed_standard_error_stops_nobody() {
             String::from_utf8_lossy(&output.stdout)
         );
     }
+}
+
+#[test]
+fn lines_of_many_threads_come_out_whole_and_each_in_its_order() {
+    const THREADS: usize = 4;
+    const LINES: usize = 5_000;
+    let name = "lines_of_many_threads_come_out_whole_and_each_in_its_order";
+    if let Some(format) = inner_format() {
+        init_as(format);
+        std::thread::scope(|scope| {
+            for thread in 0..THREADS {
+                scope.spawn(move || {
+                    for n in 0..LINES {
+                        // Now and then one that does not wait.
+                        if n % 1_000 == 999 {
+                            log::warn!(thread, n; "line");
+                        } else {
+                            log::info!(thread, n; "line");
+                        }
+                    }
+                });
+            }
+        });
+        flush();
+        return;
+    }
+    let output = start(name, "json", Stdio::piped());
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    let mut next = [0; THREADS];
+    for line in stderr.lines() {
+        let line: serde_json::Value = serde_json::from_str(line).expect(line);
+        let thread = usize::try_from(line["thread"].as_u64().unwrap()).unwrap();
+        assert_eq!(line["n"].as_u64(), Some(next[thread]));
+        next[thread] += 1;
+    }
+    assert_eq!(next, [LINES as u64; THREADS]);
+}
+
+#[test]
+fn a_line_comes_out_without_another_to_push_it() {
+    let name = "a_line_comes_out_without_another_to_push_it";
+    if let Some(format) = inner_format() {
+        init_as(format);
+        log::info!("alone");
+        // As a service does: it goes on without logging anything, until it is killed.
+        std::thread::sleep(std::time::Duration::from_secs(60));
+        return;
+    }
+    use std::io::BufRead as _;
+    let mut inner = command(name, "json")
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    let mut stderr = std::io::BufReader::new(inner.stderr.take().unwrap());
+    stderr.read_line(&mut line).unwrap();
+    inner.kill().unwrap();
+    inner.wait().unwrap();
+    assert!(line.contains("alone"), "{line}");
 }

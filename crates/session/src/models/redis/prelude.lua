@@ -23,9 +23,13 @@ local function min_epoch_key(user_id)
   return ns .. ':min_epoch:' .. user_id
 end
 
+local function revoked_key_key(kid)
+  return ns .. ':revoked_key:' .. kid
+end
+
 local NUMBERS = {
-  'epoch', 'counter', 'created_at', 'last_seen_at', 'issued_at', 'access_expires_at', 'latest_expiry',
-  'expires_at', 'idle', 'absolute', 'event_seq',
+  'epoch', 'counter', 'created_at', 'authenticated_at', 'last_seen_at', 'issued_at', 'access_expires_at',
+  'latest_expiry', 'expires_at', 'idle', 'absolute', 'event_seq',
 }
 
 -- The session, with `user_id` nil where there is none; `closed` is set where there was one.
@@ -154,16 +158,17 @@ local function emit(kind, s, reason)
 end
 
 -- Adds to the list verifiers follow, unless no token it concerns can be alive by any clock. Entries that have
--- passed are cut off the front on the way.
+-- passed are cut off the front on the way; those of keys, which are few and stay for long, do not hold that up.
 local function revoke(ends, ...)
   if ends + CLOCKS_APART <= a.now then
     return
   end
-  for _, entry in ipairs(redis.call('XRANGE', revocations_key, '-', '+', 'COUNT', 8)) do
-    if tonumber(entry[2][2]) + CLOCKS_APART > a.now then
+  for _, entry in ipairs(redis.call('XRANGE', revocations_key, '-', '+', 'COUNT', 32)) do
+    if tonumber(entry[2][2]) + CLOCKS_APART <= a.now then
+      redis.call('XDEL', revocations_key, entry[1])
+    elseif entry[2][3] ~= 'key' then
       break
     end
-    redis.call('XDEL', revocations_key, entry[1])
   end
   local id = redis.call('XADD', revocations_key, '*', 'until', int(ends), ...)
   local ms, seq = id:match('^(%d+)-(%d+)$')

@@ -35,10 +35,18 @@ if a.now >= ends() then
 end
 
 local ip, user_agent = a.origin.ip or '', a.origin.user_agent or ''
+local elsewhere = s.ip ~= ip or s.user_agent ~= user_agent
+if a.reauthenticated then
+  s.authenticated_at = math.max(s.authenticated_at, a.now)
+  emit('user_reauthenticated', s)
+end
 if repeats then
-  if s.ip ~= ip or s.user_agent ~= user_agent then
+  if elsewhere then
     emit('refresh_token_replayed', s)
-    redis.call('HSET', session_key(s.id), 'event_seq', int(s.event_seq))
+  end
+  if elsewhere or a.reauthenticated then
+    redis.call('HSET', session_key(s.id), 'event_seq', int(s.event_seq), 'authenticated_at',
+      int(s.authenticated_at))
   end
   return answer('stepped', s)
 end

@@ -1,0 +1,1 @@
+DROP INDEX ix_revocations_kind_name;
