@@ -127,6 +127,7 @@ pub fn step(user_id: UserId, session_id: SessionId, counter: i64, now: Timestamp
         access_until: None,
         idle: IDLE,
         absolute: ABSOLUTE,
+        reauthenticated: false,
         origin: origin(),
     }
 }

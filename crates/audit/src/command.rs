@@ -2,10 +2,11 @@
 
 use ud_db::Db;
 use ud_http::StartError;
+use ud_idempotency::IdempotencyKeys;
 use ud_kernel::Service;
 use ud_seal::Sealer;
 
-use crate::{MIGRATIONS, config::AuditConfig, models::reseal_flow::reseal};
+use crate::{MIGRATIONS, config::AuditConfig};
 
 /// Runs `reseal`.
 ///
@@ -16,7 +17,9 @@ pub(crate) async fn run_reseal(config: AuditConfig) -> Result<(), StartError> {
         Sealer::from_config(&config.sealing, Service::Audit).map_err(StartError::config)?;
     let db = Db::open(&config.database.into(), Service::Audit).map_err(StartError::config)?;
     db.ready(MIGRATIONS).await.map_err(StartError::internal)?;
-    let moved = reseal(&db, &sealer).await.map_err(StartError::internal)?;
+    let moved = IdempotencyKeys::reseal(&db, &sealer)
+        .await
+        .map_err(StartError::internal)?;
     log::info!("{} values sealed anew", u8::from(moved));
     Ok(())
 }

@@ -2,10 +2,11 @@
 
 use ud_db::Db;
 use ud_http::StartError;
+use ud_idempotency::IdempotencyKeys;
 use ud_kernel::Service;
 use ud_seal::Sealer;
 
-use crate::{ALL_MIGRATIONS, ProfileConfig, models::reseal_flow::reseal};
+use crate::{ALL_MIGRATIONS, ProfileConfig};
 
 /// Runs `reseal`.
 ///
@@ -18,7 +19,9 @@ pub(crate) async fn run_reseal(config: ProfileConfig) -> Result<(), StartError> 
     db.ready(&ALL_MIGRATIONS)
         .await
         .map_err(StartError::internal)?;
-    let moved = reseal(&db, &sealer).await.map_err(StartError::internal)?;
+    let moved = IdempotencyKeys::reseal(&db, &sealer)
+        .await
+        .map_err(StartError::internal)?;
     log::info!("{} values sealed anew", u8::from(moved));
     Ok(())
 }

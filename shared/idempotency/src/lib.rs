@@ -1,5 +1,7 @@
 #![doc = include_str!("../README.md")]
 
+mod server_key;
+
 use std::time::Duration;
 
 use aws_lc_rs::{hmac, rand};
@@ -7,13 +9,15 @@ use ud_kernel::Timestamp;
 use ud_seal::{Place, SealError, Sealer};
 use zeroize::Zeroizing;
 
+pub use server_key::ServerKeyError;
+
 /// How long a client's key is remembered.
 const MEMORY: Duration = Duration::from_secs(24 * 3600);
 /// The end of time: the last instant of the year 9999.
 const NEVER: Timestamp = Timestamp::from_millis(253_402_300_799_000);
 
 /// Name of the row of `server_keys` that holds the secret.
-pub const SERVER_KEY: &str = "idempotency";
+const SERVER_KEY: &str = "idempotency";
 
 /// Where the secret is kept, in the database of each service that has one.
 const PLACE: Place<'_> = Place {
@@ -55,7 +59,7 @@ impl IdempotencyKeys {
     ///
     /// # Errors
     /// [`SealError::Crypto`] if the system gives no random bytes.
-    pub fn new_sealed(sealer: &Sealer) -> Result<String, SealError> {
+    fn new_sealed(sealer: &Sealer) -> Result<String, SealError> {
         let mut secret = Zeroizing::new([0_u8; 32]);
         rand::fill(secret.as_mut_slice()).map_err(|_| SealError::Crypto)?;
         sealer.seal(PLACE, secret.as_slice())
@@ -65,7 +69,7 @@ impl IdempotencyKeys {
     ///
     /// # Errors
     /// [`SealError::UnknownKey`], [`SealError::DoesNotOpen`].
-    pub fn open(sealer: &Sealer, sealed: &str) -> Result<Self, SealError> {
+    fn open(sealer: &Sealer, sealed: &str) -> Result<Self, SealError> {
         Ok(Self::new(&sealer.open(PLACE, sealed)?))
     }
 
@@ -73,7 +77,7 @@ impl IdempotencyKeys {
     ///
     /// # Errors
     /// [`SealError::UnknownKey`], [`SealError::DoesNotOpen`].
-    pub fn reseal(sealer: &Sealer, sealed: &str) -> Result<Option<String>, SealError> {
+    fn sealed_anew(sealer: &Sealer, sealed: &str) -> Result<Option<String>, SealError> {
         sealer.reseal(PLACE, sealed)
     }
 

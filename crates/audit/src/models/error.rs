@@ -2,6 +2,7 @@
 
 use ud_db::{StoreError, TxError};
 use ud_http::Problem;
+use ud_idempotency::ServerKeyError;
 use ud_kernel::Code;
 use ud_seal::SealError;
 
@@ -26,6 +27,15 @@ pub enum AuditError {
     /// The database.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+impl From<ServerKeyError> for AuditError {
+    fn from(error: ServerKeyError) -> Self {
+        match error {
+            ServerKeyError::Seal(error) => Self::Seal(error),
+            ServerKeyError::Store(error) => Self::Store(error),
+        }
+    }
 }
 
 impl TxError for AuditError {

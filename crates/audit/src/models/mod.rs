@@ -5,5 +5,4 @@ pub mod key_store;
 pub mod record;
 pub mod record_flow;
 pub mod record_store;
-pub mod reseal_flow;
 pub mod schema;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::sync::OnceCell;
 use ud_db::{Db, StoreError};
 use ud_events::{Batch, Event, NewEvent, Receipt};
-use ud_idempotency::{Claim, IdempotencyKeys, SERVER_KEY};
+use ud_idempotency::{Claim, IdempotencyKeys};
 use ud_kernel::{Clock, EventId, RecordId, UserId, models::Origin};
 use ud_seal::Sealer;
 
@@ -153,22 +153,13 @@ impl RecordFlow {
         writer: UserId,
         key: &str,
     ) -> Result<Claim, AuditError> {
-        let keys = self.keys.get_or_try_init(|| self.load_keys()).await?;
+        let load = || IdempotencyKeys::load(&self.db, &self.sealer, self.clock.now());
+        let keys = self.keys.get_or_try_init(load).await?;
         let body = serde_json_canonicalizer::to_string(client)
             .map_err(|_| AuditError::Unrecordable("no canonical form"))?;
         // Scope: the operation and its caller (SECURITY rule 31).
         let operation = format!("create_audit {writer}");
         Ok(keys.claim(&operation, key, &[Some(&body)], self.clock.now()))
-    }
-
-    async fn load_keys(&self) -> Result<IdempotencyKeys, AuditError> {
-        let candidate = IdempotencyKeys::new_sealed(&self.sealer)?;
-        let now = self.clock.now();
-        let sealed: String = self
-            .db
-            .tx(move |conn| key_store::server_key(conn, SERVER_KEY, &candidate, now))
-            .await?;
-        Ok(IdempotencyKeys::open(&self.sealer, &sealed)?)
     }
 }
 

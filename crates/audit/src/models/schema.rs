@@ -40,14 +40,3 @@ diesel::table! {
         expires_at -> sql::Instant,
     }
 }
-
-diesel::table! {
-    use diesel::sql_types::Text;
-    use ud_db::sql;
-
-    server_keys (name) {
-        name -> Text,
-        sealed_key -> Text,
-        created_at -> sql::Instant,
-    }
-}

@@ -31,7 +31,6 @@ fn no_statement_updates_or_deletes_a_record() {
     for (path, text) in &sources {
         // Statements are only made through diesel's own names, so that the search below finds them all.
         for hidden in [
-            "sql_query",
             "batch_execute",
             "SimpleConnection",
             "dsl::sql",
@@ -45,6 +44,13 @@ fn no_statement_updates_or_deletes_a_record() {
         ] {
             assert!(!text.contains(hidden), "{path}: {hidden}");
         }
+        // The one statement that is written out says at once what it does.
+        for (at, found) in text.match_indices("sql_query") {
+            let statement = &text[at + found.len()..];
+            let statement = statement.trim_start_matches(['(', ' ', '\n']);
+            let only = "\"INSERT INTO records (";
+            assert!(statement.starts_with(only), "{path}: {statement:.40}");
+        }
         for verb in ["diesel::update(", "diesel::delete("] {
             for (at, _) in text.match_indices(verb) {
                 let target = text[at + verb.len()..].trim_start();
@@ -57,7 +63,6 @@ fn no_statement_updates_or_deletes_a_record() {
     let allowed = [
         ("diesel::delete(", "idempotency_keys".to_owned()),
         ("diesel::update(", "record_counter".to_owned()),
-        ("diesel::update(", "server_keys".to_owned()),
     ];
     assert_eq!(changes, allowed);
 }

@@ -1,5 +1,6 @@
 use ud_db::{StoreError, TxError};
 use ud_http::CallError;
+use ud_idempotency::ServerKeyError;
 use ud_kernel::FieldError;
 use ud_seal::SealError;
 
@@ -54,6 +55,15 @@ pub enum ProfileError {
     /// The own database.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+impl From<ServerKeyError> for ProfileError {
+    fn from(error: ServerKeyError) -> Self {
+        match error {
+            ServerKeyError::Seal(error) => Self::Seal(error),
+            ServerKeyError::Store(error) => Self::Store(error),
+        }
+    }
 }
 
 impl TxError for ProfileError {

@@ -5,7 +5,7 @@ use ud_db::{DbConn, StoreError, sql::Bind};
 use ud_idempotency::Claim;
 use ud_kernel::{Timestamp, UserId};
 
-use super::schema::{idempotency_keys, server_keys};
+use super::schema::idempotency_keys;
 
 /// What is remembered of a key.
 #[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable)]
@@ -92,57 +92,4 @@ pub fn delete_expired(conn: &mut DbConn, now: Timestamp) -> Result<usize, StoreE
     Ok(diesel::delete(idempotency_keys::table)
         .filter(idempotency_keys::expires_at.le(Bind(now)))
         .execute(conn)?)
-}
-
-/// The server key `name`, sealed.
-///
-/// # Errors
-/// [`StoreError`].
-pub fn find_server_key(conn: &mut DbConn, name: &str) -> Result<Option<String>, StoreError> {
-    Ok(server_keys::table
-        .find(name)
-        .select(server_keys::sealed_key)
-        .first(conn)
-        .optional()?)
-}
-
-/// Puts `new` in the place of the server key `old`, both sealed. False if that is not there any more.
-///
-/// # Errors
-/// [`StoreError`].
-pub fn replace_server_key(
-    conn: &mut DbConn,
-    name: &str,
-    old: &str,
-    new: &str,
-) -> Result<bool, StoreError> {
-    let rows = diesel::update(server_keys::table.find(name))
-        .filter(server_keys::sealed_key.eq(old))
-        .set(server_keys::sealed_key.eq(new))
-        .execute(conn)?;
-    Ok(rows == 1)
-}
-
-/// The server key `name`, sealed; `candidate` becomes it if there is none yet.
-///
-/// # Errors
-/// [`StoreError::Conflict`] if another replica made one at the same moment.
-pub fn server_key(
-    conn: &mut DbConn,
-    name: &str,
-    candidate: &str,
-    now: Timestamp,
-) -> Result<String, StoreError> {
-    if let Some(sealed) = find_server_key(conn, name)? {
-        return Ok(sealed);
-    }
-    diesel::insert_into(server_keys::table)
-        .values((
-            server_keys::name.eq(name),
-            server_keys::sealed_key.eq(candidate),
-            server_keys::created_at.eq(Bind(now)),
-        ))
-        .execute(conn)
-        .map_err(|e| StoreError::from(e).or_again())?;
-    Ok(candidate.to_owned())
 }

@@ -9,7 +9,6 @@ mod sweeper;
 
 pub mod idempotency_store;
 pub mod personal;
-pub mod reseal_flow;
 pub mod schema;
 pub mod user;
 pub mod user_store;

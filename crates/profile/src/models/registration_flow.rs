@@ -9,7 +9,7 @@ use tokio::sync::OnceCell;
 use ud_db::{Db, DbConn, StoreError};
 use ud_events::{EventType, NewEvent, OutboxHandle, outbox};
 use ud_http::{CallError, RemoteProblem, ServiceClient};
-use ud_idempotency::{Claim, IdempotencyKeys, SERVER_KEY};
+use ud_idempotency::{Claim, IdempotencyKeys};
 use ud_kernel::{
     Clock, Code, Service, Steps, Timestamp, UserId,
     models::{CreateCredential, Credential, Origin, PasswordContext},
@@ -157,7 +157,8 @@ impl RegistrationFlow {
         let Some(key) = &request.key else {
             return Ok(None);
         };
-        let keys = self.keys.get_or_try_init(|| self.load_keys()).await?;
+        let load = || IdempotencyKeys::load(&self.db, &self.sealer, self.clock.now());
+        let keys = self.keys.get_or_try_init(load).await?;
         let user = &request.user;
         Ok(Some(match key {
             RequestKey::Client(key) => {
@@ -170,16 +171,6 @@ impl RegistrationFlow {
                 keys.claim_for_ever("first administrator", &[Some(user.email())])
             }
         }))
-    }
-
-    async fn load_keys(&self) -> Result<IdempotencyKeys, ProfileError> {
-        let candidate = IdempotencyKeys::new_sealed(&self.sealer)?;
-        let now = self.clock.now();
-        let sealed = self
-            .db
-            .tx(move |conn| idempotency_store::server_key(conn, SERVER_KEY, &candidate, now))
-            .await?;
-        Ok(IdempotencyKeys::open(&self.sealer, &sealed)?)
     }
 
     async fn reserve(

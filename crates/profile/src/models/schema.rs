@@ -51,15 +51,4 @@ diesel::table! {
     }
 }
 
-diesel::table! {
-    use diesel::sql_types::*;
-    use ud_db::sql;
-
-    server_keys (name) {
-        name -> Text,
-        sealed_key -> Text,
-        created_at -> sql::Instant,
-    }
-}
-
 diesel::allow_tables_to_appear_in_same_query!(users, user_words);
