@@ -1,7 +1,12 @@
 //! A client of one kept-alive connection that does as little as a client can, so that the machine is left to what is
 //! measured. It speaks as much HTTP/1.1 as the services and NGINX answer with.
 
-use std::{fmt::Write as _, io, net::Ipv4Addr};
+use std::{
+    fmt::Write as _,
+    io,
+    net::Ipv4Addr,
+    time::{Duration, Instant},
+};
 
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -11,9 +16,15 @@ use tokio::{
 /// A connection.
 #[derive(Debug)]
 pub struct Wire {
+    port: u16,
     stream: TcpStream,
+    used_at: Instant,
     buffer: Vec<u8>,
 }
+
+/// After so long without a request the connection is opened again: while others had their turn, the server may have
+/// given it up.
+const IDLE: Duration = Duration::from_secs(1);
 
 /// An answer, read whole.
 #[derive(Debug)]
@@ -83,10 +94,10 @@ impl Wire {
     /// # Errors
     /// If nobody listens there.
     pub async fn open(port: u16) -> io::Result<Self> {
-        let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await?;
-        stream.set_nodelay(true)?;
         Ok(Self {
-            stream,
+            port,
+            stream: connect(port).await?,
+            used_at: Instant::now(),
             buffer: Vec::with_capacity(16 * 1024),
         })
     }
@@ -112,6 +123,9 @@ impl Wire {
     }
 
     async fn exchange(&mut self, request: &[u8]) -> io::Result<Reply> {
+        if self.used_at.elapsed() > IDLE {
+            self.stream = connect(self.port).await?;
+        }
         self.stream.write_all(request).await?;
         self.buffer.clear();
         let end = loop {
@@ -133,6 +147,7 @@ impl Wire {
             self.more().await?;
         }
         let body = self.buffer[end..].to_vec();
+        self.used_at = Instant::now();
         Ok(Reply { status, head, body })
     }
 
@@ -142,6 +157,12 @@ impl Wire {
             _ => Ok(()),
         }
     }
+}
+
+async fn connect(port: u16) -> io::Result<TcpStream> {
+    let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await?;
+    stream.set_nodelay(true)?;
+    Ok(stream)
 }
 
 fn content_length(head: &str) -> Option<usize> {

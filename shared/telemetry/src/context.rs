@@ -82,6 +82,10 @@ impl RequestContext {
         self.user_id.get().cloned()
     }
 
+    pub(crate) fn known_user_id(&self) -> Option<&str> {
+        self.user_id.get().map(|id| &**id)
+    }
+
     /// Tells who the user is; later calls change nothing.
     pub fn set_user_id(&self, user_id: impl Into<Arc<str>>) {
         let _ = self.user_id.set(user_id.into());

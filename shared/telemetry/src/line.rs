@@ -1,7 +1,10 @@
 //! What one log line looks like. A line is one line: whatever a message or value has in it, nothing but the
 //! logger ends it.
 
-use std::fmt::{Display, Write as _};
+use std::{
+    borrow::Cow,
+    fmt::{Display, Write as _},
+};
 
 use env_logger::fmt::style::Style;
 use log::{
@@ -32,28 +35,32 @@ pub(crate) struct Line<'a> {
     timestamp: Timestamp,
     level: Level,
     target: &'a str,
-    message: String,
+    message: Cow<'a, str>,
     service: &'a str,
     context: Option<&'a RequestContext>,
-    pairs: Vec<(String, Json)>,
+    pairs: Vec<(Cow<'a, str>, Plain<'a>)>,
 }
 
 impl<'a> Line<'a> {
     /// `service` is the process's; the context's own one goes before it.
     pub(crate) fn new(
-        record: &Record<'a>,
+        record: &'a Record<'a>,
         timestamp: Timestamp,
         service: &'a str,
         context: Option<&'a RequestContext>,
     ) -> Self {
-        let mut pairs = Pairs(Vec::new());
+        // As many as the access log has.
+        let mut pairs = Pairs(Vec::with_capacity(4));
         // The visitor never fails; a source that does has no more pairs to give.
         let _ = record.key_values().visit(&mut pairs);
         Self {
             timestamp,
             level: record.level(),
             target: record.target(),
-            message: record.args().to_string(),
+            message: match record.args().as_str() {
+                Some(text) => Cow::Borrowed(text),
+                None => Cow::Owned(record.args().to_string()),
+            },
             service: context
                 .and_then(RequestContext::service)
                 .map_or(service, |s| s.as_str()),
@@ -63,14 +70,19 @@ impl<'a> Line<'a> {
     }
 
     /// Request, the client's own id of it, trace and user, those that are known.
-    fn ids(&self) -> impl Iterator<Item = (&str, String)> {
+    fn ids(&self) -> impl Iterator<Item = (&'static str, &'a str)> {
         let context = self.context;
-        let request = context.map(|c| ("request_id", c.request_id().to_owned()));
-        let client =
-            context.and_then(|c| Some(("client_request_id", c.client_request_id()?.to_owned())));
-        let trace = context.and_then(|c| Some(("trace_id", c.trace_id()?.to_owned())));
-        let user = context.and_then(|c| Some(("user_id", c.user_id()?.to_string())));
-        [request, client, trace, user].into_iter().flatten()
+        let ids = [
+            ("request_id", context.map(RequestContext::request_id)),
+            (
+                "client_request_id",
+                context.and_then(RequestContext::client_request_id),
+            ),
+            ("trace_id", context.and_then(RequestContext::trace_id)),
+            ("user_id", context.and_then(RequestContext::known_user_id)),
+        ];
+        ids.into_iter()
+            .filter_map(|(name, id)| id.map(|id| (name, id)))
     }
 }
 
@@ -78,17 +90,27 @@ impl Serialize for Line<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("timestamp", &self.timestamp)?;
-        map.serialize_entry("level", &self.level.as_str().to_ascii_lowercase())?;
+        map.serialize_entry("level", level_name(self.level))?;
         map.serialize_entry("target", self.target)?;
         map.serialize_entry("message", &self.message)?;
         map.serialize_entry("service", self.service)?;
         for (name, id) in self.ids() {
-            map.serialize_entry(name, &id)?;
+            map.serialize_entry(name, id)?;
         }
         for (name, value) in &self.pairs {
             map.serialize_entry(name, value)?;
         }
         map.end()
+    }
+}
+
+const fn level_name(level: Level) -> &'static str {
+    match level {
+        Level::Error => "error",
+        Level::Warn => "warn",
+        Level::Info => "info",
+        Level::Debug => "debug",
+        Level::Trace => "trace",
     }
 }
 
@@ -127,10 +149,11 @@ pub(crate) fn text(line: &Line<'_>, style: Style) -> String {
     );
     push_escaped(&mut out, &line.message);
     let pairs = line.pairs.iter().map(|(name, value)| match value {
-        Json::String(text) => (name.as_str(), text.clone()),
-        other => (name.as_str(), other.to_string()),
+        Plain::Text(text) => (&**name, Cow::Borrowed(&**text)),
+        other => (&**name, Cow::Owned(Json::from(other).to_string())),
     });
-    for (name, value) in pairs.chain(line.ids()) {
+    let ids = line.ids().map(|(name, id)| (name, Cow::Borrowed(id)));
+    for (name, value) in pairs.chain(ids) {
         out.push(' ');
         push_escaped(&mut out, name);
         out.push('=');
@@ -138,7 +161,7 @@ pub(crate) fn text(line: &Line<'_>, style: Style) -> String {
         if !value.is_empty() && value.chars().all(is_word) {
             push_escaped(&mut out, &value);
         } else {
-            push_escaped(&mut out, &Json::String(value).to_string());
+            push_escaped(&mut out, &Json::from(&*value).to_string());
         }
     }
     out.push('\n');
@@ -165,58 +188,101 @@ fn is_unsafe(c: char) -> bool {
         || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
-struct Pairs(Vec<(String, Json)>);
+struct Pairs<'a>(Vec<(Cow<'a, str>, Plain<'a>)>);
 
-impl<'kvs> VisitSource<'kvs> for Pairs {
+impl<'kvs> VisitSource<'kvs> for Pairs<'kvs> {
     fn visit_pair(&mut self, key: Key<'kvs>, value: Value<'kvs>) -> Result<(), Error> {
-        let mut name = key.as_str().to_owned();
-        while RESERVED.contains(&name.as_str()) || self.0.iter().any(|(other, _)| *other == name) {
-            name.push('_');
+        let mut name = match key.to_borrowed_str() {
+            Some(name) => Cow::Borrowed(name),
+            None => Cow::Owned(key.as_str().to_owned()),
+        };
+        while RESERVED.contains(&&*name) || self.0.iter().any(|(other, _)| *other == name) {
+            name.to_mut().push('_');
         }
-        let mut json = ToJson(Json::Null);
-        value.visit(&mut json)?;
-        self.0.push((name, json.0));
+        let mut plain = ToPlain(Plain::Null);
+        value.visit(&mut plain)?;
+        self.0.push((name, plain.0));
         Ok(())
     }
 }
 
-/// Keeps numbers and truth values what they are; everything else becomes text.
-struct ToJson(Json);
+/// The value of a pair: numbers and truth values stay what they are; everything else becomes text.
+enum Plain<'a> {
+    Null,
+    Unsigned(u64),
+    Signed(i64),
+    Float(f64),
+    Bool(bool),
+    Text(Cow<'a, str>),
+}
 
-impl ToJson {
-    fn set(&mut self, value: impl Into<Json>) -> Result<(), Error> {
-        self.0 = value.into();
-        Ok(())
+impl Serialize for Plain<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Null => serializer.serialize_unit(),
+            Self::Unsigned(number) => serializer.serialize_u64(*number),
+            Self::Signed(number) => serializer.serialize_i64(*number),
+            Self::Float(number) => serializer.serialize_f64(*number),
+            Self::Bool(value) => serializer.serialize_bool(*value),
+            Self::Text(text) => serializer.serialize_str(text),
+        }
     }
 }
 
-impl<'v> VisitValue<'v> for ToJson {
+impl From<&Plain<'_>> for Json {
+    fn from(plain: &Plain<'_>) -> Self {
+        match plain {
+            Plain::Null => Self::Null,
+            Plain::Unsigned(number) => Self::from(*number),
+            Plain::Signed(number) => Self::from(*number),
+            Plain::Float(number) => Self::from(*number),
+            Plain::Bool(value) => Self::from(*value),
+            Plain::Text(text) => Self::from(&**text),
+        }
+    }
+}
+
+struct ToPlain<'a>(Plain<'a>);
+
+impl<'v> VisitValue<'v> for ToPlain<'v> {
     fn visit_any(&mut self, value: Value<'_>) -> Result<(), Error> {
-        self.set(display(&value))
+        self.0 = Plain::Text(Cow::Owned(display(&value)));
+        Ok(())
     }
 
     fn visit_null(&mut self) -> Result<(), Error> {
-        self.set(Json::Null)
+        self.0 = Plain::Null;
+        Ok(())
     }
 
     fn visit_u64(&mut self, value: u64) -> Result<(), Error> {
-        self.set(value)
+        self.0 = Plain::Unsigned(value);
+        Ok(())
     }
 
     fn visit_i64(&mut self, value: i64) -> Result<(), Error> {
-        self.set(value)
+        self.0 = Plain::Signed(value);
+        Ok(())
     }
 
     fn visit_f64(&mut self, value: f64) -> Result<(), Error> {
-        self.set(value)
+        self.0 = Plain::Float(value);
+        Ok(())
     }
 
     fn visit_bool(&mut self, value: bool) -> Result<(), Error> {
-        self.set(value)
+        self.0 = Plain::Bool(value);
+        Ok(())
     }
 
     fn visit_str(&mut self, value: &str) -> Result<(), Error> {
-        self.set(value)
+        self.0 = Plain::Text(Cow::Owned(value.to_owned()));
+        Ok(())
+    }
+
+    fn visit_borrowed_str(&mut self, value: &'v str) -> Result<(), Error> {
+        self.0 = Plain::Text(Cow::Borrowed(value));
+        Ok(())
     }
 }
 

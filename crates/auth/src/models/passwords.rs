@@ -1,7 +1,10 @@
 //! The one way to check and to set a password: everything that costs goes through the hash pool.
 
 use std::{
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -23,6 +26,39 @@ const BUCKETS: [f64; 8] = [0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0];
 /// The largest cost that is measured at the start; the others are powers of two of it.
 const MEASURED_COST: u32 = 6;
 
+/// So many hashes weigh as much as all before them.
+const LATELY: u64 = 8;
+
+/// How soon a password is refused at the earliest.
+enum Floor {
+    Fixed(Duration),
+    Measured(Arc<Pace>),
+}
+
+/// How long one hash by the policy takes: a running average, in nanoseconds.
+struct Pace(AtomicU64);
+
+impl Pace {
+    fn new(first: Duration) -> Self {
+        Self(AtomicU64::new(nanoseconds(first)))
+    }
+
+    fn of_one(&self) -> Duration {
+        Duration::from_nanos(self.0.load(Ordering::Relaxed))
+    }
+
+    /// Of two notes at once one may be lost, which an average survives.
+    fn note(&self, took: Duration) {
+        let before = self.0.load(Ordering::Relaxed);
+        let after = before - before / LATELY + nanoseconds(took) / LATELY;
+        self.0.store(after, Ordering::Relaxed);
+    }
+}
+
+fn nanoseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+}
+
 /// Checks and hashes passwords by one policy and at one cost.
 pub struct Passwords {
     pool: HashPool,
@@ -30,7 +66,7 @@ pub struct Passwords {
     breached: Arc<BreachList>,
     cost: u32,
     dummy: PasswordHash,
-    answer_floor: Duration,
+    floor: Floor,
     jobs: IntCounterVec,
     seconds: HistogramVec,
     waiting: GaugeVec,
@@ -38,7 +74,7 @@ pub struct Passwords {
 
 impl Passwords {
     /// With hashes of `cost` made in `pool`. `answer_floor`: see [`Passwords::answer_floor`]; measured if not given,
-    /// which takes some 20 ms.
+    /// which takes some 20 ms at first, and goes on with each hash.
     ///
     /// # Errors
     /// [`AuthError::Internal`] for a cost that is not accepted.
@@ -52,9 +88,9 @@ impl Passwords {
     ) -> Result<Self, AuthError> {
         let internal = |error: PasswordHashError| AuthError::Internal(error.to_string());
         let dummy = PasswordHash::dummy(cost).map_err(internal)?;
-        let answer_floor = match answer_floor {
-            Some(floor) => floor,
-            None => measure(cost).map_err(internal)?.mul_f64(1.5),
+        let floor = match answer_floor {
+            Some(floor) => Floor::Fixed(floor),
+            None => Floor::Measured(Arc::new(Pace::new(measure(cost).map_err(internal)?))),
         };
         Ok(Self {
             pool,
@@ -62,7 +98,7 @@ impl Passwords {
             breached: Arc::new(breached),
             cost,
             dummy,
-            answer_floor,
+            floor,
             jobs: metrics.counter_vec(
                 "password_jobs_total",
                 "Jobs given to the hash pool, by what they were and how they ended: done, busy, panicked.",
@@ -82,11 +118,14 @@ impl Passwords {
         })
     }
 
-    /// No password is refused sooner than this: 1.5 times one hash by the policy, so that neither a cheaper imported
-    /// hash nor an answer without any shows in the time.
+    /// No password is refused sooner than this: 1.5 times what one hash by the policy has taken lately, so that neither
+    /// a cheaper imported hash nor an answer without any shows in the time, on a busy machine neither.
     #[must_use]
-    pub const fn answer_floor(&self) -> Duration {
-        self.answer_floor
+    pub fn answer_floor(&self) -> Duration {
+        match &self.floor {
+            Floor::Fixed(floor) => *floor,
+            Floor::Measured(pace) => pace.of_one().mul_f64(1.5),
+        }
     }
 
     /// Whether `password` is the one behind `hash`. Without a hash (unknown user) the same work is done and
@@ -103,7 +142,18 @@ impl Passwords {
         let hash = hash.unwrap_or(&self.dummy).clone();
         let password = password.clone();
         let memory = hash.memory();
-        let work = move || hash.verify(&password);
+        let pace = match &self.floor {
+            Floor::Measured(pace) if !self.is_weak(&hash) => Some(Arc::clone(pace)),
+            _ => None,
+        };
+        let work = move || {
+            let start = Instant::now();
+            let matches = hash.verify(&password);
+            if let Some(pace) = pace {
+                pace.note(start.elapsed());
+            }
+            matches
+        };
         let matches = self.run("verify", memory, work).await?;
         Ok(matches && could_match)
     }
@@ -202,6 +252,26 @@ impl std::fmt::Debug for Passwords {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_pace_follows_the_machine() {
+        let (fast, slow) = (Duration::from_millis(200), Duration::from_millis(900));
+        let pace = Pace::new(fast);
+        assert_eq!(pace.of_one(), fast);
+        pace.note(slow);
+        assert!(
+            pace.of_one() > fast && pace.of_one() < slow / 2,
+            "one is no trend"
+        );
+        for _ in 0..32 {
+            pace.note(slow);
+        }
+        assert!(pace.of_one() > slow.mul_f64(0.95) && pace.of_one() <= slow);
+        for _ in 0..32 {
+            pace.note(fast);
+        }
+        assert!(pace.of_one() < fast.mul_f64(1.1));
+    }
 
     #[test]
     fn the_measure_is_near_what_a_hash_takes() {
