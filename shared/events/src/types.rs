@@ -242,6 +242,7 @@ mod tests {
             [
                 "credentials_epoch_raised",
                 "logout_requested",
+                "signing_key_revoked",
                 "role_updated",
                 "role_deleted",
                 "role_unassigned"

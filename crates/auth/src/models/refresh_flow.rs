@@ -2,6 +2,9 @@
 //! commits; whatever fails before it costs nothing, and the same token works afterwards. Proving again who one is
 //! steps the same way, with a password on top.
 
+use std::time::Duration;
+
+use tokio::time::sleep;
 use ud_kernel::{
     SessionId, UserId,
     models::{CredentialStatus, Origin},
@@ -17,6 +20,9 @@ use super::{
     token_pair::{Grant, TokenPair},
 };
 use crate::state::AuthState;
+
+/// Whoever raised an epoch tells the session service within milliseconds, if that can be reached.
+const UNTIL_TOLD: Duration = Duration::from_millis(50);
 
 /// Exchanges a refresh token for new tokens.
 ///
@@ -123,7 +129,7 @@ async fn exchange(
         if refused_epoch == Some(credential.epoch) {
             // Not a change that overtook this request: the session service has not been told of it yet. Soon it
             // will, and either close this session or, if the change was this session's own, raise its epoch.
-            return Err(AuthError::Busy);
+            sleep(UNTIL_TOLD).await;
         }
         state.steps.at("refresh.credential-read").await;
         let access = state.calls.access(user_id).await?;
