@@ -55,7 +55,8 @@ impl TokenGuard {
 
     /// Whether the caller proved less than [`MAX_LOGIN_AGE`] ago who they are.
     fn is_fresh(&self, caller: &Caller) -> bool {
-        let age = self.verifier.clock().now().as_secs() - caller.0.claims().auth_time;
+        let now = self.verifier.clock().now().as_secs();
+        let age = now.saturating_sub(caller.0.claims().auth_time);
         i64::try_from(MAX_LOGIN_AGE.as_secs()).is_ok_and(|longest| age < longest)
     }
 

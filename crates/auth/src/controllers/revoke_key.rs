@@ -27,6 +27,6 @@ pub async fn revoke_key(
 ) -> Result<HttpResponse, Problem> {
     let (revoked, told) =
         signing_key_flow::revoke_key(&state, kid.into_inner(), authed.origin).await?;
-    let answer = with_revocation(&state, "key_revocation", HttpResponse::Ok(), told);
-    Ok({ answer }.json(KeyResponse::from(revoked)))
+    let mut answer = with_revocation(&state, "key_revocation", HttpResponse::Ok(), told);
+    Ok(answer.json(KeyResponse::from(revoked)))
 }
