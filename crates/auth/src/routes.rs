@@ -2,14 +2,8 @@
 
 use std::sync::Arc;
 
-use actix_web::{
-    Error,
-    body::MessageBody,
-    dev::{ServiceRequest, ServiceResponse},
-    middleware::{Next, from_fn},
-    web::{self, Data, ServiceConfig, get, post, put, resource},
-};
-use ud_http::{Problem, Routes};
+use actix_web::web::{Data, ServiceConfig, get, post, put, resource};
+use ud_http::Routes;
 
 use crate::{
     controllers::{
@@ -45,23 +39,19 @@ pub const OPENAPI: &str = "/api/v1/auth/openapi.json";
 pub fn public(state: &AuthState) -> Routes {
     let state = Data::new(state.clone());
     Arc::new(move |cfg: &mut ServiceConfig| {
-        cfg.app_data(state.clone());
-        cfg.service(
-            web::scope("")
-                .wrap(from_fn(when_keys_are_loaded))
-                .service(resource("/api/v1/auth/login").route(post().to(log_in)))
-                .service(resource("/api/v1/auth/refresh").route(post().to(refresh_tokens)))
-                .service(resource("/api/v1/auth/reauthenticate").route(post().to(reauthenticate)))
-                .service(resource("/api/v1/auth/logout").route(post().to(log_out)))
-                .service(resource("/api/v1/auth/validate").route(get().to(validate_token)))
-                .service(resource("/api/v1/auth/introspect").route(post().to(introspect_token)))
-                .service(resource("/api/v1/auth/revoke").route(post().to(revoke_token)))
-                .service(resource("/api/v1/auth/password/change").route(post().to(change_password)))
-                .service(resource("/api/v1/auth/keys").route(get().to(list_keys)))
-                .service(resource("/api/v1/auth/keys/rotate").route(post().to(rotate_keys)))
-                .service(resource("/api/v1/auth/keys/{kid}/revoke").route(post().to(revoke_key)))
-                .service(resource(JWKS_PATH).route(get().to(read_jwks))),
-        );
+        cfg.app_data(state.clone())
+            .service(resource("/api/v1/auth/login").route(post().to(log_in)))
+            .service(resource("/api/v1/auth/refresh").route(post().to(refresh_tokens)))
+            .service(resource("/api/v1/auth/reauthenticate").route(post().to(reauthenticate)))
+            .service(resource("/api/v1/auth/logout").route(post().to(log_out)))
+            .service(resource("/api/v1/auth/validate").route(get().to(validate_token)))
+            .service(resource("/api/v1/auth/introspect").route(post().to(introspect_token)))
+            .service(resource("/api/v1/auth/revoke").route(post().to(revoke_token)))
+            .service(resource("/api/v1/auth/password/change").route(post().to(change_password)))
+            .service(resource("/api/v1/auth/keys").route(get().to(list_keys)))
+            .service(resource("/api/v1/auth/keys/rotate").route(post().to(rotate_keys)))
+            .service(resource("/api/v1/auth/keys/{kid}/revoke").route(post().to(revoke_key)))
+            .service(resource(JWKS_PATH).route(get().to(read_jwks)));
     })
 }
 
@@ -96,16 +86,4 @@ pub fn internal(state: &AuthState) -> Routes {
             },
         ));
     })
-}
-
-/// Until the signing keys are loaded once (the database was away at the start), no token can be made or
-/// verified: 503, and never a 401 for a good token.
-async fn when_keys_are_loaded(
-    request: ServiceRequest,
-    next: Next<impl MessageBody>,
-) -> Result<ServiceResponse<impl MessageBody>, Error> {
-    if let Some(state) = request.app_data::<Data<AuthState>>() {
-        state.keys.get().map_err(Problem::from)?;
-    }
-    next.call(request).await
 }

@@ -215,12 +215,9 @@ impl<P: Permission> AccessRule for OwnOr<P> {
 pub struct Authed<A> {
     /// Who calls.
     pub caller: Caller,
-    /// Where from, with the caller as actor.
-    pub origin: Origin,
     scope: Scope,
     is_fresh: bool,
-    log: Option<SecurityLog>,
-    operation: String,
+    request: HttpRequest,
     rule: PhantomData<fn() -> A>,
 }
 
@@ -237,6 +234,12 @@ impl<A> Authed<A> {
         self.caller.user_id()
     }
 
+    /// Where the request came from, with the caller as actor. Put together anew by each call: most requests need none.
+    #[must_use]
+    pub fn origin(&self) -> Origin {
+        origin_by(&self.request, self.user_id())
+    }
+
     /// Lets the caller go on to the things of `user`, or refuses with `refusal`: 404 where even existence is
     /// private, `auth.permission-denied` otherwise.
     ///
@@ -246,7 +249,7 @@ impl<A> Authed<A> {
         if self.scope.permits(user) {
             return Ok(());
         }
-        self.note_denied();
+        note_denied(&self.request, self.user_id());
         Err(Problem::new(refusal))
     }
 
@@ -258,7 +261,7 @@ impl<A> Authed<A> {
         if self.caller.may(permission) {
             return Ok(());
         }
-        self.note_denied();
+        note_denied(&self.request, self.user_id());
         Err(Problem::new(Code::AuthPermissionDenied))
     }
 
@@ -273,15 +276,20 @@ impl<A> Authed<A> {
             Err(Problem::new(Code::AuthReauthenticationRequired))
         }
     }
+}
 
-    fn note_denied(&self) {
-        if let Some(log) = &self.log {
-            log.note(permission_denied(
-                self.origin.clone(),
-                self.user_id(),
-                self.operation.clone(),
-            ));
-        }
+fn origin_by(request: &HttpRequest, user: UserId) -> Origin {
+    Origin {
+        actor_id: Some(user),
+        ..origin_of(request)
+    }
+}
+
+fn note_denied(request: &HttpRequest, user: UserId) {
+    let guard = request.app_data::<web::Data<TokenGuard>>();
+    if let Some(log) = guard.and_then(|guard| guard.log.as_ref()) {
+        let (origin, operation) = (origin_by(request, user), operation_of(request));
+        log.note(permission_denied(origin, user, operation));
     }
 }
 
@@ -298,26 +306,17 @@ impl<A: AccessRule> FromRequest for Authed<A> {
             let token = bearer(&req)?;
             let caller = guard.authenticate(token, A::STAKES).await?;
             if let Some(context) = ud_telemetry::current() {
-                context.set_user_id(caller.user_id().to_string());
+                context.set_user_id(caller.user_id());
             }
-            let origin = Origin {
-                actor_id: Some(caller.user_id()),
-                ..origin_of(&req)
-            };
-            let operation = operation_of(&req);
             let Some(scope) = A::scope(&caller) else {
-                if let Some(log) = &guard.log {
-                    log.note(permission_denied(origin, caller.user_id(), operation));
-                }
+                note_denied(&req, caller.user_id());
                 return Err(Problem::new(Code::AuthPermissionDenied));
             };
             let authed = Self {
                 is_fresh: guard.is_fresh(&caller),
                 caller,
-                origin,
                 scope,
-                log: guard.log.clone(),
-                operation,
+                request: req.clone(),
                 rule: PhantomData,
             };
             // After the permission: whoever lacks that need not give their password again.
@@ -348,9 +347,9 @@ pub(crate) fn bearer(req: &HttpRequest) -> Result<&str, Problem> {
     if values.next().is_some() {
         return Err(Problem::new(Code::AuthTokenInvalid));
     }
-    let text = value
-        .to_str()
-        .map_err(|_| Problem::new(Code::AuthTokenInvalid))?;
+    // Not `to_str`, which looks at each byte by itself: what may stand in a token its verifier knows.
+    let text =
+        str::from_utf8(value.as_bytes()).map_err(|_| Problem::new(Code::AuthTokenInvalid))?;
     match text.split_once(' ') {
         Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => Ok(token.trim()),
         _ => Err(Problem::new(Code::AuthTokenMissing)),

@@ -93,7 +93,9 @@ pub(crate) async fn run(
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let started = Instant::now();
     let facts = facts(&req, &edge.proxies, || {
-        EventId::new(edge.clock.now()).to_string()
+        let id = EventId::new(edge.clock.now());
+        let mut text = uuid::Uuid::encode_buffer();
+        Arc::from(&*id.as_uuid().hyphenated().encode_lower(&mut text))
     });
     let metrics = edge.metrics_for(req.path());
     let (method, uri) = (req.method().clone(), req.uri().clone());
@@ -159,7 +161,7 @@ pub(crate) async fn run(
         log::log!(
             target: "access",
             edge.log_level,
-            method:% = method, path = uri.path(), status = status.as_u16(),
+            method = method.as_str(), path = uri.path(), status = status.as_u16(),
             duration_ms = elapsed.as_secs_f64() * 1e3;
             "{method} {} {}", uri.path(), status.as_u16()
         );

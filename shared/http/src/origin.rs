@@ -80,7 +80,7 @@ pub(crate) struct RequestFacts {
 pub(crate) fn facts(
     req: &ServiceRequest,
     proxies: &TrustedProxies,
-    new_id: impl FnOnce() -> String,
+    new_id: impl FnOnce() -> Arc<str>,
 ) -> RequestFacts {
     let peer = req.peer_addr().map(|a| a.ip());
     let trusted = peer.is_some_and(|p| proxies.trusts(p));
@@ -94,7 +94,7 @@ pub(crate) fn facts(
         (None, id_in("x-request-id"))
     };
     RequestFacts {
-        request_id: request_id.unwrap_or_else(|| new_id().into()),
+        request_id: request_id.unwrap_or_else(new_id),
         client_request_id,
         address: proxies.client_address(peer, req.headers()),
     }
@@ -230,7 +230,7 @@ mod tests {
                 .insert_header(("x-request-id", own))
                 .insert_header(("x-client-request-id", clients))
                 .to_srv_request();
-            let facts = facts(&request, &proxies, || "new".to_owned());
+            let facts = facts(&request, &proxies, || "new".into());
             let client = facts.client_request_id.map(|id| id.to_string());
             (facts.request_id.to_string(), client)
         };

@@ -80,6 +80,13 @@ impl KeySource {
         Self::new(Some(published), None)
     }
 
+    /// No set until the first [`KeySource::replace`]: for the issuer, whose keys are still to be loaded. Tokens are
+    /// neither good nor bad until then: [`TokenError::KeysUnavailable`].
+    #[must_use]
+    pub fn pending() -> Self {
+        Self::new(None, None)
+    }
+
     /// The set at the client's address. Nothing is fetched until a token or [`KeySource::keep_fresh`] asks.
     #[must_use]
     pub fn remote(client: JwksClient) -> Self {

@@ -100,7 +100,8 @@ impl Verifier {
             };
         }
         let unverified = Unverified::parse(token, ACCESS_TOKEN_TYPE)?;
-        let found = self.inner.keys.find(&unverified.kid).await?;
+        // Boxed: a token is verified once, and every later request would carry its room.
+        let found = Box::pin(self.inner.keys.find(&unverified.kid)).await?;
         let kid = unverified.kid.to_string();
         let claims: AccessClaims = unverified.verify(&found.key)?;
         self.check_claims(&claims)?;

@@ -133,8 +133,9 @@ impl Limiter {
     /// Seconds until it is worth trying again, at least 1.
     pub async fn check(&self, key: &str) -> Result<(), u32> {
         if let Some((pool, script)) = &self.0.redis {
-            match tokio::time::timeout(REDIS_DEADLINE, self.count_in_redis(pool, script, key)).await
-            {
+            // Boxed: room for opening a connection is 7 KB, and most limits are counted in the process.
+            let counted = Box::pin(self.count_in_redis(pool, script, key));
+            match tokio::time::timeout(REDIS_DEADLINE, counted).await {
                 Ok(Ok(outcome)) => return outcome,
                 Ok(Err(e)) => log::warn!("limit {}: Redis: {e}; counting here", self.0.operation),
                 Err(_) => log::warn!(

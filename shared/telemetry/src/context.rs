@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, OnceLock};
 
-use ud_kernel::Service;
+use ud_kernel::{Service, UserId};
 
 tokio::task_local! {
     static CURRENT: RequestContext;
@@ -15,7 +15,7 @@ pub struct RequestContext {
     client_request_id: Option<Arc<str>>,
     trace_id: Option<Arc<str>>,
     service: Option<Service>,
-    user_id: Arc<OnceLock<Arc<str>>>,
+    user_id: Arc<OnceLock<UserId>>,
 }
 
 impl RequestContext {
@@ -78,17 +78,13 @@ impl RequestContext {
 
     /// Id of the authenticated user, once known.
     #[must_use]
-    pub fn user_id(&self) -> Option<Arc<str>> {
-        self.user_id.get().cloned()
-    }
-
-    pub(crate) fn known_user_id(&self) -> Option<&str> {
-        self.user_id.get().map(|id| &**id)
+    pub fn user_id(&self) -> Option<UserId> {
+        self.user_id.get().copied()
     }
 
     /// Tells who the user is; later calls change nothing.
-    pub fn set_user_id(&self, user_id: impl Into<Arc<str>>) {
-        let _ = self.user_id.set(user_id.into());
+    pub fn set_user_id(&self, user_id: UserId) {
+        let _ = self.user_id.set(user_id);
     }
 }
 
@@ -122,23 +118,20 @@ mod tests {
     #[tokio::test]
     async fn a_task_knows_its_request_and_a_spawned_one_does_not() {
         let context = RequestContext::new("r-1").in_service(Service::Auth);
+        let user = UserId::new(ud_kernel::Timestamp::from_millis(7));
         scope(context.clone(), async {
             let here = current().unwrap();
             assert_eq!(here.request_id(), "r-1");
-            here.set_user_id("u-1");
+            here.set_user_id(user);
             assert!(tokio::spawn(async { current() }).await.unwrap().is_none());
             let carried = current();
             let id = tokio::task::spawn_blocking(move || {
                 sync_scope(carried, || current().unwrap().user_id())
             });
-            assert_eq!(id.await.unwrap().as_deref(), Some("u-1"));
+            assert_eq!(id.await.unwrap(), Some(user));
         })
         .await;
-        assert_eq!(
-            context.user_id().as_deref(),
-            Some("u-1"),
-            "clones share the user"
-        );
+        assert_eq!(context.user_id(), Some(user), "clones share the user");
         assert!(current().is_none());
         assert!(sync_scope(None, current).is_none());
     }

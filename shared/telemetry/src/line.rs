@@ -3,7 +3,8 @@
 
 use std::{
     borrow::Cow,
-    fmt::{Display, Write as _},
+    fmt::{Arguments, Display},
+    io::Write as _,
 };
 
 use env_logger::fmt::style::Style;
@@ -13,7 +14,7 @@ use log::{
 };
 use serde::{Serialize, Serializer, ser::SerializeMap as _};
 use serde_json::Value as Json;
-use ud_kernel::Timestamp;
+use ud_kernel::{Timestamp, UserId};
 
 use crate::RequestContext;
 
@@ -35,7 +36,7 @@ pub(crate) struct Line<'a> {
     timestamp: Timestamp,
     level: Level,
     target: &'a str,
-    message: Cow<'a, str>,
+    message: &'a Arguments<'a>,
     service: &'a str,
     context: Option<&'a RequestContext>,
     pairs: Vec<(Cow<'a, str>, Plain<'a>)>,
@@ -57,10 +58,7 @@ impl<'a> Line<'a> {
             timestamp,
             level: record.level(),
             target: record.target(),
-            message: match record.args().as_str() {
-                Some(text) => Cow::Borrowed(text),
-                None => Cow::Owned(record.args().to_string()),
-            },
+            message: record.args(),
             service: context
                 .and_then(RequestContext::service)
                 .map_or(service, |s| s.as_str()),
@@ -69,7 +67,7 @@ impl<'a> Line<'a> {
         }
     }
 
-    /// Request, the client's own id of it, trace and user, those that are known.
+    /// Request, the client's own id of it, and trace, those that are known.
     fn ids(&self) -> impl Iterator<Item = (&'static str, &'a str)> {
         let context = self.context;
         let ids = [
@@ -79,10 +77,13 @@ impl<'a> Line<'a> {
                 context.and_then(RequestContext::client_request_id),
             ),
             ("trace_id", context.and_then(RequestContext::trace_id)),
-            ("user_id", context.and_then(RequestContext::known_user_id)),
         ];
         ids.into_iter()
             .filter_map(|(name, id)| id.map(|id| (name, id)))
+    }
+
+    fn user_id(&self) -> Option<UserId> {
+        self.context.and_then(RequestContext::user_id)
     }
 }
 
@@ -92,10 +93,13 @@ impl Serialize for Line<'_> {
         map.serialize_entry("timestamp", &self.timestamp)?;
         map.serialize_entry("level", level_name(self.level))?;
         map.serialize_entry("target", self.target)?;
-        map.serialize_entry("message", &self.message)?;
+        map.serialize_entry("message", self.message)?;
         map.serialize_entry("service", self.service)?;
         for (name, id) in self.ids() {
             map.serialize_entry(name, id)?;
+        }
+        if let Some(user_id) = self.user_id() {
+            map.serialize_entry("user_id", &user_id)?;
         }
         for (name, value) in &self.pairs {
             map.serialize_entry(name, value)?;
@@ -114,29 +118,32 @@ const fn level_name(level: Level) -> &'static str {
     }
 }
 
-/// One JSON object and a line break.
-pub(crate) fn json(line: &Line<'_>) -> String {
-    // Maps with text for keys cannot fail to serialise.
-    let mut object = serde_json::to_string(line).unwrap_or_default();
-    if object.bytes().all(|byte| (b' '..=b'~').contains(&byte)) {
-        object.push('\n');
-        return object;
-    }
-    let mut out = String::with_capacity(object.len() + 1);
-    for c in object.chars() {
-        // What serde_json leaves as it is can only stand inside strings: there it may be written so.
-        if is_unsafe(c) {
-            let mut units = [0; 2];
-            for unit in c.encode_utf16(&mut units) {
-                let _ = write!(out, "\\u{unit:04x}");
+/// Appends one JSON object and a line break.
+pub(crate) fn json(line: &Line<'_>, out: &mut Vec<u8>) {
+    let start = out.len();
+    // Maps with text for keys cannot fail to serialise, nor memory to be written to.
+    let _ = serde_json::to_writer(&mut *out, line);
+    let object = out.get(start..).unwrap_or_default();
+    // Whatever is below a space serde_json has escaped.
+    if !object.is_ascii() || object.contains(&DELETE) {
+        let object = String::from_utf8_lossy(object).into_owned();
+        out.truncate(start);
+        for c in object.chars() {
+            // What serde_json leaves as it is can only stand inside strings: there it may be written so.
+            if is_unsafe(c) {
+                let mut units = [0; 2];
+                for unit in c.encode_utf16(&mut units) {
+                    let _ = write!(out, "\\u{unit:04x}");
+                }
+            } else {
+                out.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
             }
-        } else {
-            out.push(c);
         }
     }
-    out.push('\n');
-    out
+    out.push(b'\n');
 }
+
+const DELETE: u8 = 0x7f;
 
 /// Text for a console and a line break; `style` colours the level.
 pub(crate) fn text(line: &Line<'_>, style: Style) -> String {
@@ -147,13 +154,16 @@ pub(crate) fn text(line: &Line<'_>, style: Style) -> String {
         line.service,
         line.target,
     );
-    push_escaped(&mut out, &line.message);
+    push_escaped(&mut out, &line.message.to_string());
     let pairs = line.pairs.iter().map(|(name, value)| match value {
         Plain::Text(text) => (&**name, Cow::Borrowed(&**text)),
         other => (&**name, Cow::Owned(Json::from(other).to_string())),
     });
     let ids = line.ids().map(|(name, id)| (name, Cow::Borrowed(id)));
-    for (name, value) in pairs.chain(ids) {
+    let user_id = line
+        .user_id()
+        .map(|id| ("user_id", Cow::Owned(id.to_string())));
+    for (name, value) in pairs.chain(ids).chain(user_id) {
         out.push(' ');
         push_escaped(&mut out, name);
         out.push('=');
@@ -317,7 +327,9 @@ mod tests {
     ) -> (Json, String) {
         with_record(message, pairs, |record| {
             let line = Line::new(record, Timestamp::from_millis(7), "standalone", context);
-            let json = json(&line);
+            let mut json = Vec::new();
+            super::json(&line, &mut json);
+            let json = String::from_utf8(json).unwrap();
             assert_eq!(json.matches('\n').count(), 1, "{json}");
             (
                 serde_json::from_str(&json).unwrap(),
@@ -331,7 +343,8 @@ mod tests {
         let context = RequestContext::new("r-1")
             .in_service(Service::Auth)
             .with_trace_id("t-1");
-        context.set_user_id("u-1");
+        let user = UserId::new(Timestamp::from_millis(7));
+        context.set_user_id(user);
         let pairs = [
             ("status", 200.to_value()),
             ("path", "/a b".to_value()),
@@ -343,12 +356,14 @@ mod tests {
             serde_json::json!({
                 "timestamp": "1970-01-01T00:00:00.007Z", "level": "warn", "target": "ud_http::access",
                 "message": "done", "service": "auth", "request_id": "r-1", "trace_id": "t-1",
-                "user_id": "u-1", "status": 200, "path": "/a b", "ok": true,
+                "user_id": user, "status": 200, "path": "/a b", "ok": true,
             })
         );
         assert_eq!(
             text,
-            "1970-01-01T00:00:00.007Z WARN  auth ud_http::access: done status=200 path=\"/a b\" ok=true request_id=r-1 trace_id=t-1 user_id=u-1\n"
+            format!(
+                "1970-01-01T00:00:00.007Z WARN  auth ud_http::access: done status=200 path=\"/a b\" ok=true request_id=r-1 trace_id=t-1 user_id={user}\n"
+            )
         );
         let (json, text) = both("done", &[], None);
         assert_eq!(json.as_object().unwrap().len(), 5);
@@ -366,20 +381,17 @@ mod tests {
             (evil, 1.to_value()),
             ("level", evil.to_value()),
         ];
-        let context = RequestContext::new(evil);
-        context.set_user_id(evil);
+        let context = RequestContext::new(evil).with_trace_id(evil);
         let (json, text) = both(evil, &pairs, Some(&context));
         assert_eq!(json["message"], evil, "JSON keeps what was said");
         assert_eq!(json["agent"], evil);
         assert_eq!(json["level"], "warn", "a pair does not replace a member");
         assert_eq!(json["level_"], evil);
         let written = with_record(evil, &pairs, |record| {
-            super::json(&Line::new(
-                record,
-                Timestamp::from_millis(7),
-                "auth",
-                Some(&context),
-            ))
+            let line = Line::new(record, Timestamp::from_millis(7), "auth", Some(&context));
+            let mut out = Vec::new();
+            super::json(&line, &mut out);
+            String::from_utf8(out).unwrap()
         });
         for line in [text, written] {
             let (body, end) = line.split_at(line.len() - 1);

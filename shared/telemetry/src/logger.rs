@@ -1,12 +1,13 @@
 //! The logger of the process.
 
 use std::{
+    cell::Cell,
     io::{IsTerminal as _, Write as _},
     panic::PanicHookInfo,
 };
 
-use env_logger::{Builder, Target, WriteStyle, fmt::Formatter, fmt::style::Style};
-use log::{Level, Record};
+use env_logger::{Builder, Target, fmt::Formatter, fmt::style::Style};
+use log::{Level, Log, Metadata, Record};
 use ud_config::{LogConfig, LogFormat};
 use ud_kernel::Clock;
 
@@ -16,6 +17,11 @@ use crate::{
     sink::{self, Sink},
 };
 
+thread_local! {
+    /// Memory for one line after another. Taken out while a line is made: what makes it may log itself, or panic.
+    static LINE: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
+
 /// Logs to standard error from now on, and logs panics there too; up to 20 ms late unless that is a terminal or the line
 /// a warning or worse ([`crate::flush`]). A second call does nothing. A line that
 /// cannot be written is lost; nothing else happens.
@@ -24,41 +30,96 @@ use crate::{
 pub fn init(config: &LogConfig, service: &str) {
     let service = service.to_owned();
     let form = config.format;
-    // Somebody who looks on sees each line at once, and in colours.
-    let is_terminal = std::io::stderr().is_terminal();
-    let write = move |out: &mut Formatter, record: &Record<'_>| {
-        if record.level() <= Level::Warn {
-            sink::do_not_wait();
-        }
-        let context = current();
-        let line = Line::new(record, Clock::system().now(), &service, context.as_ref());
-        match form {
-            LogFormat::Json => out.write_all(json(&line).as_bytes()),
-            LogFormat::Text => {
-                let style = if is_terminal {
-                    out.default_level_style(record.level())
-                } else {
-                    Style::new()
-                };
-                out.write_all(text(&line, style).as_bytes())
-            }
-        }
-    };
     let mut builder = Builder::new();
-    builder.parse_filters(&config.level).format(write);
-    if is_terminal {
-        builder.target(Target::Stderr);
-    } else {
-        // There are no escapes to take out.
+    builder.parse_filters(&config.level);
+    // Somebody who looks on sees each line at once, and in colours.
+    let began = if std::io::stderr().is_terminal() {
+        let write = move |out: &mut Formatter, record: &Record<'_>| {
+            let style = out.default_level_style(record.level());
+            write_line(record, &service, form, style, |line| out.write_all(line))
+        };
         builder
-            .write_style(WriteStyle::Always)
-            .target(Target::Pipe(Box::new(Sink::new())));
+            .target(Target::Stderr)
+            .format(write)
+            .try_init()
+            .is_ok()
+    } else {
+        let piped = Piped {
+            filter: builder.build(),
+            service,
+            form,
+            sink: Sink::new(),
+        };
+        piped.init()
+    };
+    if began {
+        std::panic::set_hook(Box::new(log_panic));
     }
-    if builder.try_init().is_ok() {
-        if !is_terminal && let Err(error) = sink::start() {
+}
+
+/// Logs where nobody looks on: no colours, and lines are gathered.
+struct Piped {
+    /// Only tells which records are written.
+    filter: env_logger::Logger,
+    service: String,
+    form: LogFormat,
+    sink: Sink,
+}
+
+impl Piped {
+    /// Whether it is the first logger.
+    fn init(self) -> bool {
+        let level = self.filter.filter();
+        if log::set_boxed_logger(Box::new(self)).is_err() {
+            return false;
+        }
+        log::set_max_level(level);
+        if let Err(error) = sink::start() {
             log::warn!("log lines are written late: {error}");
         }
-        std::panic::set_hook(Box::new(log_panic));
+        true
+    }
+}
+
+impl Log for Piped {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        self.filter.enabled(metadata)
+    }
+
+    fn log(&self, record: &Record<'_>) {
+        if self.filter.matches(record) {
+            let is_urgent = record.level() <= Level::Warn;
+            write_line(record, &self.service, self.form, Style::new(), |line| {
+                self.sink.take(line, is_urgent);
+            });
+        }
+    }
+
+    fn flush(&self) {
+        sink::flush();
+    }
+}
+
+/// Makes a line of `record` and hands it to `write`, with its end.
+fn write_line<R>(
+    record: &Record<'_>,
+    service: &str,
+    form: LogFormat,
+    style: Style,
+    write: impl FnOnce(&[u8]) -> R,
+) -> R {
+    let context = current();
+    let line = Line::new(record, Clock::system().now(), service, context.as_ref());
+    match form {
+        LogFormat::Json => {
+            let mut out = LINE.try_with(Cell::take).unwrap_or_default();
+            out.clear();
+            json(&line, &mut out);
+            let written = write(&out);
+            let _ = LINE.try_with(|memory| memory.set(out));
+            written
+        }
+        LogFormat::Text => write(text(&line, style).as_bytes()),
     }
 }
 

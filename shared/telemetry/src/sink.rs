@@ -3,8 +3,7 @@
 //! process that is killed loses lines, those of the last [`GATHER`].
 
 use std::{
-    cell::Cell,
-    io::{self, Write},
+    io::{self, Write as _},
     mem,
     sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError},
     thread,
@@ -15,11 +14,6 @@ use std::{
 const GATHER: Duration = Duration::from_millis(20);
 /// So many bytes do not wait: whoever logs more than can be written is held up, as without this.
 const FULL: usize = 64 * 1024;
-
-thread_local! {
-    /// Whether the line this thread writes next is to be seen at once.
-    static IS_URGENT: Cell<bool> = const { Cell::new(false) };
-}
 
 /// Of the whole process: there is one standard error.
 static GATHERED: OnceLock<Gathered> = OnceLock::new();
@@ -40,6 +34,20 @@ impl Sink {
     pub(crate) fn new() -> Self {
         Self(GATHERED.get_or_init(Gathered::default))
     }
+
+    /// Takes a whole line; an urgent one is written before this returns, with all that came before it.
+    pub(crate) fn take(&self, line: &[u8], is_urgent: bool) {
+        let mut lines = self.0.lines();
+        if lines.is_empty() {
+            self.0.begun.notify_one();
+        }
+        lines.extend_from_slice(line);
+        let is_full = lines.len() >= FULL;
+        drop(lines);
+        if is_full || is_urgent {
+            self.0.write_out();
+        }
+    }
 }
 
 /// Writes what is gathered, from now on.
@@ -55,39 +63,10 @@ pub(crate) fn start() -> io::Result<()> {
     Ok(())
 }
 
-/// The line this thread is about to log does not wait.
-pub(crate) fn do_not_wait() {
-    IS_URGENT.set(true);
-}
-
 /// Writes what is gathered. Before the process ends.
 pub fn flush() {
     if let Some(gathered) = GATHERED.get() {
         gathered.write_out();
-    }
-}
-
-impl Write for Sink {
-    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        let mut lines = self.0.lines();
-        if lines.is_empty() {
-            self.0.begun.notify_one();
-        }
-        lines.extend_from_slice(line);
-        let is_full = lines.len() >= FULL;
-        drop(lines);
-        if is_full {
-            self.0.write_out();
-        }
-        Ok(line.len())
-    }
-
-    /// Called after each line.
-    fn flush(&mut self) -> io::Result<()> {
-        if IS_URGENT.take() {
-            self.0.write_out();
-        }
-        Ok(())
     }
 }
 

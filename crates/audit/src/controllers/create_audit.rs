@@ -32,7 +32,12 @@ pub async fn create_audit(
 ) -> Result<HttpResponse, Problem> {
     let record = state
         .flow
-        .create(body.0.to_client(), authed.user_id(), &authed.origin, key.0)
+        .create(
+            body.0.to_client(),
+            authed.user_id(),
+            &authed.origin(),
+            key.0,
+        )
         .await?;
     let location = format!("/api/v1/audits/{}", record.id);
     Ok(HttpResponse::Created()

@@ -18,7 +18,7 @@ fn note_read<A>(
 ) {
     state.security_log.note(SecurityNotice {
         event: EventType::AdminRead.as_str(),
-        origin: authed.origin.clone(),
+        origin: authed.origin(),
         target_type,
         target_id,
     });

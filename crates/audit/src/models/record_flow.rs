@@ -13,7 +13,7 @@ use super::{
     error::AuditError,
     key_store,
     record::{ClientRecord, NewRecord},
-    record_store::{self, Record, RecordFilter},
+    record_store::{self, Record, RecordFilter, Repeats},
 };
 
 /// Use cases of the audit log. Clones are the same.
@@ -54,6 +54,7 @@ impl RecordFlow {
             Some(key) => Some(self.claim(&client, writer, &key).await?),
             None => None,
         };
+        let mut repeats = Repeats::default();
         self.db
             .tx(move |conn| {
                 if let Some(claim) = &claim {
@@ -65,7 +66,7 @@ impl RecordFlow {
                     }
                     key_store::insert_key(conn, claim, record.id, now)?;
                 }
-                record_store::append(conn, std::slice::from_ref(&record), now)?;
+                record_store::append(conn, std::slice::from_ref(&record), now, &mut repeats)?;
                 record_store::find(conn, record.id)?.ok_or(AuditError::NotFound)
             })
             .await
@@ -89,8 +90,9 @@ impl RecordFlow {
                 None => parked.push(event.id),
             }
         }
+        let mut repeats = Repeats::default();
         self.db
-            .tx(move |conn| record_store::append(conn, &records, now))
+            .tx(move |conn| record_store::append(conn, &records, now, &mut repeats))
             .await?;
         Ok(Receipt { accepted, parked })
     }
@@ -104,9 +106,10 @@ impl RecordFlow {
         let now = self.clock.now();
         let finished = events.iter().filter_map(|new| new.clone().finish().ok());
         let records: Vec<_> = finished.filter_map(|event| record_of(&event)).collect();
+        let mut repeats = Repeats::default();
         let written: Result<usize, StoreError> = self
             .db
-            .tx(move |conn| record_store::append(conn, &records, now))
+            .tx(move |conn| record_store::append(conn, &records, now, &mut repeats))
             .await;
         match written {
             Err(error) if error.is_temporary() => Err(error),

@@ -76,35 +76,34 @@ pub struct RecordFilter {
     pub before: Option<i64>,
 }
 
+/// Whether some of the records may be there already. False at first, and for most batches to the end: looking for a
+/// hundred ids costs as much as storing a hundred records. Kept between the runs of one transaction.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Repeats(bool);
+
 /// Adds those of `new` that are not there yet, in the order given; gives how many were.
 ///
 /// # Errors
-/// [`StoreError`]; a record that came by another way at the same moment makes the transaction run again.
+/// [`StoreError`]; a record that is there already makes the transaction run again, which then looks first.
 pub fn append(
     conn: &mut DbConn,
     new: &[NewRecord],
     recorded_at: Timestamp,
+    repeats: &mut Repeats,
 ) -> Result<usize, StoreError> {
-    let ids = new.iter().map(|r| Bind(r.id));
-    let mut known: HashSet<RecordId> = records::table
-        .filter(records::id.eq_any(ids))
-        .select(records::id)
-        .load(conn)?
-        .into_iter()
-        .collect();
+    let mut known: HashSet<RecordId> = if repeats.0 {
+        let ids = new.iter().map(|r| Bind(r.id));
+        let known = records::table.filter(records::id.eq_any(ids));
+        known.select(records::id).load(conn)?.into_iter().collect()
+    } else {
+        HashSet::new()
+    };
     let fresh: Vec<&NewRecord> = new.iter().filter(|r| known.insert(r.id)).collect();
     if fresh.is_empty() {
         return Ok(0);
     }
     let count = i64::try_from(fresh.len()).unwrap_or(i64::MAX);
-    // The row's lock is held until the commit: places are given out in the order of commits.
-    diesel::update(record_counter::table.find(1))
-        .set(record_counter::seq.eq(record_counter::seq + count))
-        .execute(conn)?;
-    let last: i64 = record_counter::table
-        .find(1)
-        .select(record_counter::seq)
-        .first(conn)?;
+    let last = take_places(conn, count)?;
     let rows: Vec<Row<'_>> = (last - count + 1..)
         .zip(&fresh)
         .map(|(seq, record)| Row {
@@ -122,9 +121,29 @@ pub fn append(
         })
         .collect();
     for rows in rows.chunks(ROWS_AT_ONCE) {
-        insert(conn, rows).map_err(|e| StoreError::from(e).or_again())?;
+        insert(conn, rows).map_err(|e| {
+            let error = StoreError::from(e);
+            repeats.0 |= matches!(error, StoreError::Unique(_));
+            error.or_again()
+        })?;
     }
     Ok(fresh.len())
+}
+
+/// Takes `count` places and gives the last of them. The row's lock is held until the commit: places are given out in the
+/// order of commits.
+fn take_places(conn: &mut DbConn, count: i64) -> QueryResult<i64> {
+    let taken = diesel::update(record_counter::table.find(1))
+        .set(record_counter::seq.eq(record_counter::seq + count));
+    #[cfg(feature = "postgres")]
+    if let DbConn::Postgres(conn) = conn {
+        return taken.returning(record_counter::seq).get_result(conn);
+    }
+    taken.execute(conn)?;
+    record_counter::table
+        .find(1)
+        .select(record_counter::seq)
+        .first(conn)
 }
 
 /// One INSERT of many rows, which is not to be had for all three backends at once.

@@ -18,7 +18,7 @@ use ud_kernel::RecordId;
 use user_audit_service::models::{
     error::AuditError,
     record::NewRecord,
-    record_store::{self, Record},
+    record_store::{self, Record, Repeats},
     schema::records,
 };
 
@@ -138,14 +138,15 @@ fn write(world: &World) -> impl Future<Output = Vec<Vec<RecordId>>> + use<> {
             let lost = some(2);
             let given_up: Result<(), StoreError> = db
                 .tx(move |conn| {
-                    record_store::append(conn, &lost, START)?;
+                    record_store::append(conn, &lost, START, &mut Repeats::default())?;
                     Err(StoreError::NotFound)
                 })
                 .await;
             assert_eq!(given_up, Err(StoreError::NotFound));
             let ids = new.iter().map(|r| r.id).collect();
+            let mut repeats = Repeats::default();
             let added: Result<usize, StoreError> = db
-                .tx(move |conn| record_store::append(conn, &new, START))
+                .tx(move |conn| record_store::append(conn, &new, START, &mut repeats))
                 .await;
             added.unwrap();
             written.push(ids);
@@ -182,7 +183,9 @@ async fn a_batch_sent_by_many_at_once_is_recorded_once() {
         let senders: Vec<_> = (0..WRITERS)
             .map(|_| {
                 let (db, new) = (world.db.clone(), new.clone());
-                let append = move |conn: &mut _| record_store::append(conn, &new, START);
+                let mut repeats = Repeats::default();
+                let append =
+                    move |conn: &mut _| record_store::append(conn, &new, START, &mut repeats);
                 tokio::spawn(async move { db.tx::<_, StoreError, _>(append).await })
             })
             .collect();

@@ -13,7 +13,7 @@ use user_audit_service::{
     models::{
         record::{ClientRecord, NewRecord},
         record_flow::RecordFlow,
-        record_store::{self, Record, RecordFilter},
+        record_store::{self, Record, RecordFilter, Repeats},
     },
 };
 
@@ -54,8 +54,9 @@ impl World {
 
     pub async fn append(&self, records: Vec<NewRecord>) -> Result<usize, StoreError> {
         let now = self.clock.now();
+        let mut repeats = Repeats::default();
         self.db
-            .tx(move |conn| record_store::append(conn, &records, now))
+            .tx(move |conn| record_store::append(conn, &records, now, &mut repeats))
             .await
     }
 

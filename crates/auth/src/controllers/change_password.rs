@@ -39,7 +39,7 @@ pub async fn change_password(
         &state.limiters.password_change,
         &user_id.to_string(),
         "POST /api/v1/auth/password/change",
-        &authed.origin,
+        &authed.origin(),
     )
     .await?;
     let session_id = authed.caller.session_id();
@@ -54,7 +54,7 @@ pub async fn change_password(
         current: body.0.current_password.into(),
         new: body.0.new_password.into(),
         address: address.bucket(),
-        origin: authed.origin,
+        origin: authed.origin(),
     };
     Ok(
         match password_flow::change_password(&state, change).await? {

@@ -40,7 +40,7 @@ pub async fn log_out(
         }
         None => {
             let authed = authed?;
-            let (user, origin) = (authed.user_id(), &authed.origin);
+            let (user, origin) = (authed.user_id(), &authed.origin());
             if body.all {
                 authed.require_fresh()?;
                 logout_flow::log_out_everywhere(&state, user, origin).await?

@@ -38,7 +38,7 @@ pub async fn reauthenticate(
         &state.limiters.reauthenticate,
         &user_id.to_string(),
         "POST /api/v1/auth/reauthenticate",
-        &authed.origin,
+        &authed.origin(),
     )
     .await?;
     let session_id = authed.caller.session_id();
@@ -47,7 +47,7 @@ pub async fn reauthenticate(
         account: Account::Own(user_id),
         password: body.0.password.into(),
         address: address.bucket(),
-        origin: authed.origin,
+        origin: authed.origin(),
     };
     let tokens = refresh_flow::reauthenticate(&state, &token, &attempt).await?;
     Ok(web::Json(tokens.into()))

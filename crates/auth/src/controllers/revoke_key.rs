@@ -26,7 +26,7 @@ pub async fn revoke_key(
     kid: web::Path<String>,
 ) -> Result<HttpResponse, Problem> {
     let (revoked, told) =
-        signing_key_flow::revoke_key(&state, kid.into_inner(), authed.origin).await?;
+        signing_key_flow::revoke_key(&state, kid.into_inner(), authed.origin()).await?;
     let mut answer = with_revocation(&state, "key_revocation", HttpResponse::Ok(), told);
     Ok(answer.json(KeyResponse::from(revoked)))
 }

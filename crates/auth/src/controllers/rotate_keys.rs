@@ -22,6 +22,6 @@ pub async fn rotate_keys(
     state: web::Data<AuthState>,
     authed: Authed<Fresh<KeysWrite>>,
 ) -> Result<HttpResponse, Problem> {
-    let key = signing_key_flow::rotate_keys(&state, authed.origin).await?;
+    let key = signing_key_flow::rotate_keys(&state, authed.origin()).await?;
     Ok(HttpResponse::Accepted().json(KeyResponse::from(key)))
 }

@@ -1,10 +1,14 @@
 //! `GET /api/v1/auth/validate`
 
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse, http::header::HeaderName, web};
 use ud_http::{Authed, ClientAddress, Own, Problem, Refused};
 
 use super::within;
 use crate::{state::AuthState, views::ValidateResponse};
+
+const USER_ID: HeaderName = HeaderName::from_static("x-user-id");
+const SESSION_ID: HeaderName = HeaderName::from_static("x-session-id");
+const USER_ROLES: HeaderName = HeaderName::from_static("x-user-roles");
 
 /// Tells what an access token stands for.
 #[utoipa::path(
@@ -30,19 +34,14 @@ pub async fn validate_token(
 ) -> Result<HttpResponse, Problem> {
     let peer = request.peer_addr().map(|a| a.ip());
     if !peer.is_some_and(|peer| state.trusted_proxies.trusts(peer)) {
-        within(
-            &state,
-            &state.limiters.validate,
-            &address.bucket(),
-            "GET /api/v1/auth/validate",
-            &authed.origin,
-        )
-        .await?;
+        let (limiter, origin) = (&state.limiters.validate, authed.origin());
+        let operation = "GET /api/v1/auth/validate";
+        within(&state, limiter, &address.bucket(), operation, &origin).await?;
     }
     let caller = &authed.caller;
     Ok(HttpResponse::Ok()
-        .insert_header(("X-User-Id", caller.user_id().to_string()))
-        .insert_header(("X-Session-Id", caller.session_id().to_string()))
-        .insert_header(("X-User-Roles", caller.roles().join(",")))
+        .insert_header((USER_ID, caller.user_id().to_string()))
+        .insert_header((SESSION_ID, caller.session_id().to_string()))
+        .insert_header((USER_ROLES, caller.roles().join(",")))
         .json(ValidateResponse::from(caller)))
 }

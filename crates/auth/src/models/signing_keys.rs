@@ -92,7 +92,7 @@ impl SigningKeys {
     pub fn sealed(sealed: SealedKeys) -> Self {
         Self {
             loaded: Arc::default(),
-            source: KeySource::fixed(KeySet::default()),
+            source: KeySource::pending(),
             sealed: Some(sealed),
         }
     }

@@ -154,7 +154,7 @@ impl From<TokenPair> for TokenResponse {
 
 /// What a good access token stands for.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct ValidateResponse {
+pub struct ValidateResponse<'a> {
     /// Always true: a token that is not is answered with 401.
     pub active: bool,
     /// The user.
@@ -162,21 +162,21 @@ pub struct ValidateResponse {
     /// The session.
     pub session_id: SessionId,
     /// Roles the token carries.
-    pub roles: Vec<String>,
+    pub roles: &'a [String],
     /// Permissions the token carries.
-    pub permissions: Vec<String>,
+    pub permissions: &'a [String],
     /// When it expires.
     pub expires_at: Timestamp,
 }
 
-impl From<&Caller> for ValidateResponse {
-    fn from(caller: &Caller) -> Self {
+impl<'a> From<&'a Caller> for ValidateResponse<'a> {
+    fn from(caller: &'a Caller) -> Self {
         Self {
             active: true,
             user_id: caller.user_id(),
             session_id: caller.session_id(),
-            roles: caller.roles().to_vec(),
-            permissions: caller.permissions().to_vec(),
+            roles: caller.roles(),
+            permissions: caller.permissions(),
             expires_at: caller.token().expires_at(),
         }
     }

@@ -56,8 +56,9 @@ async fn an_active_token_is_told_and_nothing_else_is() {
         assert_eq!(told[member], value, "{told}");
     }
     assert!(told["exp"].as_i64() > told["iat"].as_i64());
+    // Not "ada": random ids have that in them now and then.
     assert!(
-        !told.to_string().contains("ada"),
+        !told.to_string().contains("example.com"),
         "no personal data: {told}"
     );
 

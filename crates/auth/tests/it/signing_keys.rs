@@ -298,17 +298,22 @@ async fn a_shared_secret_signs_and_nothing_is_published() {
 
 #[actix_web::test]
 async fn without_its_tables_the_service_starts_answers_503_and_recovers() {
+    let elsewhere = World::start(Backend::Sqlite).await;
+    elsewhere.register("ada@example.com").await;
+    let tokens = elsewhere.login("ada@example.com", PASSWORD).await;
     for backend in Backend::ALL {
         let world =
             World::start_with(backend, |config, _| config.database.auto_migrate = false).await;
         let unavailable = (503, "auth.keys-unavailable".to_owned());
-        // A good token may be among them: nothing is answered with 401 now.
+        // Whether a token is good is not known: nothing is answered with 401 now.
+        let login = json!({"identifier": "ada@example.com", "password": PASSWORD});
         for request in [
             world.ask(Method::GET, "/.well-known/jwks.json"),
             world
                 .ask(Method::GET, "/api/v1/auth/validate")
-                .bearer_auth("x"),
+                .bearer_auth(text(&tokens["access_token"])),
             world.post("/api/v1/auth/refresh", &json!({"refresh_token": "udr_x"})),
+            world.post("/api/v1/auth/login", &login),
         ] {
             assert_eq!(outcome(request).await, unavailable, "{backend}");
         }

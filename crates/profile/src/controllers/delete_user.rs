@@ -34,7 +34,7 @@ pub async fn delete_user(
     authed.permit(id, refusal(&authed))?;
     let revocation = state
         .accounts
-        .delete(authed.user_id(), &authed.origin, id)
+        .delete(authed.user_id(), &authed.origin(), id)
         .await
         .map_err(|error| refused(&state, &authed, id, error))?;
     Ok(with_revocation(&state, "delete", HttpResponse::NoContent(), revocation).finish())

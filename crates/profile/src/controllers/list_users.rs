@@ -42,7 +42,7 @@ pub(super) async fn answer(
 ) -> Result<UserListResponse, ProfileError> {
     match authed.scope() {
         Scope::All => {
-            note_read(state, &authed.origin, "operation", operation.to_owned());
+            note_read(state, &authed.origin(), "operation", operation.to_owned());
             let PageRequest {
                 filter,
                 after,

@@ -70,7 +70,7 @@ fn refused<A>(
     ) {
         state.security_log.note(SecurityNotice {
             event: "permission_denied",
-            origin: authed.origin.clone(),
+            origin: authed.origin(),
             target_type: "user",
             target_id: target.to_string(),
         });

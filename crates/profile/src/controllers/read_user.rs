@@ -2,7 +2,7 @@
 
 use actix_web::{HttpResponse, web};
 use ud_http::{Authed, Own, OwnOr, Problem, Refused, permissions::UsersRead};
-use ud_kernel::{Code, UserId, models::Origin};
+use ud_kernel::{Code, UserId};
 
 use super::{note_read, with_user};
 use crate::{
@@ -28,7 +28,7 @@ pub async fn read_me(
     state: web::Data<ProfileState>,
     authed: Authed<Own>,
 ) -> Result<HttpResponse, Problem> {
-    let user = own_user(&state, authed.user_id(), &authed.origin).await?;
+    let user = own_user(&state, &authed).await?;
     Ok(with_user(HttpResponse::Ok(), user))
 }
 
@@ -56,9 +56,9 @@ pub async fn read_user(
     let id = id.into_inner();
     authed.permit(id, Code::UserNotFound)?;
     let user = if id == authed.user_id() {
-        own_user(&state, id, &authed.origin).await?
+        own_user(&state, &authed).await?
     } else {
-        note_read(&state, &authed.origin, "user", id.to_string());
+        note_read(&state, &authed.origin(), "user", id.to_string());
         state.accounts.find(id).await?
     };
     Ok(with_user(HttpResponse::Ok(), user))
@@ -66,11 +66,12 @@ pub async fn read_user(
 
 /// The caller's own user. A valid token proves that auth has the credential: a registration that was cut off
 /// behind that point is completed here.
-async fn own_user(state: &ProfileState, id: UserId, origin: &Origin) -> Result<User, ProfileError> {
+async fn own_user<A>(state: &ProfileState, authed: &Authed<A>) -> Result<User, ProfileError> {
+    let id = authed.user_id();
     match state.accounts.find(id).await {
         Err(ProfileError::NotFound) => state
             .registration
-            .complete(id, None, origin)
+            .complete(id, None, &authed.origin())
             .await?
             .filter(|user| user.status.is_visible())
             .ok_or(ProfileError::NotFound),

@@ -82,7 +82,7 @@ async fn change(
 ) -> Result<HttpResponse, Problem> {
     let (user, revocation) = state
         .accounts
-        .change_status(authed.user_id(), &authed.origin, id, change)
+        .change_status(authed.user_id(), &authed.origin(), id, change)
         .await
         .map_err(|error| refused(state, authed, id, error))?;
     Ok(with_user(

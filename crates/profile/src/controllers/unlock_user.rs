@@ -31,7 +31,7 @@ pub async fn unlock_user(
     let id = id.into_inner();
     state
         .accounts
-        .unlock(authed.user_id(), &authed.origin, id)
+        .unlock(authed.user_id(), &authed.origin(), id)
         .await
         .map_err(|error| refused(&state, &authed, id, error))?;
     Ok(HttpResponse::NoContent().finish())

@@ -48,7 +48,7 @@ pub async fn update_user(
     let expected = move |version| if_match.permits(version).is_ok();
     let user = state
         .accounts
-        .update(authed.user_id(), &authed.origin, id, patch, expected)
+        .update(authed.user_id(), &authed.origin(), id, patch, expected)
         .await
         .map_err(|error| refused(&state, &authed, id, error))?;
     Ok(with_user(HttpResponse::Ok(), user))

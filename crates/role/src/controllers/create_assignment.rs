@@ -33,7 +33,7 @@ pub async fn create_assignment(
 ) -> Result<HttpResponse, Problem> {
     let made = state
         .assignments
-        .create(authed.user_id(), authed.origin.clone(), body.0.into())
+        .create(authed.user_id(), authed.origin(), body.0.into())
         .await
         .map_err(|e| refused(&state, &authed, "POST /api/v1/role-assignments", e))?;
     let answer = AssignmentResponse::from(made);

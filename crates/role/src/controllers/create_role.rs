@@ -34,7 +34,7 @@ pub async fn create_role(
     let new = body.0.try_into()?;
     let role = state
         .roles
-        .create(authed.user_id(), authed.origin.clone(), new)
+        .create(authed.user_id(), authed.origin(), new)
         .await
         .map_err(|e| refused(&state, &authed, "POST /api/v1/roles", e))?;
     Ok(HttpResponse::Created()

@@ -32,7 +32,7 @@ pub async fn delete_assignment(
 ) -> Result<HttpResponse, Problem> {
     let revocation = state
         .assignments
-        .delete(authed.user_id(), authed.origin.clone(), id.into_inner())
+        .delete(authed.user_id(), authed.origin(), id.into_inner())
         .await
         .map_err(|e| refused(&state, &authed, "DELETE /api/v1/role-assignments/{id}", e))?;
     let mut answer = HttpResponse::NoContent();

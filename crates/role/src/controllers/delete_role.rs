@@ -39,7 +39,7 @@ pub async fn delete_role(
         .roles
         .delete(
             authed.user_id(),
-            authed.origin.clone(),
+            authed.origin(),
             id.into_inner(),
             is_expected,
         )

@@ -63,7 +63,7 @@ fn note<A>(
 ) {
     state.security_log.note(SecurityNotice {
         event,
-        origin: authed.origin.clone(),
+        origin: authed.origin(),
         target_type,
         target_id,
     });

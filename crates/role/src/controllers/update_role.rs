@@ -53,7 +53,7 @@ pub async fn update_role(
         .roles
         .update(
             authed.user_id(),
-            authed.origin.clone(),
+            authed.origin(),
             id.into_inner(),
             patch,
             is_expected,

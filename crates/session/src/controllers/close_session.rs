@@ -35,7 +35,7 @@ pub async fn close_session(
     }
     let session = state.flow.read(id).await?;
     authed.permit(session.user_id, Code::SessionNotFound)?;
-    let (asker, origin) = (asker(&authed), authed.origin);
+    let (asker, origin) = (asker(&authed), authed.origin());
     let closed = state.flow.close_one(asker, &session, origin.clone()).await;
     closed.map_err(|error| refused(&state, origin, session.user_id, error))?;
     Ok(HttpResponse::NoContent().finish())

@@ -33,7 +33,7 @@ pub async fn close_sessions(
     let user_id = query.user_id.unwrap_or_else(|| authed.user_id());
     authed.permit(user_id, Code::AuthPermissionDenied)?;
     let keep_asking = query.scope == CloseScope::Others;
-    let (asker, origin) = (asker(&authed), authed.origin);
+    let (asker, origin) = (asker(&authed), authed.origin());
     let closed = state
         .flow
         .close_all(asker, user_id, keep_asking, origin.clone())

@@ -42,7 +42,7 @@ pub async fn list_sessions(
         (Scope::All, None) | (Scope::Own(_), _) => authed.user_id(),
     };
     let mut sessions = state.flow.list(user_id).await?;
-    state.note_read(&authed.origin, user_id);
+    state.note_read(&authed.origin(), user_id);
     if let Some(Cursor(position)) = after {
         sessions.retain(|session| place(session) < position);
     }

@@ -32,7 +32,8 @@ impl deadpool::managed::Manager for Connector {
     type Error = RedisError;
 
     async fn create(&self) -> Result<MultiplexedConnection, RedisError> {
-        self.0.create().await
+        // Boxed: seldom needed, and every command would carry its 7 KB.
+        Box::pin(self.0.create()).await
     }
 
     async fn recycle(

@@ -122,7 +122,8 @@ impl Following {
         if let Some(state) = self.feed.state(token) {
             return verdict(Ok(state));
         }
-        let answer = self.asked.check(token).await;
+        // Boxed: seldom taken, and every request would carry its room.
+        let answer = Box::pin(self.asked.check(token)).await;
         let accepts = self.fallback == Fallback::Open && stakes == Stakes::Ordinary;
         if answer == Err(RevocationError::Unavailable) && accepts {
             self.unchecked.fetch_add(1, Ordering::Relaxed);
@@ -223,7 +224,7 @@ impl SessionChecker {
                 let answer = tokio::time::timeout(LOCAL_DEADLINE, source(session, query)).await;
                 verdict(answer.unwrap_or(Err(StateUnavailable)))
             }
-            Mode::Cached(cached) => cached.check(token).await,
+            Mode::Cached(cached) => Box::pin(cached.check(token)).await,
             Mode::Following(following) => following.check(token, stakes).await,
         }
     }

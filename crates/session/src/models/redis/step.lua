@@ -48,7 +48,7 @@ if repeats then
     redis.call('HSET', session_key(s.id), 'event_seq', int(s.event_seq), 'authenticated_at',
       int(s.authenticated_at))
   end
-  return answer('stepped', s)
+  return answer(emitted > 0 and 'told' or 'stepped', s)
 end
 
 s.counter = s.counter + 1
@@ -64,4 +64,4 @@ s.access_expires_at = math.min(a.now + a.access_ttl * 1000, a.access_until or s.
 s.latest_expiry = math.max(s.latest_expiry, s.access_expires_at)
 remember_expiry(s.latest_expiry)
 save(s)
-return answer('stepped', s)
+return answer(emitted > 0 and 'told' or 'stepped', s)
