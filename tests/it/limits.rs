@@ -1,5 +1,7 @@
 //! Each limit of the services, at its default (SECURITY rule 26).
 
+use std::time::Instant;
+
 use end_to_end::{Answer, Client, Kind, Login, Options, Person, Platform};
 use rstest::rstest;
 use ud_kernel::{Code, Service};
@@ -157,6 +159,72 @@ async fn password_changes_and_refreshes_and_validations(
     let _ = platform.client_at(2, 6).refresh(&other).await;
 }
 
+/// A client of auth itself. Not of the gateway, which has limits of its own and asks for everybody.
+fn direct(platform: &Platform, host: u8) -> Client {
+    let base = platform.directory.of(Service::Auth).public;
+    Client::new(base, [127, 0, 2, host].into(), platform.witness.clone())
+}
+
+#[rstest]
+#[tokio::test]
+async fn revocations_sixty_a_minute_for_an_address(
+    #[values(Kind::Services, Kind::Standalone)] kind: Kind,
+) {
+    let platform = with_default(kind, "LIMIT_REVOKE").await;
+    let revoke = |client: &Client, token: &str| {
+        let form = format!("token={token}");
+        client
+            .post("/api/v1/auth/revoke")
+            .body("application/x-www-form-urlencoded", form)
+    };
+    let client = direct(&platform, 9);
+    let (_, login) = platform.client.newcomer_in().await;
+    let mut passed = 0;
+    while !is_limited(&revoke(&client, "udr_AAAA").await) {
+        passed += 1;
+        assert!(passed <= 61, "no limit");
+    }
+    assert!((60..=61).contains(&passed), "{passed}");
+    // Who is over the limit ends no session, another address does.
+    assert!(is_limited(&revoke(&client, &login.refresh).await));
+    let login = platform.client.refresh(&login).await;
+    let _ = revoke(&direct(&platform, 10), &login.refresh)
+        .await
+        .must(200);
+    let refused = platform.client.try_refresh(&login.refresh).await;
+    refused.must_be(Code::AuthRefreshTokenInvalid);
+}
+
+#[rstest]
+#[tokio::test]
+async fn introspections_six_thousand_a_minute_for_an_address(
+    #[values(Kind::Services, Kind::Standalone)] kind: Kind,
+) {
+    const DEFAULT: u64 = 6000;
+    let platform = with_default(kind, "LIMIT_INTROSPECT").await;
+    let token = &platform.admin.access;
+    let introspect = |client: &Client| {
+        let form = format!("token={token}");
+        let call = client.post("/api/v1/auth/introspect").bearer(token);
+        call.body("application/x-www-form-urlencoded", form)
+    };
+    let begun = Instant::now();
+    let askers = (0..8).map(|_| async {
+        let client = direct(&platform, 11);
+        let mut passed = 0;
+        while !is_limited(&introspect(&client).await) {
+            passed += 1;
+            assert!(passed < 10 * DEFAULT, "no limit");
+        }
+        passed
+    });
+    let passed: u64 = futures_util::future::join_all(askers).await.iter().sum();
+    // Meanwhile a hundred a second become free.
+    let freed = begun.elapsed().as_secs() * DEFAULT / 60 + 200;
+    assert!((DEFAULT..=DEFAULT + freed).contains(&passed), "{passed}");
+    let _ = introspect(&direct(&platform, 12)).await.must(200);
+}
+
 #[rstest]
 #[tokio::test]
 async fn validations_for_an_address(#[values(Kind::Services, Kind::Standalone)] kind: Kind) {
@@ -165,12 +233,7 @@ async fn validations_for_an_address(#[values(Kind::Services, Kind::Standalone)] 
         .set("LIMIT_VALIDATE", "50/3600")
         .start()
         .await;
-    // Not for the gateway, which asks for everybody: the service is asked directly.
-    let direct = |host| {
-        let base = platform.directory.of(Service::Auth).public;
-        Client::new(base, [127, 0, 2, host].into(), platform.witness.clone())
-    };
-    let client = direct(7);
+    let client = direct(&platform, 7);
     let mut passed = 0;
     loop {
         let answer = client
@@ -185,6 +248,6 @@ async fn validations_for_an_address(#[values(Kind::Services, Kind::Standalone)] 
         assert!(passed <= 51, "no limit");
     }
     assert!((49..=51).contains(&passed), "{passed}");
-    let other = direct(8).get("/api/v1/auth/validate");
+    let other = direct(&platform, 8).get("/api/v1/auth/validate");
     let _ = other.bearer(&platform.admin.access).await.must(200);
 }

@@ -5,8 +5,8 @@ use std::{fs, path::Path, time::Duration};
 use end_to_end::{eventually, program_of, standalone};
 use rcgen::{CertifiedKey, generate_simple_self_signed};
 use serde_json::{Value, json};
-use testkit::{Process, free_ports};
-use ud_kernel::Service;
+use testkit::{Process, TestIdentities, free_ports};
+use ud_kernel::{Clock, Service};
 
 /// Makes `tls.crt` and `tls.key` for `127.0.0.1` in `folder`, and a client that trusts the certificate alone.
 fn certificate(folder: &Path) -> reqwest::Client {
@@ -78,11 +78,15 @@ async fn services_call_each_other_by_https_and_check_the_certificate() {
             .pem(),
     )
     .unwrap();
+    TestIdentities::new(Clock::system()).write_to(folder.path());
     let ports = free_ports(6);
     let session = ports[1];
     let start = |service, ports: &[u16], authorities: &str| {
+        let own_key = TestIdentities::key_file(folder.path(), service);
         let environment = [
             ("APP_ENV", "development".to_owned()),
+            ("IDENTITY_KEY_FILE", own_key.display().to_string()),
+            ("IDENTITY_PEERS_FILE", "peers.json".to_owned()),
             ("PORT", ports[0].to_string()),
             ("INTERNAL_PORT", ports[1].to_string()),
             ("TLS_CERT_FILE", "tls.crt".to_owned()),
@@ -98,14 +102,19 @@ async fn services_call_each_other_by_https_and_check_the_certificate() {
     let url = |ports: &[u16]| format!("https://127.0.0.1:{}/readyz", ports[1]);
     let session = start(Service::Session, &ports[0..2], "tls.crt");
     body_of(&client, &url(&ports), &session).await;
-    for (authorities, ports, expected) in [
-        ("tls.crt", &ports[2..4], "up"),
-        ("other.crt", &ports[4..6], "down"),
+    // The feed is a WebSocket under the same rules (`wss`).
+    for (authorities, ports, reached, revocation) in [
+        ("tls.crt", &ports[2..4], "up", "feed"),
+        ("other.crt", &ports[4..6], "down", "asking"),
     ] {
         let role = start(Service::Role, ports, authorities);
-        let ready = body_of(&client, &url(ports), &role).await;
-        let services = &ready["checks"][0]["services"];
-        assert_eq!(services["session"], expected, "{ready}");
+        let wait = eventually(Duration::from_secs(30), "the feed is followed", || async {
+            let ready = body_of(&client, &url(ports), &role).await;
+            let check = &ready["checks"][0];
+            (check["revocation"] == revocation).then(|| check.clone())
+        });
+        let check = wait.await;
+        assert_eq!(check["services"]["session"], reached, "{check}");
     }
 }
 

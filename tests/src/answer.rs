@@ -143,7 +143,7 @@ impl Answer {
         let is_key_set = self.request.contains("/.well-known/jwks.json") && self.status == 200;
         let policy = self.header("content-security-policy").unwrap_or_default();
         assert!(
-            is_page || policy == "default-src 'none'; frame-ancestors 'none'",
+            is_page || policy == "default-src 'none'; base-uri 'none'; frame-ancestors 'none'",
             "content-security-policy: {self:?}"
         );
         let cache = self.header("cache-control").unwrap_or_default();

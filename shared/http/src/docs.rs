@@ -14,7 +14,7 @@ const DOCUMENTS: [(&str, &str); 5] = [
 ];
 
 const DOCS_CSP: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; \
-                        img-src 'self' data:; connect-src 'self'; frame-ancestors 'none'";
+                        img-src 'self' data:; connect-src 'self'; base-uri 'none'; frame-ancestors 'none'";
 
 /// A document as JSON text.
 #[must_use]

@@ -3,15 +3,14 @@
 
 use std::{
     collections::HashMap,
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
+use prometheus::IntCounter;
 use tokio::sync::mpsc;
 use ud_kernel::{Clock, Timestamp, UserId, models::Origin};
+use ud_telemetry::Metrics;
 
 /// So many of one kind from one source are told singly in a [`WINDOW`]; the rest are counted.
 const SINGLY: u32 = 20;
@@ -54,19 +53,29 @@ struct Sources {
 pub struct SecurityLog {
     sender: mpsc::Sender<NotedNotice>,
     sources: Arc<Mutex<Sources>>,
-    dropped: Arc<AtomicU64>,
+    dropped: IntCounter,
     clock: Clock,
 }
 
 impl SecurityLog {
-    /// The log, and the receiving end from which a service writes its outbox.
+    /// The log, and the receiving end from which a service writes its outbox. `metrics` tells how many notices were
+    /// lost to a full queue.
     #[must_use]
-    pub fn new(clock: Clock, capacity: usize) -> (Self, mpsc::Receiver<NotedNotice>) {
+    pub fn new(
+        clock: Clock,
+        capacity: usize,
+        metrics: &Metrics,
+    ) -> (Self, mpsc::Receiver<NotedNotice>) {
         let (sender, receiver) = mpsc::channel(capacity);
+        let dropped = metrics.counter_vec(
+            "security_notices_dropped_total",
+            "Refusals that the audit log will not have, because its queue was full.",
+            &[],
+        );
         let log = Self {
             sender,
             sources: Arc::default(),
-            dropped: Arc::default(),
+            dropped: dropped.with_label_values::<&str>(&[]),
             clock,
         };
         (log, receiver)
@@ -91,12 +100,6 @@ impl SecurityLog {
         self.send(counted);
     }
 
-    /// How many notices were lost to a full queue since the start.
-    #[must_use]
-    pub fn dropped(&self) -> u64 {
-        self.dropped.load(Ordering::Relaxed)
-    }
-
     fn sources(&self) -> MutexGuard<'_, Sources> {
         self.sources.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -104,7 +107,7 @@ impl SecurityLog {
     fn send(&self, notices: Vec<NotedNotice>) {
         for notice in notices {
             if self.sender.try_send(notice).is_err() {
-                self.dropped.fetch_add(1, Ordering::Relaxed);
+                self.dropped.inc();
             }
         }
     }
@@ -193,7 +196,7 @@ mod tests {
     #[test]
     fn a_flood_is_told_twenty_times_and_then_counted() {
         let clock = Clock::manual(Timestamp::from_millis(0));
-        let (log, mut queue) = SecurityLog::new(clock.clone(), 1000);
+        let (log, mut queue) = SecurityLog::new(clock.clone(), 1000, &Metrics::new("auth"));
         for _ in 0..500 {
             log.note(notice("192.0.2.1"));
         }
@@ -212,7 +215,7 @@ mod tests {
     #[test]
     fn what_was_counted_is_told_at_a_stop_with_its_own_time() {
         let clock = Clock::manual(Timestamp::from_millis(0));
-        let (log, mut queue) = SecurityLog::new(clock.clone(), 1000);
+        let (log, mut queue) = SecurityLog::new(clock.clone(), 1000, &Metrics::new("auth"));
         for _ in 0..30 {
             log.note(notice("192.0.2.1"));
             clock.advance(Duration::from_secs(1));
@@ -230,10 +233,14 @@ mod tests {
 
     #[test]
     fn a_full_queue_drops_and_counts() {
-        let (log, _queue) = SecurityLog::new(Clock::manual(Timestamp::from_millis(0)), 2);
+        let clock = Clock::manual(Timestamp::from_millis(0));
+        let metrics = Metrics::new("auth");
+        let (log, _queue) = SecurityLog::new(clock, 2, &metrics);
         for i in 0..5 {
             log.note(notice(&format!("192.0.2.{i}")));
         }
-        assert_eq!(log.dropped(), 3);
+        let told = metrics.render();
+        let line = "security_notices_dropped_total{service=\"auth\"} 3\n";
+        assert!(told.contains(line), "{told}");
     }
 }

@@ -119,8 +119,13 @@ impl Listening {
     pub fn bind(http: &HttpConfig) -> Result<Self, StartError> {
         let bind = |ip, port| {
             let address = SocketAddr::new(ip, port);
-            TcpListener::bind(address)
-                .map_err(|e| StartError::internal(format!("cannot listen on {address}: {e}")))
+            let fail = |e| StartError::internal(format!("cannot listen on {address}: {e}"));
+            let listener = TcpListener::bind(address).map_err(fail)?;
+            // Connections inherit it. actix-web itself waits for ever until its answer is taken.
+            #[cfg(target_os = "linux")]
+            rustix::net::sockopt::set_tcp_user_timeout(&listener, TAKE_DEADLINE)
+                .map_err(|e| fail(e.into()))?;
+            Ok(listener)
         };
         Ok(Self {
             tls: http.tls.as_ref().map(tls::server_config).transpose()?,
@@ -322,6 +327,11 @@ impl Server {
 
 /// A request's head has this long to arrive.
 const HEAD_DEADLINE: Duration = Duration::from_secs(10);
+
+/// Who does not take what is sent for so long, in milliseconds, is cut off (TCP_USER_TIMEOUT, RFC 5482): a connection
+/// that nobody reads from would keep its answer in memory.
+#[cfg(target_os = "linux")]
+const TAKE_DEADLINE: u32 = 30_000;
 
 /// An idle connection is kept this long: longer than NGINX keeps its own (60 s), so that NGINX closes first.
 const KEEP_ALIVE: Duration = Duration::from_secs(75);

@@ -151,7 +151,8 @@ impl Base {
         clock: Clock,
         metrics: &Metrics,
     ) -> Result<Self, StartError> {
-        let (security_log, notices) = SecurityLog::new(clock.clone(), SECURITY_QUEUE);
+        let metrics = metrics.for_service(service);
+        let (security_log, notices) = SecurityLog::new(clock.clone(), SECURITY_QUEUE, &metrics);
         Ok(Self {
             service,
             env,
@@ -163,7 +164,7 @@ impl Base {
             steps: Steps::from_environment(),
             guard: None,
             notices: Arc::new(Mutex::new(Some(notices))),
-            metrics: metrics.for_service(service),
+            metrics,
             clock,
         })
     }

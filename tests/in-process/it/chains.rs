@@ -80,8 +80,15 @@ impl Model {
         Expected::Token(1)
     }
 
-    /// The token with that counter is presented.
-    pub fn refresh(&mut self, chain: usize, counter: i64, now: i64, elsewhere: bool) -> Expected {
+    /// The token with that counter is presented, perhaps with the password.
+    pub fn refresh(
+        &mut self,
+        chain: usize,
+        counter: i64,
+        now: i64,
+        elsewhere: bool,
+        with_password: bool,
+    ) -> Expected {
         let lifetime = self.lifetime();
         let chain = &mut self.chains[chain];
         let is_known = |key: &usize| self.ring.contains(key);
@@ -108,6 +115,9 @@ impl Model {
             chain.is_over = true;
             self.events.push("session_closed");
             return Expected::Refused;
+        }
+        if with_password {
+            self.events.push("user_reauthenticated");
         }
         if repeats {
             if chain.elsewhere != elsewhere {

@@ -10,89 +10,19 @@ use testkit::new_key_ring;
 use ud_kernel::{Service, Timestamp, UserId, models::SessionState};
 
 use crate::{
+    acts::{Act, NEWEST, act},
     chains::{Expected, Model},
     ground::Store,
     seen::{Seen, Tokens},
     world::{World, off},
 };
 
-/// Acts are upon the newest sessions, so many.
-const NEWEST: usize = 3;
-
-#[derive(Debug, Clone)]
-enum Act {
-    Pause(u64),
-    LogIn(usize),
-    /// The token so many before the newest of a chain, itself counted from the newest, from here or from elsewhere.
-    Present {
-        chain: usize,
-        back: usize,
-        auth: usize,
-        elsewhere: bool,
-    },
-    /// The same, with another tag.
-    Forge {
-        chain: usize,
-        back: usize,
-    },
-    LogOut {
-        chain: usize,
-        auth: usize,
-    },
-    Close {
-        chain: usize,
-        session: usize,
-    },
-    /// Suspended, and active again.
-    Suspend(usize),
-    Privileged(bool),
-    RoleDown(bool),
-    /// A clock is so far ahead of the time it is; it steps back when it was further.
-    Auth(usize, i64),
-    Session(usize, i64),
-    NewKey,
-    DropKey,
-    RestartAuth(usize),
-    RestartSession(usize),
-    RestartAll,
-}
-
-fn act() -> impl Strategy<Value = Act> {
-    let (two, chain) = (|| 0..2_usize, || 0..NEWEST);
-    // Mostly what a good client does.
-    let back = prop_oneof![6 => Just(0_usize), 4 => Just(1), 1 => Just(2), 1 => Just(3)];
-    let ahead = || {
-        prop_oneof![
-            Just(0_i64),
-            Just(500),
-            Just(999),
-            Just(1_001),
-            Just(300_000)
-        ]
-    };
-    let pause = prop_oneof![
-        6 => Just(500_u64), 6 => Just(9_499), 2 => Just(10_000), 2 => 1..70_000_u64,
-        2 => Just(1_800_000), 1 => Just(3_600_000), 1 => Just(7 * 86_400_000),
-    ];
-    prop_oneof![
-        8 => pause.prop_map(Act::Pause),
-        6 => two().prop_map(Act::LogIn),
-        30 => (chain(), back, two(), any::<bool>())
-            .prop_map(|(chain, back, auth, elsewhere)| Act::Present { chain, back, auth, elsewhere }),
-        2 => (chain(), 0..3_usize).prop_map(|(chain, back)| Act::Forge { chain, back }),
-        2 => (chain(), two()).prop_map(|(chain, auth)| Act::LogOut { chain, auth }),
-        1 => (chain(), two()).prop_map(|(chain, session)| Act::Close { chain, session }),
-        1 => two().prop_map(Act::Suspend),
-        2 => any::<bool>().prop_map(Act::Privileged),
-        2 => prop_oneof![1 => Just(true), 4 => Just(false)].prop_map(Act::RoleDown),
-        3 => (two(), ahead()).prop_map(|(auth, by)| Act::Auth(auth, by)),
-        2 => (two(), ahead()).prop_map(|(session, by)| Act::Session(session, by)),
-        1 => Just(Act::NewKey),
-        1 => Just(Act::DropKey),
-        1 => two().prop_map(Act::RestartAuth),
-        1 => two().prop_map(Act::RestartSession),
-        1 => Just(Act::RestartAll),
-    ]
+const fn address(elsewhere: bool) -> &'static str {
+    if elsewhere {
+        "198.51.100.7"
+    } else {
+        "192.0.2.1"
+    }
 }
 
 /// One run: a user of its own in a world that others have used.
@@ -133,17 +63,40 @@ impl Run<'_> {
     }
 
     async fn present(&mut self, chain: usize, place: usize, auth: usize, elsewhere: bool) {
-        let address = if elsewhere {
-            "198.51.100.7"
-        } else {
-            "192.0.2.1"
-        };
+        let address = address(elsewhere);
         let counter = i64::try_from(place).unwrap() + 1;
         let now = self.auth_now(auth);
         let token = self.given[chain][place].refresh.clone();
         let answer = self.world.refresh_from(auth, &token, address).await;
-        let expected = self.model.refresh(chain, counter, now, elsewhere);
+        let expected = self.model.refresh(chain, counter, now, elsewhere, false);
         self.check(chain, expected, &answer);
+    }
+
+    async fn reauthenticate(&mut self, chain: usize, place: usize, auth: usize, elsewhere: bool) {
+        let given = &self.given[chain][place];
+        let claims = given.claims();
+        let at = |claim: &str| claims[claim].as_i64().unwrap();
+        let (now, second) = (self.auth_now(auth), self.world.auths[auth].own.clock.now());
+        if !(at("iat")..at("exp")).contains(&second.as_secs()) {
+            return;
+        }
+        let call = self.world.reauthenticate(auth, given, address(elsewhere));
+        let answer = call.await;
+        let counter = i64::try_from(place).unwrap() + 1;
+        let expected = self.model.refresh(chain, counter, now, elsewhere, true);
+        if expected == Expected::Refused {
+            // By the access token, as soon as auth has heard that the session is over; by the refresh token before.
+            assert_eq!(answer.status, 401, "{answer:?}");
+            return;
+        }
+        self.check(chain, expected, &answer);
+        if answer.status == 200 {
+            let renewed = answer.tokens().claims()["auth_time"].as_i64().unwrap();
+            assert!(
+                renewed >= at("auth_time").max(second.as_secs()),
+                "{answer:?}"
+            );
+        }
     }
 
     /// The answer is what it should be; the token of a counter is always the same bytes.
@@ -175,6 +128,16 @@ impl Run<'_> {
             } => {
                 if let Some((chain, place)) = self.pick(chain, back) {
                     self.present(chain, place, auth, elsewhere).await;
+                }
+            }
+            Act::Reauthenticate {
+                chain,
+                back,
+                auth,
+                elsewhere,
+            } => {
+                if let Some((chain, place)) = self.pick(chain, back) {
+                    self.reauthenticate(chain, place, auth, elsewhere).await;
                 }
             }
             Act::Forge { chain, back } => {

@@ -10,6 +10,7 @@
     reason = "tests"
 )]
 
+mod acts;
 mod chains;
 mod change_races;
 mod changes;

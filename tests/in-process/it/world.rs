@@ -252,6 +252,14 @@ impl World {
         decided(self.http.post(url).bearer_auth(access).json(body)).await
     }
 
+    /// Proves again who it is, at instance `i` of auth.
+    pub async fn reauthenticate(&self, i: usize, tokens: &Tokens, address: &str) -> Seen {
+        let url = format!("{}/api/v1/auth/reauthenticate", self.auths[i].own.public());
+        let body = json!({"password": PASSWORD, "refresh_token": tokens.refresh});
+        let call = self.http.post(url).header("x-forwarded-for", address);
+        decided(call.bearer_auth(&tokens.access).json(&body)).await
+    }
+
     /// What instance `i` of auth says of an access token.
     pub async fn validate(&self, i: usize, access: &str) -> Seen {
         let url = format!("{}/api/v1/auth/validate", self.auths[i].own.public());

@@ -29,7 +29,7 @@ use crate::{
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Returns when `is_so`, and how long that took.
-async fn soon<F: Future<Output = bool>>(what: &str, is_so: impl Fn() -> F) -> Duration {
+pub async fn soon<F: Future<Output = bool>>(what: &str, is_so: impl Fn() -> F) -> Duration {
     let start = Instant::now();
     while !is_so().await {
         assert!(start.elapsed() < PATIENCE, "{what}");
@@ -39,7 +39,7 @@ async fn soon<F: Future<Output = bool>>(what: &str, is_so: impl Fn() -> F) -> Du
 }
 
 /// A verifier as role has one, which reaches the session service at `url`.
-fn follower(app: &App, url: &str, fallback: Fallback) -> SessionChecker {
+pub fn follower(app: &App, url: &str, fallback: Fallback) -> SessionChecker {
     let signer = app.identities.signer(Service::Role);
     let url = url.parse().unwrap();
     let (checker, follower) =
@@ -48,7 +48,7 @@ fn follower(app: &App, url: &str, fallback: Fallback) -> SessionChecker {
     checker
 }
 
-async fn fresh(checker: &SessionChecker) {
+pub async fn fresh(checker: &SessionChecker) {
     soon("the feed is followed", || async {
         checker.is_fresh() == Some(true)
     })

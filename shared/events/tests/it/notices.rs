@@ -9,6 +9,7 @@ use tokio::sync::watch;
 use ud_events::{Event, NewEvent, OutboxError, Outcome, record_notices};
 use ud_http::{SecurityLog, SecurityNotice, StopSignal};
 use ud_kernel::{Clock, Service, models::Origin};
+use ud_telemetry::Metrics;
 
 use crate::world::START;
 
@@ -49,7 +50,7 @@ impl Store {
 #[tokio::test(start_paused = true)]
 async fn notices_become_events_even_if_the_store_is_away_for_a_while() {
     let clock = Clock::manual(START);
-    let (log, queue) = SecurityLog::new(clock.clone(), 100);
+    let (log, queue) = SecurityLog::new(clock.clone(), 100, &Metrics::new("auth"));
     let (stop, stopped) = StopSignal::pair();
     let store = Store::default();
     *store.failures.lock().unwrap() = 3;
