@@ -178,16 +178,23 @@ async fn revocations_sixty_a_minute_for_an_address(
             .body("application/x-www-form-urlencoded", form)
     };
     let client = direct(&platform, 9);
-    let (_, login) = platform.client.newcomer_in().await;
+    let begun = Instant::now();
     let mut passed = 0;
     while !is_limited(&revoke(&client, "udr_AAAA").await) {
         passed += 1;
-        assert!(passed <= 61, "no limit");
+        assert!(passed < 600, "no limit");
     }
-    assert!((60..=61).contains(&passed), "{passed}");
+    // Meanwhile one a second becomes free.
+    let freed = begun.elapsed().as_secs() + 1;
+    assert!((60..=60 + freed).contains(&passed), "{passed}");
     // Who is over the limit ends no session, another address does.
-    assert!(is_limited(&revoke(&client, &login.refresh).await));
-    let login = platform.client.refresh(&login).await;
+    let login = loop {
+        let (_, login) = platform.client.newcomer_in().await;
+        while !is_limited(&revoke(&client, "udr_AAAA").await) {}
+        if is_limited(&revoke(&client, &login.refresh).await) {
+            break platform.client.refresh(&login).await;
+        }
+    };
     let _ = revoke(&direct(&platform, 10), &login.refresh)
         .await
         .must(200);

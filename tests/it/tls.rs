@@ -66,6 +66,15 @@ async fn standalone_serves_https() {
     assert!(!matches!(plain, Ok((200, _))), "{plain:?}");
 }
 
+/// How many follow session's revocation feed.
+async fn subscribers(client: &reqwest::Client, metrics: &str) -> String {
+    let told = client.get(metrics).send().await.unwrap().text().await;
+    let gauge = "revocation_feed_subscribers{service=\"session\"} ";
+    let told = told.unwrap();
+    let line = told.lines().find_map(|line| line.strip_prefix(gauge));
+    line.unwrap().to_owned()
+}
+
 #[tokio::test]
 async fn services_call_each_other_by_https_and_check_the_certificate() {
     let folder = tempfile::tempdir().unwrap();
@@ -103,6 +112,7 @@ async fn services_call_each_other_by_https_and_check_the_certificate() {
     let session = start(Service::Session, &ports[0..2], "tls.crt");
     body_of(&client, &url(&ports), &session).await;
     // The feed is a WebSocket under the same rules (`wss`).
+    let metrics = format!("https://127.0.0.1:{}/metrics", ports[1]);
     for (authorities, ports, reached, revocation) in [
         ("tls.crt", &ports[2..4], "up", "feed"),
         ("other.crt", &ports[4..6], "down", "asking"),
@@ -115,6 +125,15 @@ async fn services_call_each_other_by_https_and_check_the_certificate() {
         });
         let check = wait.await;
         assert_eq!(check["services"]["session"], reached, "{check}");
+        // Nobody follows who does not trust the certificate; it was tried.
+        let is_refused = reached == "down";
+        let wanted = if is_refused { "0" } else { "1" };
+        eventually(Duration::from_secs(30), "who follows", || async {
+            let is_told = role.output().contains("the revocation feed ended");
+            let followers = subscribers(&client, &metrics).await;
+            (is_told == is_refused && followers == wanted).then_some(())
+        })
+        .await;
     }
 }
 

@@ -69,7 +69,7 @@ impl ServiceBinary for AuthService {
 
 /// Builds the service: opens its database, migrates it where that is the service's to do, loads or makes the
 /// signing keys, and gives what a server needs to serve it. A database that does not answer is no error: the
-/// keys are loaded when it does, and until then everything public answers 503. The guard in the answer
+/// keys are loaded when it does, and until then whatever needs them answers 503. The guard in the answer
 /// verifies tokens with auth's own keys; a process with several services shares it.
 ///
 /// # Errors
@@ -84,7 +84,10 @@ pub async fn build(config: &AuthConfig, base: &Base) -> Result<Mounted, StartErr
         log::warn!("signing keys not loaded yet: {error}");
     }
     let guard = base
-        .guard_with(state.keys.source(), base.session_checker()?)
+        .guard_with(
+            state.keys.source(),
+            base.session_checker(&state.keys.source())?,
+        )
         .with_log(base.security_log.clone());
     let mut tasks = state.events.tasks();
     tasks.extend([

@@ -17,7 +17,10 @@ use ud_events::{OutboxHandle, SqlOutbox};
 use ud_http::{
     Base, Mounted, NoCommand, Readiness, Routes, ServiceBinary, StartError, Task, TokenGuard,
 };
-use ud_jwt::revocation::{SessionChecker, StateSource, StateUnavailable};
+use ud_jwt::{
+    KeySource,
+    revocation::{SessionChecker, StateSource, StateUnavailable},
+};
 use ud_kernel::{Clock, Service};
 use utoipa::OpenApi as _;
 
@@ -71,9 +74,15 @@ impl ServiceBinary for SessionService {
             base.security_log.clone(),
             &base.metrics,
         );
-        let reading: Task = Box::new(move |stop| Box::pin(feed.run(stop)));
-        let tasks = vec![relaying, reading, tasks::notices(&base, Arc::clone(&store))];
-        let guard = guard(&base, &store)?;
+        let mut tasks = vec![relaying, tasks::notices(&base, Arc::clone(&store))];
+        let guard = if base.standalone {
+            base.guard()?
+        } else {
+            let keys = base.key_source()?;
+            tasks.push(tasks::follow_keys(feed.clone(), keys.clone()));
+            own_guard(&base, &store, keys)
+        };
+        tasks.push(Box::new(move |stop| Box::pin(feed.run(stop))));
         let checked = Arc::clone(&store);
         let check: ud_http::Check = Arc::new(move || {
             let store = Arc::clone(&checked);
@@ -202,15 +211,11 @@ fn open_database(database: &DatabaseConfig) -> Result<Db, StartError> {
     Db::open(&options, Service::Session).map_err(StartError::config)
 }
 
-/// The process's shared guard in standalone; alone, one that asks the store itself, not over HTTP.
-fn guard(base: &Base, store: &Arc<dyn SessionStore>) -> Result<TokenGuard, StartError> {
-    if base.standalone {
-        return base.guard();
-    }
+/// Asks the store itself, not over HTTP. In standalone the process's guard is there instead.
+fn own_guard(base: &Base, store: &Arc<dyn SessionStore>, keys: KeySource) -> TokenGuard {
     let checker = SessionChecker::local(state_source(Arc::clone(store), base.clock.clone()));
-    Ok(base
-        .guard_with(base.key_source()?, checker)
-        .with_log(base.security_log.clone()))
+    base.guard_with(keys, checker)
+        .with_log(base.security_log.clone())
 }
 
 /// Answers about sessions straight from `store`, for verifiers in the same process.

@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use ud_events::{HttpTransport, Outbox, OutboxError, OutboxHandle, Relay, record_notices};
 use ud_http::{Base, Task};
+use ud_jwt::KeySource;
 use ud_kernel::Service;
 
-use crate::models::session_store::SessionStore;
+use crate::models::{feed::Feed, session_store::SessionStore};
 
 /// Sends the events of `outbox` to the services that want them.
 pub(crate) fn relay<O: Outbox>(base: &Base, outbox: O, handle: &OutboxHandle) -> Task {
@@ -22,6 +23,20 @@ pub(crate) fn relay<O: Outbox>(base: &Base, outbox: O, handle: &OutboxHandle) ->
     );
     Box::new(move |mut stop| {
         Box::pin(async move { relay.run(async move { stop.stopped().await }).await })
+    })
+}
+
+/// Has `keys` look again when `feed` has read of a revoked signing key: another one signs at once.
+pub(crate) fn follow_keys(feed: Feed, keys: KeySource) -> Task {
+    Box::new(move |mut stop| {
+        Box::pin(async move {
+            loop {
+                tokio::select! {
+                    () = feed.key_revoked() => keys.look_again(),
+                    () = stop.stopped() => return,
+                }
+            }
+        })
     })
 }
 

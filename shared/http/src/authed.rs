@@ -351,7 +351,7 @@ pub(crate) fn bearer(req: &HttpRequest) -> Result<&str, Problem> {
     let text =
         str::from_utf8(value.as_bytes()).map_err(|_| Problem::new(Code::AuthTokenInvalid))?;
     match text.split_once(' ') {
-        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => Ok(token.trim()),
+        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => Ok(token.trim_ascii()),
         _ => Err(Problem::new(Code::AuthTokenMissing)),
     }
 }

@@ -69,7 +69,7 @@ impl SecurityLog {
         let (sender, receiver) = mpsc::channel(capacity);
         let dropped = metrics.counter_vec(
             "security_notices_dropped_total",
-            "Refusals that the audit log will not have, because its queue was full.",
+            "Security notices that the audit log will not have, because the queue was full.",
             &[],
         );
         let log = Self {
@@ -106,8 +106,9 @@ impl SecurityLog {
 
     fn send(&self, notices: Vec<NotedNotice>) {
         for notice in notices {
+            let count = notice.count;
             if self.sender.try_send(notice).is_err() {
-                self.dropped.inc();
+                self.dropped.inc_by(count);
             }
         }
     }

@@ -123,8 +123,12 @@ impl Listening {
             let listener = TcpListener::bind(address).map_err(fail)?;
             // Connections inherit it. actix-web itself waits for ever until its answer is taken.
             #[cfg(target_os = "linux")]
-            rustix::net::sockopt::set_tcp_user_timeout(&listener, TAKE_DEADLINE)
-                .map_err(|e| fail(e.into()))?;
+            if let Err(error) = rustix::net::sockopt::set_tcp_user_timeout(&listener, TAKE_DEADLINE)
+            {
+                log::warn!(
+                    "clients that take no answer are not cut off: TCP_USER_TIMEOUT: {error}"
+                );
+            }
             Ok(listener)
         };
         Ok(Self {
@@ -328,7 +332,7 @@ impl Server {
 /// A request's head has this long to arrive.
 const HEAD_DEADLINE: Duration = Duration::from_secs(10);
 
-/// Who does not take what is sent for so long, in milliseconds, is cut off (TCP_USER_TIMEOUT, RFC 5482): a connection
+/// Who takes nothing of what is sent for so long, in milliseconds, is cut off (TCP_USER_TIMEOUT, RFC 5482): a connection
 /// that nobody reads from would keep its answer in memory.
 #[cfg(target_os = "linux")]
 const TAKE_DEADLINE: u32 = 30_000;

@@ -186,7 +186,11 @@ impl Base {
     pub fn guard(&self) -> Result<TokenGuard, StartError> {
         let guard = match &self.guard {
             Some(shared) => shared.clone(),
-            None => self.guard_with(self.key_source()?, self.session_checker()?),
+            None => {
+                let keys = self.key_source()?;
+                let sessions = self.session_checker(&keys)?;
+                self.guard_with(keys, sessions)
+            }
         };
         Ok(guard.with_log(self.security_log.clone()))
     }
@@ -225,11 +229,11 @@ impl Base {
     }
 
     /// Asks the session service; without `SESSION_URL` signatures alone are checked, which the loader lets
-    /// production do only with `SIGNATURES_ONLY=true`.
+    /// production do only with `SIGNATURES_ONLY=true`. `keys` look again when a key of theirs is revoked.
     ///
     /// # Errors
     /// If the HTTP client cannot be set up.
-    pub fn session_checker(&self) -> Result<SessionChecker, StartError> {
+    pub fn session_checker(&self, keys: &KeySource) -> Result<SessionChecker, StartError> {
         match self.peers.urls().get(Service::Session) {
             Some(url) => {
                 let (signer, clock) = (Arc::clone(self.peers.signer()), self.clock.clone());
@@ -243,7 +247,7 @@ impl Base {
                 }
                 let (checker, follower) = SessionChecker::following(url, signer, clock, fallback)
                     .map_err(StartError::config)?;
-                tokio::spawn(follower.run());
+                tokio::spawn(follower.telling(keys.clone()).run());
                 Ok(checker)
             }
             None => {

@@ -1,12 +1,15 @@
 use std::{
     sync::{
-        Arc, Mutex, PoisonError, RwLock,
+        Arc, Mutex, PoisonError, RwLock, RwLockWriteGuard,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
 
-use tokio::{sync::watch, time::Instant};
+use tokio::{
+    sync::{Notify, watch},
+    time::{Instant, sleep},
+};
 
 use crate::{
     algorithm::VerificationKey,
@@ -36,6 +39,8 @@ struct Inner {
     /// Raised whenever a key left the set. Read on every cache hit, hence beside the lock.
     generation: AtomicU64,
     remote: Option<Remote>,
+    /// Told by [`KeySource::look_again`].
+    wanted: Notify,
 }
 
 #[derive(Clone, Debug)]
@@ -106,6 +111,7 @@ impl KeySource {
                 published: RwLock::new(published),
                 generation: AtomicU64::new(0),
                 remote,
+                wanted: Notify::new(),
             }),
         }
     }
@@ -114,6 +120,13 @@ impl KeySource {
     /// token verified so far is verified again when it next comes.
     pub fn replace(&self, set: KeySet) {
         self.inner.publish(set);
+    }
+
+    /// Takes the set away: as [`KeySource::pending`] again, also for tokens verified so far.
+    pub fn withdraw(&self) {
+        let mut published = self.inner.write();
+        *published = None;
+        self.inner.generation.fetch_add(1, Ordering::AcqRel);
     }
 
     /// Whether there has ever been a set.
@@ -133,8 +146,14 @@ impl KeySource {
         })
     }
 
-    /// Keeps a remote set fresh: fetches at once, then every 10 seconds, and every second while there has
-    /// never been a set. Never ends; a fixed source has nothing to do and ends at once.
+    /// Has [`KeySource::keep_fresh`] fetch the set now, because it is known to have changed: a key was revoked, and
+    /// another signs at once. An unknown `kid` alone may have to wait for 10 seconds.
+    pub fn look_again(&self) {
+        self.inner.wanted.notify_one();
+    }
+
+    /// Keeps a remote set fresh: fetches at once, then every 10 seconds and when told to, and every second while there
+    /// has never been a set. Never ends; a fixed source has nothing to do and ends at once.
     pub async fn keep_fresh(self) {
         let Some(remote) = &self.inner.remote else {
             return;
@@ -146,7 +165,11 @@ impl KeySource {
             } else {
                 FIRST_SET_INTERVAL
             };
-            tokio::time::sleep(pause).await;
+            tokio::select! {
+                () = sleep(pause) => {}
+                // What is under way may have begun before the change.
+                () = self.inner.wanted.notified() => remote.under_way_ended().await,
+            }
         }
     }
 
@@ -204,6 +227,16 @@ impl KeySource {
     }
 }
 
+impl Remote {
+    async fn under_way_ended(&self) {
+        let fetching = || self.fetching.lock().unwrap_or_else(PoisonError::into_inner);
+        let running = fetching().under_way();
+        if let Some(mut running) = running {
+            let _ = running.changed().await;
+        }
+    }
+}
+
 impl Fetching {
     fn under_way(&self) -> Option<watch::Receiver<()>> {
         let running = self.running.clone();
@@ -228,15 +261,19 @@ impl Inner {
         })
     }
 
-    fn publish(&self, set: KeySet) {
-        let mut published = self
-            .published
+    fn write(&self) -> RwLockWriteGuard<'_, Option<Published>> {
+        self.published
             .write()
-            .unwrap_or_else(PoisonError::into_inner);
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn publish(&self, set: KeySet) {
+        let mut published = self.write();
         let generation = match published.as_ref() {
             Some(old) if !old.set.is_kept_by(&set) => old.generation + 1,
             Some(old) => old.generation,
-            None => 0,
+            // Whatever was verified before a set was withdrawn has an older one.
+            None => self.generation.load(Ordering::Acquire),
         };
         *published = Some(Published {
             set: Arc::new(set),

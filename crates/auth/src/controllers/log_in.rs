@@ -32,6 +32,8 @@ pub async fn log_in(
     body: Json<LoginRequest>,
 ) -> Result<web::Json<TokenResponse>, Problem> {
     let (address, origin) = (address.bucket(), origin.0);
+    // Without keys nothing is counted, and nothing said of any token.
+    state.keys.get()?;
     within(
         &state,
         &state.limiters.login,

@@ -29,6 +29,8 @@ pub async fn refresh_tokens(
     body: Json<RefreshRequest>,
 ) -> Result<web::Json<TokenResponse>, Problem> {
     let origin = origin.0;
+    // Without keys nothing is counted, and nothing said of any token.
+    state.keys.get()?;
     within(
         &state,
         &state.limiters.refresh,

@@ -21,8 +21,6 @@ use crate::state::AuthState;
 /// Those of [`check_password`]; [`AuthError::Busy`], [`AuthError::Store`] or [`AuthError::Call`] when it may succeed
 /// later.
 pub async fn log_in(state: &AuthState, attempt: PasswordAttempt) -> Result<TokenPair, AuthError> {
-    // No guess is counted and nothing hashed while no token can be made.
-    state.keys.get()?;
     let mut matched = None;
     for _ in 0..ROUNDS {
         let credential = check_password(state, &attempt, &mut matched).await?;

@@ -218,7 +218,11 @@ impl SigningKeys {
                 loaded.signing(now).kid()
             );
         }
-        self.source.replace(set.map_err(internal)?);
+        // Without a key that signs, nothing is said of any token: whose key could not be opened may be good.
+        match &loaded {
+            Some(_) => self.source.replace(set.map_err(internal)?),
+            None => self.source.withdraw(),
+        }
         *self.write() = loaded.map(Arc::new);
         failed.map_or(Ok(()), Err)
     }

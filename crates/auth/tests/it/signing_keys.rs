@@ -256,6 +256,7 @@ async fn who_cannot_open_the_new_key_drops_the_revoked_one_all_the_same() {
         for _ in 0..2 {
             assert!(behind.load(false).await.is_err(), "{backend}");
             assert!(behind.get().is_err(), "{backend}");
+            assert!(!behind.source().has_keys(), "{backend}");
         }
         ahead.load(false).await.unwrap();
         assert_eq!(kids(&ahead), [new], "{backend}");
@@ -305,15 +306,26 @@ async fn without_its_tables_the_service_starts_answers_503_and_recovers() {
         let world =
             World::start_with(backend, |config, _| config.database.auto_migrate = false).await;
         let unavailable = (503, "auth.keys-unavailable".to_owned());
-        // Whether a token is good is not known: nothing is answered with 401 now.
+        // Whether a well-formed token is good is not known: none is answered with 401 now, or called inactive.
+        let access = text(&tokens["access_token"]);
+        let form = [("token", access)];
+        let introspect = world.call(Service::Role, Method::POST, "/internal/v1/introspect");
         let login = json!({"identifier": "ada@example.com", "password": PASSWORD});
         for request in [
             world.ask(Method::GET, "/.well-known/jwks.json"),
             world
                 .ask(Method::GET, "/api/v1/auth/validate")
-                .bearer_auth(text(&tokens["access_token"])),
+                .bearer_auth(access),
             world.post("/api/v1/auth/refresh", &json!({"refresh_token": "udr_x"})),
             world.post("/api/v1/auth/login", &login),
+            world
+                .post("/api/v1/auth/logout", &json!({}))
+                .bearer_auth(access),
+            world
+                .ask(Method::GET, "/api/v1/auth/keys")
+                .bearer_auth(access),
+            world.ask(Method::POST, "/api/v1/auth/revoke").form(&form),
+            introspect.form(&form),
         ] {
             assert_eq!(outcome(request).await, unavailable, "{backend}");
         }

@@ -22,7 +22,7 @@ use ud_db::StoreError;
 use ud_http::StopSignal;
 use ud_kernel::{
     Clock, Timestamp,
-    models::{FeedEntry, FeedKnown, FeedPosition, Revocation},
+    models::{FeedEntry, FeedKnown, FeedPosition, Revocation, Revoked},
 };
 
 use super::{
@@ -55,6 +55,8 @@ struct Shared {
     /// Number of the last read that succeeded.
     done: watch::Sender<u64>,
     wanted: Notify,
+    /// Told when a signing key was revoked.
+    key_revoked: Notify,
 }
 
 /// The list as far as it was read, less what concerns no living token.
@@ -86,6 +88,7 @@ impl Feed {
             begun: AtomicU64::new(0),
             done: watch::Sender::new(0),
             wanted: Notify::new(),
+            key_revoked: Notify::new(),
         }))
     }
 
@@ -99,6 +102,11 @@ impl Feed {
         }
         stop.stopped().await;
         self.0.done.send_replace(STOPPED);
+    }
+
+    /// Returns when a signing key was revoked, since this was last asked. One waiter at a time.
+    pub async fn key_revoked(&self) {
+        self.0.key_revoked.notified().await;
     }
 
     async fn read_on(&self) {
@@ -143,6 +151,9 @@ impl Feed {
                 };
             }
             for entry in read.entries {
+                if matches!(entry.revocation.revoked, Revoked::Key { .. }) {
+                    self.0.key_revoked.notify_one();
+                }
                 list.last = entry.position;
                 list.entries.insert(entry.position, entry.revocation);
             }

@@ -26,7 +26,7 @@ use ud_kernel::{
 };
 
 use super::set::RevocationSet;
-use crate::{SignError, VerifiedToken, outbound_client, service::ServiceSigner};
+use crate::{KeySource, SignError, VerifiedToken, outbound_client, service::ServiceSigner};
 
 /// How long the copy is good after a ping was sent that has been answered.
 pub const FRESH: Duration = Duration::from_secs(2);
@@ -136,6 +136,8 @@ pub struct Follower {
     signer: Arc<ServiceSigner>,
     clock: Clock,
     failing: AtomicBool,
+    /// Whose set has changed when a key is revoked.
+    keys: Option<KeySource>,
 }
 
 impl Follower {
@@ -161,7 +163,17 @@ impl Follower {
             signer,
             clock,
             failing: AtomicBool::new(false),
+            keys: None,
         })
+    }
+
+    /// Has `keys` look again when a signing key is revoked: another one signs at once.
+    #[must_use]
+    pub fn telling(self, keys: KeySource) -> Self {
+        Self {
+            keys: Some(keys),
+            ..self
+        }
     }
 
     /// Connects, follows, and connects again.
@@ -237,6 +249,9 @@ impl Follower {
                             feed.write().set.apply(entries);
                             if has_key {
                                 feed.key_revoked.notify_one();
+                                if let Some(keys) = &self.keys {
+                                    keys.look_again();
+                                }
                             }
                         }
                         FeedMessage::Pong { ping } if greeted => {

@@ -69,6 +69,24 @@ fn a_key_that_leaves_takes_its_tokens_along() {
 }
 
 #[test]
+fn of_a_set_that_was_withdrawn_nothing_is_left() {
+    let world = World::new();
+    let token = world.key.sign(&claims()).unwrap();
+    let known = world.verify(&token).unwrap();
+    for _ in 0..2 {
+        world.keys.withdraw();
+        assert_eq!(world.verify(&token), Err(TokenError::KeysUnavailable));
+    }
+    let next = SigningKey::generate(Algorithm::EdDsa).unwrap();
+    let set = |keys: &[&SigningKey]| KeySet::from_signing_keys(keys.iter().copied()).unwrap();
+    world.keys.replace(set(&[&next]));
+    assert_eq!(world.verify(&token), Err(Refusal::UnknownKey.into()));
+    world.keys.withdraw();
+    world.keys.replace(set(&[&next, &world.key]));
+    assert!(!Arc::ptr_eq(&known, &world.verify(&token).unwrap()));
+}
+
+#[test]
 fn a_kid_that_means_another_key_is_another_key() {
     let world = World::new();
     let token = world.key.sign(&claims()).unwrap();

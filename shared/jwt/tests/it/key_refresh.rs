@@ -61,6 +61,32 @@ async fn settle() {
 }
 
 #[tokio::test]
+async fn who_is_told_of_a_change_fetches_at_once() {
+    let _frozen = Frozen::new();
+    let (old, new) = (key(), key());
+    let issuer = Issuer::with_keys(&[&old]).await;
+    let task = tokio::spawn(issuer.keys.clone().keep_fresh());
+    while !issuer.keys.has_keys() {
+        tokio::task::yield_now().await;
+    }
+    // Somebody has just used up what an unknown key may cause.
+    let stranger = key().sign(&claims()).unwrap();
+    assert_eq!(issuer.verifier.verify(&stranger).await, Err(UNKNOWN));
+    let (fetches, _) = issuer.keys.fetch_counts();
+    issuer.answer(set_of(&[&new])).await;
+    let token = new.sign(&claims()).unwrap();
+    assert_eq!(issuer.verifier.verify(&token).await, Err(UNKNOWN));
+    issuer.keys.look_again();
+    while issuer.keys.fetch_counts().0 == fetches {
+        tokio::task::yield_now().await;
+    }
+    // Whoever comes while that fetch is under way waits for it.
+    issuer.verifier.verify(&token).await.unwrap();
+    assert_eq!(issuer.keys.fetch_counts(), (fetches + 1, 0));
+    task.abort();
+}
+
+#[tokio::test]
 async fn a_fixed_source_has_nothing_to_keep_fresh() {
     let keys = ud_jwt::KeySource::fixed(ud_jwt::KeySet::default());
     keys.clone().keep_fresh().await;
