@@ -1,6 +1,8 @@
 //! What NGINX answers itself, and what it writes down.
 
-use end_to_end::{Kind, Limits, Options, Platform, raw_request};
+use std::time::Duration;
+
+use end_to_end::{Kind, Limits, Options, Platform, eventually, raw_request};
 use serde_json::Value;
 use ud_kernel::Code;
 
@@ -196,13 +198,13 @@ async fn the_access_log_is_json_and_keeps_secrets_to_itself() {
     ] {
         assert!(!log.contains(text), "{text} in {log}");
     }
-    // The services log the same id, and JSON as well.
+    // The services log the same id, and JSON as well; lines are gathered for a moment.
     let id = own.unwrap()["request_id"].as_str().unwrap();
-    let services = platform.process(ud_kernel::Service::Profile).log();
-    assert!(
-        services.lines().any(|line| line.contains(id)),
-        "{id} in {services}"
-    );
+    let services = eventually(Duration::from_secs(10), "the service's line", || async {
+        let log = platform.process(ud_kernel::Service::Profile).log();
+        log.lines().any(|line| line.contains(id)).then_some(log)
+    })
+    .await;
     for line in services.lines() {
         let line: Value =
             serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
