@@ -8,7 +8,7 @@ use ud_kernel::{Clock, Service, UserId, models::Origin};
 
 use crate::{
     drive::{Client, Until, closed},
-    limits::inserts,
+    limits::inserts::{self, Way},
     pace::Pace,
     report::{Pairs, Row, Target},
     stats::Figure,
@@ -44,21 +44,30 @@ impl Client for Relay {
     }
 }
 
-/// Ingestion of events, in the largest batches there are, against bare inserts of the same.
-pub async fn ingest(world: &World, pace: Pace) -> Row {
+/// Ingestion of events, in the largest batches there are, against bare inserts of the same, and against bare copying.
+pub async fn ingest(world: &World, pace: Pace) -> Vec<Row> {
     let database = world.platform.database(Service::Audit);
-    let mut pairs = Pairs::default();
+    let (mut inserted, mut copied) = (Pairs::default(), Pairs::default());
     for _ in 0..pace.rounds {
-        let limit = inserts::insert(database, batches(pace.batches), CONNECTIONS);
-        pairs.limit.push(limit.await);
-        pairs.own.push(send(world, batches(pace.batches)).await);
+        let new = || batches(pace.batches);
+        let insert = inserts::insert(database, new(), CONNECTIONS, Way::Insert);
+        inserted.limit.push(insert.await);
+        let copy = inserts::insert(database, new(), CONNECTIONS, Way::Copy);
+        copied.limit.push(copy.await);
+        let own = send(world, new()).await;
+        inserted.own.push(own.clone());
+        copied.own.push(own);
     }
-    pairs.row(
-        "audit ingestion",
-        " events/s",
-        "bare inserts",
-        Target::Ratio(0.5),
-    )
+    let name = "audit ingestion";
+    vec![
+        inserted.row(name, " events/s", "bare inserts", Target::Ratio(0.5)),
+        copied.row(
+            &format!("{name} (the same)"),
+            " events/s",
+            "bare COPY",
+            Target::None,
+        ),
+    ]
 }
 
 async fn send(world: &World, batches: Vec<Vec<Event>>) -> Figure {

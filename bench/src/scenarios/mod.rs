@@ -77,7 +77,7 @@ pub async fn run(wanted: &[Scenario], pace: Pace, begun: impl Fn(&str)) -> Vec<R
     }
     if wants(Scenario::Audit) {
         begun("audit ingestion");
-        rows.push(audit::ingest(&world, pace).await);
+        rows.extend(audit::ingest(&world, pace).await);
     }
     if wants(Scenario::Registration) {
         begun("registration");

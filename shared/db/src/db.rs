@@ -10,12 +10,19 @@ use std::{
 
 use diesel::connection::SimpleConnection as _;
 use secrecy::SecretString;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::timeout_at,
+};
 use ud_kernel::Service;
 use ud_telemetry::Metrics;
 
 use crate::{
-    Backend, DbConn, DbError, StoreError, TxError, metrics::DbMetrics, pool::Pool, url::Target,
+    Backend, DbConn, DbError, StoreError, TxError,
+    metrics::DbMetrics,
+    pool::Pool,
+    threads::{Threads, Turn},
+    url::Target,
 };
 
 /// After this a call is given up; its thread and connection stay taken until the database answers.
@@ -36,6 +43,9 @@ pub struct DbOptions {
     pub migration_url: Option<SecretString>,
 }
 
+/// Places in the queue for each thread.
+const PLACES: usize = 4;
+
 /// What the pool is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PoolState {
@@ -55,12 +65,15 @@ pub struct Db(Arc<Inner>);
 
 struct Inner {
     pool: Pool,
-    /// As many as connections: who waits, waits here and not on a blocking thread.
-    permits: Arc<Semaphore>,
+    /// As many as connections.
+    threads: Threads,
+    /// Places in their queue: enough that a thread has the next call at hand. All others wait here, where nothing is left
+    /// of a call that is given up.
+    places: Arc<Semaphore>,
     /// SQLite has one writer at a time. Waiting for it here is first come, first served; SQLite's own
     /// way is to sleep and try again.
     writer: Option<Arc<Semaphore>>,
-    waiting: AtomicU32,
+    waiting: Arc<AtomicU32>,
     metrics: OnceLock<DbMetrics>,
     options: DbOptions,
     target: Target,
@@ -81,7 +94,7 @@ impl Db {
     /// not an error here. For SQLite the file is created, readable by its owner only.
     ///
     /// # Errors
-    /// [`DbError`] if the URL is wrong, its backend not compiled in, or the file cannot be made.
+    /// [`DbError`] if the URL is wrong, its backend not compiled in, or the file or the runtime cannot be made.
     pub fn open(options: &DbOptions, service: Service) -> Result<Self, DbError> {
         let target = Target::parse(&options.url)?;
         if let Some(url) = &options.migration_url {
@@ -100,9 +113,11 @@ impl Db {
         let is_sqlite = target.backend() == Backend::Sqlite;
         Ok(Self(Arc::new(Inner {
             pool: Pool::new(target.clone(), service, size),
-            permits: Arc::new(Semaphore::new(size as usize)),
+            threads: Threads::new(service, size)
+                .map_err(|e| StoreError::Internal(e.to_string()))?,
+            places: Arc::new(Semaphore::new(PLACES * size as usize)),
             writer: is_sqlite.then(|| Arc::new(Semaphore::new(1))),
-            waiting: 0.into(),
+            waiting: Arc::default(),
             metrics: OnceLock::new(),
             options: options.clone(),
             target,
@@ -149,7 +164,7 @@ impl Db {
     /// Runs `f` in a transaction and commits if it returns `Ok`. The transaction is READ COMMITTED, on
     /// SQLite IMMEDIATE. If a race is lost ([`StoreError::Conflict`]) everything is rolled back and `f` is
     /// run again, at most 3 times: it must not change anything outside the database, and make no network
-    /// call. Once begun, it runs to its end even if the caller stops waiting.
+    /// call, and start no task. Once begun, it runs to its end even if the caller stops waiting, unless the process ends.
     ///
     /// # Errors
     /// What `f` returned, or what [`StoreError`] says about the connection and the commit.
@@ -180,8 +195,8 @@ impl Db {
         self.call("read", None, move |db| db.0.pool.query(f)).await
     }
 
-    /// Waits for a turn and runs `job` on a blocking thread, for the same request. The permits go with
-    /// it, so they stay taken for as long as the connection is, even when nobody waits any more.
+    /// Runs `job` on a thread that may wait, for the same request. The writer's permit goes with it, so it stays taken
+    /// for as long as the connection is, even when nobody waits any more.
     async fn call<T, E, J>(
         &self,
         kind: &'static str,
@@ -193,25 +208,7 @@ impl Db {
         E: TxError + Send + 'static,
         J: FnOnce(&Self) -> Result<T, E> + Send + 'static,
     {
-        let result = match self.turns(writer).await {
-            Ok(permits) => {
-                let db = self.clone();
-                let context = ud_telemetry::current();
-                let task = tokio::task::spawn_blocking(move || {
-                    let start = Instant::now();
-                    let result = ud_telemetry::sync_scope(context, || job(&db));
-                    drop(permits);
-                    db.measure(|metrics| metrics.called(kind, start.elapsed()));
-                    result
-                });
-                match tokio::time::timeout(CALL_LIMIT, task).await {
-                    Ok(Ok(result)) => result,
-                    Ok(Err(_)) => Err(StoreError::Internal("a closure panicked".to_owned()).into()),
-                    Err(_) => Err(StoreError::Timeout("the database did not answer").into()),
-                }
-            }
-            Err(error) => Err(error.into()),
-        };
+        let result = self.run(kind, writer, job).await;
         self.measure(|metrics| {
             metrics.pool(self.pool_state());
             if let Some(error) = result.as_ref().err().and_then(TxError::store) {
@@ -221,35 +218,58 @@ impl Db {
         result
     }
 
-    /// The permits of a call, in the order in which all calls take them.
-    async fn turns(
+    async fn run<T, E, J>(
         &self,
+        kind: &'static str,
         writer: Option<&Arc<Semaphore>>,
-    ) -> Result<(OwnedSemaphorePermit, Option<OwnedSemaphorePermit>), StoreError> {
-        let start = Instant::now();
-        let writer = match writer {
-            Some(writer) => Some(self.turn(writer).await?),
+        job: J,
+    ) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: TxError + Send + 'static,
+        J: FnOnce(&Self) -> Result<T, E> + Send + 'static,
+    {
+        let turn = Turn::new(&self.0.waiting);
+        let queued = Instant::now();
+        let give_up_at = queued + self.0.options.acquire_timeout;
+        let permit = match writer {
+            Some(writer) => Some(permit_of(writer, give_up_at).await?),
             None => None,
         };
-        let permit = self.turn(&self.0.permits).await?;
-        self.measure(|metrics| metrics.waited(start.elapsed()));
-        Ok((permit, writer))
-    }
-
-    /// Waits for a permit, at most `acquire_timeout`.
-    async fn turn(&self, permits: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, StoreError> {
-        if let Ok(permit) = Arc::clone(permits).try_acquire_owned() {
-            return Ok(permit);
-        }
-        let _waiting = Waiting::new(&self.0.waiting);
-        let acquired = tokio::time::timeout(
-            self.0.options.acquire_timeout,
-            Arc::clone(permits).acquire_owned(),
-        );
-        match acquired.await {
-            Ok(Ok(permit)) => Ok(permit),
-            // The semaphores are never closed.
-            Ok(Err(_)) | Err(_) => Err(StoreError::Timeout("no connection became free")),
+        let place = permit_of(&self.0.places, give_up_at).await?;
+        let (context, db, taken) = (ud_telemetry::current(), self.clone(), turn.share());
+        let mut task = self.0.threads.spawn(move || {
+            let start = taken.begin();
+            drop(place);
+            let start = start?;
+            db.measure(|metrics| metrics.waited(start - queued));
+            let result = ud_telemetry::sync_scope(context, || job(&db));
+            drop(permit);
+            db.measure(|metrics| metrics.called(kind, start.elapsed()));
+            Some(result)
+        });
+        let ended = loop {
+            let until = match turn.begun() {
+                Some(start) => start + CALL_LIMIT,
+                // It may begin meanwhile, and no call takes longer than the limit.
+                None => give_up_at.min(Instant::now() + CALL_LIMIT),
+            };
+            if let Ok(ended) = timeout_at(until.into(), &mut task).await {
+                break ended;
+            }
+            let now = Instant::now();
+            match turn.begun() {
+                Some(start) if now < start + CALL_LIMIT => {}
+                Some(_) => return Err(StoreError::Timeout("the database did not answer").into()),
+                None if now < give_up_at => {}
+                None if turn.give_up_unless_begun().is_none() => return Err(no_turn().into()),
+                None => {}
+            }
+        };
+        match ended {
+            Ok(Some(result)) => result,
+            Ok(None) => Err(no_turn().into()),
+            Err(_) => Err(StoreError::Internal("a closure panicked".to_owned()).into()),
         }
     }
 
@@ -267,18 +287,21 @@ impl Db {
     }
 }
 
-/// Counts a waiting call for as long as it waits, however that ends.
-struct Waiting<'a>(&'a AtomicU32);
-
-impl<'a> Waiting<'a> {
-    fn new(count: &'a AtomicU32) -> Self {
-        count.fetch_add(1, Ordering::Relaxed);
-        Self(count)
+/// Waits for a permit until `give_up_at`.
+async fn permit_of(
+    permits: &Arc<Semaphore>,
+    give_up_at: Instant,
+) -> Result<OwnedSemaphorePermit, StoreError> {
+    if let Ok(permit) = Arc::clone(permits).try_acquire_owned() {
+        return Ok(permit);
+    }
+    match timeout_at(give_up_at.into(), Arc::clone(permits).acquire_owned()).await {
+        Ok(Ok(permit)) => Ok(permit),
+        // The semaphores are never closed.
+        Ok(Err(_)) | Err(_) => Err(no_turn()),
     }
 }
 
-impl Drop for Waiting<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-    }
+const fn no_turn() -> StoreError {
+    StoreError::Timeout("no connection became free")
 }

@@ -14,6 +14,7 @@ pub mod schema_info;
 mod settings;
 pub mod sql;
 mod start;
+mod threads;
 mod transact;
 mod url;
 

@@ -31,7 +31,7 @@ impl DbMetrics {
             ),
             waiting: metrics.gauge_vec(
                 "db_pool_waiting",
-                "Calls waiting for a connection to become free.",
+                "Calls that have not begun: they wait for a thread with a connection.",
                 &[],
             ),
             wait: metrics.histogram_vec(

@@ -75,13 +75,18 @@ pub(crate) fn postgres(
         Limits::Requests => ("5s", "0"),
         Limits::Migrations => ("0", "120s"),
     };
-    // As statements, not as start-up options: connection poolers refuse those.
+    // As statements, not as start-up options: connection poolers refuse those. While it waits for what is to be copied
+    // (COPY), the server ends neither a statement nor a transaction by time: it has to notice a dead peer by itself.
     conn.batch_execute(&format!(
         "SET TIME ZONE 'UTC'; \
          SET default_transaction_isolation = 'read committed'; \
          SET idle_in_transaction_session_timeout = '60s'; \
          SET statement_timeout = '{statement}'; \
-         SET lock_timeout = '{lock}'"
+         SET lock_timeout = '{lock}'; \
+         SET tcp_keepalives_idle = 30; \
+         SET tcp_keepalives_interval = 5; \
+         SET tcp_keepalives_count = 3; \
+         SET tcp_user_timeout = '30s'"
     ))?;
     Ok(DbConn::Postgres(conn))
 }

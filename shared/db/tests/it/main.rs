@@ -7,6 +7,7 @@
     reason = "tests"
 )]
 
+mod calls;
 mod migrations;
 mod outage;
 mod proxy;

@@ -10,8 +10,9 @@ use ud_kernel::{Service, Timestamp, UserId};
 
 use crate::{
     proxy::Proxy,
-    servers::{Fresh, options},
+    servers::{Fresh, admin, options},
     store::{self, MIGRATIONS},
+    transactions::{thing, with_things},
 };
 
 const SERVERS: [Backend; 2] = [Backend::Postgres, Backend::Mysql];
@@ -169,5 +170,50 @@ async fn a_session_ended_by_the_server_is_unavailable() {
         let error = result.unwrap_err();
         assert!(matches!(error, StoreError::Unavailable(_)), "{error:?}");
         db.ping().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_copy_on_a_session_that_was_ended_is_unavailable_and_on_a_good_one_an_insert() {
+    let fresh = Fresh::new(Backend::Postgres);
+    let db = with_things(&fresh, &["there"]).await;
+    let names = |names: &[&str]| names.iter().map(|name| thing(name)).collect::<Vec<_>>();
+    let (good, double) = (names(&["a", "b"]), names(&["c", "there"]));
+    let count = db.tx(move |conn| store::copy(conn, &good)).await;
+    assert_eq!(count, Ok(2));
+    // As an INSERT: the index by its name, a transaction that can still be ended, and one that is run again.
+    let error = db.tx({
+        let double = double.clone();
+        move |conn| store::copy(conn, &double)
+    });
+    let error = error.await.unwrap_err();
+    assert!(error.is_unique("uq_things_name"), "{error:?}");
+    let mut runs = 0;
+    let again = db.tx(move |conn| {
+        runs += 1;
+        let things = if runs == 1 { &double[..] } else { &double[..1] };
+        store::copy(conn, things).map_err(StoreError::or_again)
+    });
+    assert_eq!(again.await, Ok(1));
+    let server = fresh.url.clone();
+    let late = names(&["d"]);
+    let result: Result<usize, StoreError> = db
+        .tx(move |conn| {
+            use diesel::RunQueryDsl as _;
+            let own = diesel::dsl::sql::<diesel::sql_types::Integer>("SELECT pg_backend_pid()");
+            let own: i32 = own.get_result(conn)?;
+            admin(
+                Backend::Postgres,
+                &server,
+                &format!("SELECT pg_terminate_backend({own}, 5000)"),
+            );
+            store::copy(conn, &late)
+        })
+        .await;
+    let error = result.unwrap_err();
+    assert!(matches!(error, StoreError::Unavailable(_)), "{error:?}");
+    for (name, is_there) in [("a", true), ("b", true), ("c", true), ("d", false)] {
+        let found = db.read(move |conn| store::count(conn, name)).await;
+        assert_eq!(found.is_ok(), is_there, "{name}: {found:?}");
     }
 }

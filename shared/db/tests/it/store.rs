@@ -44,7 +44,7 @@ pub struct Thing {
 }
 
 #[derive(Insertable)]
-#[diesel(table_name = things)]
+#[diesel(table_name = things, treat_none_as_default_value = false)]
 struct ThingRow<'a> {
     id: Bind<UserId>,
     name: &'a str,
@@ -55,8 +55,8 @@ struct ThingRow<'a> {
     deleted_at: Option<Bind<Timestamp>>,
 }
 
-pub fn insert(conn: &mut DbConn, thing: &Thing) -> Result<(), StoreError> {
-    let row = ThingRow {
+fn row(thing: &Thing) -> ThingRow<'_> {
+    ThingRow {
         id: Bind(thing.id),
         name: &thing.name,
         count: thing.count,
@@ -64,11 +64,25 @@ pub fn insert(conn: &mut DbConn, thing: &Thing) -> Result<(), StoreError> {
         owner_id: thing.owner_id.map(Bind),
         created_at: Bind(thing.created_at),
         deleted_at: thing.deleted_at.map(Bind),
-    };
+    }
+}
+
+pub fn insert(conn: &mut DbConn, thing: &Thing) -> Result<(), StoreError> {
     diesel::insert_into(things::table)
-        .values(&row)
+        .values(&row(thing))
         .execute(conn)?;
     Ok(())
+}
+
+/// All of them by one COPY, which PostgreSQL alone has.
+pub fn copy(conn: &mut DbConn, things: &[Thing]) -> Result<usize, StoreError> {
+    let DbConn::Postgres(conn) = conn else {
+        panic!("not PostgreSQL");
+    };
+    let rows: Vec<ThingRow<'_>> = things.iter().map(row).collect();
+    Ok(diesel::copy_from(things::table)
+        .from_insertable(&rows)
+        .execute(conn)?)
 }
 
 pub fn find(conn: &mut DbConn, id: UserId) -> Result<Option<Thing>, StoreError> {

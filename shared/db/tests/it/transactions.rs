@@ -1,24 +1,20 @@
 //! Nothing is lost and nothing hangs, however transactions meet.
 
-use std::{
-    sync::{
-        Arc, Barrier,
-        atomic::{AtomicU32, Ordering},
-        mpsc,
-    },
-    time::Duration,
+use std::sync::{
+    Arc, Barrier,
+    atomic::{AtomicU32, Ordering},
 };
 
 use diesel::prelude::*;
 use ud_db::{Backend, Db, DbConn, StoreError, TxError};
-use ud_kernel::{Service, Timestamp, UserId};
+use ud_kernel::{Timestamp, UserId};
 
 use crate::{
     servers::{ALL, Fresh},
     store::{self, MIGRATIONS, Thing, things},
 };
 
-fn thing(name: &str) -> Thing {
+pub fn thing(name: &str) -> Thing {
     let at = Timestamp::from_millis(1_700_000_000_000);
     Thing {
         id: UserId::new(at),
@@ -31,7 +27,7 @@ fn thing(name: &str) -> Thing {
     }
 }
 
-async fn with_things(fresh: &Fresh, names: &'static [&'static str]) -> Db {
+pub async fn with_things(fresh: &Fresh, names: &'static [&'static str]) -> Db {
     let db = fresh.db();
     db.migrate(&[&MIGRATIONS]).await.unwrap();
     db.tx(move |conn| {
@@ -45,7 +41,7 @@ async fn with_things(fresh: &Fresh, names: &'static [&'static str]) -> Db {
     db
 }
 
-fn raise(conn: &mut DbConn, name: &str) -> Result<(), StoreError> {
+pub fn raise(conn: &mut DbConn, name: &str) -> Result<(), StoreError> {
     diesel::update(things::table.filter(things::name.eq(name)))
         .set(things::count.eq(things::count + 1))
         .execute(conn)?;
@@ -249,79 +245,6 @@ async fn an_error_the_closure_hides_is_not_taken_for_a_commit() {
         // The other two undo the failed statement only.
         let expected = i64::from(backend != Backend::Postgres);
         assert_eq!((result.is_ok(), n), (expected == 1, expected), "{backend}");
-    }
-}
-
-/// A pool of one whose connection is taken until the sender is dropped.
-async fn taken(fresh: &Fresh) -> (Db, mpsc::Sender<()>, tokio::task::JoinHandle<()>) {
-    with_things(fresh, &["a"]).await;
-    let mut options = fresh.options();
-    options.pool_size = 1;
-    options.acquire_timeout = Duration::from_millis(50);
-    let db = Db::open(&options, Service::Role).unwrap();
-    let (release, released) = mpsc::channel::<()>();
-    let (started, start) = tokio::sync::oneshot::channel();
-    let mut started = Some(started);
-    let holder = db.clone();
-    let task = tokio::spawn(async move {
-        holder
-            .tx(move |conn| {
-                raise(conn, "a")?;
-                if let Some(started) = started.take() {
-                    started.send(()).unwrap();
-                }
-                let _ = released.recv();
-                Ok::<_, StoreError>(())
-            })
-            .await
-            .unwrap();
-    });
-    start.await.unwrap();
-    (db, release, task)
-}
-
-#[tokio::test]
-async fn no_free_connection_is_a_timeout() {
-    for backend in ALL {
-        let fresh = Fresh::new(backend);
-        let (db, release, task) = taken(&fresh).await;
-        let error = db.ping().await.unwrap_err();
-        assert!(matches!(error, StoreError::Timeout(_)), "{error:?}");
-        let error = raise_through(&db).await.unwrap_err();
-        assert!(matches!(error, StoreError::Timeout(_)), "{error:?}");
-        let state = db.pool_state();
-        assert_eq!(
-            (state.max, state.size, state.idle, state.waiting),
-            (1, 1, 0, 0)
-        );
-        drop(release);
-        task.await.unwrap();
-        raise_through(&db).await.unwrap();
-        let n = db.read(|conn| store::count(conn, "a")).await.unwrap();
-        assert_eq!(n, 2, "{backend}");
-    }
-}
-
-async fn raise_through(db: &Db) -> Result<(), StoreError> {
-    db.tx(|conn| raise(conn, "a")).await
-}
-
-#[tokio::test]
-async fn a_transaction_begun_is_finished_when_nobody_waits_for_it() {
-    for backend in ALL {
-        let fresh = Fresh::new(backend);
-        let (db, release, task) = taken(&fresh).await;
-        task.abort();
-        let _ = task.await;
-        drop(release);
-        // The pool has one connection: this comes after the commit.
-        let n = loop {
-            match db.read(|conn| store::count(conn, "a")).await {
-                Err(StoreError::Timeout(_)) => {}
-                other => break other.unwrap(),
-            }
-        };
-        assert_eq!(n, 1, "{backend}");
     }
 }
 
