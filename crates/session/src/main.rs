@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    ud_http::run::<session_service::SessionService>()
+    ud_http::run::<session_service::SessionService>(env!("CARGO_BIN_NAME"))
 }

@@ -97,7 +97,9 @@ impl OutboxHandle {
         self.0.send_replace(());
     }
 
-    pub(crate) fn subscribe(&self) -> watch::Receiver<()> {
+    /// Sees each call of [`OutboxHandle::wake`] from now on.
+    #[must_use]
+    pub fn subscribe(&self) -> watch::Receiver<()> {
         self.0.subscribe()
     }
 }

@@ -4,6 +4,7 @@ mod context;
 mod line;
 mod logger;
 mod metrics;
+mod pairs;
 mod sink;
 
 pub use context::{RequestContext, current, scope, sync_scope};

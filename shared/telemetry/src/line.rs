@@ -1,35 +1,18 @@
 //! What one log line looks like. A line is one line: whatever a message or value has in it, nothing but the
 //! logger ends it.
 
-use std::{
-    borrow::Cow,
-    fmt::{Arguments, Display},
-    io::Write as _,
-};
+use std::{borrow::Cow, fmt::Arguments, io::Write as _};
 
 use env_logger::fmt::style::Style;
-use log::{
-    Level, Record,
-    kv::{Error, Key, Value, VisitSource, VisitValue},
-};
+use log::{Level, Record};
 use serde::{Serialize, Serializer, ser::SerializeMap as _};
 use serde_json::Value as Json;
 use ud_kernel::{Timestamp, UserId};
 
-use crate::RequestContext;
-
-/// Members that a key-value pair of the same name must not replace.
-const RESERVED: [&str; 9] = [
-    "timestamp",
-    "level",
-    "target",
-    "message",
-    "service",
-    "request_id",
-    "client_request_id",
-    "trace_id",
-    "user_id",
-];
+use crate::{
+    RequestContext,
+    pairs::{Pairs, Plain},
+};
 
 /// One line before it has a form.
 pub(crate) struct Line<'a> {
@@ -39,7 +22,7 @@ pub(crate) struct Line<'a> {
     message: &'a Arguments<'a>,
     service: &'a str,
     context: Option<&'a RequestContext>,
-    pairs: Vec<(Cow<'a, str>, Plain<'a>)>,
+    pairs: Pairs<'a>,
 }
 
 impl<'a> Line<'a> {
@@ -50,10 +33,6 @@ impl<'a> Line<'a> {
         service: &'a str,
         context: Option<&'a RequestContext>,
     ) -> Self {
-        // As many as the access log has.
-        let mut pairs = Pairs(Vec::with_capacity(4));
-        // The visitor never fails; a source that does has no more pairs to give.
-        let _ = record.key_values().visit(&mut pairs);
         Self {
             timestamp,
             level: record.level(),
@@ -63,7 +42,7 @@ impl<'a> Line<'a> {
                 .and_then(RequestContext::service)
                 .map_or(service, |s| s.as_str()),
             context,
-            pairs: pairs.0,
+            pairs: Pairs::of(record),
         }
     }
 
@@ -101,7 +80,7 @@ impl Serialize for Line<'_> {
         if let Some(user_id) = self.user_id() {
             map.serialize_entry("user_id", &user_id)?;
         }
-        for (name, value) in &self.pairs {
+        for (name, value) in &self.pairs.0 {
             map.serialize_entry(name, value)?;
         }
         map.end()
@@ -155,7 +134,7 @@ pub(crate) fn text(line: &Line<'_>, style: Style) -> String {
         line.target,
     );
     push_escaped(&mut out, &line.message.to_string());
-    let pairs = line.pairs.iter().map(|(name, value)| match value {
+    let pairs = line.pairs.0.iter().map(|(name, value)| match value {
         Plain::Text(text) => (&**name, Cow::Borrowed(&**text)),
         other => (&**name, Cow::Owned(Json::from(other).to_string())),
     });
@@ -198,111 +177,9 @@ fn is_unsafe(c: char) -> bool {
         || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
-struct Pairs<'a>(Vec<(Cow<'a, str>, Plain<'a>)>);
-
-impl<'kvs> VisitSource<'kvs> for Pairs<'kvs> {
-    fn visit_pair(&mut self, key: Key<'kvs>, value: Value<'kvs>) -> Result<(), Error> {
-        let mut name = match key.to_borrowed_str() {
-            Some(name) => Cow::Borrowed(name),
-            None => Cow::Owned(key.as_str().to_owned()),
-        };
-        while RESERVED.contains(&&*name) || self.0.iter().any(|(other, _)| *other == name) {
-            name.to_mut().push('_');
-        }
-        let mut plain = ToPlain(Plain::Null);
-        value.visit(&mut plain)?;
-        self.0.push((name, plain.0));
-        Ok(())
-    }
-}
-
-/// The value of a pair: numbers and truth values stay what they are; everything else becomes text.
-enum Plain<'a> {
-    Null,
-    Unsigned(u64),
-    Signed(i64),
-    Float(f64),
-    Bool(bool),
-    Text(Cow<'a, str>),
-}
-
-impl Serialize for Plain<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self {
-            Self::Null => serializer.serialize_unit(),
-            Self::Unsigned(number) => serializer.serialize_u64(*number),
-            Self::Signed(number) => serializer.serialize_i64(*number),
-            Self::Float(number) => serializer.serialize_f64(*number),
-            Self::Bool(value) => serializer.serialize_bool(*value),
-            Self::Text(text) => serializer.serialize_str(text),
-        }
-    }
-}
-
-impl From<&Plain<'_>> for Json {
-    fn from(plain: &Plain<'_>) -> Self {
-        match plain {
-            Plain::Null => Self::Null,
-            Plain::Unsigned(number) => Self::from(*number),
-            Plain::Signed(number) => Self::from(*number),
-            Plain::Float(number) => Self::from(*number),
-            Plain::Bool(value) => Self::from(*value),
-            Plain::Text(text) => Self::from(&**text),
-        }
-    }
-}
-
-struct ToPlain<'a>(Plain<'a>);
-
-impl<'v> VisitValue<'v> for ToPlain<'v> {
-    fn visit_any(&mut self, value: Value<'_>) -> Result<(), Error> {
-        self.0 = Plain::Text(Cow::Owned(display(&value)));
-        Ok(())
-    }
-
-    fn visit_null(&mut self) -> Result<(), Error> {
-        self.0 = Plain::Null;
-        Ok(())
-    }
-
-    fn visit_u64(&mut self, value: u64) -> Result<(), Error> {
-        self.0 = Plain::Unsigned(value);
-        Ok(())
-    }
-
-    fn visit_i64(&mut self, value: i64) -> Result<(), Error> {
-        self.0 = Plain::Signed(value);
-        Ok(())
-    }
-
-    fn visit_f64(&mut self, value: f64) -> Result<(), Error> {
-        self.0 = Plain::Float(value);
-        Ok(())
-    }
-
-    fn visit_bool(&mut self, value: bool) -> Result<(), Error> {
-        self.0 = Plain::Bool(value);
-        Ok(())
-    }
-
-    fn visit_str(&mut self, value: &str) -> Result<(), Error> {
-        self.0 = Plain::Text(Cow::Owned(value.to_owned()));
-        Ok(())
-    }
-
-    fn visit_borrowed_str(&mut self, value: &'v str) -> Result<(), Error> {
-        self.0 = Plain::Text(Cow::Borrowed(value));
-        Ok(())
-    }
-}
-
-fn display(value: &impl Display) -> String {
-    value.to_string()
-}
-
 #[cfg(test)]
 mod tests {
-    use log::kv::ToValue as _;
+    use log::kv::{ToValue as _, Value};
     use ud_kernel::Service;
 
     use super::*;

@@ -1,6 +1,6 @@
 //! What may happen to refresh tokens, and how often.
 
-use proptest::prelude::*;
+use proptest::{bool::weighted, prelude::*};
 
 /// Acts are upon the newest sessions, so many.
 pub const NEWEST: usize = 3;
@@ -9,19 +9,14 @@ pub const NEWEST: usize = 3;
 pub enum Act {
     Pause(u64),
     LogIn(usize),
-    /// The token so many before the newest of a chain, itself counted from the newest, from here or from elsewhere.
+    /// The token so many before the newest of a chain, itself counted from the newest, from here or from elsewhere; also
+    /// with its access token and the password, if that access token has not expired.
     Present {
         chain: usize,
         back: usize,
         auth: usize,
         elsewhere: bool,
-    },
-    /// The same with its access token and the password, if that access token has not expired.
-    Reauthenticate {
-        chain: usize,
-        back: usize,
-        auth: usize,
-        elsewhere: bool,
+        with_password: bool,
     },
     /// A refresh token with another tag.
     Forge {
@@ -70,11 +65,11 @@ pub fn act() -> impl Strategy<Value = Act> {
     prop_oneof![
         8 => pause.prop_map(Act::Pause),
         6 => two().prop_map(Act::LogIn),
-        30 => (chain(), back(), two(), any::<bool>())
-            .prop_map(|(chain, back, auth, elsewhere)| Act::Present { chain, back, auth, elsewhere }),
-        8 => (chain(), back(), two(), any::<bool>()).prop_map(|(chain, back, auth, elsewhere)| {
-            Act::Reauthenticate { chain, back, auth, elsewhere }
-        }),
+        38 => (chain(), back(), two(), any::<bool>(), weighted(0.2)).prop_map(
+            |(chain, back, auth, elsewhere, with_password)| {
+                Act::Present { chain, back, auth, elsewhere, with_password }
+            }
+        ),
         2 => (chain(), 0..3_usize).prop_map(|(chain, back)| Act::Forge { chain, back }),
         2 => (chain(), two()).prop_map(|(chain, auth)| Act::LogOut { chain, auth }),
         1 => (chain(), two()).prop_map(|(chain, session)| Act::Close { chain, session }),

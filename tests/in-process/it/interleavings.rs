@@ -126,19 +126,15 @@ impl Run<'_> {
                 back,
                 auth,
                 elsewhere,
+                with_password,
             } => {
-                if let Some((chain, place)) = self.pick(chain, back) {
-                    self.present(chain, place, auth, elsewhere).await;
-                }
-            }
-            Act::Reauthenticate {
-                chain,
-                back,
-                auth,
-                elsewhere,
-            } => {
-                if let Some((chain, place)) = self.pick(chain, back) {
+                let Some((chain, place)) = self.pick(chain, back) else {
+                    return;
+                };
+                if with_password {
                     self.reauthenticate(chain, place, auth, elsewhere).await;
+                } else {
+                    self.present(chain, place, auth, elsewhere).await;
                 }
             }
             Act::Forge { chain, back } => {

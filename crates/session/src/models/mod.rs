@@ -7,6 +7,7 @@ pub mod received_event;
 pub mod redis_connection;
 mod redis_fields;
 pub mod redis_outbox;
+mod redis_scripts;
 pub mod redis_store;
 mod schema;
 pub mod session;

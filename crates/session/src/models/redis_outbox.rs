@@ -9,9 +9,7 @@ use ud_events::{Claimed, EnvelopeError, Event, EventType, LEASE, Outbox, OutboxE
 use ud_kernel::{Clock, EventId, Service, Timestamp, models::Origin};
 
 use super::{
-    error::SessionError,
-    redis_connection::Redis,
-    redis_store::{RedisStore, script},
+    error::SessionError, redis_connection::Redis, redis_scripts::script, redis_store::RedisStore,
     session_event::SessionEvent,
 };
 

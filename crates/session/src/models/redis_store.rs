@@ -23,26 +23,12 @@ use super::{
     error::SessionError,
     redis_connection::{Redis, Unfit, failed},
     redis_fields::{fields, known_fields, read_answer, read_entry, read_session, unreadable, with},
-    session::{
-        CLOCK_SKEW, CLOCKS_APART, DEFAULT_ABSOLUTE, EPOCH_SLACK, FIRST_COUNTER, LATE, MAX_LIVE,
-        REPEAT_WINDOW, Session, TWICE_LEEWAY,
-    },
+    redis_scripts::Scripts,
+    session::Session,
     session_store::{
-        Answer, Checked, CloseOrder, Closing, Created, FEED_PAGE, FEED_WAIT, FeedRead, SessionStore,
+        Answer, Checked, CloseOrder, Closing, Created, FEED_WAIT, FeedRead, SessionStore,
     },
 };
-
-struct Scripts {
-    create: Script,
-    step: Script,
-    close: Script,
-    mark: Script,
-    revoke_key: Script,
-    state: Script,
-    find: Script,
-    list: Script,
-    feed: Script,
-}
 
 /// Id and fields of a stream's entry.
 type StreamEntry = (String, HashMap<String, String>);
@@ -153,41 +139,6 @@ impl RedisStore {
             .run_durably(script, &self.namespace, &argument.to_string())
             .await
     }
-}
-
-impl Scripts {
-    fn new() -> Self {
-        Self {
-            create: script(include_str!("redis/create.lua")),
-            step: script(include_str!("redis/step.lua")),
-            close: script(include_str!("redis/close.lua")),
-            mark: script(include_str!("redis/mark.lua")),
-            revoke_key: script(include_str!("redis/revoke_key.lua")),
-            state: script(include_str!("redis/state.lua")),
-            find: script(include_str!("redis/find.lua")),
-            list: script(include_str!("redis/list.lua")),
-            feed: script(include_str!("redis/feed.lua")),
-        }
-    }
-}
-
-/// `code` behind what all scripts share. The rules' numbers stand in one place, beside the rules.
-pub(crate) fn script(code: &str) -> Script {
-    let constants = format!(
-        "local REPEAT_WINDOW, CLOCK_SKEW, TWICE_LEEWAY, LATE, EPOCH_SLACK = {}, {}, {}, {}, {}\n\
-             local MAX_LIVE, FIRST_COUNTER, DEFAULT_ABSOLUTE = {MAX_LIVE}, {FIRST_COUNTER}, {DEFAULT_ABSOLUTE}\n\
-             local FEED_PAGE, CLOCKS_APART = {FEED_PAGE}, {}\n",
-        REPEAT_WINDOW.as_millis(),
-        CLOCK_SKEW.as_millis(),
-        TWICE_LEEWAY.as_millis(),
-        LATE.as_millis(),
-        EPOCH_SLACK.as_millis(),
-        CLOCKS_APART.as_millis(),
-    );
-    Script::new(&format!(
-        "{constants}{}{code}",
-        include_str!("redis/prelude.lua")
-    ))
 }
 
 impl SessionStore for RedisStore {

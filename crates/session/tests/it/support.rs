@@ -16,6 +16,7 @@ use session_service::{
     },
 };
 use tempfile::TempDir;
+use tokio::sync::watch;
 use ud_config::{Durability, RedisConfig};
 use ud_db::{Db, DbOptions};
 use ud_events::{Event, Outbox, OutboxHandle, SqlOutbox};
@@ -44,6 +45,8 @@ pub struct Fixture {
     pub store: Arc<dyn SessionStore>,
     pub outbox: AnyOutbox,
     pub clock: Clock,
+    /// Changes when the relay is woken.
+    pub woken: watch::Receiver<()>,
     _folder: Option<TempDir>,
 }
 
@@ -73,6 +76,14 @@ pub async fn sqlite_store(
     folder: &std::path::Path,
     clock: &Clock,
 ) -> (Arc<SqliteStore>, SqlOutbox) {
+    sqlite_store_with(folder, clock, OutboxHandle::new()).await
+}
+
+async fn sqlite_store_with(
+    folder: &std::path::Path,
+    clock: &Clock,
+    relay: OutboxHandle,
+) -> (Arc<SqliteStore>, SqlOutbox) {
     let file = folder.join("session.db");
     let lock = SqliteLock::take(&file).unwrap();
     let options = DbOptions {
@@ -85,33 +96,35 @@ pub async fn sqlite_store(
     let db = Db::open(&options, Service::Session).unwrap();
     db.migrate(&ALL_MIGRATIONS).await.unwrap();
     let outbox = SqlOutbox::new(db.clone(), clock.clone());
-    (
-        Arc::new(SqliteStore::new(db, lock, OutboxHandle::new())),
-        outbox,
-    )
+    (Arc::new(SqliteStore::new(db, lock, relay)), outbox)
 }
 
 impl Backend {
     pub async fn open(self) -> Fixture {
         let clock = Clock::manual(START);
+        let relay = OutboxHandle::new();
+        let woken = relay.subscribe();
         match self {
             Self::Redis => {
-                let store = redis_store(&redis_settings(&testkit::redis_url(), Durability::Lossy));
+                let settings = redis_settings(&testkit::redis_url(), Durability::Lossy);
+                let store = Arc::new(RedisStore::new(&settings, relay, true).unwrap());
                 let outbox = AnyOutbox::Redis(RedisOutbox::new(&store, clock.clone()));
                 Fixture {
                     store,
                     outbox,
                     clock,
+                    woken,
                     _folder: None,
                 }
             }
             Self::Sqlite => {
                 let folder = tempfile::tempdir().unwrap();
-                let (store, outbox) = sqlite_store(folder.path(), &clock).await;
+                let (store, outbox) = sqlite_store_with(folder.path(), &clock, relay).await;
                 Fixture {
                     store,
                     outbox: AnyOutbox::Sqlite(outbox),
                     clock,
+                    woken,
                     _folder: Some(folder),
                 }
             }
