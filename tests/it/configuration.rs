@@ -13,6 +13,19 @@ fn run(program: &Path, arguments: &[&str], env: &[(&str, &str)]) -> (Option<i32>
 }
 
 #[test]
+fn every_program_tells_its_name_and_version() {
+    let services = SERVICES.map(|(service, name)| (program_of(service), name));
+    for (program, name) in services.into_iter().chain([(standalone(), "standalone")]) {
+        let (code, output) = run(&program, &["--version"], &[]);
+        let version = env!("CARGO_PKG_VERSION");
+        assert_eq!(
+            (code, output.trim()),
+            (Some(0), &*format!("{name} {version}"))
+        );
+    }
+}
+
+#[test]
 fn every_problem_is_reported_at_once() {
     for (service, name) in SERVICES {
         let prefix = service.config_prefix();

@@ -5,7 +5,7 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering},
 };
 
-use end_to_end::{Gateway, Kind, Limits, Options, Platform, Ports, raw_request};
+use end_to_end::{Gateway, Kind, Limits, Options, Platform, Ports, raw_exchange, raw_request};
 use rstest::rstest;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -294,6 +294,67 @@ async fn nobody_chooses_their_address_identity_or_request_id(
     let _ = forge(client.get("/api/v1/roles").bearer(&login.access))
         .await
         .must(403);
+}
+
+/// Headers and body of requests whose end two readers could see in two places; what follows could then be heard as a
+/// request that nobody sent (RFC 9112, section 11.2).
+const TWO_ENDS: [(&str, &str); 9] = [
+    (
+        "Content-Length: 4\r\nTransfer-Encoding: chunked",
+        "0\r\n\r\n",
+    ),
+    (
+        "Transfer-Encoding: chunked\r\nContent-Length: 0",
+        "0\r\n\r\n",
+    ),
+    (
+        "Transfer-Encoding: chunked\r\nTransfer-Encoding: identity",
+        "0\r\n\r\n",
+    ),
+    ("Transfer-Encoding: xchunked", "0\r\n\r\n"),
+    ("Transfer-Encoding : chunked", "0\r\n\r\n"),
+    ("Content-Length: 2\r\nContent-Length: 4", "{}\r\n"),
+    ("Content-Length: +2", "{}"),
+    ("Content-Length: 2, 2", "{}"),
+    ("Content-Length: 0x2", "{}"),
+];
+
+#[rstest]
+#[tokio::test]
+async fn what_follows_a_request_of_unclear_length_is_not_heard(
+    #[values(Kind::Services, Kind::Standalone)] kind: Kind,
+) {
+    let platform = Options::new(kind).without_administrator().start().await;
+    let mut ports = vec![platform.directory.gateway_port()];
+    if kind == Kind::Services {
+        for service in Service::ALL {
+            ports.push(platform.directory.public_port(service));
+            ports.push(platform.directory.internal_port(service));
+        }
+    }
+    for port in ports {
+        let host = format!("Host: 127.0.0.1:{port}");
+        let second = format!("GET /livez HTTP/1.1\r\n{host}\r\n\r\n");
+        for (headers, body) in TWO_ENDS {
+            let first =
+                format!("POST /api/v1/auth/login HTTP/1.1\r\n{host}\r\n{headers}\r\n\r\n{body}");
+            let answers = raw_exchange(port, format!("{first}{second}").as_bytes()).await;
+            let is_refused = answers.starts_with("HTTP/1.1 400 ")
+                // NGINX of an encoding that it does not know.
+                || (headers.contains("xchunked") && answers.starts_with("HTTP/1.1 501 "));
+            assert!(is_refused, "{port}, {headers:?}: {answers}");
+            assert_eq!(
+                answers.matches("HTTP/1.1 ").count(),
+                1,
+                "{port}, {headers:?}: {answers}"
+            );
+        }
+        // The same two requests with one end each are two.
+        let first = format!("POST /nowhere HTTP/1.1\r\n{host}\r\nContent-Length: 2\r\n\r\n{{}}");
+        let last = format!("GET /livez HTTP/1.1\r\n{host}\r\nConnection: close\r\n\r\n");
+        let answers = raw_exchange(port, format!("{first}{last}").as_bytes()).await;
+        assert_eq!(answers.matches("HTTP/1.1 ").count(), 2, "{port}: {answers}");
+    }
 }
 
 #[rstest]

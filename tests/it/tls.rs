@@ -2,10 +2,14 @@
 
 use std::{fs, path::Path, time::Duration};
 
-use end_to_end::{eventually, program_of, standalone};
+use end_to_end::{Gateway, eventually, program_of, standalone};
 use rcgen::{CertifiedKey, generate_simple_self_signed};
 use serde_json::{Value, json};
 use testkit::{Process, TestIdentities, free_ports};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+};
 use ud_kernel::{Clock, Service};
 
 /// Makes `tls.crt` and `tls.key` for `127.0.0.1` in `folder`, and a client that trusts the certificate alone.
@@ -63,6 +67,87 @@ async fn standalone_serves_https() {
     let output = process.output();
     assert!(output.contains(&base), "{output}");
     let plain = testkit::http_get(&format!("http://127.0.0.1:{port}/healthz")).await;
+    assert!(!matches!(plain, Ok((200, _))), "{plain:?}");
+    speaks_no_old_tls(port).await;
+}
+
+/// A ClientHello without the extension that came with TLS 1.3: `version` is the newest it offers (RFC 5246, section
+/// 7.4.1.2). It has suites of TLS 1.2 and of what was before it.
+fn client_hello(version: [u8; 2]) -> Vec<u8> {
+    let suites = [0xc0, 0x2b, 0xc0, 0x2f, 0xc0, 0x09, 0xc0, 0x13];
+    let groups = [0x00, 0x0a, 0x00, 0x04, 0x00, 0x02, 0x00, 0x17];
+    let points = [0x00, 0x0b, 0x00, 0x02, 0x01, 0x00];
+    let signatures = [0x00, 0x0d, 0x00, 0x06, 0x00, 0x04, 0x04, 0x03, 0x08, 0x04];
+    let extensions = [groups.as_slice(), &points, &signatures].concat();
+    let with_length = |bytes: &[u8]| {
+        let length = u16::try_from(bytes.len()).unwrap();
+        [length.to_be_bytes().as_slice(), bytes].concat()
+    };
+    let random = [7; 32];
+    let no_session_id = [0];
+    let no_compression = [1, 0];
+    let body = [
+        version.as_slice(),
+        &random,
+        &no_session_id,
+        &with_length(&suites),
+        &no_compression,
+        &with_length(&extensions),
+    ]
+    .concat();
+    let handshake = [[1, 0].as_slice(), &with_length(&body)].concat();
+    [[0x16, 3, 1].as_slice(), &with_length(&handshake)].concat()
+}
+
+/// Offers TLS 1.2 to a port of 127.0.0.1, which is taken, and TLS 1.1 and 1.0, which are not.
+async fn speaks_no_old_tls(port: u16) {
+    for (version, is_spoken) in [([3, 3], true), ([3, 2], false), ([3, 1], false)] {
+        let mut stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+        stream.write_all(&client_hello(version)).await.unwrap();
+        let mut answer = [0; 7];
+        let read = tokio::time::timeout(Duration::from_secs(10), stream.read_exact(&mut answer));
+        read.await.unwrap().unwrap();
+        let (record, content) = (answer[0], &answer[5..]);
+        if is_spoken {
+            assert_eq!(
+                (record, content[0]),
+                (0x16, 2),
+                "no ServerHello: {answer:x?}"
+            );
+        } else {
+            // A fatal alert: protocol_version.
+            assert_eq!((record, content), (0x15, [2, 70].as_slice()), "{answer:x?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_gateway_speaks_tls_as_its_file_offers() {
+    let folder = tempfile::tempdir().unwrap();
+    let client = certificate(folder.path());
+    let (own, nobody) = {
+        let ports = free_ports(2);
+        (ports[0], ports[1])
+    };
+    let gateway = Gateway::start_over_tls(
+        &folder.path().join("nginx"),
+        own,
+        &Service::ALL.map(|service| (service.as_str(), nobody)),
+        &folder.path().join("tls.crt"),
+        &folder.path().join("tls.key"),
+    );
+    let base = format!("https://127.0.0.1:{own}");
+    body_of(&client, &format!("{base}/healthz"), gateway.process()).await;
+    // What it answers itself, a page that is not there, and a service that does not answer.
+    for (path, status) in [("/healthz", 200), ("/nowhere", 404), ("/api/v1/users", 503)] {
+        let answer = client.get(format!("{base}{path}")).send().await.unwrap();
+        assert_eq!(answer.status(), status, "{path}");
+        let told = answer.headers().get_all("strict-transport-security");
+        let told: Vec<_> = told.iter().collect();
+        assert_eq!(told, ["max-age=31536000; includeSubDomains"], "{path}");
+    }
+    speaks_no_old_tls(own).await;
+    let plain = testkit::http_get(&format!("http://127.0.0.1:{own}/healthz")).await;
     assert!(!matches!(plain, Ok((200, _))), "{plain:?}");
 }
 

@@ -52,37 +52,41 @@ impl Gateway {
         limits: &Limits,
         examples: &[&str],
     ) -> Self {
-        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../nginx");
-        copy(&source, folder).expect("nginx/ can be copied");
+        let listen = format!("listen 127.0.0.1:{port} default_server;\n");
+        let folder = Folder::prepare(folder, &listen, upstreams, limits);
         for name in examples {
-            let (example, service) = (source.join("examples"), folder.join("services"));
-            fs::copy(example.join(name), service.join(name)).expect("an example can be copied");
+            folder.add_example(name);
         }
-        let write = |name: &str, text: String| {
-            fs::write(folder.join(name), text).expect("the folder can be written");
-        };
-        write(
-            "listen.conf",
-            format!("listen 127.0.0.1:{port} default_server;\n"),
-        );
-        let upstream = |(name, port): &(&str, u16)| {
-            format!("upstream {name} {{ server 127.0.0.1:{port} max_fails=0; keepalive 32; }}\n")
-        };
-        write("upstreams.conf", upstreams.iter().map(upstream).collect());
-        match limits {
-            Limits::Shipped => {}
-            Limits::Roomy => write("limits.conf", zones("1000000r/s", "1000000r/s")),
-            Limits::Rates(login, registration) => {
-                write("limits.conf", zones(login, registration));
-            }
-        }
-        fs::create_dir_all(folder.join("run")).expect("the folder can be written");
-        let process = nginx(folder);
-        Self {
-            folder: folder.to_owned(),
-            port,
-            process,
-        }
+        folder.start(port)
+    }
+
+    /// The same with the lines that `listen.conf` offers for TLS, and the certificate and key in these files. Suites of old
+    /// versions are let in, so that nothing but those lines refuses such a version.
+    ///
+    /// # Panics
+    /// As [`Gateway::start`].
+    #[must_use]
+    pub fn start_over_tls(
+        folder: &Path,
+        port: u16,
+        upstreams: &[(&str, u16)],
+        certificate: &Path,
+        key: &Path,
+    ) -> Self {
+        let shipped = fs::read_to_string(source().join("listen.conf"));
+        let shipped = shipped.expect("listen.conf can be read");
+        let offered = shipped.lines().filter_map(|line| line.strip_prefix("#   "));
+        let listen = offered
+            .chain(["ssl_ciphers DEFAULT:@SECLEVEL=0;"])
+            .map(|line| format!("{line}\n"))
+            .collect::<String>()
+            .replace("443", &format!("127.0.0.1:{port}"))
+            .replace(
+                "/etc/user-domain/tls/fullchain.pem",
+                &certificate.display().to_string(),
+            )
+            .replace("/etc/user-domain/tls/key.pem", &key.display().to_string());
+        Folder::prepare(folder, &listen, upstreams, &Limits::Roomy).start(port)
     }
 
     /// The process.
@@ -119,6 +123,54 @@ impl Gateway {
         let (code, output) = run_to_end(&program(), &arguments, &self.folder, &[]);
         (code == Some(0), output)
     }
+}
+
+/// A copy of `nginx/`.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn prepare(folder: &Path, listen: &str, upstreams: &[(&str, u16)], limits: &Limits) -> Self {
+        copy(&source(), folder).expect("nginx/ can be copied");
+        let write = |name: &str, text: &str| {
+            fs::write(folder.join(name), text).expect("the folder can be written");
+        };
+        write("listen.conf", listen);
+        let upstream = |(name, port): &(&str, u16)| {
+            format!("upstream {name} {{ server 127.0.0.1:{port} max_fails=0; keepalive 32; }}\n")
+        };
+        write(
+            "upstreams.conf",
+            &upstreams.iter().map(upstream).collect::<String>(),
+        );
+        match limits {
+            Limits::Shipped => {}
+            Limits::Roomy => write("limits.conf", &zones("1000000r/s", "1000000r/s")),
+            Limits::Rates(login, registration) => {
+                write("limits.conf", &zones(login, registration));
+            }
+        }
+        fs::create_dir_all(folder.join("run")).expect("the folder can be written");
+        Self(folder.to_owned())
+    }
+
+    fn add_example(&self, name: &str) {
+        let (example, service) = (source().join("examples"), self.0.join("services"));
+        fs::copy(example.join(name), service.join(name)).expect("an example can be copied");
+    }
+
+    fn start(self, port: u16) -> Gateway {
+        let process = nginx(&self.0);
+        Gateway {
+            folder: self.0,
+            port,
+            process,
+        }
+    }
+}
+
+/// `nginx/` of the repository.
+fn source() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../nginx")
 }
 
 fn program() -> PathBuf {

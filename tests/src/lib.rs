@@ -37,7 +37,7 @@ pub use options::Options;
 pub use person::{Login, Person, claims_of};
 pub use platform::{Links, Platform};
 pub use ports::Ports;
-pub use raw::{RawAnswer, raw_request};
+pub use raw::{RawAnswer, raw_exchange, raw_request};
 pub use running::{Running, run_to_end};
 pub use wait::{any_below, eventually, rounds, unique};
 pub use witness::Witness;

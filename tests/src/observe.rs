@@ -1,6 +1,10 @@
 //! What can be seen of a platform from outside.
 
-use std::time::{Duration, Instant};
+use std::{
+    io::{Read as _, Write as _},
+    net::TcpStream,
+    time::{Duration, Instant},
+};
 
 use ud_kernel::{Code, Service};
 
@@ -9,6 +13,12 @@ use crate::{Platform, Running};
 /// How long an access token may still be good after its session was closed or its rights were taken
 /// (SECURITY rule 18).
 const BOUND: Duration = Duration::from_millis(1500);
+
+/// How long a line may take to be written.
+const LAST_LINE: Duration = Duration::from_secs(10);
+
+/// A path that no test asks for.
+const LAST_REQUEST: &str = "/the-last-request";
 
 /// A path at each service that everybody may read for themselves.
 pub const OWN: [(Service, &str); 5] = [
@@ -83,7 +93,32 @@ impl Drop for Platform {
     /// Every test that used a platform has its logs searched, whatever it was about.
     fn drop(&mut self) {
         if !std::thread::panicking() {
+            for (service, running) in &self.processes {
+                wait_for_last_line(running, self.directory.public_port(*service));
+            }
             self.assert_logs_are_clean();
         }
+    }
+}
+
+/// Lines are gathered for a moment before they are written, in their order: waits until that of a last request is there,
+/// or the process has ended.
+fn wait_for_last_line(running: &Running, port: u16) {
+    let process = running.process();
+    let request = format!("GET {LAST_REQUEST} HTTP/1.0\r\nhost: 127.0.0.1:{port}\r\n\r\n");
+    let ask = || {
+        let mut stream = TcpStream::connect(("127.0.0.1", port))?;
+        stream.set_read_timeout(Some(LAST_LINE))?;
+        stream.write_all(request.as_bytes())?;
+        stream.read_to_end(&mut Vec::new())
+    };
+    let asked = ask();
+    let end = Instant::now() + LAST_LINE;
+    while !process.ends_within(Duration::from_millis(5)) && !running.log().contains(LAST_REQUEST) {
+        assert!(
+            Instant::now() < end,
+            "a last request ({asked:?}) is not in the log:\n{}",
+            running.log()
+        );
     }
 }

@@ -3,9 +3,13 @@
 use std::{
     path::{Path, PathBuf},
     process::{Command, ExitStatus, Stdio},
+    time::Duration,
 };
 
 use testkit::Process;
+
+/// How long what a killed program wrote may take to be read.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Runs `program` in `folder` with this environment alone: its exit code, and all it wrote.
 ///
@@ -136,6 +140,8 @@ impl Running {
     /// Starts it again, killing it if it still runs. Not yet ready when this returns.
     pub fn start_again(&mut self) {
         self.process.kill();
+        // What it had written is read to its end.
+        assert!(self.process.ends_within(PATIENCE), "it was killed");
         self.earlier = self.log();
         let log_file = self.log_file.as_deref();
         self.process = spawn(&self.program, &self.folder, &self.environment, log_file);

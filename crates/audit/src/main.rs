@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    ud_http::run::<user_audit_service::AuditService>()
+    ud_http::run::<user_audit_service::AuditService>(env!("CARGO_BIN_NAME"))
 }

@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    ud_http::run::<auth_service::AuthService>()
+    ud_http::run::<auth_service::AuthService>(env!("CARGO_BIN_NAME"))
 }

@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    ud_http::run::<role_service::RoleService>()
+    ud_http::run::<role_service::RoleService>(env!("CARGO_BIN_NAME"))
 }

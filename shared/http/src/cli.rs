@@ -3,7 +3,7 @@
 
 use std::{future::Future, net::SocketAddr, path::PathBuf, process::ExitCode, time::Duration};
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use tokio::signal::unix::{SignalKind, signal};
 use ud_config::{AppEnv, HttpConfig, IdentityConfig, Loader, LogConfig, PeersConfig, TokenConfig};
 use ud_jwt::{JwkSet, service::IdentityKey};
@@ -102,10 +102,12 @@ struct Common {
     log: LogConfig,
 }
 
-/// Runs service `S` as a process.
+/// Runs service `S` as a process; `name` is what `--version` says.
 #[must_use]
-pub fn run<S: ServiceBinary>() -> ExitCode {
-    let arguments = Arguments::<S::Command>::parse();
+pub fn run<S: ServiceBinary>(name: &'static str) -> ExitCode {
+    let matches = Arguments::<S::Command>::command().name(name).get_matches();
+    let arguments =
+        Arguments::<S::Command>::from_arg_matches(&matches).unwrap_or_else(|e| e.exit());
     let outcome = match arguments.command.unwrap_or(Command::Serve) {
         Command::Openapi => print(&crate::openapi_json(&S::openapi())),
         Command::Keygen { path } => keygen(S::SERVICE, &path),

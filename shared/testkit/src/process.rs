@@ -201,6 +201,20 @@ impl Process {
         }
     }
 
+    /// Blocks until it has ended and all it wrote was read, but not longer than `limit`; whether that is so.
+    #[must_use]
+    pub fn ends_within(&self, limit: Duration) -> bool {
+        let end = std::time::Instant::now() + limit;
+        // The readers end with the process's output, and let go of it.
+        while self.is_running() || Arc::strong_count(&self.output) > 1 {
+            if std::time::Instant::now() > end {
+                return false;
+            }
+            thread::sleep(Duration::from_millis(2));
+        }
+        true
+    }
+
     /// Sends SIGTERM; see [`Process::wait`].
     pub fn terminate(&self) {
         self.child.terminate();
