@@ -12,6 +12,7 @@ use diesel::connection::SimpleConnection as _;
 use secrecy::SecretString;
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
+    task::JoinHandle,
     time::timeout_at,
 };
 use ud_kernel::Service;
@@ -28,6 +29,9 @@ use crate::{
 /// After this a call is given up; its thread and connection stay taken until the database answers.
 const CALL_LIMIT: Duration = Duration::from_secs(10);
 
+/// Places in the queue for each thread.
+const PLACES: usize = 4;
+
 /// How to open a [`Db`].
 #[derive(Debug, Clone)]
 pub struct DbOptions {
@@ -42,9 +46,6 @@ pub struct DbOptions {
     /// Used in place of `url` for migrating, so that the run-time user need not own the tables.
     pub migration_url: Option<SecretString>,
 }
-
-/// Places in the queue for each thread.
-const PLACES: usize = 4;
 
 /// What the pool is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -163,8 +164,9 @@ impl Db {
 
     /// Runs `f` in a transaction and commits if it returns `Ok`. The transaction is READ COMMITTED, on
     /// SQLite IMMEDIATE. If a race is lost ([`StoreError::Conflict`]) everything is rolled back and `f` is
-    /// run again, at most 3 times: it must not change anything outside the database, and make no network
-    /// call, and start no task. Once begun, it runs to its end even if the caller stops waiting, unless the process ends.
+    /// run again, at most 3 times: it must not change anything outside the database, make no network call
+    /// and start no task. Once begun, it runs to its end even if the caller stops waiting, unless the process
+    /// ends.
     ///
     /// # Errors
     /// What `f` returned, or what [`StoreError`] says about the connection and the commit.
@@ -208,7 +210,29 @@ impl Db {
         E: TxError + Send + 'static,
         J: FnOnce(&Self) -> Result<T, E> + Send + 'static,
     {
-        let result = self.run(kind, writer, job).await;
+        let turn = Turn::new(&self.0.waiting);
+        let queued = Instant::now();
+        let give_up_at = queued + self.0.options.acquire_timeout;
+        let result = match self.permits(writer, give_up_at).await {
+            Ok((permit, place)) => {
+                let (context, db, taken) = (ud_telemetry::current(), self.clone(), turn.share());
+                let task = self.0.threads.spawn(move || {
+                    let start = taken.begin();
+                    drop(place);
+                    let start = start?;
+                    db.measure(|metrics| metrics.waited(start - queued));
+                    let result = ud_telemetry::sync_scope(context, || job(&db));
+                    drop(permit);
+                    db.measure(|metrics| metrics.called(kind, start.elapsed()));
+                    Some(result)
+                });
+                let ended = ended(&turn, task, give_up_at).await;
+                ended.unwrap_or_else(|error| Err(error.into()))
+            }
+            Err(error) => Err(error.into()),
+        };
+        // It waits no more, however it ended.
+        drop(turn);
         self.measure(|metrics| {
             metrics.pool(self.pool_state());
             if let Some(error) = result.as_ref().err().and_then(TxError::store) {
@@ -218,59 +242,17 @@ impl Db {
         result
     }
 
-    async fn run<T, E, J>(
+    /// The writer's permit, if it takes one, and a place in the queue, in the order in which all calls take them.
+    async fn permits(
         &self,
-        kind: &'static str,
         writer: Option<&Arc<Semaphore>>,
-        job: J,
-    ) -> Result<T, E>
-    where
-        T: Send + 'static,
-        E: TxError + Send + 'static,
-        J: FnOnce(&Self) -> Result<T, E> + Send + 'static,
-    {
-        let turn = Turn::new(&self.0.waiting);
-        let queued = Instant::now();
-        let give_up_at = queued + self.0.options.acquire_timeout;
-        let permit = match writer {
+        give_up_at: Instant,
+    ) -> Result<(Option<OwnedSemaphorePermit>, OwnedSemaphorePermit), StoreError> {
+        let writer = match writer {
             Some(writer) => Some(permit_of(writer, give_up_at).await?),
             None => None,
         };
-        let place = permit_of(&self.0.places, give_up_at).await?;
-        let (context, db, taken) = (ud_telemetry::current(), self.clone(), turn.share());
-        let mut task = self.0.threads.spawn(move || {
-            let start = taken.begin();
-            drop(place);
-            let start = start?;
-            db.measure(|metrics| metrics.waited(start - queued));
-            let result = ud_telemetry::sync_scope(context, || job(&db));
-            drop(permit);
-            db.measure(|metrics| metrics.called(kind, start.elapsed()));
-            Some(result)
-        });
-        let ended = loop {
-            let until = match turn.begun() {
-                Some(start) => start + CALL_LIMIT,
-                // It may begin meanwhile, and no call takes longer than the limit.
-                None => give_up_at.min(Instant::now() + CALL_LIMIT),
-            };
-            if let Ok(ended) = timeout_at(until.into(), &mut task).await {
-                break ended;
-            }
-            let now = Instant::now();
-            match turn.begun() {
-                Some(start) if now < start + CALL_LIMIT => {}
-                Some(_) => return Err(StoreError::Timeout("the database did not answer").into()),
-                None if now < give_up_at => {}
-                None if turn.give_up_unless_begun().is_none() => return Err(no_turn().into()),
-                None => {}
-            }
-        };
-        match ended {
-            Ok(Some(result)) => result,
-            Ok(None) => Err(no_turn().into()),
-            Err(_) => Err(StoreError::Internal("a closure panicked".to_owned()).into()),
-        }
+        Ok((writer, permit_of(&self.0.places, give_up_at).await?))
     }
 
     fn measure(&self, f: impl FnOnce(&DbMetrics)) {
@@ -299,6 +281,35 @@ async fn permit_of(
         Ok(Ok(permit)) => Ok(permit),
         // The semaphores are never closed.
         Ok(Err(_)) | Err(_) => Err(no_turn()),
+    }
+}
+
+/// What `task` gives, if it begins before `give_up_at` and then takes no longer than [`CALL_LIMIT`].
+async fn ended<R>(
+    turn: &Turn,
+    mut task: JoinHandle<Option<R>>,
+    give_up_at: Instant,
+) -> Result<R, StoreError> {
+    loop {
+        let until = match turn.begun() {
+            Some(start) => start + CALL_LIMIT,
+            // It may begin meanwhile, and no call takes longer than the limit.
+            None => give_up_at.min(Instant::now() + CALL_LIMIT),
+        };
+        match timeout_at(until.into(), &mut task).await {
+            Ok(Ok(Some(result))) => return Ok(result),
+            Ok(Ok(None)) => return Err(no_turn()),
+            Ok(Err(_)) => return Err(StoreError::Internal("a closure panicked".to_owned())),
+            Err(_) => {}
+        }
+        let now = Instant::now();
+        match turn.begun() {
+            Some(start) if now < start + CALL_LIMIT => {}
+            Some(_) => return Err(StoreError::Timeout("the database did not answer")),
+            None if now < give_up_at => {}
+            None if turn.give_up_unless_begun().is_none() => return Err(no_turn()),
+            None => {}
+        }
     }
 }
 

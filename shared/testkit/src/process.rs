@@ -206,13 +206,12 @@ impl Process {
     pub fn ends_within(&self, limit: Duration) -> bool {
         let end = std::time::Instant::now() + limit;
         // The readers end with the process's output, and let go of it.
-        while self.is_running() || Arc::strong_count(&self.output) > 1 {
-            if std::time::Instant::now() > end {
-                return false;
-            }
+        let is_read = || Arc::strong_count(&self.output) == 1;
+        let has_ended = self.child.wait_blocking(limit).is_some();
+        while has_ended && !is_read() && std::time::Instant::now() < end {
             thread::sleep(Duration::from_millis(2));
         }
-        true
+        has_ended && is_read()
     }
 
     /// Sends SIGTERM; see [`Process::wait`].

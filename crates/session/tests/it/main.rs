@@ -19,6 +19,7 @@ mod public_requests;
 mod public_routes;
 mod received_events;
 mod redis_server;
+mod relay;
 mod slow_reader;
 mod sqlite;
 mod store_close;

@@ -42,42 +42,6 @@ async fn the_current_token_gets_one_successor(#[case] backend: Backend) {
     );
 }
 
-#[rstest]
-#[case(Redis)]
-#[case(Sqlite)]
-#[tokio::test]
-async fn the_relay_is_woken_when_there_is_something_to_send(#[case] backend: Backend) {
-    let fx = backend.open().await;
-    let (user, mut woken) = (user(), fx.woken.clone());
-    let mut has_told = async |what: &str| {
-        let is_woken = woken.has_changed().unwrap();
-        woken.mark_unchanged();
-        let events = fx.take_kinds().await;
-        assert!(is_woken || events.is_empty(), "{what}: {events:?}");
-        // Steps are many; the relay would look for nothing each time. (SQLite wakes it at each commit.)
-        let idle = is_woken && events.is_empty();
-        assert!(!idle || backend == Sqlite, "{what}: woken for nothing");
-        !events.is_empty()
-    };
-    let first = fx.log_in(user, START).await;
-    assert!(has_told("login").await);
-    let now = START.plus(secs(600));
-    let second = fx.store.step(step(&first, user, now)).await.unwrap();
-    assert!(!has_told("step").await);
-    let repeat = fx.store.step(step(&first, user, now)).await;
-    assert!(repeat.is_ok() && !has_told("repeat").await);
-    let mut elsewhere = step(&first, user, now);
-    elsewhere.origin.ip = Some("198.51.100.7".to_owned());
-    let repeat = fx.store.step(elsewhere).await;
-    assert!(repeat.is_ok() && has_told("repeat from elsewhere").await);
-    let mut renewal = step(&second, user, now);
-    renewal.reauthenticated = true;
-    let renewal = fx.store.step(renewal).await;
-    assert!(renewal.is_ok() && has_told("reauthentication").await);
-    let reuse = fx.store.step(step(&first, user, now)).await;
-    assert!(reuse.is_err() && has_told("reuse").await);
-}
-
 /// A session stepped once at `START + 600 s`: the token before it, and the one after.
 async fn stepped(fx: &Fixture, user: ud_kernel::UserId) -> (SessionGrant, SessionGrant) {
     let first = fx.log_in(user, START).await;
