@@ -3,7 +3,7 @@
 use std::io::Write as _;
 
 use clap::Subcommand;
-use ud_http::{Base, StartError};
+use ud_http::{Base, StartError, operator};
 use ud_kernel::Service;
 use ud_seal::Sealer;
 
@@ -29,6 +29,17 @@ pub enum AuthCommand {
     Fence,
 }
 
+impl AuthCommand {
+    /// `admin reset`.
+    #[must_use]
+    pub const fn reset(identifier: String, reactivate: bool) -> Self {
+        Self::Admin(AdminCommand::Reset {
+            identifier,
+            reactivate,
+        })
+    }
+}
+
 /// What the operator may do without logging in.
 #[derive(Debug, Subcommand)]
 pub enum AdminCommand {
@@ -36,6 +47,9 @@ pub enum AdminCommand {
     Reset {
         /// Email address or username
         identifier: String,
+        /// Also let a suspended account log in again
+        #[arg(long)]
+        reactivate: bool,
     },
 }
 
@@ -51,8 +65,12 @@ pub async fn run(command: AuthCommand, config: AuthConfig, base: Base) -> Result
         return Err(StartError::config(text));
     }
     match command {
-        AuthCommand::Admin(AdminCommand::Reset { identifier }) => {
-            reset(&AuthState::new(&config, &base, db)?, &identifier).await
+        AuthCommand::Admin(AdminCommand::Reset {
+            identifier,
+            reactivate,
+        }) => {
+            let state = AuthState::new(&config, &base, db)?;
+            reset(&state, &identifier, reactivate).await
         }
         AuthCommand::Reseal => {
             let sealer =
@@ -78,8 +96,8 @@ pub async fn run(command: AuthCommand, config: AuthConfig, base: Base) -> Result
 }
 
 /// Fails if there is no such account, or it cannot log in.
-async fn reset(state: &AuthState, identifier: &str) -> Result<(), StartError> {
-    let (user_id, password) = reset_password(state, identifier)
+async fn reset(state: &AuthState, identifier: &str, reactivate: bool) -> Result<(), StartError> {
+    let (user_id, password) = reset_password(state, identifier, reactivate, &operator())
         .await
         .map_err(|error| StartError::internal(explain(&error)))?;
     // The one place where the password is shown: never through the logger.

@@ -1,27 +1,110 @@
-//! The subcommand of this service.
+//! The subcommands of this service.
 
-use ud_db::Db;
-use ud_http::StartError;
+use std::io::Write as _;
+
+use clap::Subcommand;
+use serde_json::Value;
+use ud_db::{Db, DbConn};
+use ud_http::{Base, StartError, operator};
 use ud_idempotency::IdempotencyKeys;
-use ud_kernel::Service;
+use ud_kernel::{Service, Timestamp, UserId, models::Origin};
 use ud_seal::Sealer;
 
-use crate::{ALL_MIGRATIONS, ProfileConfig};
+use crate::{
+    ALL_MIGRATIONS, ProfileConfig,
+    models::{ProfileError, reactivate, user::User, user_store},
+};
 
-/// Runs `reseal`.
+/// Subcommands of profile.
+#[derive(Debug, Subcommand)]
+pub enum ProfileCommand {
+    /// For the operator of the machine
+    #[command(subcommand)]
+    Admin(AdminCommand),
+    /// Seal what is sealed under older keys under the first of KEY_ENCRYPTION_KEYS
+    Reseal,
+}
+
+/// What the operator may do without logging in.
+#[derive(Debug, Subcommand)]
+pub enum AdminCommand {
+    /// Let a suspended user log in again, and print the user's id
+    Reactivate {
+        /// Email address, username, or id
+        identifier: String,
+    },
+}
+
+/// Does what the operator asks.
 ///
 /// # Errors
-/// If the database does not answer or is not migrated, or a key is missing in the ring.
-pub(crate) async fn run_reseal(config: ProfileConfig) -> Result<(), StartError> {
-    let sealer =
-        Sealer::from_config(&config.sealing, Service::Profile).map_err(StartError::config)?;
+/// If the database does not answer or is not migrated; see each command.
+pub(crate) async fn run(
+    command: ProfileCommand,
+    config: ProfileConfig,
+    base: &Base,
+) -> Result<(), StartError> {
+    match command {
+        ProfileCommand::Admin(AdminCommand::Reactivate { identifier }) => {
+            let user_id = admin_reactivate(config, base, identifier).await?;
+            let text = format!("User {user_id} is active.");
+            writeln!(std::io::stdout(), "{text}").map_err(StartError::internal)
+        }
+        ProfileCommand::Reseal => {
+            let sealer = Sealer::from_config(&config.sealing, Service::Profile)
+                .map_err(StartError::config)?;
+            let db = open(config).await?;
+            let moved = IdempotencyKeys::reseal(&db, &sealer)
+                .await
+                .map_err(StartError::internal)?;
+            log::info!("{} values sealed anew", u8::from(moved));
+            Ok(())
+        }
+    }
+}
+
+/// Lets the user of `identifier` log in again, and writes the event that tells auth; the running service delivers it,
+/// or the next start. Returns the user's id.
+///
+/// # Errors
+/// If there is no such user, or the database fails.
+pub async fn admin_reactivate(
+    config: ProfileConfig,
+    base: &Base,
+    identifier: String,
+) -> Result<UserId, StartError> {
+    let db = open(config).await?;
+    let (now, by) = (base.clock.now(), operator());
+    let user = db
+        .tx(move |conn| reactivate_in(conn, &identifier, &by, now))
+        .await
+        .map_err(|error| match error {
+            ProfileError::NotFound => {
+                StartError::internal("no user has this email address, username or id")
+            }
+            other => StartError::internal(other),
+        })?;
+    log::info!("user {} was reactivated on this machine", user.id);
+    Ok(user.id)
+}
+
+async fn open(config: ProfileConfig) -> Result<Db, StartError> {
     let db = Db::open(&config.database.into(), Service::Profile).map_err(StartError::config)?;
     db.ready(&ALL_MIGRATIONS)
         .await
         .map_err(StartError::internal)?;
-    let moved = IdempotencyKeys::reseal(&db, &sealer)
-        .await
-        .map_err(StartError::internal)?;
-    log::info!("{} values sealed anew", u8::from(moved));
-    Ok(())
+    Ok(db)
+}
+
+fn reactivate_in(
+    conn: &mut DbConn,
+    identifier: &str,
+    operator: &Value,
+    now: Timestamp,
+) -> Result<User, ProfileError> {
+    let found = user_store::find_named(conn, identifier)?;
+    let user = found
+        .filter(|user| user.status.is_visible())
+        .ok_or(ProfileError::NotFound)?;
+    reactivate(conn, user, &Origin::default(), Some(operator), now)
 }

@@ -20,17 +20,18 @@ use std::sync::Arc;
 use ud_config::Loader;
 use ud_db::{Db, DbError, Migrations};
 use ud_events::SqlEvents;
-use ud_http::{Base, Check, Mounted, Readiness, ResealCommand, ServiceBinary, StartError};
+use ud_http::{Base, Check, Mounted, Readiness, ServiceBinary, StartError};
 use ud_kernel::Service;
 use ud_limit::Limiter;
 use ud_seal::Sealer;
 use utoipa::openapi::OpenApi;
 
+pub use command::{AdminCommand, ProfileCommand, admin_reactivate};
 pub use config::ProfileConfig;
 pub use models::{Bootstrap, BootstrapOutcome, BootstrapReport};
 pub use state::ProfileState;
 
-use models::{AccountFlow, BootstrapFlow, RegistrationFlow, Rights, Sweeper};
+use models::{AccountFlow, BootstrapFlow, RegistrationFlow, Rights, Standings, Sweeper};
 
 /// The tables of this service. Those of its events are [`ud_events::MIGRATIONS`].
 pub static MIGRATIONS: Migrations = Migrations {
@@ -51,7 +52,7 @@ impl ServiceBinary for ProfileService {
 
     type Config = ProfileConfig;
 
-    type Command = ResealCommand;
+    type Command = ProfileCommand;
 
     fn load(loader: &mut Loader) -> ProfileConfig {
         ProfileConfig::load(loader)
@@ -69,13 +70,11 @@ impl ServiceBinary for ProfileService {
     }
 
     async fn run_command(
-        command: ResealCommand,
+        command: ProfileCommand,
         config: ProfileConfig,
-        _: Base,
+        base: Base,
     ) -> Result<(), StartError> {
-        match command {
-            ResealCommand::Reseal => command::run_reseal(config).await,
-        }
+        command::run(command, config, &base).await
     }
 
     fn openapi() -> OpenApi {
@@ -118,10 +117,12 @@ async fn build(config: ProfileConfig, base: Base) -> Result<Mounted, StartError>
         steps.clone(),
     );
     let rights = Rights::new(role.clone());
+    let standings = Standings::new(db.clone(), role.clone(), clock.clone(), steps.clone());
     let accounts = AccountFlow::new(
         db.clone(),
         auth.clone(),
         rights,
+        standings.clone(),
         outbox.clone(),
         clock.clone(),
         steps,
@@ -130,6 +131,7 @@ async fn build(config: ProfileConfig, base: Base) -> Result<Mounted, StartError>
     let sweeper = Sweeper::new(db.clone(), auth, registration.clone(), clock.clone());
     let mut tasks = events.tasks();
     tasks.push(tasks::sweep(sweeper));
+    tasks.push(tasks::sweep_standings(standings));
     match config.bootstrap {
         Some(bootstrap) => {
             let (registration, report) = (registration.clone(), config.bootstrap_report);

@@ -5,10 +5,13 @@ use std::time::Duration;
 use tokio::time::MissedTickBehavior;
 use ud_http::{StopSignal, Task};
 
-use crate::models::{Bootstrap, BootstrapFlow, Sweeper};
+use crate::models::{Bootstrap, BootstrapFlow, Standings, Sweeper};
 
 /// Between two rounds of the sweeper.
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
+
+/// Between two rounds that tell role of changes of status.
+const SWEEP_STANDINGS_EVERY: Duration = Duration::from_secs(10);
 
 /// Finishes or removes registrations left half-done.
 pub(crate) fn sweep(sweeper: Sweeper) -> Task {
@@ -24,6 +27,20 @@ pub(crate) fn sweep(sweeper: Sweeper) -> Task {
                     ),
                     Ok(_) => {}
                     Err(error) => log::warn!("registrations left half-done stay so: {error}"),
+                }
+            }
+        }))
+    })
+}
+
+/// Finishes changes of status that role has not confirmed.
+pub(crate) fn sweep_standings(standings: Standings) -> Task {
+    Box::new(move |stop| {
+        Box::pin(every(SWEEP_STANDINGS_EVERY, stop, move || {
+            let standings = standings.clone();
+            async move {
+                if let Err(error) = standings.sweep().await {
+                    log::warn!("role was not told of all changes of status: {error}");
                 }
             }
         }))

@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+pub mod command;
 pub mod config;
 pub mod controllers;
 pub mod models;
@@ -13,10 +14,11 @@ use std::sync::Arc;
 use diesel_migrations::embed_migrations;
 use ud_config::Loader;
 use ud_db::{Db, DbError, Migrations};
-use ud_http::{Base, Check, Mounted, NoCommand, Readiness, ServiceBinary, StartError};
+use ud_http::{Base, Check, Mounted, Readiness, ServiceBinary, StartError};
 use ud_kernel::Service;
 use utoipa::openapi::OpenApi;
 
+pub use command::RoleCommand;
 pub use config::RoleConfig;
 use state::RoleState;
 
@@ -39,7 +41,7 @@ impl ServiceBinary for RoleService {
 
     type Config = RoleConfig;
 
-    type Command = NoCommand;
+    type Command = RoleCommand;
 
     fn load(loader: &mut Loader) -> RoleConfig {
         RoleConfig::load(loader)
@@ -56,8 +58,12 @@ impl ServiceBinary for RoleService {
             .map_err(start_error)
     }
 
-    async fn run_command(command: NoCommand, _: Self::Config, _: Base) -> Result<(), StartError> {
-        match command {}
+    async fn run_command(
+        command: RoleCommand,
+        config: RoleConfig,
+        base: Base,
+    ) -> Result<(), StartError> {
+        command::run(command, config, base).await
     }
 
     fn openapi() -> OpenApi {
@@ -78,6 +84,7 @@ pub async fn build(config: &RoleConfig, base: &Base) -> Result<Mounted, StartErr
     let state = RoleState::new(base, &db);
     let mut tasks = state.events.tasks();
     tasks.push(tasks::remove_ended(&state));
+    tasks.push(tasks::watch_reservations(&state));
     Ok(Mounted {
         service: Service::Role,
         prefixes: routes::PREFIXES,

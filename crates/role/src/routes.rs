@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use actix_web::web::{self, ServiceConfig, delete, get, patch, post, resource};
+use actix_web::web::{self, ServiceConfig, delete, get, patch, post, put, resource};
 use ud_http::Routes;
 
 use crate::{
@@ -12,7 +12,7 @@ use crate::{
         delete_assignment::delete_assignment, delete_role::delete_role,
         list_assignments::list_assignments, list_roles::list_roles, read_access::read_access,
         read_assignment::read_assignment, read_role::read_role, receive_events::receive_events,
-        update_role::update_role,
+        set_standing::set_standing, update_role::update_role,
     },
     state::RoleState,
 };
@@ -61,6 +61,7 @@ pub fn internal(state: &RoleState) -> Routes {
     Arc::new(move |cfg: &mut ServiceConfig| {
         cfg.app_data(web::Data::new(state.clone()));
         cfg.service(resource("/internal/v1/users/{id}/access").route(get().to(read_access)));
+        cfg.service(resource("/internal/v1/users/{id}/standing").route(put().to(set_standing)));
         cfg.service(resource("/internal/v1/administrators").route(post().to(create_administrator)));
         let state = state.clone();
         cfg.service(ud_events::events_resource(

@@ -6,7 +6,7 @@ use ud_http::{Base, SecurityLog};
 use ud_kernel::Service;
 use ud_telemetry::Metrics;
 
-use crate::models::{AssignmentFlow, Marker, ReadFlow, RoleFlow};
+use crate::models::{AssignmentFlow, Marker, ReadFlow, RoleFlow, StandingFlow};
 
 /// What handlers need.
 #[derive(Clone)]
@@ -15,6 +15,8 @@ pub struct RoleState {
     pub roles: RoleFlow,
     /// Changes of assignments.
     pub assignments: AssignmentFlow,
+    /// Who may be an administrator.
+    pub standings: StandingFlow,
     /// Reads.
     pub reads: ReadFlow,
     /// Events of this service and of others.
@@ -31,6 +33,11 @@ impl RoleState {
     pub fn new(base: &Base, db: &Db) -> Self {
         let events = SqlEvents::new(db.clone(), base);
         let outbox = events.handle();
+        let overdue = base.metrics.gauge_vec(
+            "role_reservations_overdue",
+            "Users whose change of status was announced over a minute ago and has no outcome.",
+            &[],
+        );
         let marker = Marker::new(base.peers.client(Service::Session), &base.metrics);
         Self {
             roles: RoleFlow {
@@ -47,6 +54,12 @@ impl RoleState {
                 marker,
                 auth: base.peers.client(Service::Auth),
                 steps: base.steps.clone(),
+            },
+            standings: StandingFlow {
+                db: db.clone(),
+                clock: base.clock.clone(),
+                steps: base.steps.clone(),
+                overdue: overdue.with_label_values::<&str>(&[]),
             },
             reads: ReadFlow {
                 db: db.clone(),

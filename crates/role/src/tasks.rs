@@ -10,6 +10,9 @@ use crate::state::RoleState;
 /// How often assignments that have ended are removed.
 const REMOVE_EVERY: Duration = Duration::from_secs(60);
 
+/// How often reservations without an outcome are counted.
+const WATCH_EVERY: Duration = Duration::from_secs(30);
+
 /// Removes assignments that have ended.
 #[must_use]
 pub fn remove_ended(state: &RoleState) -> Task {
@@ -22,6 +25,25 @@ pub fn remove_ended(state: &RoleState) -> Task {
                 }
                 tokio::select! {
                     () = sleep(REMOVE_EVERY) => {}
+                    () = stop.stopped() => return,
+                }
+            }
+        })
+    })
+}
+
+/// Watches for reservations that nobody finishes.
+#[must_use]
+pub fn watch_reservations(state: &RoleState) -> Task {
+    let standings = state.standings.clone();
+    Box::new(move |mut stop: StopSignal| {
+        Box::pin(async move {
+            loop {
+                if let Err(error) = standings.watch().await {
+                    log::debug!("reservations were not counted: {error}");
+                }
+                tokio::select! {
+                    () = sleep(WATCH_EVERY) => {}
                     () = stop.stopped() => return,
                 }
             }

@@ -32,8 +32,31 @@ enum Command {
     Healthcheck,
     /// Print the OpenAPI document
     Openapi,
-    #[command(flatten)]
-    Auth(AuthCommand),
+    /// For the operator of the machine
+    #[command(subcommand)]
+    Admin(AdminCommand),
+    /// Seal what is sealed under older keys under the first of KEY_ENCRYPTION_KEYS
+    Reseal,
+    /// After restoring the databases: replace every signing key, close every session
+    Fence,
+}
+
+/// What the operator may do without logging in.
+#[derive(Subcommand)]
+enum AdminCommand {
+    /// Give an account a new password, print it, and close the account's sessions
+    Reset {
+        /// Email address or username
+        identifier: String,
+        /// Also let a suspended account log in again
+        #[arg(long)]
+        reactivate: bool,
+    },
+    /// Make an account an administrator, whatever its state: reactivate it, give it a new password, assign `admin`
+    Grant {
+        /// Email address or username
+        identifier: String,
+    },
 }
 
 /// Runs the process.
@@ -45,9 +68,15 @@ pub fn main() -> ExitCode {
         Command::Migrate { revert } => {
             Config::from_environment().and_then(|c| block_on(start::migrate(c, revert)))
         }
-        Command::Auth(command) => {
-            Config::from_environment().and_then(|c| block_on(start::run_auth(command, c)))
+        Command::Admin(AdminCommand::Grant { identifier }) => {
+            Config::from_environment().and_then(|c| block_on(start::grant(identifier, c)))
         }
+        Command::Admin(AdminCommand::Reset {
+            identifier,
+            reactivate,
+        }) => run_auth(AuthCommand::reset(identifier, reactivate)),
+        Command::Reseal => run_auth(AuthCommand::Reseal),
+        Command::Fence => run_auth(AuthCommand::Fence),
         Command::CheckConfig => Config::from_environment().and_then(|_| print("configuration: ok")),
         Command::Healthcheck => Config::from_environment().and_then(|c| {
             let http = c.standalone.http;
@@ -64,6 +93,10 @@ pub fn main() -> ExitCode {
             ExitCode::from(error.exit_code())
         }
     }
+}
+
+fn run_auth(command: AuthCommand) -> Result<(), StartError> {
+    Config::from_environment().and_then(|c| block_on(start::run_auth(command, c)))
 }
 
 fn block_on(work: impl Future<Output = Result<(), StartError>>) -> Result<(), StartError> {

@@ -7,7 +7,7 @@ use std::{
 };
 
 use auth_service::{AuthCommand, AuthService};
-use role_service::RoleService;
+use role_service::{RoleCommand, RoleService};
 use session_service::SessionService;
 use ud_config::PeersConfig;
 use ud_http::{
@@ -21,7 +21,7 @@ use ud_jwt::{
 use ud_kernel::{Clock, Service};
 use ud_telemetry::Metrics;
 use user_audit_service::AuditService;
-use user_profile_service::{BootstrapOutcome, ProfileService};
+use user_profile_service::{BootstrapOutcome, ProfileCommand, ProfileService};
 
 use crate::{administrator::Administrator, config::Config, welcome};
 
@@ -105,9 +105,29 @@ pub(crate) async fn run_auth(command: AuthCommand, config: Config) -> Result<(),
     if matches!(command, AuthCommand::Reseal) {
         let (audit, profile) = (bases.of(Service::Audit)?, bases.of(Service::Profile)?);
         AuditService::run_command(ResealCommand::Reseal, config.audit, audit).await?;
-        ProfileService::run_command(ResealCommand::Reseal, config.profile, profile).await?;
+        ProfileService::run_command(ProfileCommand::Reseal, config.profile, profile).await?;
     }
     AuthService::run_command(command, config.auth, bases.of(Service::Auth)?).await
+}
+
+/// Makes an account an administrator, whatever its state, by the commands of the three services that have a part in it:
+/// profile reactivates it, auth gives it a new password, role assigns `admin`.
+///
+/// # Errors
+/// Those of the commands; what was done before stands, and the command can be repeated.
+pub(crate) async fn grant(identifier: String, config: Config) -> Result<(), StartError> {
+    let listening = Listening::bind(&ud_config::HttpConfig::default())?;
+    let clock = Clock::system();
+    let metrics = Metrics::new("standalone");
+    let bases = Bases::new(&config, &listening, clock, metrics)?;
+    let profile = bases.of(Service::Profile)?;
+    let user_id =
+        user_profile_service::admin_reactivate(config.profile, &profile, identifier.clone())
+            .await?;
+    let reset = AuthCommand::reset(identifier, true);
+    AuthService::run_command(reset, config.auth, bases.of(Service::Auth)?).await?;
+    let command = RoleCommand::grant(user_id);
+    RoleService::run_command(command, config.role, bases.of(Service::Role)?).await
 }
 
 /// Auth first: its guard, which knows the signing keys, is everybody's.

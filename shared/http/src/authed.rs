@@ -174,17 +174,17 @@ pub enum Own {}
 #[derive(Debug)]
 pub struct OwnOr<P>(PhantomData<fn() -> P>);
 
-/// Writing and deleting by permission.
-const fn stakes_of(permission: &str) -> Stakes {
-    match permission.as_bytes() {
-        [.., b':', b'w', b'r', b'i', b't', b'e']
-        | [.., b':', b'd', b'e', b'l', b'e', b't', b'e'] => Stakes::High,
-        _ => Stakes::Ordinary,
+/// High for what is privileged.
+const fn stakes_of<P: Permission>() -> Stakes {
+    if P::PRIVILEGED {
+        Stakes::High
+    } else {
+        Stakes::Ordinary
     }
 }
 
 impl<P: Permission> AccessRule for P {
-    const STAKES: Stakes = stakes_of(P::NAME);
+    const STAKES: Stakes = stakes_of::<P>();
 
     fn scope(caller: &Caller) -> Option<Scope> {
         caller.may(P::NAME).then_some(Scope::All)
@@ -200,7 +200,7 @@ impl AccessRule for Own {
 }
 
 impl<P: Permission> AccessRule for OwnOr<P> {
-    const STAKES: Stakes = stakes_of(P::NAME);
+    const STAKES: Stakes = stakes_of::<P>();
 
     fn scope(caller: &Caller) -> Option<Scope> {
         Some(if caller.may(P::NAME) {

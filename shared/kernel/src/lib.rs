@@ -11,6 +11,7 @@ mod steps;
 
 pub mod models;
 pub mod permission;
+pub mod permissions;
 
 pub use clock::{Clock, Timestamp};
 pub use cursor::{Cursor, CursorError};

@@ -1,20 +1,9 @@
 //! Permissions: `resource:verb`, compared whole; `*` is every permission.
 
+use crate::permissions::OWN;
+
 /// The permission of the built-in role `admin`: every other one.
 pub const ALL: &str = "*";
-
-/// Namespaces of this platform's own permissions. Holding one of them over a user is what SECURITY rule 2
-/// compares; foreign namespaces (`orders:read`) do not protect a user from an administrator.
-pub const OWN_NAMESPACES: [&str; 8] = [
-    "users",
-    "roles",
-    "role-assignments",
-    "sessions",
-    "audits",
-    "keys",
-    "events",
-    "webhooks",
-];
 
 fn is_word(word: &str) -> bool {
     let mut bytes = word.bytes();
@@ -30,13 +19,31 @@ pub fn is_valid(text: &str) -> bool {
         .is_some_and(|(resource, verb)| is_word(resource) && is_word(verb))
 }
 
-/// Whether `text` is in one of [`OWN_NAMESPACES`] or is `*`.
+/// Whether `text` is `*`, or in the namespace of one of [`OWN`]: holding such a permission is what SECURITY rule 2
+/// compares. Foreign namespaces (`orders:read`) do not protect a user from an administrator.
 #[must_use]
 pub fn is_own(text: &str) -> bool {
     text == ALL
         || text
             .split_once(':')
-            .is_some_and(|(resource, _)| OWN_NAMESPACES.contains(&resource))
+            .is_some_and(|(resource, _)| OWN.iter().any(|own| namespace(own.name) == resource))
+}
+
+/// Whether a holder of `text` could harm others: `*`, what is declared so, and what is in a namespace of ours without
+/// being declared (by a version after this one, perhaps).
+#[must_use]
+pub fn is_privileged(text: &str) -> bool {
+    is_own(text)
+        && OWN
+            .iter()
+            .find(|own| own.name == text)
+            .is_none_or(|own| own.privileged)
+}
+
+fn namespace(permission: &str) -> &str {
+    permission
+        .split_once(':')
+        .map_or(permission, |(resource, _)| resource)
 }
 
 /// Whether a holder of `held` may do what needs `needed`.
@@ -99,6 +106,48 @@ mod tests {
         assert!(!holds(&["users:read", "users:write"], "*"));
         assert!(!holds(&["users:rea"], "users:read"));
         assert!(!holds::<&str>(&[], "users:read"));
+    }
+
+    #[test]
+    fn every_declared_permission_is_well_formed_ours_and_there_once() {
+        for own in OWN {
+            assert!(is_valid(own.name), "{}", own.name);
+            assert!(is_own(own.name), "{}", own.name);
+            assert_eq!(
+                OWN.iter().filter(|o| o.name == own.name).count(),
+                1,
+                "{}",
+                own.name
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_not_only_read_is_privileged_and_so_is_what_nobody_declared() {
+        for own in OWN {
+            let reads = own.name.ends_with(":read") || own.name == "tokens:introspect";
+            assert_eq!(is_privileged(own.name), !reads, "{}", own.name);
+            assert_eq!(own.privileged, !reads, "{}", own.name);
+            let unknown = format!("{}:of-tomorrow", namespace(own.name));
+            assert!(is_own(&unknown) && is_privileged(&unknown), "{unknown}");
+        }
+        assert!(is_privileged(ALL));
+        for foreign in ["orders:write", "user:write", "users", "users-x:delete", ""] {
+            assert!(!is_own(foreign) && !is_privileged(foreign), "{foreign}");
+        }
+    }
+
+    #[test]
+    fn every_permission_of_ours_protects_its_holder() {
+        for target in OWN {
+            let all_others: Vec<_> = OWN
+                .iter()
+                .map(|own| own.name)
+                .filter(|name| *name != target.name)
+                .collect();
+            assert!(!may_act_on(&all_others, &[target.name]), "{}", target.name);
+            assert!(may_act_on(&[target.name], &[target.name]));
+        }
     }
 
     #[test]

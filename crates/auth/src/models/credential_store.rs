@@ -153,8 +153,8 @@ pub fn change_password(
     Ok(rows == 1)
 }
 
-/// Puts a password in place of whatever there is, raises the epoch, and takes the numbers of two events. False if
-/// the credential is not active.
+/// Puts a password in place of whatever there is, raises the epoch, and takes the numbers of two events. With
+/// `reactivate` a suspended credential becomes active. False if it is not active otherwise.
 ///
 /// # Errors
 /// [`StoreError`].
@@ -162,11 +162,19 @@ pub fn reset_password(
     conn: &mut DbConn,
     user_id: UserId,
     new: &PasswordHash,
+    reactivate: bool,
     now: Timestamp,
 ) -> Result<bool, StoreError> {
+    let active = CredentialStatus::Active.as_str();
+    let also = if reactivate {
+        CredentialStatus::Suspended.as_str()
+    } else {
+        active
+    };
     let rows = diesel::update(credentials::table.find(Bind(user_id)))
-        .filter(credentials::status.eq(CredentialStatus::Active.as_str()))
+        .filter(credentials::status.eq_any([active, also]))
         .set((
+            credentials::status.eq(active),
             credentials::password_hash.eq(Some(new.as_str())),
             credentials::epoch.eq(credentials::epoch + 1),
             credentials::event_seq.eq(credentials::event_seq + 2),

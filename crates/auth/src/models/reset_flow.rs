@@ -3,6 +3,7 @@
 
 use aws_lc_rs::rand;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use serde_json::Value;
 use ud_events::{EventType, NewEvent, outbox};
 use ud_kernel::{
     Service, UserId,
@@ -26,26 +27,30 @@ pub fn new_password() -> Result<Zeroizing<String>, AuthError> {
 }
 
 /// Gives the account of `identifier` (an email address or a username) a new password, forgets its failed logins,
-/// raises its epoch, and writes the events that close its sessions and tell the audit log. Both are delivered by
-/// the running service, or at its next start.
+/// raises its epoch, and writes the events that close its sessions and tell the audit log, which learns from `operator`
+/// who ran the command. Both are delivered by the running service, or at its next start. With `reactivate` a suspended
+/// account can log in again; profile has a command of its own for its part.
 ///
 /// # Errors
 /// [`AuthError::CredentialNotFound`], [`AuthError::Suspended`], [`AuthError::Store`].
 pub async fn reset_password(
     state: &AuthState,
     identifier: &str,
+    reactivate: bool,
+    operator: &Value,
 ) -> Result<(UserId, Zeroizing<String>), AuthError> {
     let parsed = Identifier::parse(identifier).map_err(|_| AuthError::CredentialNotFound)?;
     let password = new_password()?;
     let hash = state.passwords.hash(&password).await?;
     let now = state.clock.now();
     let guesses = state.guesses.clone();
+    let operator = operator.clone();
     let user_id = state
         .db
         .tx(move |conn| {
             let found = credential_store::find_by_identifier(conn, &parsed)?;
             let user_id = found.ok_or(AuthError::CredentialNotFound)?.user_id;
-            if !credential_store::reset_password(conn, user_id, &hash, now)? {
+            if !credential_store::reset_password(conn, user_id, &hash, reactivate, now)? {
                 return Err(AuthError::Suspended);
             }
             guesses.forget_user(conn, user_id)?;
@@ -53,7 +58,8 @@ pub async fn reset_password(
                 credential_store::find(conn, user_id)?.ok_or(AuthError::CredentialNotFound)?;
             let (epoch, last, origin) = (credential.epoch, credential.event_seq, Origin::default());
             let kind = EventType::PasswordReset;
-            let reset = NewEvent::about(Service::Auth, kind, user_id, last - 1, now, &origin);
+            let reset = NewEvent::about(Service::Auth, kind, user_id, last - 1, now, &origin)
+                .details(&operator);
             outbox::write(conn, reset)?;
             write_epoch_event(conn, user_id, epoch, last, None, now, &origin)?;
             Ok::<_, AuthError>(user_id)
@@ -69,7 +75,8 @@ pub fn explain(error: &AuthError) -> String {
         AuthError::CredentialNotFound => "no account has this email address or username".to_owned(),
         AuthError::Suspended => {
             format!(
-                "the account is {}: it cannot log in",
+                "the account is {}: it cannot log in; `--reactivate` changes that here, and \
+                 `user-profile-service admin reactivate` at profile",
                 CredentialStatus::Suspended.as_str()
             )
         }

@@ -59,10 +59,10 @@ impl From<CallError> for SessionRefusal {
 
 /// Seconds a session with these permissions may idle, and live in all.
 fn lifetime(access: &Access) -> (u32, u32) {
-    let is_privileged = access.permissions.iter().any(|p| {
-        p == permission::ALL
-            || (permission::is_own(p) && (p.ends_with(":write") || p.ends_with(":delete")))
-    });
+    let is_privileged = access
+        .permissions
+        .iter()
+        .any(|held| permission::is_privileged(held));
     let (idle, absolute) = if is_privileged { PRIVILEGED } else { ORDINARY };
     (seconds(idle), seconds(absolute))
 }

@@ -2,11 +2,15 @@
 
 use auth_service::models::{error::AuthError, reset_flow::reset_password};
 use reqwest::Method;
-use serde_json::json;
+use serde_json::{Value, json};
 use testkit::Backend;
 use ud_kernel::Service;
 
 use crate::world::{PASSWORD, World, registration};
+
+fn by() -> Value {
+    json!({"operator": {"uid": 0, "name": "root"}})
+}
 
 async fn ada(backend: Backend) -> (World, ud_kernel::UserId) {
     let world = World::start(backend).await;
@@ -29,7 +33,7 @@ async fn a_reset_gives_a_new_password_and_ends_every_session() {
         assert_eq!(world.try_login(email, PASSWORD).await.0, 429, "{backend}");
 
         let state = world.other_process();
-        let (reset, password) = reset_password(&state, "ADA.Lovelace@example.com")
+        let (reset, password) = reset_password(&state, "ADA.Lovelace@example.com", false, &by())
             .await
             .unwrap();
         assert_eq!(reset, user);
@@ -50,7 +54,9 @@ async fn a_reset_gives_a_new_password_and_ends_every_session() {
             ],
             "{backend}"
         );
-        let (_, second) = reset_password(&state, "countess").await.unwrap();
+        let (_, second) = reset_password(&state, "countess", false, &by())
+            .await
+            .unwrap();
         assert_ne!(*password, *second);
     }
 }
@@ -61,7 +67,9 @@ async fn who_cannot_log_in_is_not_reset() {
         let (world, user) = ada(backend).await;
         let state = world.other_process();
         for nobody in ["nobody@example.com", "nobody", "", "+15550100", "a@b@c"] {
-            let refused = reset_password(&state, nobody).await.unwrap_err();
+            let refused = reset_password(&state, nobody, false, &by())
+                .await
+                .unwrap_err();
             assert!(matches!(refused, AuthError::CredentialNotFound), "{nobody}");
         }
         let path = format!("/internal/v1/credentials/{user}/status");
@@ -71,8 +79,29 @@ async fn who_cannot_log_in_is_not_reset() {
             .json(&status);
         assert_eq!(request.send().await.unwrap().status(), 200);
         let events = world.events_about(user).await;
-        let refused = reset_password(&state, "countess").await.unwrap_err();
+        let refused = reset_password(&state, "countess", false, &by())
+            .await
+            .unwrap_err();
         assert!(matches!(refused, AuthError::Suspended), "{backend}");
         assert_eq!(world.events_about(user).await, events, "{backend}");
+
+        // The operator may say so.
+        let (_, password) = reset_password(&state, "countess", true, &by())
+            .await
+            .unwrap();
+        world.login("countess", &password).await;
+        // A deleted account is gone for good.
+        let status = json!({"status": "deleted", "sequence": 6, "origin": {"request_id": "r"}});
+        let request = world
+            .call(Service::Profile, Method::PUT, &path)
+            .json(&status);
+        assert_eq!(request.send().await.unwrap().status(), 200);
+        let refused = reset_password(&state, "countess", true, &by())
+            .await
+            .unwrap_err();
+        assert!(
+            matches!(refused, AuthError::CredentialNotFound),
+            "{backend}"
+        );
     }
 }

@@ -16,6 +16,8 @@ use ud_kernel::{
 use super::{
     ProfileError,
     rights::Rights,
+    standing_store,
+    standings::{Standings, visible},
     user::{User, UserPatch, UserStatus},
     user_store,
 };
@@ -44,24 +46,21 @@ pub struct AccountFlow {
     db: Db,
     auth: ServiceClient,
     rights: Rights,
+    standings: Standings,
     outbox: OutboxHandle,
     clock: Clock,
     steps: Steps,
 }
 
-/// What a change of status came to, within its transaction.
-struct Changed {
-    before: UserStatus,
-    user: User,
-}
-
 impl AccountFlow {
-    /// A flow on `db` that tells auth of changes, asks `rights` who may act on whom, and wakes `outbox`.
+    /// A flow on `db` that tells auth of changes, asks `rights` who may act on whom, keeps nobody out but through
+    /// `standings`, and wakes `outbox`.
     #[must_use]
     pub const fn new(
         db: Db,
         auth: ServiceClient,
         rights: Rights,
+        standings: Standings,
         outbox: OutboxHandle,
         clock: Clock,
         steps: Steps,
@@ -70,6 +69,7 @@ impl AccountFlow {
             db,
             auth,
             rights,
+            standings,
             outbox,
             clock,
             steps,
@@ -128,7 +128,7 @@ impl AccountFlow {
     /// Deletes a user: status and times stay, everything personal goes.
     ///
     /// # Errors
-    /// [`ProfileError::NotFound`], and those of [`Rights::may_lock_out`].
+    /// [`ProfileError::NotFound`], and those of [`Rights::may_lock_out`] and [`Standings::lock_out`].
     pub async fn delete(
         &self,
         actor: UserId,
@@ -137,17 +137,16 @@ impl AccountFlow {
     ) -> Result<Revocation, ProfileError> {
         self.find(id).await?;
         self.rights.may_lock_out(actor, id, "users:delete").await?;
-        let (now, event_origin) = (self.clock.now(), origin.clone());
-        let changed = self
-            .db
-            .tx(move |conn| {
-                let old = visible(conn, id)?;
+        let (clock, event_origin) = (self.clock.clone(), origin.clone());
+        let user = self
+            .standings
+            .lock_out(actor, id, nothing_done, move |conn, old| {
                 let user = next_version(
                     User {
                         status: UserStatus::Deleted,
                         ..old.clone()
                     },
-                    now,
+                    clock.now(),
                 );
                 won(user_store::erase(conn, &user, old.version)?)?;
                 write_status_event(
@@ -157,24 +156,24 @@ impl AccountFlow {
                     &user,
                     &event_origin,
                 )?;
-                Ok::<_, ProfileError>(Changed {
-                    before: old.status,
-                    user,
-                })
+                Ok(user)
             })
             .await?;
         self.outbox.wake();
         self.steps.at("deletion.committed").await;
-        Ok(self
-            .tell_auth(&changed.user, CredentialStatus::Deleted, origin)
-            .await)
+        let (revocation, ()) = tokio::join!(
+            self.tell_auth(&user, CredentialStatus::Deleted, origin),
+            self.standings.tell_or_leave(id)
+        );
+        Ok(revocation)
     }
 
     /// Suspends or reactivates a user. One who already is so stays so, without an event; auth is told all the
     /// same, so that repeating the request after `Revocation: pending` tells how it stands.
     ///
     /// # Errors
-    /// [`ProfileError::IsSelf`], [`ProfileError::NotFound`], and those of [`Rights::may_lock_out`].
+    /// [`ProfileError::IsSelf`], [`ProfileError::NotFound`], and those of [`Rights::may_lock_out`] and
+    /// [`Standings::lock_out`].
     pub async fn change_status(
         &self,
         actor: UserId,
@@ -186,56 +185,56 @@ impl AccountFlow {
             return Err(ProfileError::IsSelf);
         }
         self.find(id).await?;
-        let (status, event, credential) = match change {
-            StatusChange::Suspend => {
-                self.rights.may_lock_out(actor, id, "users:write").await?;
-                (
-                    UserStatus::Suspended,
-                    EventType::UserSuspended,
-                    CredentialStatus::Suspended,
-                )
-            }
-            StatusChange::Reactivate => {
-                self.rights.may_act(actor, id, "users:write").await?;
-                (
-                    UserStatus::Active,
-                    EventType::UserReactivated,
-                    CredentialStatus::Active,
-                )
-            }
+        let (user, credential) = match change {
+            StatusChange::Suspend => (
+                self.suspend(actor, origin, id).await?,
+                CredentialStatus::Suspended,
+            ),
+            StatusChange::Reactivate => (
+                self.reactivate(actor, origin, id).await?,
+                CredentialStatus::Active,
+            ),
         };
-        let (now, event_origin) = (self.clock.now(), origin.clone());
-        let changed = self
-            .db
+        self.outbox.wake();
+        self.steps.at("suspension.committed").await;
+        let (revocation, ()) = tokio::join!(
+            self.tell_auth(&user, credential, origin),
+            self.standings.tell_or_leave(id)
+        );
+        Ok((user, revocation))
+    }
+
+    async fn suspend(
+        &self,
+        actor: UserId,
+        origin: &Origin,
+        id: UserId,
+    ) -> Result<User, ProfileError> {
+        self.rights.may_lock_out(actor, id, "users:write").await?;
+        let is_done = |user: &User| (user.status == UserStatus::Suspended).then(|| user.clone());
+        let (clock, origin) = (self.clock.clone(), origin.clone());
+        self.standings
+            .lock_out(actor, id, is_done, move |conn, old| {
+                let (status, kind) = (UserStatus::Suspended, EventType::UserSuspended);
+                set_status(conn, &old, status, kind, &origin, clock.now())
+            })
+            .await
+    }
+
+    async fn reactivate(
+        &self,
+        actor: UserId,
+        origin: &Origin,
+        id: UserId,
+    ) -> Result<User, ProfileError> {
+        self.rights.may_act(actor, id, "users:write").await?;
+        let (now, origin) = (self.clock.now(), origin.clone());
+        self.db
             .tx(move |conn| {
                 let old = visible(conn, id)?;
-                if old.status == status {
-                    return Ok(Changed {
-                        before: status,
-                        user: old,
-                    });
-                }
-                let user = next_version(
-                    User {
-                        status,
-                        ..old.clone()
-                    },
-                    now,
-                );
-                won(user_store::set_status(conn, &user, old.version)?)?;
-                write_status_event(conn, event, old.status, &user, &event_origin)?;
-                Ok::<_, ProfileError>(Changed {
-                    before: old.status,
-                    user,
-                })
+                reactivate(conn, old, &origin, None, now)
             })
-            .await?;
-        if changed.before != changed.user.status {
-            self.outbox.wake();
-        }
-        self.steps.at("suspension.committed").await;
-        let revocation = self.tell_auth(&changed.user, credential, origin).await;
-        Ok((changed.user, revocation))
+            .await
     }
 
     /// Has auth forget the guesses that keep a user from logging in. Not one's own: whoever holds a stolen token
@@ -296,11 +295,62 @@ impl AccountFlow {
     }
 }
 
-/// The user of that id, if clients may know of one.
-fn visible(conn: &mut DbConn, id: UserId) -> Result<User, ProfileError> {
-    user_store::find(conn, id)?
-        .filter(|user| user.status.is_visible())
-        .ok_or(ProfileError::NotFound)
+/// Nobody is deleted already who is still visible.
+const fn nothing_done(_: &User) -> Option<User> {
+    None
+}
+
+/// The transaction that lets a user log in again, also by the command on the machine, where `operator` says who ran
+/// it; one who is active already stays as they are.
+pub(crate) fn reactivate(
+    conn: &mut DbConn,
+    old: User,
+    origin: &Origin,
+    operator: Option<&serde_json::Value>,
+    now: Timestamp,
+) -> Result<User, ProfileError> {
+    if old.status == UserStatus::Active {
+        return Ok(old);
+    }
+    let user = next_version(
+        User {
+            status: UserStatus::Active,
+            ..old.clone()
+        },
+        now,
+    );
+    won(user_store::set_status(conn, &user, old.version)?)?;
+    let event = status_event(EventType::UserReactivated, old.status, &user, origin);
+    outbox::write(
+        conn,
+        match operator {
+            Some(operator) => event.details(operator),
+            None => event,
+        },
+    )?;
+    // Role is told at once, or by the sweeper.
+    standing_store::put(conn, user.id, user.version, now)?;
+    Ok(user)
+}
+
+fn set_status(
+    conn: &mut DbConn,
+    old: &User,
+    status: UserStatus,
+    kind: EventType,
+    origin: &Origin,
+    now: Timestamp,
+) -> Result<User, ProfileError> {
+    let user = next_version(
+        User {
+            status,
+            ..old.clone()
+        },
+        now,
+    );
+    won(user_store::set_status(conn, &user, old.version)?)?;
+    write_status_event(conn, kind, old.status, &user, origin)?;
+    Ok(user)
 }
 
 fn next_version(user: User, now: Timestamp) -> User {
@@ -338,8 +388,11 @@ fn write_status_event(
     user: &User,
     origin: &Origin,
 ) -> Result<(), StoreError> {
-    let event = event_about(kind, user, origin)
+    outbox::write(conn, status_event(kind, before, user, origin))
+}
+
+fn status_event(kind: EventType, before: UserStatus, user: &User, origin: &Origin) -> NewEvent {
+    event_about(kind, user, origin)
         .before(json!({"status": before.as_str()}))
-        .after(json!({"status": user.status.as_str()}));
-    outbox::write(conn, event)
+        .after(json!({"status": user.status.as_str()}))
 }

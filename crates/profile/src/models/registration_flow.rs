@@ -107,7 +107,9 @@ impl RegistrationFlow {
     /// stored the credential or not; the same request completes it, and in the end the sweeper decides.
     pub async fn register(&self, request: Registration) -> Result<User, ProfileError> {
         let claim = self.claim(&request).await?;
-        let (id, lock) = match self.reserve(&request.user, claim).await? {
+        // Whoever configures the first administrator's address vouches for it (SECURITY rule 3).
+        let is_verified = matches!(request.key, Some(RequestKey::FirstAdministrator));
+        let (id, lock) = match self.reserve(&request.user, claim, is_verified).await? {
             Reserved::Pending(id, lock) => (id, lock),
             Reserved::Complete(user) => return Ok(user),
         };
@@ -177,9 +179,11 @@ impl RegistrationFlow {
         &self,
         user: &NewUser,
         claim: Option<Claim>,
+        is_verified: bool,
     ) -> Result<Reserved, ProfileError> {
         let now = self.clock.now();
-        let user = user.clone().into_pending(UserId::new(now), now);
+        let mut user = user.clone().into_pending(UserId::new(now), now);
+        user.email_verified = is_verified;
         self.db
             .tx(move |conn| {
                 let Some(claim) = &claim else {

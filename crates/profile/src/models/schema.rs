@@ -51,4 +51,16 @@ diesel::table! {
     }
 }
 
-diesel::allow_tables_to_appear_in_same_query!(users, user_words);
+diesel::table! {
+    use diesel::sql_types::*;
+    use ud_db::sql;
+
+    standing_changes (user_id) {
+        user_id -> sql::Id,
+        sequence -> BigInt,
+        began_at -> sql::Instant,
+    }
+}
+
+diesel::joinable!(standing_changes -> users (user_id));
+diesel::allow_tables_to_appear_in_same_query!(users, user_words, standing_changes);

@@ -5,6 +5,7 @@ use ud_db::{DbConn, MultiBackend, StoreError, sql::Bind};
 use ud_kernel::{Timestamp, UserId};
 
 use super::{
+    personal,
     schema::{user_words, users},
     user::{User, UserStatus},
 };
@@ -56,6 +57,29 @@ pub fn find(conn: &mut DbConn, id: UserId) -> Result<Option<User>, StoreError> {
     Ok(users::table
         .find(Bind(id))
         .select(User::as_select())
+        .first(conn)
+        .optional()?)
+}
+
+/// The user of that id, email address or username, of whatever status.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn find_named(conn: &mut DbConn, identifier: &str) -> Result<Option<User>, StoreError> {
+    if let Ok(id) = identifier.parse::<UserId>() {
+        return find(conn, id);
+    }
+    let query = users::table
+        .select(User::as_select())
+        .into_boxed::<MultiBackend>();
+    let query = if identifier.contains('@') {
+        query.filter(users::email_canonical.eq(personal::canonical_email(identifier)))
+    } else {
+        query.filter(users::username.eq(identifier.to_ascii_lowercase()))
+    };
+    // Pending rows may have the same address: registrations that came to nothing.
+    Ok(query
+        .filter(users::status.ne(UserStatus::Pending.as_str()))
         .first(conn)
         .optional()?)
 }
@@ -163,6 +187,23 @@ pub fn update(conn: &mut DbConn, user: &User, version: i64) -> Result<bool, Stor
             users::version.eq(user.version),
             users::updated_at.eq(Bind(user.updated_at)),
         ))
+        .execute(conn)?;
+    Ok(rows == 1)
+}
+
+/// Raises the version of a user from `version` to `to`, and changes nothing else. False if it is another by now.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn raise_version(
+    conn: &mut DbConn,
+    id: UserId,
+    version: i64,
+    to: i64,
+) -> Result<bool, StoreError> {
+    let rows = diesel::update(users::table.find(Bind(id)))
+        .filter(users::version.eq(version))
+        .set(users::version.eq(to))
         .execute(conn)?;
     Ok(rows == 1)
 }

@@ -19,6 +19,7 @@ mod operations;
 mod peers;
 mod registration;
 mod reseal;
+mod standings;
 mod status;
 mod stores;
 mod sweeper;

@@ -6,7 +6,10 @@ use std::{
 };
 
 use serde_json::{Value, json};
-use ud_kernel::{Code, UserId};
+use ud_kernel::{
+    Code, UserId,
+    models::{Standing, UserStanding},
+};
 use wiremock::{
     Mock, MockServer, Request, ResponseTemplate,
     matchers::{method, path, path_regex},
@@ -42,6 +45,14 @@ pub struct RoleState {
     pub access: BTreeMap<String, (Vec<String>, Vec<String>)>,
     pub administrator: Option<String>,
     pub is_down: bool,
+    /// What was told of users' standings and counts, by user id: state and sequence.
+    pub standings: BTreeMap<String, UserStanding>,
+    /// Every standing that arrived, in order.
+    pub told: Vec<UserStanding>,
+    /// Does what it is told and answers 503 all the same.
+    pub loses_standings: bool,
+    /// Knows no such route, as a version before it.
+    pub knows_no_standings: bool,
 }
 
 pub struct FakeAuth {
@@ -171,6 +182,36 @@ fn unlock(state: &mut AuthState, request: &Request) -> ResponseTemplate {
     ResponseTemplate::new(204)
 }
 
+fn set_standing(state: &mut RoleState, request: &Request) -> ResponseTemplate {
+    if state.is_down {
+        return ResponseTemplate::new(503);
+    }
+    if state.knows_no_standings {
+        return refuse(Code::RequestNotFound);
+    }
+    let (user, new) = (
+        user_of(request),
+        request.body_json::<UserStanding>().unwrap(),
+    );
+    state.told.push(new);
+    let is_admin = state
+        .access
+        .get(&user)
+        .is_some_and(|(_, held)| held.iter().any(|p| p == "*"));
+    let stored = state.standings.get(&user).copied();
+    let counts = stored.is_none_or(|stored| new.supersedes(&stored));
+    if counts && new.state == Standing::Reserved && is_admin {
+        return refuse(Code::UserIsAdministrator);
+    }
+    if counts {
+        state.standings.insert(user, new);
+    }
+    if state.loses_standings {
+        return ResponseTemplate::new(503);
+    }
+    ResponseTemplate::new(200).set_body_json(if counts { new } else { stored.unwrap() })
+}
+
 impl FakeRole {
     pub async fn start() -> Self {
         let server = MockServer::start().await;
@@ -191,6 +232,12 @@ impl FakeRole {
                     "roles": distinct, "permissions": permissions, "policy_version": 1, "valid_until": null
                 }))
             })
+            .mount(&server)
+            .await;
+        let own = Arc::clone(&state);
+        Mock::given(method("PUT"))
+            .and(path_regex("^/internal/v1/users/[0-9a-f-]{36}/standing$"))
+            .respond_with(move |request: &Request| set_standing(&mut own.lock().unwrap(), request))
             .mount(&server)
             .await;
         let own = Arc::clone(&state);

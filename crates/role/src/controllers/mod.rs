@@ -12,6 +12,7 @@ pub mod read_access;
 pub mod read_assignment;
 pub mod read_role;
 pub mod receive_events;
+pub mod set_standing;
 pub mod update_role;
 
 use actix_web::{HttpResponseBuilder, http::header::HeaderName};

@@ -13,14 +13,14 @@ use ud_kernel::{
 use super::{
     ADMIN_ROLE, Assignment, NewAssignment, Role, RoleError, USER_ROLE, assignment_store,
     change::{Change, Marker, Revocation, user_mark},
-    limits, policy_store, role_store,
+    limits, policy_store, role_store, standing_store,
 };
 
 /// Permission to change assignments.
 const NEEDED: &str = "role-assignments:write";
 
 /// An assignment's events: it begins, and once it ends. Nothing happens between.
-const BEGUN: i64 = 1;
+pub(crate) const BEGUN: i64 = 1;
 const ENDED: i64 = 2;
 
 /// So many assignments that have ended are removed in one transaction.
@@ -49,6 +49,7 @@ impl AssignmentFlow {
     /// # Errors
     /// [`RoleError::UnknownUser`], [`RoleError::RoleNotFound`], [`RoleError::BuiltIn`],
     /// [`RoleError::AlreadyAssigned`], [`RoleError::InvalidExpiry`], [`RoleError::AdministratorExpires`],
+    /// [`RoleError::UserInactive`],
     /// [`RoleError::TooManyPermissions`], [`RoleError::Escalation`], [`RoleError::PermissionDenied`],
     /// [`RoleError::PeerUnavailable`], [`RoleError::Store`].
     pub async fn create(
@@ -57,7 +58,7 @@ impl AssignmentFlow {
         origin: Origin,
         new: NewAssignment,
     ) -> Result<(Assignment, String), RoleError> {
-        self.check_user_lives(caller, new.user_id).await?;
+        self.check_user(caller, &new).await?;
         self.steps.at("assignment.user_checked").await;
         let change = self.change(caller, origin);
         let made = self.db.tx(move |conn| assign(conn, &change, new)).await?;
@@ -121,10 +122,10 @@ impl AssignmentFlow {
         }
     }
 
-    /// Auth is asked before the transaction; whoever is deleted after its answer is found by
-    /// [`remove_user`].
-    async fn check_user_lives(&self, caller: UserId, user: UserId) -> Result<(), RoleError> {
-        let path = format!("/internal/v1/credentials/{user}");
+    /// Auth is asked before the transaction; whoever is deleted after its response is found by [`remove_user`], and
+    /// whoever is suspended after it by their standing.
+    async fn check_user(&self, caller: UserId, new: &NewAssignment) -> Result<(), RoleError> {
+        let path = format!("/internal/v1/credentials/{}", new.user_id);
         match self
             .auth
             .on_behalf_of(caller)
@@ -133,6 +134,11 @@ impl AssignmentFlow {
         {
             Ok(credential) if credential.status == CredentialStatus::Deleted => {
                 Err(RoleError::UnknownUser)
+            }
+            Ok(credential)
+                if new.role_id == ADMIN_ROLE && credential.status != CredentialStatus::Active =>
+            {
+                Err(RoleError::UserInactive)
             }
             Ok(_) => Ok(()),
             Err(error) if error.is(Code::AuthCredentialNotFound) => Err(RoleError::UnknownUser),
@@ -170,6 +176,9 @@ pub fn assign(
     if policy_store::is_deleted(conn, new.user_id)? {
         return Err(RoleError::UnknownUser);
     }
+    if new.role_id == ADMIN_ROLE && !standing_store::can_act(conn, new.user_id)? {
+        return Err(RoleError::UserInactive);
+    }
     let everybody = role_store::find(conn, USER_ROLE)?.ok_or(StoreError::NotFound)?;
     let mut roles = vec![&everybody, &role];
     let others = assignment_store::of_user(conn, new.user_id)?;
@@ -201,8 +210,8 @@ pub fn unassign(conn: &mut DbConn, change: &Change, id: AssignmentId) -> Result<
         .ok_or(RoleError::AssignmentNotFound)?;
     let role = role_store::find(conn, assignment.role_id)?.ok_or(StoreError::NotFound)?;
     begun.guard(&role.permissions)?;
-    // No administrator's assignment has an end, so each one counts.
-    if role.id == ADMIN_ROLE && assignment_store::count_of_role(conn, ADMIN_ROLE)? <= 1 {
+    if role.id == ADMIN_ROLE && standing_store::other_administrators(conn, assignment.user_id)? == 0
+    {
         return Err(RoleError::LastAdministrator);
     }
     let mark = user_mark(assignment.user_id, begun.version);
@@ -231,7 +240,7 @@ pub fn make_first_administrator(
     if assignment_store::count_of_role(conn, ADMIN_ROLE)? > 0 {
         return Err(RoleError::AdministratorExists);
     }
-    if policy_store::is_deleted(conn, user)? {
+    if !standing_store::can_act(conn, user)? {
         return Err(RoleError::UnknownUser);
     }
     let now = clock.now();
@@ -271,9 +280,11 @@ pub fn remove_user(conn: &mut DbConn, event: &Event, clock: &Clock) -> Result<()
     policy_store::remember_deleted(conn, user, now)?;
     let origin = event.origin();
     for (assignment, role) in assignment_store::of_user(conn, user)? {
-        if role.id == ADMIN_ROLE && assignment_store::count_of_role(conn, ADMIN_ROLE)? <= 1 {
-            // Profile refuses to delete administrators; if it did all the same, the user is gone.
-            log::error!("the last administrator was deleted: there is none now");
+        if role.id == ADMIN_ROLE && standing_store::other_administrators(conn, user)? == 0 {
+            // Profile deletes nobody whom this service did not reserve; a version before this one could.
+            log::error!(
+                "the last administrator was deleted: there is none now; `admin grant` makes one"
+            );
         }
         if !assignment.is_in_effect(now) {
             end_by_time(conn, &assignment, &role, now)?;
@@ -318,7 +329,7 @@ fn end_by_time(
     outbox::write(conn, ended(event, assignment, role))
 }
 
-fn assigned(event: NewEvent, assignment: &Assignment, role: &Role) -> NewEvent {
+pub(crate) fn assigned(event: NewEvent, assignment: &Assignment, role: &Role) -> NewEvent {
     event
         .target(assignment.user_id)
         .after(members(assignment, role))

@@ -41,6 +41,12 @@ pub enum RoleError {
     /// No living user has this id.
     #[error("unknown user")]
     UnknownUser,
+    /// The account cannot log in, or is about to be unable to: its user does not become an administrator.
+    #[error("the user cannot log in")]
+    UserInactive,
+    /// A user who holds `*` is not made unable to log in.
+    #[error("the user is an administrator")]
+    IsAdministrator,
     /// An assignment does not end before it begins, nor after the year 9998.
     #[error("not a time an assignment can end")]
     InvalidExpiry,

@@ -1,5 +1,6 @@
 //! The model: what roles and assignments are, how they are stored, and what can be done with them.
 
+pub mod admin_grant_flow;
 mod assignment;
 pub mod assignment_flow;
 mod assignment_store;
@@ -13,6 +14,8 @@ mod role;
 pub mod role_flow;
 mod role_store;
 mod schema;
+pub mod standing_flow;
+mod standing_store;
 
 pub use assignment::{Assignment, MAX_ROLES, NewAssignment};
 pub use assignment_flow::AssignmentFlow;
@@ -25,3 +28,4 @@ pub use role::{
     ADMIN_ROLE, MAX_DESCRIPTION, MAX_NAMES_BYTES, NewRole, Role, RoleName, RolePatch, USER_ROLE,
 };
 pub use role_flow::RoleFlow;
+pub use standing_flow::StandingFlow;

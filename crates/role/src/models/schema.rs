@@ -60,5 +60,22 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    use diesel::sql_types::*;
+    use ud_db::sql;
+
+    user_standings (user_id) {
+        user_id -> sql::Id,
+        state -> Text,
+        sequence -> BigInt,
+        updated_at -> sql::Instant,
+    }
+}
+
 diesel::joinable!(role_assignments -> roles (role_id));
-diesel::allow_tables_to_appear_in_same_query!(role_assignments, roles);
+diesel::allow_tables_to_appear_in_same_query!(
+    role_assignments,
+    roles,
+    user_standings,
+    deleted_users
+);

@@ -2,7 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 use ud_http::{FieldErrors, Validate};
-use ud_kernel::{FieldError, UserId, models::FirstAdministrator, permission};
+use ud_kernel::{
+    FieldError, UserId,
+    models::{FirstAdministrator, UserStanding},
+    permission,
+};
 use utoipa::ToSchema;
 
 /// A question: may this user do what needs this permission?
@@ -44,3 +48,17 @@ pub struct CheckPermissionResponse {
 pub struct FirstAdministratorRequest(pub FirstAdministrator);
 
 impl Validate for FirstAdministratorRequest {}
+
+/// Body of `PUT /internal/v1/users/{id}/standing`.
+#[derive(Debug, Deserialize)]
+#[serde(transparent)]
+pub struct UserStandingRequest(pub UserStanding);
+
+impl Validate for UserStandingRequest {
+    fn validate(&self, errors: &mut FieldErrors) {
+        if self.0.sequence < 1 {
+            let detail = "a sequence begins at 1";
+            errors.push(FieldError::new("/sequence", "field.invalid", detail));
+        }
+    }
+}

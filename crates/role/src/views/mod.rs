@@ -7,7 +7,9 @@ mod page;
 mod problem;
 mod role;
 
-pub use access::{CheckPermissionRequest, CheckPermissionResponse, FirstAdministratorRequest};
+pub use access::{
+    CheckPermissionRequest, CheckPermissionResponse, FirstAdministratorRequest, UserStandingRequest,
+};
 pub use assignment::{
     AssignmentPage, AssignmentResponse, CreateAssignmentRequest, ListAssignmentsQuery,
 };

@@ -24,6 +24,8 @@ impl From<RoleError> for Problem {
             RoleError::AssignmentNotFound => Self::new(Code::RoleAssignmentNotFound),
             RoleError::AlreadyAssigned => Self::new(Code::RoleAlreadyAssigned),
             RoleError::UnknownUser => Self::new(Code::RoleUnknownUser),
+            RoleError::UserInactive => Self::new(Code::UserStatusConflict),
+            RoleError::IsAdministrator => Self::new(Code::UserIsAdministrator),
             RoleError::InvalidExpiry => {
                 invalid("/expires_at", "must be in the future, before the year 9999")
             }

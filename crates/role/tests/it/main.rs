@@ -19,6 +19,7 @@ mod migrations;
 mod operations;
 mod peers;
 mod service;
+mod standings;
 mod stores;
 mod support;
 mod surface;

@@ -6,6 +6,7 @@ mod credential;
 mod origin;
 mod revocation;
 mod session;
+mod standing;
 
 pub use access::{Access, FirstAdministrator};
 pub use credential::{
@@ -20,3 +21,4 @@ pub use session::{
     CloseSessions, CreateSession, Mark, RevokedKey, SessionGrant, SessionState, SessionStateQuery,
     SessionStateResponse, SessionsClosed, StepSession,
 };
+pub use standing::{Standing, UserStanding};

@@ -1,0 +1,277 @@
+//! The one way by which an account becomes unable to log in (SECURITY rule 3). There is always an administrator, and
+//! who is one is decided in role's database; so a change of status that keeps somebody out goes through three steps:
+//!
+//! 1. It is announced here: a row in `standing_changes` with the version that the change will make.
+//! 2. The user is reserved at role, which refuses for an administrator, and makes no administrator of whom it reserved.
+//! 3. It is made here, by a compare-and-set on the version.
+//!
+//! A change that is not made is withdrawn by raising the version: after that step 3 cannot happen any more, and only
+//! then role is told. So role frees nobody whose change can still be made, whatever is lost, late, or killed in
+//! between. What role has not confirmed stays in `standing_changes`, and is finished by [`Standings::sweep`].
+
+use std::time::Duration;
+
+use ud_db::{Db, DbConn, StoreError};
+use ud_http::{CallError, ServiceClient};
+use ud_kernel::{
+    Clock, Code, Service, Steps, UserId,
+    models::{Standing, UserStanding},
+};
+
+use super::{
+    ProfileError, standing_store,
+    user::{User, UserStatus},
+    user_store,
+};
+
+/// An announced change is made by then, or withdrawn.
+pub const OVERDUE_AFTER: Duration = Duration::from_secs(60);
+/// Clocks of replicas differ by this at most.
+const CLOCKS_APART: Duration = Duration::from_secs(300);
+/// Looked at in one round of the sweeper.
+const AT_ONCE: i64 = 100;
+/// So often a change is tried that others get ahead of.
+const ROUNDS: usize = 3;
+
+/// Announces, reserves, tells, withdraws.
+#[derive(Clone)]
+pub struct Standings {
+    db: Db,
+    role: ServiceClient,
+    clock: Clock,
+    steps: Steps,
+}
+
+/// How an attempt to make an announced change ended.
+enum Made<T> {
+    Done(T),
+    /// The user was changed since, or the announcement withdrawn.
+    Overtaken,
+}
+
+impl Standings {
+    /// Tells `role` of users in `db`.
+    #[must_use]
+    pub const fn new(db: Db, role: ServiceClient, clock: Clock, steps: Steps) -> Self {
+        Self {
+            db,
+            role,
+            clock,
+            steps,
+        }
+    }
+
+    /// Makes the account of `id` unable to log in, by `make`: within a transaction it gets the user as stored, and
+    /// makes a change that raises the version by one, or returns what needs no change. `is_done` says of a user
+    /// whether nothing has to be changed. `actor` asks for it.
+    ///
+    /// # Errors
+    /// [`ProfileError::NotFound`]; [`ProfileError::IsAdministrator`] if the user holds `*`, and nothing is changed;
+    /// [`ProfileError::Peer`] if role does not answer, and nothing is changed; [`ProfileError::Store`]. What is left
+    /// of an attempt the sweeper finishes.
+    pub async fn lock_out<T, D, M>(
+        &self,
+        actor: UserId,
+        id: UserId,
+        is_done: D,
+        make: M,
+    ) -> Result<T, ProfileError>
+    where
+        T: Send + 'static,
+        D: Fn(&User) -> Option<T> + Clone + Send + 'static,
+        M: Fn(&mut DbConn, User) -> Result<T, ProfileError> + Clone + Send + 'static,
+    {
+        for _ in 0..ROUNDS {
+            let sequence = match self.announce(id, is_done.clone()).await? {
+                Ok(done) => return Ok(done),
+                Err(sequence) => sequence,
+            };
+            self.steps.at("standing.announced").await;
+            match self.reserve(actor, id, sequence).await {
+                Ok(held) if held.state == Standing::Reserved && held.sequence == sequence => {}
+                // Role knows of a later standing. It is caught up with, and tried again.
+                Ok(held) => {
+                    self.withdraw(id, sequence.max(held.sequence)).await;
+                    continue;
+                }
+                Err(error) => {
+                    self.withdraw(id, sequence).await;
+                    return Err(error);
+                }
+            }
+            self.steps.at("standing.reserved").await;
+            let make = make.clone();
+            let made = self
+                .db
+                .tx(move |conn| {
+                    let user = visible(conn, id)?;
+                    let announced = standing_store::find(conn, id)?;
+                    if announced != Some(sequence) || user.version + 1 != sequence {
+                        return Ok(Made::Overtaken);
+                    }
+                    make(conn, user).map(Made::Done)
+                })
+                .await;
+            match made {
+                Ok(Made::Done(done)) => return Ok(done),
+                Ok(Made::Overtaken) => {}
+                Err(error) => {
+                    self.withdraw(id, sequence).await;
+                    return Err(error);
+                }
+            }
+        }
+        Err(StoreError::Conflict.into())
+    }
+
+    /// Writes the intention down; returns the sequence, or what is done already. A change announced by another request
+    /// is joined: whichever is made first overtakes the other.
+    async fn announce<T: Send + 'static>(
+        &self,
+        id: UserId,
+        is_done: impl Fn(&User) -> Option<T> + Send + 'static,
+    ) -> Result<Result<T, i64>, ProfileError> {
+        let now = self.clock.now();
+        self.db
+            .tx(move |conn| {
+                let user = visible(conn, id)?;
+                if let Some(done) = is_done(&user) {
+                    return Ok(Ok(done));
+                }
+                let sequence = user.version + 1;
+                standing_store::put(conn, id, sequence, now)?;
+                Ok::<_, ProfileError>(Err(sequence))
+            })
+            .await
+    }
+
+    async fn reserve(
+        &self,
+        actor: UserId,
+        id: UserId,
+        sequence: i64,
+    ) -> Result<UserStanding, ProfileError> {
+        let state = Standing::Reserved;
+        let role = self.role.on_behalf_of(actor);
+        match put(&role, id, UserStanding { state, sequence }).await {
+            Err(error) if error.is(Code::UserIsAdministrator) => Err(ProfileError::IsAdministrator),
+            other => other.map_err(ProfileError::from),
+        }
+    }
+
+    /// Makes it impossible that a change is made whose sequence is at most `sequence`, and tells role. If that fails,
+    /// the sweeper does it.
+    async fn withdraw(&self, id: UserId, sequence: i64) {
+        let outcome = match self.decide(id, sequence).await {
+            Ok(()) => self.tell(id).await,
+            Err(error) => Err(error.into()),
+        };
+        if let Err(error) = outcome {
+            log::warn!("a change of status of user {id} is withdrawn later: {error}");
+        }
+    }
+
+    /// Raises the user's version to `sequence` at least.
+    async fn decide(&self, id: UserId, sequence: i64) -> Result<(), StoreError> {
+        self.db
+            .tx(move |conn| match user_store::find(conn, id)? {
+                Some(user) if user.version < sequence => {
+                    if user_store::raise_version(conn, id, user.version, sequence)? {
+                        Ok(())
+                    } else {
+                        Err(StoreError::Conflict)
+                    }
+                }
+                Some(_) | None => Ok(()),
+            })
+            .await
+    }
+
+    /// Tells role what the user's status says, if no change of it is announced; forgets the change that this
+    /// confirms.
+    ///
+    /// # Errors
+    /// [`ProfileError::Peer`], [`ProfileError::Store`].
+    pub async fn tell(&self, id: UserId) -> Result<(), ProfileError> {
+        let told = self
+            .db
+            .read(move |conn| {
+                let announced = standing_store::find(conn, id)?;
+                let user = user_store::find(conn, id)?;
+                Ok::<_, StoreError>(user.zip(announced))
+            })
+            .await?;
+        let Some((user, announced)) = told else {
+            return Ok(());
+        };
+        if user.version < announced {
+            return Ok(());
+        }
+        let state = match user.status {
+            UserStatus::Active => Standing::Active,
+            UserStatus::Suspended | UserStatus::Deleted => Standing::Inactive,
+            UserStatus::Pending => return Ok(()),
+        };
+        let sequence = user.version;
+        put(&self.role, id, UserStanding { state, sequence }).await?;
+        self.steps.at("standing.told").await;
+        self.db
+            .tx(move |conn| standing_store::confirm(conn, id, sequence))
+            .await?;
+        Ok(())
+    }
+
+    /// As [`Standings::tell`], after a change was made; what fails is left to the sweeper.
+    pub(crate) async fn tell_or_leave(&self, id: UserId) {
+        if let Err(error) = self.tell(id).await {
+            log::warn!("role is told later of a change of status of user {id}: {error}");
+        }
+    }
+
+    /// One round: withdraws announced changes that nobody made within a minute, and tells role of what is decided.
+    /// Returns how many users were looked at.
+    ///
+    /// # Errors
+    /// [`ProfileError::Peer`] if role does not answer, [`ProfileError::Store`]: what is left waits for the next round.
+    pub async fn sweep(&self) -> Result<usize, ProfileError> {
+        let now = self.clock.now();
+        let (before, latest) = (now.minus(OVERDUE_AFTER), now.plus(CLOCKS_APART));
+        let due = self
+            .db
+            .read(move |conn| standing_store::due(conn, before, latest, AT_ONCE))
+            .await?;
+        for change in &due {
+            self.decide(change.user_id, change.sequence).await?;
+            self.tell(change.user_id).await?;
+        }
+        Ok(due.len())
+    }
+}
+
+/// Tells role; returns what it holds afterwards.
+async fn put(
+    role: &ServiceClient,
+    id: UserId,
+    standing: UserStanding,
+) -> Result<UserStanding, CallError> {
+    let path = format!("/internal/v1/users/{id}/standing");
+    match role.put(&path, &standing).await {
+        Ok((_, held)) => Ok(held),
+        // A role service of a version before this route: it has to be upgraded first.
+        Err(error) if error.is(Code::RequestNotFound) => Err(CallError::Unavailable {
+            service: Service::Role,
+            reason: "it does not know standings: upgrade it".to_owned(),
+        }),
+        Err(error) => Err(error),
+    }
+}
+
+/// The user of that id, if clients may know of one.
+///
+/// # Errors
+/// [`ProfileError::NotFound`], [`ProfileError::Store`].
+pub(crate) fn visible(conn: &mut DbConn, id: UserId) -> Result<User, ProfileError> {
+    user_store::find(conn, id)?
+        .filter(|user| user.status.is_visible())
+        .ok_or(ProfileError::NotFound)
+}

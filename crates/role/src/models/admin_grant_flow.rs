@@ -1,0 +1,66 @@
+//! `admin grant`: makes a user an administrator whatever the state of the platform (SECURITY rule 3). Whoever can run
+//! it has this service's database: nothing is asked but the user's id.
+
+use serde_json::Value;
+use ud_db::DbConn;
+use ud_events::{EventType, NewEvent, outbox};
+use ud_kernel::{
+    AssignmentId, Clock, Service, UserId,
+    models::{Origin, Standing, UserStanding},
+};
+
+use super::{
+    ADMIN_ROLE, Assignment, NewAssignment, RoleError,
+    assignment_flow::{BEGUN, assigned},
+    assignment_store, policy_store, role_store, standing_store,
+};
+
+/// Makes `user` an administrator, in one transaction; `None` if they are one already. `operator` says who ran the
+/// command, for the audit log. An account that is known as unable to log in counts as able from now on: profile's and
+/// auth's commands see to that. The number of roles is not limited here: `*` stands alone in a token.
+///
+/// # Errors
+/// [`RoleError::UnknownUser`] for a deleted user; [`RoleError::UserInactive`] while profile is changing the account's
+/// status, which takes a minute at most; [`RoleError::Store`].
+pub fn grant(
+    conn: &mut DbConn,
+    user: UserId,
+    operator: &Value,
+    clock: &Clock,
+) -> Result<Option<AssignmentId>, RoleError> {
+    policy_store::raise_version(conn)?;
+    let now = clock.now();
+    if policy_store::is_deleted(conn, user)? {
+        return Err(RoleError::UnknownUser);
+    }
+    match standing_store::find(conn, user)? {
+        Some(told) if told.state == Standing::Reserved => return Err(RoleError::UserInactive),
+        Some(told) if told.state == Standing::Inactive => {
+            let standing = UserStanding {
+                state: Standing::Active,
+                ..told
+            };
+            standing_store::store(conn, user, standing, now)?;
+        }
+        Some(_) | None => {}
+    }
+    let role = role_store::find(conn, ADMIN_ROLE)?.ok_or(ud_db::StoreError::NotFound)?;
+    let held = assignment_store::of_user(conn, user)?;
+    if held.iter().any(|(_, role)| role.id == ADMIN_ROLE) {
+        return Ok(None);
+    }
+    if policy_store::first_administrator(conn)?.is_none() {
+        policy_store::insert_first_administrator(conn, user, now)?;
+    }
+    let new = NewAssignment {
+        user_id: user,
+        role_id: ADMIN_ROLE,
+        expires_at: None,
+    };
+    let assignment = Assignment::begin(new, now)?;
+    assignment_store::insert(conn, &assignment)?;
+    let (kind, origin) = (EventType::RoleAssigned, Origin::default());
+    let event = NewEvent::about(Service::Role, kind, assignment.id, BEGUN, now, &origin);
+    outbox::write(conn, assigned(event, &assignment, &role).details(operator))?;
+    Ok(Some(assignment.id))
+}

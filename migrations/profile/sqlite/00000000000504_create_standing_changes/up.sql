@@ -1,0 +1,10 @@
+-- Changes of users' standing that role has not confirmed (SECURITY rule 3). While the user's `version` is below
+-- `sequence`, the change is announced and may still be made, by raising the version to `sequence`; from then on it is
+-- decided, and role is told what the user's status says.
+CREATE TABLE standing_changes (
+    user_id    BLOB    NOT NULL PRIMARY KEY,
+    sequence   INTEGER NOT NULL,
+    began_at   TEXT    NOT NULL,
+    CONSTRAINT fk_standing_changes_user_id FOREIGN KEY (user_id) REFERENCES users (id) ON DELETE CASCADE
+) STRICT;
+CREATE INDEX ix_standing_changes_began_at ON standing_changes (began_at);
