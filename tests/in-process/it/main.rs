@@ -11,6 +11,8 @@
 )]
 
 mod acts;
+mod administrators;
+mod administrators_world;
 mod chains;
 mod change_races;
 mod changes;

@@ -6,10 +6,10 @@ use std::time::Duration;
 use reqwest::{Method, StatusCode};
 use ud_kernel::{
     Service, UserId,
-    models::{Standing, UserStanding},
+    models::{Origin, Standing, UserStanding},
 };
 use user_profile_service::models::{
-    Standings, standing_store,
+    Standings, StatusChange, standing_store,
     user::{User, UserStatus},
     user_store,
 };
@@ -183,13 +183,15 @@ async fn what_is_killed_between_two_steps_is_finished_by_the_sweeper() {
                 .await;
             world.role.grant(boss, &[], &["users:write"]);
             let mut gate = world.gates.hold_at(point);
-            let token = world.issuer.token(boss, &["users:write"], &[]);
-            let path = format!("/api/v1/users/{ada}/suspend");
-            let request = world.request(Method::POST, &path).bearer_auth(token);
-            let request = tokio::spawn(request.send());
+            let flow = world.account_flow();
+            let acting = tokio::spawn(async move {
+                let origin = Origin::default();
+                flow.change_status(boss, &origin, ada, StatusChange::Suspend)
+                    .await
+            });
             gate.arrived().await.abandon();
             drop(gate);
-            request.abort();
+            acting.abort();
             // Within the minute it may still be made.
             world.clock.advance(Duration::from_secs(30));
             if expected == UserStatus::Active {

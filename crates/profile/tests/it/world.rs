@@ -22,7 +22,7 @@ use ud_seal::Sealer;
 use ud_telemetry::Metrics;
 use user_profile_service::{
     ALL_MIGRATIONS, Bootstrap, BootstrapReport, ProfileConfig, ProfileService,
-    models::{RegistrationFlow, Sweeper, user::User, user_store},
+    models::{AccountFlow, RegistrationFlow, Rights, Standings, Sweeper, user::User, user_store},
 };
 
 use crate::peers::{FakeAuth, FakeRole};
@@ -279,6 +279,17 @@ impl World {
             self.clock.clone(),
             self.gates.steps(),
         )
+    }
+
+    pub fn account_flow(&self) -> AccountFlow {
+        let (auth, role) = (
+            self.base.peers.client(Service::Auth),
+            self.base.peers.client(Service::Role),
+        );
+        let (db, clock, steps) = (self.db.clone(), self.clock.clone(), self.gates.steps());
+        let standings = Standings::new(db.clone(), role.clone(), clock.clone(), steps.clone());
+        let outbox = ud_events::OutboxHandle::new();
+        AccountFlow::new(db, auth, Rights::new(role), standings, outbox, clock, steps)
     }
 
     pub fn sweeper(&self) -> Sweeper {
