@@ -308,3 +308,117 @@ async fn there_is_always_an_administrator(#[values(Kind::Services, Kind::Standal
         logins[lost] = client.refresh(&logins[lost]).await;
     }
 }
+
+/// Who is suspended is made no administrator, so the one there is cannot leave the platform to somebody who cannot log in.
+#[rstest]
+#[tokio::test]
+async fn an_administrator_is_somebody_who_can_log_in(
+    #[values(Kind::Services, Kind::Standalone)] kind: Kind,
+) {
+    let platform = Platform::start(kind).await;
+    let (client, admin) = (&platform.client, platform.admin.access.as_str());
+    let role = admin_role(&platform).await;
+    let first = administrators(&platform).await.remove(0);
+    let (other, _) = client.newcomer_in().await;
+    let path = format!("/api/v1/users/{}", other.id);
+    let _ = client
+        .post(&format!("{path}/suspend"))
+        .bearer(admin)
+        .await
+        .must(200);
+    let assign = || {
+        let body = json!({"user_id": other.id, "role_id": role});
+        let request = client.post("/api/v1/role-assignments").bearer(admin);
+        request.json(&body)
+    };
+    assign().await.must_be(Code::UserStatusConflict);
+    let removal = format!("/api/v1/role-assignments/{first}");
+    client
+        .delete(&removal)
+        .bearer(admin)
+        .await
+        .must_be(Code::RoleLastAdministrator);
+    let _ = client
+        .post(&format!("{path}/reactivate"))
+        .bearer(admin)
+        .await
+        .must(200);
+    let _ = assign().await.must(201);
+    let _ = client.delete(&removal).bearer(admin).await.must(204);
+    let left = client.log_in(&other).await;
+    assert_eq!(left.claims()["permissions"], json!(["*"]));
+    // And there is no way out for the one who is left.
+    for answer in [
+        client.delete(&path).bearer(&left.access).await,
+        client
+            .post(&format!("{path}/suspend"))
+            .bearer(&left.access)
+            .await,
+    ] {
+        assert_eq!(answer.status, 409, "{answer:?}");
+    }
+}
+
+/// The commands on the machine make an administrator of a suspended user without a role, while the platform runs.
+#[rstest]
+#[tokio::test]
+async fn the_machine_leads_back_in(#[values(Kind::Services, Kind::Standalone)] kind: Kind) {
+    let platform = Platform::start(kind).await;
+    let (client, admin) = (&platform.client, platform.admin.access.as_str());
+    let (other, _) = client.newcomer_in().await;
+    let path = format!("/api/v1/users/{}/suspend", other.id);
+    let _ = client.post(&path).bearer(admin).await.must(200);
+    let run = async |service: Service, arguments: &[&str]| {
+        let (code, output) = platform.process(service).run(arguments).await;
+        assert_eq!(code, Some(0), "{arguments:?}: {output}");
+        output
+    };
+    let output = if kind == Kind::Standalone {
+        run(Service::Auth, &["admin", "grant", &other.email]).await
+    } else {
+        let told = run(Service::Profile, &["admin", "reactivate", &other.email]).await;
+        assert!(told.contains(&other.id), "{told}");
+        let reset = ["admin", "reset", "--reactivate", &other.email];
+        let output = run(Service::Auth, &reset).await;
+        run(Service::Role, &["admin", "grant", &other.id]).await;
+        output
+    };
+    let password = output
+        .lines()
+        .find_map(|line| line.strip_prefix(&format!("New password of user {}: ", other.id)))
+        .unwrap_or_else(|| panic!("no password in\n{output}"));
+    platform.witness.saw("password", password);
+    // Profile's event and auth's command may come to auth in either order.
+    let login = eventually(Duration::from_secs(30), "the user logs in", || async {
+        let answer = client.try_log_in(&other.email, password).await;
+        (answer.status == 200).then(|| end_to_end::Login::from_answer(answer))
+    })
+    .await;
+    assert_eq!(login.claims()["permissions"], json!(["*"]));
+    for action in ["user_reactivated", "password_reset", "role_assigned"] {
+        let path = format!("/api/v1/audits?action={action}&target_id={}", other.id);
+        let record = eventually(Duration::from_secs(10), action, || async {
+            let page = client.get(&path).bearer(&login.access).await.must(200);
+            page.items().into_iter().next()
+        })
+        .await;
+        let operator = &record["metadata"]["operator"];
+        assert!(operator["uid"].is_u64(), "{record}");
+        assert_eq!(record["actor_id"], Value::Null, "{record}");
+    }
+    // Nobody else became anything, and a mistake says so.
+    let (code, output) = platform
+        .process(Service::Profile)
+        .run(&[
+            "admin",
+            if kind == Kind::Standalone {
+                "grant"
+            } else {
+                "reactivate"
+            },
+            "nobody@example.com",
+        ])
+        .await;
+    assert!(code.is_some_and(|code| code != 0), "{output}");
+    assert!(output.contains("no user"), "{output}");
+}

@@ -174,12 +174,16 @@ impl BootstrapFlow {
         };
         let body = FirstAdministrator {
             user_id: user.id,
-            origin,
+            origin: origin.clone(),
         };
         let answer: Result<(_, serde_json::Value), CallError> = self
             .role
             .post_idempotent("/internal/v1/administrators", &body)
             .await;
+        if answer.is_ok() {
+            // Registered by a version that did not vouch for the address yet.
+            self.registration.vouch(user.id, &origin).await?;
+        }
         match answer {
             Ok((status, _)) if status.as_u16() == 201 => Ok(BootstrapOutcome::Created(user.id)),
             Ok(_) => Ok(BootstrapOutcome::AlreadyMade),

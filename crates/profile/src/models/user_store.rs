@@ -208,6 +208,22 @@ pub fn raise_version(
     Ok(rows == 1)
 }
 
+/// Writes that the address of `user`, whose version was `version`, is verified. False if it is another by now.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn set_verified(conn: &mut DbConn, user: &User, version: i64) -> Result<bool, StoreError> {
+    let rows = diesel::update(users::table.find(Bind(user.id)))
+        .filter(users::version.eq(version))
+        .set((
+            users::email_verified.eq(true),
+            users::version.eq(user.version),
+            users::updated_at.eq(Bind(user.updated_at)),
+        ))
+        .execute(conn)?;
+    Ok(rows == 1)
+}
+
 /// Writes status, version and time of `user`, whose version was `version`. False if it is another by now.
 ///
 /// # Errors

@@ -71,6 +71,50 @@ async fn a_patch_changes_four_members_and_nothing_else() {
     .await;
 }
 
+/// One after the other, and nothing beside: whoever holds all others of ours does not act on who holds this one.
+#[tokio::test]
+async fn every_permission_of_ours_protects_its_holder_here() {
+    on_each_database(|world| async move {
+        let (target, boss) = (
+            world.register_email("t@example.org").await,
+            world.stranger(),
+        );
+        for own in ud_kernel::permissions::OWN {
+            let others: Vec<&str> = ud_kernel::permissions::OWN
+                .iter()
+                .map(|other| other.name)
+                .filter(|name| *name != own.name)
+                .collect();
+            world.role.grant(target, &[], &[own.name]);
+            for act in ["patch", "suspend", "reactivate", "unlock", "delete"] {
+                let answer = match act {
+                    "patch" => patch(&world, boss, &others, target, json!({"locale": "en"})).await,
+                    "delete" => delete(&world, boss, &others, target).await,
+                    verb => post(&world, boss, &others, target, verb).await,
+                };
+                // Where it is the needed permission itself that is lacking, the token is not believed either.
+                let code = match (own.name, act) {
+                    ("users:delete", "delete")
+                    | ("users:write", "patch" | "suspend" | "reactivate" | "unlock") => {
+                        let status = answer.status().as_u16();
+                        assert!(
+                            status == 403 || status == 404,
+                            "{} {act}: {status}",
+                            own.name
+                        );
+                        continue;
+                    }
+                    _ => "user.target-holds-more",
+                };
+                expect_problem(answer, 403, code).await;
+            }
+        }
+        let user = world.stored(target).await.unwrap();
+        assert_eq!((user.status, user.version), (UserStatus::Active, 1));
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn a_patch_of_an_older_version_is_refused() {
     on_each_database(|world| async move {

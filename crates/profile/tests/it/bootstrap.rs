@@ -1,5 +1,7 @@
 //! The first administrator (SECURITY rule 13).
 
+use diesel::RunQueryDsl as _;
+use ud_db::StoreError;
 use ud_http::StopSignal;
 use ud_kernel::{Code, Service};
 use user_profile_service::{
@@ -104,11 +106,37 @@ async fn whatever_stops_it_the_next_attempt_goes_on() {
             matches!(outcome, BootstrapOutcome::Created(_)),
             "{outcome:?}"
         );
-        assert_eq!(world.stored_ids().await.len(), 1);
+        let ids = world.stored_ids().await;
+        assert_eq!(ids.len(), 1);
+        let admin = world.stored(ids[0]).await.unwrap();
+        assert!(
+            admin.email_verified,
+            "who configures the address vouches for it"
+        );
+        assert_eq!(
+            (admin.version, world.events_about(ids[0]).await.len()),
+            (1, 1)
+        );
         assert_eq!(
             flow(&world).attempt(&wanted).await.unwrap(),
             BootstrapOutcome::AlreadyMade
         );
+        // One made by a version that did not vouch is vouched for at the next start, once.
+        world
+            .db
+            .tx(|conn| {
+                diesel::sql_query("UPDATE users SET email_verified = false").execute(conn)?;
+                Ok::<_, StoreError>(())
+            })
+            .await
+            .unwrap();
+        for _ in 0..2 {
+            let again = flow(&world).attempt(&wanted).await.unwrap();
+            assert_eq!(again, BootstrapOutcome::AlreadyMade);
+            let admin = world.stored(ids[0]).await.unwrap();
+            assert_eq!((admin.email_verified, admin.version), (true, 2));
+            assert_eq!(world.events_about(ids[0]).await.len(), 2);
+        }
     })
     .await;
 }
