@@ -22,6 +22,7 @@ permission!(UsersWrite, "users:write");
 permission!(UsersDelete, "users:delete");
 permission!(RolesRead, "roles:read");
 permission!(RolesWrite, "roles:write");
+permission!(RolesGrant, "roles:grant");
 permission!(RoleAssignmentsRead, "role-assignments:read");
 permission!(RoleAssignmentsWrite, "role-assignments:write");
 permission!(SessionsRead, "sessions:read");
