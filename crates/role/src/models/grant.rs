@@ -8,11 +8,8 @@ use ud_http::permissions::{Permission, RolesGrant};
 use ud_kernel::{RoleId, Timestamp, UserId, permission};
 
 use super::{
-    Assignment, PermissionSet, Role, RoleError, USER_ROLE,
-    assignment_store,
-    change::Begun,
-    role::union,
-    role_store,
+    Assignment, PermissionSet, Role, RoleError, USER_ROLE, assignment_store, change::Begun,
+    role::union, role_store,
 };
 
 /// Until when something is held. The later end is the greater one.
