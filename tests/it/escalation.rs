@@ -8,12 +8,13 @@ use serde_json::{Value, json};
 use ud_kernel::Code;
 
 /// The platform's own permissions, by which somebody could have gained something.
-const OURS: [&str; 11] = [
+const OURS: [&str; 12] = [
     "users:read",
     "users:write",
     "users:delete",
     "roles:read",
     "roles:write",
+    "roles:grant",
     "role-assignments:read",
     "role-assignments:write",
     "sessions:read",

@@ -6,7 +6,7 @@ use testkit::Backend;
 
 use crate::{
     holdings::{End, NEVER, Snapshot, assert_rule_one},
-    support::Fixture,
+    support::{Fixture, rounds},
     world::{CALLERS, EVERYBODY, Op, SOON, Who, World, attempt, every_change},
 };
 
@@ -192,6 +192,31 @@ async fn rights_are_those_of_the_moment() {
                 attempt(&f, &w, op).await.0,
                 Err(RoleError::PermissionDenied)
             );
+        }
+    }
+}
+
+/// Two clerks take a role from each other at the same moment: the first who does it leaves the other without what it
+/// needs. Rights that were read before the change had its turn would let both pass.
+#[tokio::test]
+async fn two_clerks_cannot_take_a_role_from_each_other() {
+    for backend in Backend::ALL {
+        let f = Fixture::new(backend).await;
+        let writer = f.role("writer", &["role-assignments:write"]).await.id;
+        let shop = f.role("shop", &[]).await.id;
+        let (a, b) = (f.user(), f.user());
+        for user in [a, b] {
+            f.assign(user, writer).await;
+        }
+        for round in 0..rounds() {
+            let (of_a, of_b) = (f.assign(a, shop).await.id, f.assign(b, shop).await.id);
+            let (first, second) = tokio::join!(f.unassign_as(a, of_b), f.unassign_as(b, of_a));
+            let outcomes = [first.map(drop), second.map(drop)];
+            let case = format!("{backend} round {round}: {outcomes:?}");
+            assert!(outcomes.contains(&Ok(())), "{case}");
+            assert!(outcomes.contains(&Err(RoleError::Escalation)), "{case}");
+            let left = if outcomes[0].is_ok() { of_a } else { of_b };
+            f.unassign_as(f.admin, left).await.unwrap();
         }
     }
 }
