@@ -95,8 +95,8 @@ impl Holdings {
 }
 
 impl Begun {
-    /// Whether the caller may give or take `role` at all: they hold its permissions, and the role itself or
-    /// `roles:grant`.
+    /// Refuses a caller who may neither give nor take `role`: they lack one of its permissions, or have neither the
+    /// role itself nor `roles:grant`.
     pub(crate) fn guard_role(&self, role: &Role) -> Result<(), RoleError> {
         self.guard(&role.permissions)?;
         if self.held.end_of_name(role.id).is_some() {
@@ -106,8 +106,8 @@ impl Begun {
         }
     }
 
-    /// Whether `assignment` of `role`, which [`Begun::guard_role`] let pass, may be made: the user does not hold
-    /// more than the caller, and what is given ends no later than what the caller holds.
+    /// Refuses an `assignment` of `role`, which [`Begun::guard_role`] let pass, to a user who holds more than the
+    /// caller, and one that ends later than what the caller holds.
     pub(crate) fn guard_given(
         &self,
         conn: &mut DbConn,
@@ -124,8 +124,8 @@ impl Begun {
         }
     }
 
-    /// Whether `assignment` of `role` may be taken away: the caller may take the role, and the user does not hold
-    /// more than the caller.
+    /// Refuses to take away an `assignment` of a `role` that the caller may not take, or of a user who holds more
+    /// than the caller.
     pub(crate) fn guard_taken(
         &self,
         conn: &mut DbConn,
@@ -136,8 +136,8 @@ impl Begun {
         self.guard_user(conn, assignment.user_id)
     }
 
-    /// Whether a role with the permissions `before` may have those of `after`: the caller holds them all, and
-    /// without end those that are put in, because a role has no end.
+    /// Refuses to give a role that has the permissions `before` those of `after` unless the caller holds them all,
+    /// and without end those that are put in, because a role has no end.
     pub(crate) fn guard_put(
         &self,
         before: &PermissionSet,
@@ -152,8 +152,8 @@ impl Begun {
         }
     }
 
-    /// Whether `role` may be changed: the caller holds its permissions, and nobody has it who holds more, unless
-    /// the caller holds `roles:grant`.
+    /// Refuses to change a `role` with a permission that the caller lacks, and, without `roles:grant`, one that
+    /// somebody has who holds more than the caller.
     pub(crate) fn guard_changed(&self, conn: &mut DbConn, role: &Role) -> Result<(), RoleError> {
         self.guard(&role.permissions)?;
         if self.held.holds(RolesGrant::NAME) {
@@ -163,8 +163,8 @@ impl Begun {
         self.guard_holders(&theirs)
     }
 
-    /// Whether `role` may be deleted: as [`Begun::guard_changed`]; and whoever takes it from somebody holds it
-    /// themselves, or `roles:grant`.
+    /// Refuses to delete a `role` as [`Begun::guard_changed`] refuses to change it, and, without `roles:grant`, one
+    /// that somebody has and the caller has not: a deletion takes the role from its holders.
     pub(crate) fn guard_deleted(&self, conn: &mut DbConn, role: &Role) -> Result<(), RoleError> {
         self.guard(&role.permissions)?;
         if self.held.holds(RolesGrant::NAME) {
@@ -179,8 +179,9 @@ impl Begun {
         }
     }
 
-    /// Somebody holds more than the caller exactly if one of their roles does, so `theirs` are looked at one by
-    /// one. The role `user`, which is not among them, is the caller's too.
+    /// Refuses if one of the holders whose roles are `theirs` holds more than the caller. Somebody does exactly if
+    /// one of their roles does, so the roles are looked at one by one. The role `user`, which is not among them, is
+    /// the caller's too.
     fn guard_holders(&self, theirs: &[Role]) -> Result<(), RoleError> {
         if theirs
             .iter()
@@ -192,6 +193,7 @@ impl Begun {
         }
     }
 
+    /// Refuses a change to the assignments of a `user` who holds more than the caller (SECURITY rule 2).
     fn guard_user(&self, conn: &mut DbConn, user: UserId) -> Result<(), RoleError> {
         let theirs = assignment_store::in_effect(conn, user, self.now)?.roles;
         if self.held.may_act_on(&union(&theirs)) {

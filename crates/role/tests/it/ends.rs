@@ -131,6 +131,42 @@ async fn foreign_names_are_given_no_longer_than_grant_is_held() {
 }
 
 #[tokio::test]
+async fn whose_rights_have_ended_holds_no_more() {
+    for backend in Backend::ALL {
+        let f = Fixture::new(backend).await;
+        let clerk = clerk(&f).await;
+        let strong = f.role("strong", &["users:delete"]).await.id;
+        let (common, lent) = (f.role("common", &[]).await.id, f.role("lent", &[]).await.id);
+        let (chief, guest) = (f.user(), f.user());
+        lend(&f, clerk, common, None).await;
+        lend(&f, chief, strong, Some(at(60))).await;
+        let theirs = lend(&f, chief, common, None).await.id;
+        lend(&f, guest, lent, Some(at(60))).await;
+        let more = Err(RoleError::TargetHoldsMore);
+        let take = || async { f.unassign_as(clerk, theirs).await.map(drop) };
+        let change = |role| {
+            let (description, f) = (Patch::Set("d".to_owned()), &f);
+            let patch = RolePatch {
+                description,
+                permissions: None,
+            };
+            async move { f.patch_as(clerk, role, patch).await.map(drop) }
+        };
+        assert_eq!(take().await, more, "{backend}");
+        assert_eq!(change(common).await, Err(RoleError::Escalation));
+        let delete = f.delete_as(clerk, lent).await.map(drop);
+        assert_eq!(delete, Err(RoleError::Escalation), "a guest has it");
+        // The rows of what has ended are still there.
+        f.clock.set(at(60));
+        assert_eq!(change(common).await, Ok(()));
+        assert_eq!(take().await, Ok(()));
+        f.delete_as(clerk, lent).await.unwrap();
+        let again = f.assign_as(clerk, chief, common, None).await;
+        assert_eq!(again.unwrap().expires_at, None);
+    }
+}
+
+#[tokio::test]
 async fn a_role_gets_no_permission_that_ends() {
     for backend in Backend::ALL {
         let f = Fixture::new(backend).await;
