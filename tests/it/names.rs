@@ -32,7 +32,13 @@ async fn a_role_name_is_given_by_those_who_have_it_or_may_grant(
     let (client, admin) = (&platform.client, &platform.admin);
     let both = ["roles:read", "roles:write", "role-assignments:write"];
     let (clerk, login, _) = holder(&platform, "clerk", &both).await;
-    let may_grant = ["role-assignments:write", "roles:grant"];
+    // As much as the clerk, or the clerk would be somebody who holds more.
+    let may_grant = [
+        "roles:read",
+        "roles:write",
+        "role-assignments:write",
+        "roles:grant",
+    ];
     let (_, granter, _) = holder(&platform, "granter", &may_grant).await;
     let make = |login, name| {
         let body = json!({"name": name, "permissions": []});
