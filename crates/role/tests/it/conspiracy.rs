@@ -160,7 +160,9 @@ impl Walk {
         // most is allowed.
         let own_of = |who: usize| f.assignments_of(users[who]);
         let choose = |own: Vec<(Assignment, String)>, i: usize| {
-            let own = own.get(i / 2 % own.len().max(1)).filter(|_| i % 2 == 0);
+            let own = own
+                .get(i / 2 % own.len().max(1))
+                .filter(|_| i.is_multiple_of(2));
             own.map_or(roles[i / 2 % roles.len()].id, |(assignment, _)| {
                 assignment.role_id
             })
