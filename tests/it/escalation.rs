@@ -8,12 +8,13 @@ use serde_json::{Value, json};
 use ud_kernel::Code;
 
 /// The platform's own permissions, by which somebody could have gained something.
-const OURS: [&str; 11] = [
+const OURS: [&str; 12] = [
     "users:read",
     "users:write",
     "users:delete",
     "roles:read",
     "roles:write",
+    "roles:grant",
     "role-assignments:read",
     "role-assignments:write",
     "sessions:read",
@@ -242,7 +243,8 @@ async fn nobody_grants_what_they_do_not_hold(
             "{body}: {answer:?}"
         );
     }
-    // What one holds, one may grant.
+    // What one holds, one may grant: of permissions a role, and the roles one has; a new role is nobody's, and who
+    // holds more is left alone.
     let (_, both) = &callers[3];
     let body = json!({"name": "reader", "permissions": ["roles:read"]});
     let role = client
@@ -252,12 +254,17 @@ async fn nobody_grants_what_they_do_not_hold(
         .await
         .must(201)
         .text("id");
-    let body = json!({"user_id": victim.id, "role_id": role});
-    let made = client
-        .post("/api/v1/role-assignments")
-        .bearer(&both.access)
-        .json(&body)
-        .await;
+    let friend = client.newcomer().await;
+    let give = |user: &str, role: &str| {
+        let body = json!({"user_id": user, "role_id": role});
+        let call = client.post("/api/v1/role-assignments");
+        call.bearer(&both.access).json(&body)
+    };
+    give(&friend.id, &role).await.must_be(Code::RoleEscalation);
+    give(&victim.id, &ids["both"])
+        .await
+        .must_be(Code::UserTargetHoldsMore);
+    let made = give(&friend.id, &ids["both"]).await;
     let path = format!("/api/v1/role-assignments/{}", made.must(201).text("id"));
     let _ = client.delete(&path).bearer(&both.access).await.must(204);
     let path = format!("/api/v1/roles/{role}");

@@ -29,6 +29,7 @@ mod keys;
 mod late_revocations;
 mod lifecycle;
 mod limits;
+mod names;
 mod openapi;
 mod outages;
 mod outbox;

@@ -52,6 +52,7 @@ permissions! {
     UsersDelete "users:delete" privileged "Delete users."
     RolesRead "roles:read" ordinary "Read all roles, and check what any user may do."
     RolesWrite "roles:write" privileged "Create, change and delete roles."
+    RolesGrant "roles:grant" privileged "Hand out and take away roles that one does not have; permissions are bound as without it."
     RoleAssignmentsRead "role-assignments:read" ordinary "Read the assignments of all users."
     RoleAssignmentsWrite "role-assignments:write" privileged "Assign roles and take them away."
     SessionsRead "sessions:read" ordinary "List the sessions of all users."

@@ -185,7 +185,9 @@ fn answer_of_role<T>(outcome: Result<T, RoleError>) -> Answer {
     match outcome {
         Ok(_) => Answer::Done,
         Err(RoleError::UnknownUser | RoleError::AssignmentNotFound) => Answer::NotFound,
-        Err(RoleError::PermissionDenied | RoleError::Escalation) => Answer::Denied,
+        Err(RoleError::PermissionDenied | RoleError::Escalation | RoleError::TargetHoldsMore) => {
+            Answer::Denied
+        }
         Err(
             RoleError::AlreadyAssigned | RoleError::UserInactive | RoleError::LastAdministrator,
         ) => Answer::Conflict,

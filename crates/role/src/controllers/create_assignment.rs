@@ -14,8 +14,11 @@ use crate::{
     post,
     path = "/api/v1/role-assignments",
     tag = "role-assignments",
-    description = "Gives a user a role. The caller's own permissions must include every one of the role's. `user` is \
-        not assigned: everybody has it. The next token of the user carries the role.",
+    description = "Gives a user a role. The caller's own permissions must include every one of the role's, and \
+        the caller must have the role themselves or hold `roles:grant` (403 `role.escalation`). The user must not hold \
+        more of the platform's permissions than the caller (403 `user.target-holds-more`). The assignment ends no later \
+        than what the caller holds: each of the role's permissions, and the role itself or `roles:grant` (422 \
+        `role.outlives-grantor`). `user` is not assigned: everybody has it. The next token of the user carries the role.",
     security(("bearer" = ["role-assignments:write"])),
     extensions(("x-max-login-age" = json!(300))),
     request_body = CreateAssignmentRequest,

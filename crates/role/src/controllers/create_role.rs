@@ -14,7 +14,9 @@ use crate::{
     post,
     path = "/api/v1/roles",
     tag = "roles",
-    description = "Makes a role. The caller's own permissions must include every one of its permissions.",
+    description = "Makes a role, which nobody has. The caller's own permissions must include every one of its \
+        permissions (403 `role.escalation`), and the caller must hold them without end (422 \
+        `role.outlives-grantor`). Its first assignment needs `roles:grant`.",
     security(("bearer" = ["roles:write"])),
     extensions(("x-max-login-age" = json!(300))),
     request_body = CreateRoleRequest,

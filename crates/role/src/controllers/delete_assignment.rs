@@ -12,8 +12,9 @@ use crate::state::RoleState;
     delete,
     path = "/api/v1/role-assignments/{id}",
     tag = "role-assignments",
-    description = "Takes a role from a user. The caller's own permissions must include every one of the role's. The \
-        user's tokens are refused from then on, until they refresh; `Revocation: pending` says that the session \
+    description = "Takes a role from a user. The caller's own permissions must include every one of the role's, and \
+        the caller must have the role themselves or hold `roles:grant` (403 `role.escalation`). The user must not hold \
+        more of the platform's permissions than the caller (403 `user.target-holds-more`). The user's tokens are refused from then on, until they refresh; `Revocation: pending` says that the session \
         service could not be told at once.",
     security(("bearer" = ["role-assignments:write"])),
     extensions(("x-max-login-age" = json!(300))),

@@ -13,7 +13,8 @@ use crate::state::RoleState;
     path = "/api/v1/roles/{id}",
     tag = "roles",
     description = "Deletes a role and its assignments. The caller's own permissions must include every one of its \
-        permissions. Tokens that carry the role are refused from then on; `Revocation: pending` says that the \
+        permissions. Without `roles:grant`, a role that somebody has is deleted only by a caller who has it too, and \
+        not if a user has it who holds more of the platform's permissions than the caller. Tokens that carry the role are refused from then on; `Revocation: pending` says that the \
         session service could not be told at once.",
     security(("bearer" = ["roles:write"])),
     extensions(("x-max-login-age" = json!(300))),

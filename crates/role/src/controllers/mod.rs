@@ -33,7 +33,14 @@ fn refused<A>(
     operation: &'static str,
     error: RoleError,
 ) -> Problem {
-    if matches!(error, RoleError::Escalation | RoleError::PermissionDenied) {
+    if matches!(
+        error,
+        RoleError::Escalation
+            | RoleError::PermissionDenied
+            | RoleError::TargetHoldsMore
+            | RoleError::AssignmentOutlivesGrantor
+            | RoleError::PermissionsOutliveGrantor
+    ) {
         note(
             state,
             authed,

@@ -18,8 +18,10 @@ use crate::{
     path = "/api/v1/roles/{id}",
     tag = "roles",
     description = "Changes a role's description and permissions (RFC 7396). The caller's own permissions must \
-        include every one of its permissions, before and after; only a holder of `*` changes the role `user`, and \
-        nobody changes `admin`. When a permission is taken away, tokens issued before are refused from then on; \
+        include every one of its permissions, before and after (403 `role.escalation`); those that are put in the \
+        caller must hold without end (422 `role.outlives-grantor`). A role that a user has who holds more of the \
+        platform's permissions than the caller is changed with `roles:grant` only. Only a holder of `*` changes the \
+        role `user`, and nobody changes `admin`. When a permission is taken away, tokens issued before are refused from then on; \
         `Revocation: pending` says that the session service could not be told at once.",
     security(("bearer" = ["roles:write"])),
     extensions(("x-max-login-age" = json!(300))),

@@ -50,7 +50,8 @@ impl AssignmentFlow {
     /// [`RoleError::UnknownUser`], [`RoleError::RoleNotFound`], [`RoleError::BuiltIn`],
     /// [`RoleError::AlreadyAssigned`], [`RoleError::InvalidExpiry`], [`RoleError::AdministratorExpires`],
     /// [`RoleError::UserInactive`],
-    /// [`RoleError::TooManyPermissions`], [`RoleError::Escalation`], [`RoleError::PermissionDenied`],
+    /// [`RoleError::TooManyPermissions`], [`RoleError::Escalation`], [`RoleError::TargetHoldsMore`],
+    /// [`RoleError::AssignmentOutlivesGrantor`], [`RoleError::PermissionDenied`],
     /// [`RoleError::PeerUnavailable`], [`RoleError::Store`].
     pub async fn create(
         &self,
@@ -70,7 +71,7 @@ impl AssignmentFlow {
     ///
     /// # Errors
     /// [`RoleError::AssignmentNotFound`], [`RoleError::LastAdministrator`], [`RoleError::Escalation`],
-    /// [`RoleError::PermissionDenied`], [`RoleError::Store`].
+    /// [`RoleError::TargetHoldsMore`], [`RoleError::PermissionDenied`], [`RoleError::Store`].
     pub async fn delete(
         &self,
         caller: UserId,
@@ -171,8 +172,9 @@ pub fn assign(
 ) -> Result<(Assignment, String), RoleError> {
     let begun = change.begin(conn, NEEDED)?;
     let role = role_store::find(conn, new.role_id)?.ok_or(RoleError::RoleNotFound)?;
-    begun.guard(&role.permissions)?;
+    begun.guard_role(&role)?;
     let assignment = Assignment::begin(new, begun.now)?;
+    begun.guard_given(conn, &assignment, &role)?;
     if policy_store::is_deleted(conn, new.user_id)? {
         return Err(RoleError::UnknownUser);
     }
@@ -209,7 +211,7 @@ pub fn unassign(conn: &mut DbConn, change: &Change, id: AssignmentId) -> Result<
         .filter(|found| found.is_in_effect(begun.now))
         .ok_or(RoleError::AssignmentNotFound)?;
     let role = role_store::find(conn, assignment.role_id)?.ok_or(StoreError::NotFound)?;
-    begun.guard(&role.permissions)?;
+    begun.guard_taken(conn, &assignment, &role)?;
     if role.id == ADMIN_ROLE && standing_store::other_administrators(conn, assignment.user_id)? == 0
     {
         return Err(RoleError::LastAdministrator);

@@ -237,6 +237,39 @@ pub(crate) fn crowded_users(
     Ok(query.load(conn)?)
 }
 
+/// The roles in effect at `now` of all who have `role` then: itself among them, none if nobody has it. `user` is
+/// not in them.
+pub(crate) fn roles_of_holders(
+    conn: &mut DbConn,
+    role: RoleId,
+    now: Timestamp,
+) -> Result<Vec<Role>, StoreError> {
+    let holders = diesel::alias!(assignments as holders);
+    let users = holders
+        .filter(holders.field(assignments::role_id).eq(Bind(role)))
+        .filter(
+            holders
+                .field(assignments::expires_at)
+                .is_null()
+                .or(holders.field(assignments::expires_at).gt(Some(Bind(now)))),
+        )
+        .select(holders.field(assignments::user_id));
+    let theirs = assignments::table
+        .filter(assignments::user_id.eq_any(users))
+        .filter(
+            assignments::expires_at
+                .is_null()
+                .or(assignments::expires_at.gt(Some(Bind(now)))),
+        )
+        .select(assignments::role_id);
+    role_store::read_rows(
+        roles::table
+            .filter(roles::id.eq_any(theirs))
+            .select(RoleRow::as_select())
+            .load(conn)?,
+    )
+}
+
 /// The distinct sets of roles in effect at `now` among `users`, `user` not in them.
 pub(crate) fn role_sets(
     conn: &mut DbConn,

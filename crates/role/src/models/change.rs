@@ -11,7 +11,7 @@ use ud_kernel::{
 };
 use ud_telemetry::Metrics;
 
-use super::{PermissionSet, RoleError, assignment_store, policy_store, role::union};
+use super::{PermissionSet, RoleError, grant::Holdings, policy_store};
 
 /// Who asks for a change, and from where.
 #[derive(Debug, Clone)]
@@ -30,8 +30,8 @@ pub(crate) struct Begun {
     pub(crate) version: i64,
     /// The moment of the change.
     pub(crate) now: Timestamp,
-    /// What the caller may do at this moment.
-    held: PermissionSet,
+    /// What the caller holds at this moment.
+    pub(super) held: Holdings,
 }
 
 impl Change {
@@ -40,7 +40,7 @@ impl Change {
     pub(crate) fn begin(&self, conn: &mut DbConn, needed: &str) -> Result<Begun, RoleError> {
         let version = policy_store::raise_version(conn)?;
         let now = self.clock.now();
-        let held = union(&assignment_store::in_effect(conn, self.caller, now)?.roles);
+        let held = Holdings::read(conn, self.caller, now)?;
         if !held.holds(needed) {
             return Err(RoleError::PermissionDenied);
         }
@@ -61,7 +61,8 @@ impl Change {
 }
 
 impl Begun {
-    /// Nobody grants or takes what they do not hold (SECURITY rule 1).
+    /// Nobody grants or takes a permission that they do not hold (SECURITY rule 1). What it says of names and of
+    /// ends is in [`super::grant`].
     pub(crate) fn guard(&self, permissions: &PermissionSet) -> Result<(), RoleError> {
         if self.held.includes(permissions) {
             Ok(())

@@ -8,9 +8,19 @@ pub enum RoleError {
     /// The caller lacks the permission for the operation itself, whatever their token says.
     #[error("the caller no longer holds the permission")]
     PermissionDenied,
-    /// The caller would grant or take what they do not hold (SECURITY rule 1).
-    #[error("the caller does not hold every permission of the role")]
+    /// The caller would grant or take what they do not hold: a permission of the role, or the role itself (SECURITY
+    /// rule 1).
+    #[error("the caller does not hold the role or one of its permissions")]
     Escalation,
+    /// The user whose assignment it is holds a permission of this platform that the caller does not hold.
+    #[error("the user holds more than the caller")]
+    TargetHoldsMore,
+    /// The assignment would end later than what the caller holds.
+    #[error("the assignment would end later than what the caller holds")]
+    AssignmentOutlivesGrantor,
+    /// A permission put into a role is held by the caller for a time only.
+    #[error("the caller holds a permission of the role for a time only")]
+    PermissionsOutliveGrantor,
     /// No role has this id.
     #[error("no such role")]
     RoleNotFound,

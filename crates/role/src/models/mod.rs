@@ -6,6 +6,7 @@ pub mod assignment_flow;
 mod assignment_store;
 mod change;
 mod error;
+mod grant;
 mod limits;
 mod permission_set;
 mod policy_store;

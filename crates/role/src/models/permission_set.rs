@@ -78,6 +78,11 @@ impl PermissionSet {
         !self.0.is_subset(&others.0)
     }
 
+    /// Each of these that is not among `others`, in order.
+    pub fn beyond<'a>(&'a self, others: &'a Self) -> impl Iterator<Item = &'a String> {
+        self.0.difference(&others.0)
+    }
+
     /// Adds those of `others`.
     pub fn extend(&mut self, others: &Self) {
         self.0.extend(others.iter().cloned());

@@ -9,7 +9,7 @@ use ud_kernel::{
 };
 
 use super::{
-    ADMIN_ROLE, NewRole, Role, RoleError, RolePatch, USER_ROLE, assignment_store,
+    ADMIN_ROLE, NewRole, PermissionSet, Role, RoleError, RolePatch, USER_ROLE, assignment_store,
     change::{Change, Marker, Revocation, role_mark},
     limits, role_store,
 };
@@ -36,8 +36,8 @@ impl RoleFlow {
     /// Makes a role.
     ///
     /// # Errors
-    /// [`RoleError::NameTaken`], [`RoleError::Escalation`], [`RoleError::PermissionDenied`],
-    /// [`RoleError::Store`].
+    /// [`RoleError::NameTaken`], [`RoleError::Escalation`], [`RoleError::PermissionsOutliveGrantor`],
+    /// [`RoleError::PermissionDenied`], [`RoleError::Store`].
     pub async fn create(
         &self,
         caller: UserId,
@@ -115,7 +115,7 @@ impl RoleFlow {
 /// As there.
 pub fn create(conn: &mut DbConn, change: &Change, new: &NewRole) -> Result<Role, RoleError> {
     let begun = change.begin(conn, NEEDED)?;
-    begun.guard(&new.permissions)?;
+    begun.guard_put(&PermissionSet::default(), &new.permissions)?;
     if role_store::name_is_taken(conn, new.name.as_str())? {
         return Err(RoleError::NameTaken);
     }
@@ -144,13 +144,13 @@ pub fn update(
     }
     if id == USER_ROLE {
         // Everybody has it: only who may do everything decides on it.
-        begun.guard(&super::PermissionSet::all())?;
+        begun.guard(&PermissionSet::all())?;
     }
-    begun.guard(&before.permissions)?;
+    begun.guard_changed(conn, &before)?;
     let Some(after) = before.patched(patch.clone(), begun.now) else {
         return Ok((before, None));
     };
-    begun.guard(&after.permissions)?;
+    begun.guard_put(&before.permissions, &after.permissions)?;
     role_store::update(conn, &after)?;
     let gained = after.permissions.has_beyond(&before.permissions);
     if gained {
@@ -187,7 +187,7 @@ pub fn delete(
     if role.is_built_in() {
         return Err(RoleError::BuiltIn);
     }
-    begun.guard(&role.permissions)?;
+    begun.guard_deleted(conn, &role)?;
     // One event for all of them: it names the role, and each assignment's own event named it before.
     let assignments = assignment_store::delete_of_role(conn, id)?;
     role_store::delete(conn, id)?;

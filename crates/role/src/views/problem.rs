@@ -14,6 +14,9 @@ impl From<RoleError> for Problem {
         match error {
             RoleError::PermissionDenied => Self::new(Code::AuthPermissionDenied),
             RoleError::Escalation => Self::new(Code::RoleEscalation),
+            RoleError::TargetHoldsMore => Self::new(Code::UserTargetHoldsMore),
+            RoleError::AssignmentOutlivesGrantor => outlives("/expires_at"),
+            RoleError::PermissionsOutliveGrantor => outlives("/permissions"),
             RoleError::RoleNotFound => Self::new(Code::RoleNotFound),
             RoleError::NameTaken => Self::new(Code::RoleNameTaken),
             RoleError::BuiltIn => Self::new(Code::RoleBuiltIn),
@@ -41,6 +44,12 @@ impl From<RoleError> for Problem {
             RoleError::Store(error) => store_problem(error),
         }
     }
+}
+
+/// 422 `role.outlives-grantor` about the member at `pointer`.
+fn outlives(pointer: &str) -> Problem {
+    let detail = "would outlive what you hold";
+    Problem::new(Code::RoleOutlivesGrantor).field(FieldError::new(pointer, "field.invalid", detail))
 }
 
 fn store_problem(error: StoreError) -> Problem {

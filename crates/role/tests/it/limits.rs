@@ -204,3 +204,93 @@ async fn a_limit_holds_against_two_at_once() {
         );
     }
 }
+
+/// Somebody who may write roles and assignments fills nobody's places: what they make is nobody's, what is not
+/// theirs they do not give, and of somebody who holds more they touch nothing.
+#[tokio::test]
+async fn a_clerk_fills_nobodys_places() {
+    for backend in Backend::ALL {
+        let f = Fixture::new(backend).await;
+        let clerk = f
+            .user_with("clerk", &["roles:write", "role-assignments:write"])
+            .await;
+        let friend = f.user();
+        let mut given = 0;
+        for i in 0..=MAX_ROLES {
+            let stuffing = f.create_as(clerk, &format!("stuffing{i}"), &[]).await;
+            let id = stuffing.unwrap().id;
+            for user in [f.admin, friend, clerk] {
+                let outcome = f.assign_as(clerk, user, id, None).await;
+                assert_eq!(outcome, Err(RoleError::Escalation), "{backend}");
+            }
+            // Nor when the clerk has the role.
+            if i < 5 {
+                f.assign(clerk, id).await;
+                let outcome = f.assign_as(clerk, f.admin, id, None).await;
+                assert_eq!(outcome, Err(RoleError::TargetHoldsMore), "{backend}");
+                f.assign_as(clerk, friend, id, None).await.unwrap();
+                given += 1;
+            }
+        }
+        assert_eq!(f.assignments_of(f.admin).await.len(), 1, "`admin` alone");
+        assert_eq!(f.assignments_of(friend).await.len(), given);
+        // The administrator's places are free, and stay the administrator's to give up.
+        let wanted = f.role("wanted", &[]).await;
+        let own = f.assign(f.admin, wanted.id).await;
+        let taken = f.unassign_as(clerk, own.id).await;
+        assert_eq!(taken, Err(RoleError::Escalation));
+        f.assign(clerk, wanted.id).await;
+        let taken = f.unassign_as(clerk, own.id).await;
+        assert_eq!(taken, Err(RoleError::TargetHoldsMore));
+        let deleted = f.delete_as(clerk, wanted.id).await;
+        assert_eq!(deleted, Err(RoleError::Escalation));
+    }
+}
+
+/// The role `user` grows as far as it could before a clerk did what they could: nobody is fuller than the clerk was
+/// by names that the clerk gave to who had none.
+#[tokio::test]
+async fn a_clerk_takes_no_room_from_everybody() {
+    for backend in Backend::ALL {
+        let f = Fixture::new(backend).await;
+        let (clerk, held) = filled(&f, "held", MAX_NAMES_BYTES - 300).await;
+        let writer = f
+            .role("writer", &["roles:write", "role-assignments:write"])
+            .await;
+        f.assign(clerk, writer.id).await;
+        // What is left beside what the clerk has.
+        let left = 300 - "\"writer\",\"roles:write\",\"role-assignments:write\",".len();
+        let friend = f.user();
+        for role in [held, writer.id] {
+            f.assign_as(clerk, friend, role, None).await.unwrap();
+        }
+        let long = "x".repeat(63);
+        let invented = f.create_as(clerk, &long, &[]).await.unwrap();
+        let outcome = f.assign_as(clerk, friend, invented.id, None).await;
+        assert_eq!(outcome, Err(RoleError::Escalation), "{backend}");
+        // A permission that the clerk does not hold makes no role of others longer either.
+        let outcome = f.update_as(clerk, writer.id, &["stuffing:stuffing"]).await;
+        assert_eq!(outcome, Err(RoleError::Escalation));
+
+        let everybody = |bytes| permissions("e", 1, bytes);
+        assert_eq!(
+            grow(&f, USER_ROLE, &everybody(60)).await,
+            Ok(()),
+            "{backend}"
+        );
+        let mut most = permissions("f", left / 50 - 1, 50);
+        most.extend(permissions("g", 1, left - 50 * most.len()));
+        assert_eq!(
+            grow(&f, USER_ROLE, &most).await,
+            Ok(()),
+            "{backend}: all that was left"
+        );
+        most.extend(permissions("h", 1, 20));
+        let over = grow(&f, USER_ROLE, &most).await;
+        assert_eq!(
+            over,
+            Err(RoleError::TooManyPermissions),
+            "the clerk's own names bound it"
+        );
+    }
+}
