@@ -8,7 +8,7 @@ use std::{
 
 use actix_web::{FromRequest, HttpMessage, HttpRequest, dev, dev::ServiceRequest, http::header};
 use ipnet::IpNet;
-use ud_kernel::{UserId, models::Origin};
+use ud_kernel::{Source, UserId, models::Origin};
 
 use crate::Problem;
 
@@ -110,16 +110,16 @@ pub(crate) fn is_request_id(text: &str) -> bool {
 pub struct ClientAddress(pub IpAddr);
 
 impl ClientAddress {
+    /// Who asks, for everything that counts.
+    #[must_use]
+    pub fn source(&self) -> Source {
+        Source::of(self.0)
+    }
+
     /// What attempts are counted under: the address, or the /64 of an IPv6 address.
     #[must_use]
     pub fn bucket(&self) -> String {
-        match self.0 {
-            IpAddr::V4(v4) => v4.to_string(),
-            IpAddr::V6(v6) => {
-                let prefix = u128::from(v6) & !u128::from(u64::MAX);
-                format!("{}/64", std::net::Ipv6Addr::from(prefix))
-            }
-        }
+        self.source().to_string()
     }
 }
 
