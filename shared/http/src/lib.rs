@@ -8,9 +8,11 @@ mod client;
 mod docs;
 mod edge;
 mod form;
+mod forwarded;
 mod headers;
 mod health;
 mod internal;
+mod limited;
 mod openapi;
 mod origin;
 mod problem;
@@ -20,6 +22,7 @@ mod server;
 mod tls;
 mod wiring;
 
+pub mod limits;
 pub mod permissions;
 
 pub use authed::{AccessRule, Authed, Caller, Fresh, MAX_LOGIN_AGE, Own, OwnOr, Scope, TokenGuard};
@@ -28,13 +31,15 @@ pub use cli::{NoCommand, ResealCommand, ServiceBinary, healthcheck, run, stop_re
 pub use client::{CallError, Peers, RemoteProblem, ServiceClient};
 pub use docs::openapi_json;
 pub use form::Form;
+pub use forwarded::TrustedProxies;
 pub use headers::{IdempotencyKey, IfMatch, etag};
 pub use health::{Check, CheckFuture, Readiness};
 pub use internal::{Callers, FromService, InternalGate, callers};
 pub use openapi::{Bearer, Refused};
-pub use origin::{ClientAddress, RequestOrigin, TrustedProxies};
+pub use limited::{Limited, Limits};
+pub use origin::{ClientAddress, RequestOrigin};
 pub use problem::{PROBLEM_JSON, Problem, ProblemBody};
-pub use security_log::{NotedNotice, SecurityLog, SecurityNotice};
+pub use security_log::{LANES, NotedNotice, Notices, SecurityLog, SecurityNotice};
 pub use server::{Listening, Mounted, Routes, Server, StopSignal, Task};
 pub use ud_jwt::revocation::Stakes;
 pub use wiring::{Base, Identity, StartError};

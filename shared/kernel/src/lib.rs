@@ -22,5 +22,5 @@ pub use id::{
 pub use patch::Patch;
 pub use problem::Code;
 pub use service::Service;
-pub use source::{Network, Source};
+pub use source::{LimitKey, Network, Source};
 pub use steps::Steps;

@@ -5,6 +5,8 @@ use std::{
     net::{IpAddr, Ipv6Addr},
 };
 
+use crate::{SessionId, UserId};
+
 /// The network a request comes from: an IPv4 address, or the /64 of an IPv6 address, which is what one subscriber
 /// is given. It is made once, at the edge, from the client's address; nothing else is counted by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -67,6 +69,28 @@ impl Source {
         [Some(self.exact()), middle, Some(self.wide())]
             .into_iter()
             .flatten()
+    }
+}
+
+/// What something is counted under. A full address or a text is never one: two spellings of one caller would be two
+/// counts, and a /64 would be as many counts as it has addresses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum LimitKey {
+    /// Who asks without a name.
+    Source(Source),
+    /// An authenticated user.
+    User(UserId),
+    /// A session, known by a token of its own.
+    Session(SessionId),
+}
+
+impl fmt::Display for LimitKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Source(source) => source.fmt(f),
+            Self::User(user) => user.fmt(f),
+            Self::Session(session) => session.fmt(f),
+        }
     }
 }
 

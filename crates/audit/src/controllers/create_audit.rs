@@ -1,7 +1,7 @@
 //! `POST /api/v1/audits`
 
 use actix_web::{HttpResponse, http::header, web};
-use ud_http::{Authed, IdempotencyKey, Json, Problem, Refused, permissions::AuditsWrite};
+use ud_http::{Authed, IdempotencyKey, Json, Problem, Refused, permissions::AuditsWrite, Limited, limits};
 
 use crate::{
     state::AuditState,
@@ -18,15 +18,16 @@ use crate::{
         pattern = "^[!-~]{16,64}$", description = "The same key and body again within 24 hours give the same record")),
     request_body = CreateAuditRequest,
     security(("bearer" = ["audits:write"])),
+    extensions(("x-limit" = json!("create_audit"))),
     responses(
         (status = 201, description = "Recorded", body = AuditResponse,
             headers(("Location" = String, description = "Where the record is"))),
-        Refused<400>, Refused<401>, Refused<403>, Refused<408>, Refused<413>, Refused<415>, Refused<422>, Refused<503>,
+        Refused<400>, Refused<401>, Refused<403>, Refused<408>, Refused<413>, Refused<415>, Refused<422>, Refused<429>, Refused<503>,
     )
 )]
 pub async fn create_audit(
     state: web::Data<AuditState>,
-    authed: Authed<AuditsWrite>,
+    authed: Authed<Limited<limits::CreateAudit, AuditsWrite>>,
     key: IdempotencyKey,
     body: Json<CreateAuditRequest>,
 ) -> Result<HttpResponse, Problem> {

@@ -1,9 +1,9 @@
 //! `POST /api/v1/auth/password/change`
 
 use actix_web::{HttpResponse, web};
-use ud_http::{Authed, ClientAddress, Json, Own, Problem, Refused};
+use ud_http::{Authed, ClientAddress, Json, Limited, Own, Problem, Refused, limits};
 
-use super::{revocation::no_content, within};
+use super::revocation::no_content;
 use crate::{
     models::{
         password_flow::{self, PasswordChange, PasswordChanged},
@@ -20,6 +20,7 @@ use crate::{
     tag = "auth",
     description = "Changes the caller's password, closes every other session of theirs and renews this one: its old refresh token is used up, as by a refresh. A wrong current password is 401 `auth.invalid-credentials` and counts as a failed login; a refresh token of another session is 401 `auth.refresh-token-invalid`; why the policy refuses a new password stands in `errors` of the 422. 204: the password is changed, but this session could not be renewed, and keeps its tokens. `Revocation: pending` in it: the session service could not be reached, and will be told to close the others.",
     security(("bearer" = [])),
+    extensions(("x-limit" = json!("password_change"))),
     request_body = ChangePasswordRequest,
     responses(
         (status = 200, description = "Changed, with new tokens", body = TokenResponse),
@@ -29,19 +30,11 @@ use crate::{
 )]
 pub async fn change_password(
     state: web::Data<AuthState>,
-    authed: Authed<Own>,
+    authed: Authed<Limited<limits::ChangePassword, Own>>,
     address: ClientAddress,
     body: Json<ChangePasswordRequest>,
 ) -> Result<HttpResponse, Problem> {
     let user_id = authed.user_id();
-    within(
-        &state,
-        &state.limiters.password_change,
-        &user_id.to_string(),
-        "POST /api/v1/auth/password/change",
-        &authed.origin(),
-    )
-    .await?;
     let session_id = authed.caller.session_id();
     let change = PasswordChange {
         user_id,

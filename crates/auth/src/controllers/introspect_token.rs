@@ -5,12 +5,11 @@ use std::{future::Future, pin::Pin};
 use actix_web::{FromRequest, HttpRequest, dev, http::header, web};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use ud_http::{
-    Authed, ClientAddress, Form, FromService, Problem, Refused, RequestOrigin, Stakes, TokenGuard,
-    callers, permissions::TokensIntrospect,
+    Authed, Form, FromService, Limited, Problem, Refused, Stakes, TokenGuard, callers, limits,
+    permissions::TokensIntrospect,
 };
 use ud_kernel::Code;
 
-use super::within;
 use crate::{
     state::AuthState,
     views::{IntrospectionResponse, TokenForm},
@@ -23,6 +22,7 @@ use crate::{
     tag = "auth",
     description = "Tells whether an access token is accepted now, and what it says (RFC 7662). For resource servers: a bearer token with `tokens:introspect`, or a configured client by HTTP Basic. Whatever is not an active access token of this issuer and audience, refresh tokens too, is `active: false`.",
     security(("bearer" = ["tokens:introspect"]), ("basic" = [])),
+    extensions(("x-limit" = json!("introspect"))),
     request_body(content = TokenForm, content_type = "application/x-www-form-urlencoded"),
     responses(
         (status = 200, description = "Active with its claims, or not", body = IntrospectionResponse),
@@ -31,21 +31,10 @@ use crate::{
 )]
 pub async fn introspect_token(
     _: Introspector,
-    state: web::Data<AuthState>,
     guard: web::Data<TokenGuard>,
-    address: ClientAddress,
-    origin: RequestOrigin,
-    body: Form<TokenForm>,
+    body: Limited<limits::Introspect, Form<TokenForm>>,
 ) -> Result<web::Json<IntrospectionResponse>, Problem> {
-    within(
-        &state,
-        &state.limiters.introspect,
-        &address.bucket(),
-        "POST /api/v1/auth/introspect",
-        &origin.0,
-    )
-    .await?;
-    introspect(&guard, &body.0).await
+    introspect(&guard, &body.inner.0).await
 }
 
 /// `POST /internal/v1/introspect`

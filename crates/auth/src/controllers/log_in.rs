@@ -1,9 +1,8 @@
 //! `POST /api/v1/auth/login`
 
 use actix_web::web;
-use ud_http::{ClientAddress, Json, Problem, Refused, RequestOrigin};
+use ud_http::{ClientAddress, Json, Limited, Problem, Refused, RequestOrigin, limits};
 
-use super::within;
 use crate::{
     models::{
         login_flow,
@@ -19,6 +18,7 @@ use crate::{
     path = "/api/v1/auth/login",
     tag = "auth",
     description = "Logs in with a password and opens a session. An unknown identifier and a wrong password are answered alike, 401 `auth.invalid-credentials`; 403 `auth.account-suspended` comes only after the right password.",
+    extensions(("x-limit" = json!("login"))),
     request_body = LoginRequest,
     responses(
         (status = 200, description = "Logged in", body = TokenResponse),
@@ -29,23 +29,15 @@ pub async fn log_in(
     state: web::Data<AuthState>,
     address: ClientAddress,
     origin: RequestOrigin,
-    body: Json<LoginRequest>,
+    body: Limited<limits::Login, Json<LoginRequest>>,
 ) -> Result<web::Json<TokenResponse>, Problem> {
     let (address, origin) = (address.bucket(), origin.0);
-    // Without keys nothing is counted, and nothing said of any token.
+    // Without keys nothing is said of any password.
     state.keys.get()?;
-    within(
-        &state,
-        &state.limiters.login,
-        &address,
-        "POST /api/v1/auth/login",
-        &origin,
-    )
-    .await?;
     let LoginRequest {
         identifier,
         password,
-    } = body.0;
+    } = body.inner.0;
     let attempt = PasswordAttempt {
         account: Account::Named(identifier),
         password: password.into(),

@@ -1,9 +1,8 @@
 //! `POST /api/v1/auth/reauthenticate`
 
 use actix_web::web;
-use ud_http::{Authed, ClientAddress, Json, Own, Problem, Refused};
+use ud_http::{Authed, ClientAddress, Json, Limited, Own, Problem, Refused, limits};
 
-use super::within;
 use crate::{
     models::{
         password_check::{Account, PasswordAttempt},
@@ -20,6 +19,7 @@ use crate::{
     tag = "auth",
     description = "Takes the caller's password again and exchanges the refresh token of the access token's session for new tokens, as `refresh` does, with a new `auth_time` (RFC 9470). For operations that answer 401 `auth.reauthentication-required`: they want a login of the last five minutes. A wrong password is 401 `auth.invalid-credentials`, counts as a failed login and leaves the refresh token good; a refresh token of another session is 401 `auth.refresh-token-invalid`.",
     security(("bearer" = [])),
+    extensions(("x-limit" = json!("reauthenticate"))),
     request_body = ReauthenticateRequest,
     responses(
         (status = 200, description = "New tokens", body = TokenResponse),
@@ -28,19 +28,11 @@ use crate::{
 )]
 pub async fn reauthenticate(
     state: web::Data<AuthState>,
-    authed: Authed<Own>,
+    authed: Authed<Limited<limits::Reauthenticate, Own>>,
     address: ClientAddress,
     body: Json<ReauthenticateRequest>,
 ) -> Result<web::Json<TokenResponse>, Problem> {
     let user_id = authed.user_id();
-    within(
-        &state,
-        &state.limiters.reauthenticate,
-        &user_id.to_string(),
-        "POST /api/v1/auth/reauthenticate",
-        &authed.origin(),
-    )
-    .await?;
     let session_id = authed.caller.session_id();
     let token = refresh_flow::decode_own(&state, &body.0.refresh_token, user_id, session_id)?;
     let attempt = PasswordAttempt {

@@ -1,9 +1,9 @@
 //! `POST /api/v1/auth/refresh`
 
 use actix_web::web;
-use ud_http::{ClientAddress, Json, Problem, Refused, RequestOrigin};
+use ud_http::{Problem, Refused, RequestOrigin};
 
-use super::within;
+use super::presented_token::PresentedToken;
 use crate::{
     models::refresh_flow,
     state::AuthState,
@@ -16,6 +16,7 @@ use crate::{
     path = "/api/v1/auth/refresh",
     tag = "auth",
     description = "Exchanges a refresh token for new tokens with the user's present roles. Each refresh token is good once; repeated within ten seconds it gives the same successor, later it closes the session. After a 503 the same token works again.",
+    extensions(("x-limit" = json!(["refresh", "refresh_session"]))),
     request_body = RefreshRequest,
     responses(
         (status = 200, description = "New tokens", body = TokenResponse),
@@ -24,21 +25,9 @@ use crate::{
 )]
 pub async fn refresh_tokens(
     state: web::Data<AuthState>,
-    address: ClientAddress,
     origin: RequestOrigin,
-    body: Json<RefreshRequest>,
+    token: PresentedToken,
 ) -> Result<web::Json<TokenResponse>, Problem> {
-    let origin = origin.0;
-    // Without keys nothing is counted, and nothing said of any token.
-    state.keys.get()?;
-    within(
-        &state,
-        &state.limiters.refresh,
-        &address.bucket(),
-        "POST /api/v1/auth/refresh",
-        &origin,
-    )
-    .await?;
-    let tokens = refresh_flow::refresh(&state, &body.0.refresh_token, origin).await?;
+    let tokens = refresh_flow::refresh(&state, &token.0, origin.0).await?;
     Ok(web::Json(tokens.into()))
 }

@@ -1,9 +1,9 @@
 //! `POST /api/v1/auth/revoke`
 
 use actix_web::{HttpResponse, web};
-use ud_http::{ClientAddress, Form, Problem, Refused, RequestOrigin, Stakes, TokenGuard};
+use ud_http::{Form, Limited, Problem, Refused, RequestOrigin, Stakes, TokenGuard, limits};
 
-use super::{revocation::with_revocation, within};
+use super::revocation::with_revocation;
 use crate::{
     models::{
         logout_flow::{SessionsClosed, log_out},
@@ -19,6 +19,7 @@ use crate::{
     path = "/api/v1/auth/revoke",
     tag = "auth",
     description = "Ends the session that an access or refresh token belongs to (RFC 7009): both tokens are refused from then on. Needs the token alone. What is not a good token of this issuer, an expired one too, is answered the same and has no effect. `Revocation: pending` in the answer: it takes effect a little later.",
+    extensions(("x-limit" = json!("revoke"))),
     request_body(content = TokenForm, content_type = "application/x-www-form-urlencoded"),
     responses(
         (status = 200, description = "Ended, or of no effect", headers(("Revocation" = Option<String>, description = "`pending` if it takes effect later"))),
@@ -28,19 +29,10 @@ use crate::{
 pub async fn revoke_token(
     state: web::Data<AuthState>,
     guard: web::Data<TokenGuard>,
-    address: ClientAddress,
     origin: RequestOrigin,
-    body: Form<TokenForm>,
+    body: Limited<limits::Revoke, Form<TokenForm>>,
 ) -> Result<HttpResponse, Problem> {
-    within(
-        &state,
-        &state.limiters.revoke,
-        &address.bucket(),
-        "POST /api/v1/auth/revoke",
-        &origin.0,
-    )
-    .await?;
-    let token = &body.0.token;
+    let token = &body.inner.0.token;
     let session = match RefreshToken::decode(&state.refresh_ring, token) {
         Ok(refresh) => Some((refresh.user_id, refresh.session_id)),
         Err(_) => match guard.authenticate(token, Stakes::High).await {

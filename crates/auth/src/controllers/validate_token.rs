@@ -1,10 +1,9 @@
 //! `GET /api/v1/auth/validate`
 
-use actix_web::{HttpRequest, HttpResponse, http::header::HeaderName, web};
-use ud_http::{Authed, ClientAddress, Own, Problem, Refused};
+use actix_web::{HttpResponse, http::header::HeaderName};
+use ud_http::{Authed, Limited, Own, Problem, Refused, limits};
 
-use super::within;
-use crate::{state::AuthState, views::ValidateResponse};
+use crate::views::ValidateResponse;
 
 const USER_ID: HeaderName = HeaderName::from_static("x-user-id");
 const SESSION_ID: HeaderName = HeaderName::from_static("x-session-id");
@@ -17,6 +16,7 @@ const USER_ROLES: HeaderName = HeaderName::from_static("x-user-roles");
     tag = "auth",
     description = "Tells what the access token stands for, in the body and in headers: made for NGINX `auth_request`.",
     security(("bearer" = [])),
+    extensions(("x-limit" = json!("validate"))),
     responses(
         (status = 200, description = "The token is good", body = ValidateResponse, headers(
             ("X-User-Id" = String, description = "The user"),
@@ -27,17 +27,8 @@ const USER_ROLES: HeaderName = HeaderName::from_static("x-user-roles");
     )
 )]
 pub async fn validate_token(
-    state: web::Data<AuthState>,
-    authed: Authed<Own>,
-    address: ClientAddress,
-    request: HttpRequest,
+    authed: Authed<Limited<limits::Validate, Own>>,
 ) -> Result<HttpResponse, Problem> {
-    let peer = request.peer_addr().map(|a| a.ip());
-    if !peer.is_some_and(|peer| state.trusted_proxies.trusts(peer)) {
-        let (limiter, origin) = (&state.limiters.validate, authed.origin());
-        let operation = "GET /api/v1/auth/validate";
-        within(&state, limiter, &address.bucket(), operation, &origin).await?;
-    }
     let caller = &authed.caller;
     Ok(HttpResponse::Ok()
         .insert_header((USER_ID, caller.user_id().to_string()))

@@ -1,10 +1,7 @@
 //! `POST /api/v1/users`
 
 use actix_web::{HttpResponse, http::header, web};
-use ud_http::{
-    ClientAddress, IdempotencyKey, Json, Problem, Refused, RequestOrigin, SecurityNotice, etag,
-};
-use ud_kernel::Code;
+use ud_http::{IdempotencyKey, Json, Limited, Problem, Refused, RequestOrigin, etag, limits};
 
 use crate::{
     models::{Registration, RequestKey},
@@ -21,6 +18,7 @@ use crate::{
     path = "/api/v1/users",
     tag = "users",
     request_body = RegisterUserRequest,
+    extensions(("x-limit" = json!("registration"))),
     params((
         "Idempotency-Key" = Option<String>, Header,
         description = "16 to 64 visible ASCII characters; hard to guess, for instance a random UUID",
@@ -38,19 +36,10 @@ use crate::{
 pub async fn register_user(
     state: web::Data<ProfileState>,
     RequestOrigin(origin): RequestOrigin,
-    address: ClientAddress,
     IdempotencyKey(key): IdempotencyKey,
-    Json(body): Json<RegisterUserRequest>,
+    body: Limited<limits::Registration, Json<RegisterUserRequest>>,
 ) -> Result<HttpResponse, Problem> {
-    if let Err(seconds) = state.registrations.check(&address.bucket()).await {
-        state.security_log.note(SecurityNotice {
-            event: "rate_limited",
-            origin,
-            target_type: "operation",
-            target_id: "POST /api/v1/users".to_owned(),
-        });
-        return Err(Problem::new(Code::RequestRateLimited).retry_after(seconds));
-    }
+    let Json(body) = body.inner;
     let (user, password) = body.into_parts().map_err(Problem::validation)?;
     let registration = Registration {
         user,

@@ -1,7 +1,7 @@
 //! `PATCH /api/v1/users/{id}`
 
 use actix_web::{HttpResponse, web};
-use ud_http::{Authed, IfMatch, MergePatch, OwnOr, Problem, Refused, permissions::UsersWrite};
+use ud_http::{Authed, IfMatch, MergePatch, OwnOr, Problem, Refused, permissions::UsersWrite, Limited, limits};
 use ud_kernel::UserId;
 
 use super::{refusal, refused, with_user};
@@ -27,17 +27,18 @@ use crate::{
         (UpdateUserRequest = "application/json")
     )),
     security(("bearer" = [])),
+    extensions(("x-limit" = json!("update_user"))),
     responses(
         (status = 200, description = "The user as changed", body = UserResponse, headers(
             ("ETag" = String, description = "The user's version")
         )),
         Refused<400>, Refused<401>, Refused<403>, Refused<404>, Refused<408>, Refused<412>, Refused<413>,
-        Refused<415>, Refused<422>, Refused<503>,
+        Refused<415>, Refused<422>, Refused<429>, Refused<503>,
     )
 )]
 pub async fn update_user(
     state: web::Data<ProfileState>,
-    authed: Authed<OwnOr<UsersWrite>>,
+    authed: Authed<Limited<limits::UpdateUser, OwnOr<UsersWrite>>>,
     id: web::Path<UserId>,
     if_match: IfMatch,
     MergePatch(body): MergePatch<UpdateUserRequest>,

@@ -1,7 +1,7 @@
 //! `POST /api/v1/role-assignments`
 
 use actix_web::{HttpResponse, http::header, web};
-use ud_http::{Authed, Fresh, Json, Problem, Refused, permissions::RoleAssignmentsWrite};
+use ud_http::{Authed, Fresh, Json, Problem, Refused, permissions::RoleAssignmentsWrite, Limited, limits};
 
 use super::refused;
 use crate::{
@@ -17,18 +17,18 @@ use crate::{
     description = "Gives a user a role. The caller's own permissions must include every one of the role's. `user` is \
         not assigned: everybody has it. The next token of the user carries the role.",
     security(("bearer" = ["role-assignments:write"])),
-    extensions(("x-max-login-age" = json!(300))),
+    extensions(("x-max-login-age" = json!(300)), ("x-limit" = json!("create_assignment"))),
     request_body = CreateAssignmentRequest,
     responses(
         (status = 201, description = "Assigned", body = AssignmentResponse, headers(
             ("Location" = String, description = "Path of the assignment"),
         )),
-        Refused<400>, Refused<401>, Refused<403>, Refused<404>, Refused<408>, Refused<409>, Refused<413>, Refused<415>, Refused<422>, Refused<503>,
+        Refused<400>, Refused<401>, Refused<403>, Refused<404>, Refused<408>, Refused<409>, Refused<413>, Refused<415>, Refused<422>, Refused<429>, Refused<503>,
     )
 )]
 pub async fn create_assignment(
     state: web::Data<RoleState>,
-    authed: Authed<Fresh<RoleAssignmentsWrite>>,
+    authed: Authed<Limited<limits::CreateAssignment, Fresh<RoleAssignmentsWrite>>>,
     body: Json<CreateAssignmentRequest>,
 ) -> Result<HttpResponse, Problem> {
     let made = state

@@ -1,7 +1,7 @@
 //! `POST /api/v1/roles`
 
 use actix_web::{HttpResponse, http::header, web};
-use ud_http::{Authed, Fresh, Json, Problem, Refused, etag, permissions::RolesWrite};
+use ud_http::{Authed, Fresh, Json, Problem, Refused, etag, permissions::RolesWrite, Limited, limits};
 
 use super::refused;
 use crate::{
@@ -16,19 +16,19 @@ use crate::{
     tag = "roles",
     description = "Makes a role. The caller's own permissions must include every one of its permissions.",
     security(("bearer" = ["roles:write"])),
-    extensions(("x-max-login-age" = json!(300))),
+    extensions(("x-max-login-age" = json!(300)), ("x-limit" = json!("create_role"))),
     request_body = CreateRoleRequest,
     responses(
         (status = 201, description = "Made", body = RoleResponse, headers(
             ("Location" = String, description = "Path of the role"),
             ("ETag" = String, description = "Version of the role"),
         )),
-        Refused<400>, Refused<401>, Refused<403>, Refused<408>, Refused<409>, Refused<413>, Refused<415>, Refused<422>, Refused<503>,
+        Refused<400>, Refused<401>, Refused<403>, Refused<408>, Refused<409>, Refused<413>, Refused<415>, Refused<422>, Refused<429>, Refused<503>,
     )
 )]
 pub async fn create_role(
     state: web::Data<RoleState>,
-    authed: Authed<Fresh<RolesWrite>>,
+    authed: Authed<Limited<limits::CreateRole, Fresh<RolesWrite>>>,
     body: Json<CreateRoleRequest>,
 ) -> Result<HttpResponse, Problem> {
     let new = body.0.try_into()?;

@@ -1,7 +1,7 @@
 //! `DELETE /api/v1/role-assignments/{id}`
 
 use actix_web::{HttpResponse, web};
-use ud_http::{Authed, Fresh, Problem, Refused, permissions::RoleAssignmentsWrite};
+use ud_http::{Authed, Fresh, Problem, Refused, permissions::RoleAssignmentsWrite, Limited, limits};
 use ud_kernel::AssignmentId;
 
 use super::{refused, tell_revocation};
@@ -16,18 +16,18 @@ use crate::state::RoleState;
         user's tokens are refused from then on, until they refresh; `Revocation: pending` says that the session \
         service could not be told at once.",
     security(("bearer" = ["role-assignments:write"])),
-    extensions(("x-max-login-age" = json!(300))),
+    extensions(("x-max-login-age" = json!(300)), ("x-limit" = json!("delete_assignment"))),
     params(("id" = AssignmentId, Path, description = "Id of the assignment")),
     responses(
         (status = 204, description = "Taken away", headers(
             ("Revocation" = Option<String>, description = "`pending`: older tokens are refused a little later"),
         )),
-        Refused<400>, Refused<401>, Refused<403>, Refused<404>, Refused<409>, Refused<503>,
+        Refused<400>, Refused<401>, Refused<403>, Refused<404>, Refused<409>, Refused<429>, Refused<503>,
     )
 )]
 pub async fn delete_assignment(
     state: web::Data<RoleState>,
-    authed: Authed<Fresh<RoleAssignmentsWrite>>,
+    authed: Authed<Limited<limits::DeleteAssignment, Fresh<RoleAssignmentsWrite>>>,
     id: web::Path<AssignmentId>,
 ) -> Result<HttpResponse, Problem> {
     let revocation = state

@@ -1,7 +1,7 @@
 //! `DELETE /api/v1/roles/{id}`
 
 use actix_web::{HttpResponse, web};
-use ud_http::{Authed, Fresh, IfMatch, Problem, Refused, permissions::RolesWrite};
+use ud_http::{Authed, Fresh, IfMatch, Problem, Refused, permissions::RolesWrite, Limited, limits};
 use ud_kernel::RoleId;
 
 use super::{refused, tell_revocation};
@@ -16,7 +16,7 @@ use crate::state::RoleState;
         permissions. Tokens that carry the role are refused from then on; `Revocation: pending` says that the \
         session service could not be told at once.",
     security(("bearer" = ["roles:write"])),
-    extensions(("x-max-login-age" = json!(300))),
+    extensions(("x-max-login-age" = json!(300)), ("x-limit" = json!("delete_role"))),
     params(
         ("id" = RoleId, Path, description = "Id of the role"),
         ("If-Match" = Option<String>, Header, description = "Version that is to be deleted"),
@@ -25,12 +25,12 @@ use crate::state::RoleState;
         (status = 204, description = "Deleted", headers(
             ("Revocation" = Option<String>, description = "`pending`: older tokens are refused a little later"),
         )),
-        Refused<400>, Refused<401>, Refused<403>, Refused<404>, Refused<409>, Refused<412>, Refused<503>,
+        Refused<400>, Refused<401>, Refused<403>, Refused<404>, Refused<409>, Refused<412>, Refused<429>, Refused<503>,
     )
 )]
 pub async fn delete_role(
     state: web::Data<RoleState>,
-    authed: Authed<Fresh<RolesWrite>>,
+    authed: Authed<Limited<limits::DeleteRole, Fresh<RolesWrite>>>,
     id: web::Path<RoleId>,
     if_match: IfMatch,
 ) -> Result<HttpResponse, Problem> {

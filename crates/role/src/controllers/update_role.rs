@@ -2,8 +2,7 @@
 
 use actix_web::{HttpResponse, web};
 use ud_http::{
-    Authed, Fresh, IfMatch, MergePatch, Problem, Refused, etag, permissions::RolesWrite,
-};
+    Authed, Fresh, IfMatch, MergePatch, Problem, Refused, etag, permissions::RolesWrite, Limited, limits};
 use ud_kernel::RoleId;
 
 use super::{refused, tell_revocation};
@@ -22,7 +21,7 @@ use crate::{
         nobody changes `admin`. When a permission is taken away, tokens issued before are refused from then on; \
         `Revocation: pending` says that the session service could not be told at once.",
     security(("bearer" = ["roles:write"])),
-    extensions(("x-max-login-age" = json!(300))),
+    extensions(("x-max-login-age" = json!(300)), ("x-limit" = json!("update_role"))),
     params(
         ("id" = RoleId, Path, description = "Id of the role"),
         ("If-Match" = Option<String>, Header, description = "Version the change is made for"),
@@ -37,12 +36,12 @@ use crate::{
             ("Revocation" = Option<String>, description = "`pending`: older tokens are refused a little later"),
         )),
         Refused<400>, Refused<401>, Refused<403>, Refused<404>, Refused<408>, Refused<409>,
-        Refused<412>, Refused<413>, Refused<415>, Refused<422>, Refused<503>,
+        Refused<412>, Refused<413>, Refused<415>, Refused<422>, Refused<429>, Refused<503>,
     )
 )]
 pub async fn update_role(
     state: web::Data<RoleState>,
-    authed: Authed<Fresh<RolesWrite>>,
+    authed: Authed<Limited<limits::UpdateRole, Fresh<RolesWrite>>>,
     id: web::Path<RoleId>,
     if_match: IfMatch,
     body: MergePatch<UpdateRoleRequest>,

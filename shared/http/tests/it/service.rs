@@ -10,7 +10,7 @@ use serde::Deserialize;
 use tokio::sync::oneshot;
 use ud_config::{AppEnv, HttpConfig, PeersConfig, TokenConfig};
 use ud_http::{
-    Authed, Base, ClientAddress, FieldErrors, Fresh, FromService, Identity, Json, Listening,
+    Authed, Base, FieldErrors, Fresh, FromService, Identity, Json, Listening,
     Mounted, Own, OwnOr, Problem, Readiness, Server, Validate, callers,
     permissions::{RolesWrite, UsersRead},
 };
@@ -41,8 +41,8 @@ struct Page {
     limit: Option<u8>,
 }
 
-async fn list(page: web::Query<Page>, address: ClientAddress) -> HttpResponse {
-    HttpResponse::Ok().json(serde_json::json!({"limit": page.limit, "address": address.0}))
+async fn list(page: web::Query<Page>, origin: RequestOrigin) -> HttpResponse {
+    HttpResponse::Ok().json(serde_json::json!({"limit": page.limit, "address": origin.0.ip}))
 }
 
 async fn create(body: Json<Body>) -> HttpResponse {
@@ -87,7 +87,7 @@ pub struct Running {
     pub profile: ServiceSigner,
     pub audit: ServiceSigner,
     pub clock: Clock,
-    pub notices: tokio::sync::mpsc::Receiver<ud_http::NotedNotice>,
+    pub notices: ud_http::Notices,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<std::thread::JoinHandle<()>>,
 }
