@@ -84,7 +84,9 @@ pub async fn build(config: &RoleConfig, base: &Base) -> Result<Mounted, StartErr
         openapi: (routes::OPENAPI, views::document()),
         public: routes::public(&state),
         internal: routes::internal(&state),
-        guard: base.guard()?.with_limits(base.limits(&config.limits, None)?),
+        guard: base
+            .guard()?
+            .with_limits(base.limits(&config.limits, None)?),
         gate: base.gate.clone(),
         readiness: Readiness::new(
             Service::Role,

@@ -49,8 +49,7 @@ impl Limits {
     ) -> Result<Self, LimiterError> {
         let counters = |operation: &Operation| {
             let redis = redis.filter(|_| operation.is_shared);
-            let limiter =
-                |key| Limiter::new(operation.name, config.of(key), redis, clock.clone());
+            let limiter = |key| Limiter::new(operation.name, config.of(key), redis, clock.clone());
             Ok(Counters {
                 everybody: limiter(operation.key)?,
                 operators: operation.operators.map(limiter).transpose()?,

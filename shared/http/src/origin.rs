@@ -99,7 +99,9 @@ pub(crate) fn source_of(req: &HttpRequest) -> Source {
 /// Whether the TCP peer is a trusted proxy.
 pub(crate) fn is_from_proxy(req: &HttpRequest) -> bool {
     let extensions = req.extensions();
-    extensions.get::<RequestFacts>().is_some_and(|f| f.from_proxy)
+    extensions
+        .get::<RequestFacts>()
+        .is_some_and(|f| f.from_proxy)
 }
 
 /// The request's origin, for events and internal calls, without an actor.

@@ -186,7 +186,10 @@ impl Window {
 
     /// Whether a first notice of this caller may be recorded singly.
     fn has_room(&mut self, lane: usize, event: &'static str, is_user: bool) -> bool {
-        match (lane.checked_sub(1).and_then(|i| self.lanes.get_mut(i)), is_user) {
+        match (
+            lane.checked_sub(1).and_then(|i| self.lanes.get_mut(i)),
+            is_user,
+        ) {
             (Some(_), true) => self.callers.len() < MAX_USERS,
             (Some(spent), false) => spent.take(event, Budget::STRANGERS),
             (None, true) => self.users.take(event, Budget::USERS),

@@ -113,7 +113,7 @@ fn strangers_have_two_hundred_of_one_event_and_six_hundred_of_all() {
         }
     }
     let singly = drain(&mut queue);
-    let of = |event| singly.iter().filter(|n| n.notice.event == event).count();
+    let of = |event: &str| singly.iter().filter(|n| n.notice.event == event).count();
     assert!(events.iter().all(|event| of(event) <= 200));
     assert_eq!(singly.len(), 600);
     log.finish();
@@ -163,7 +163,6 @@ fn no_flood_hides_what_has_a_lane_of_its_own() {
     let flooding = ["login_failed", "permission_denied", "rate_limited"];
     assert_eq!(events[..3], flooding, "one sum each");
     assert_eq!(events[3..], ["service_token_refused"]);
-
 }
 
 #[test]

@@ -341,7 +341,11 @@ mod tests {
         assert_eq!(json["request_id"], "r-1", "what tells of whom stays");
         assert!(json.as_object().unwrap().len() <= 6 + MAX_PAIRS);
         let written = serde_json::to_vec(&json).unwrap().len();
-        assert!(written < 65_536 && text.len() < 65_536, "{written} {}", text.len());
+        assert!(
+            written < 65_536 && text.len() < 65_536,
+            "{written} {}",
+            text.len()
+        );
         // What fits is whole.
         let fits = "y".repeat(7000);
         let (json, text) = both(&fits, &[], Some(&context));

@@ -1,7 +1,9 @@
 //! `POST /api/v1/audits`
 
 use actix_web::{HttpResponse, http::header, web};
-use ud_http::{Authed, IdempotencyKey, Json, Problem, Refused, permissions::AuditsWrite, Limited, limits};
+use ud_http::{
+    Authed, IdempotencyKey, Json, Limited, Problem, Refused, limits, permissions::AuditsWrite,
+};
 
 use crate::{
     state::AuditState,

@@ -1,7 +1,7 @@
 //! `POST /api/v1/auth/keys/{kid}/revoke`
 
 use actix_web::{HttpResponse, web};
-use ud_http::{Authed, Fresh, Problem, Refused, permissions::KeysWrite, Limited, limits};
+use ud_http::{Authed, Fresh, Limited, Problem, Refused, limits, permissions::KeysWrite};
 
 use super::revocation::with_revocation;
 use crate::{models::signing_key_flow, state::AuthState, views::KeyResponse};

@@ -1,7 +1,7 @@
 //! `DELETE /api/v1/users/{id}`
 
 use actix_web::{HttpResponse, web};
-use ud_http::{Authed, Fresh, OwnOr, Problem, Refused, permissions::UsersDelete, Limited, limits};
+use ud_http::{Authed, Fresh, Limited, OwnOr, Problem, Refused, limits, permissions::UsersDelete};
 use ud_kernel::UserId;
 
 use super::{refusal, refused, with_revocation};

@@ -1,7 +1,7 @@
 //! `POST /api/v1/users/{id}/unlock`
 
 use actix_web::{HttpResponse, web};
-use ud_http::{Authed, Problem, Refused, permissions::UsersWrite, Limited, limits};
+use ud_http::{Authed, Limited, Problem, Refused, limits, permissions::UsersWrite};
 use ud_kernel::UserId;
 
 use super::refused;

@@ -1,7 +1,9 @@
 //! `PATCH /api/v1/users/{id}`
 
 use actix_web::{HttpResponse, web};
-use ud_http::{Authed, IfMatch, MergePatch, OwnOr, Problem, Refused, permissions::UsersWrite, Limited, limits};
+use ud_http::{
+    Authed, IfMatch, Limited, MergePatch, OwnOr, Problem, Refused, limits, permissions::UsersWrite,
+};
 use ud_kernel::UserId;
 
 use super::{refusal, refused, with_user};

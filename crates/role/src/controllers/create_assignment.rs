@@ -1,7 +1,9 @@
 //! `POST /api/v1/role-assignments`
 
 use actix_web::{HttpResponse, http::header, web};
-use ud_http::{Authed, Fresh, Json, Problem, Refused, permissions::RoleAssignmentsWrite, Limited, limits};
+use ud_http::{
+    Authed, Fresh, Json, Limited, Problem, Refused, limits, permissions::RoleAssignmentsWrite,
+};
 
 use super::refused;
 use crate::{

@@ -1,7 +1,9 @@
 //! `POST /api/v1/roles`
 
 use actix_web::{HttpResponse, http::header, web};
-use ud_http::{Authed, Fresh, Json, Problem, Refused, etag, permissions::RolesWrite, Limited, limits};
+use ud_http::{
+    Authed, Fresh, Json, Limited, Problem, Refused, etag, limits, permissions::RolesWrite,
+};
 
 use super::refused;
 use crate::{

@@ -1,7 +1,9 @@
 //! `DELETE /api/v1/role-assignments/{id}`
 
 use actix_web::{HttpResponse, web};
-use ud_http::{Authed, Fresh, Problem, Refused, permissions::RoleAssignmentsWrite, Limited, limits};
+use ud_http::{
+    Authed, Fresh, Limited, Problem, Refused, limits, permissions::RoleAssignmentsWrite,
+};
 use ud_kernel::AssignmentId;
 
 use super::{refused, tell_revocation};

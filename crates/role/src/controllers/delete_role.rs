@@ -1,7 +1,7 @@
 //! `DELETE /api/v1/roles/{id}`
 
 use actix_web::{HttpResponse, web};
-use ud_http::{Authed, Fresh, IfMatch, Problem, Refused, permissions::RolesWrite, Limited, limits};
+use ud_http::{Authed, Fresh, IfMatch, Limited, Problem, Refused, limits, permissions::RolesWrite};
 use ud_kernel::RoleId;
 
 use super::{refused, tell_revocation};

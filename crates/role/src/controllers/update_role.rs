@@ -2,7 +2,9 @@
 
 use actix_web::{HttpResponse, web};
 use ud_http::{
-    Authed, Fresh, IfMatch, MergePatch, Problem, Refused, etag, permissions::RolesWrite, Limited, limits};
+    Authed, Fresh, IfMatch, Limited, MergePatch, Problem, Refused, etag, limits,
+    permissions::RolesWrite,
+};
 use ud_kernel::RoleId;
 
 use super::{refused, tell_revocation};

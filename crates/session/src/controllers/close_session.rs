@@ -1,7 +1,7 @@
 //! `DELETE /api/v1/sessions/{id}`
 
 use actix_web::{HttpResponse, web};
-use ud_http::{Authed, OwnOr, Problem, Refused, permissions::SessionsWrite, Limited, limits};
+use ud_http::{Authed, Limited, OwnOr, Problem, Refused, limits, permissions::SessionsWrite};
 use ud_kernel::{Code, SessionId};
 
 use crate::{

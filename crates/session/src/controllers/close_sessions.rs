@@ -1,7 +1,9 @@
 //! `DELETE /api/v1/sessions`
 
 use actix_web::{HttpResponse, web};
-use ud_http::{Authed, Fresh, OwnOr, Problem, Refused, permissions::SessionsWrite, Limited, limits};
+use ud_http::{
+    Authed, Fresh, Limited, OwnOr, Problem, Refused, limits, permissions::SessionsWrite,
+};
 use ud_kernel::Code;
 
 use crate::{

@@ -93,7 +93,22 @@ impl SessionStore for SqliteStore {
     }
 
     fn close(&self, order: CloseOrder) -> Answer<'_, u32> {
-        Box::pin(self.commit(move |conn| close(conn, &order).map(Ok)))
+        Box::pin(async move {
+            // Whoever repeats a logout writes nothing: a write would wait for all others.
+            if let Closing::One(id) = order.closing {
+                let (user_id, alive_at) = (order.user_id, order.now.minus(CLOCKS_APART));
+                let lives = self.db.read(move |conn| {
+                    let found = load(conn, id)?;
+                    Ok::<_, SessionError>(
+                        found.is_some_and(|s| may_be_closed(&s, user_id, alive_at)),
+                    )
+                });
+                if !lives.await? {
+                    return Ok(0);
+                }
+            }
+            self.commit(move |conn| close(conn, &order).map(Ok)).await
+        })
     }
 
     fn mark(&self, mark: Mark, now: Timestamp) -> Answer<'_, ()> {
@@ -301,12 +316,16 @@ fn note_reauthentication(
     Ok(())
 }
 
+fn may_be_closed(session: &Session, user_id: UserId, alive_at: Timestamp) -> bool {
+    session.user_id == user_id && session.is_alive(alive_at)
+}
+
 fn close(conn: &mut DbConn, order: &CloseOrder) -> Result<u32, SessionError> {
     // What has ended by this clock may live by auth's.
     let alive_at = order.now.minus(CLOCKS_APART);
     let candidates = match order.closing {
         Closing::One(id) => load(conn, id)?
-            .filter(|s| s.user_id == order.user_id && s.is_alive(alive_at))
+            .filter(|s| may_be_closed(s, order.user_id, alive_at))
             .into_iter()
             .collect(),
         Closing::Below { .. } | Closing::All { .. } => living(conn, order.user_id, alive_at)?,

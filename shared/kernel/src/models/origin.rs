@@ -41,10 +41,17 @@ mod tests {
     fn one_subscriber_is_one_key_and_a_user_is_one_wherever_they_are() {
         let key = |ip: &str, actor_id| {
             let ip = Some(ip.to_owned());
-            let origin = Origin { ip, actor_id, ..Origin::default() };
+            let origin = Origin {
+                ip,
+                actor_id,
+                ..Origin::default()
+            };
             origin.limit_key()
         };
-        assert_eq!(key("2001:db8:1:2::7", None), key("2001:db8:1:2:9:9:9:9", None));
+        assert_eq!(
+            key("2001:db8:1:2::7", None),
+            key("2001:db8:1:2:9:9:9:9", None)
+        );
         assert_ne!(key("2001:db8:1:2::7", None), key("2001:db8:1:3::7", None));
         assert_eq!(key("::ffff:192.0.2.1", None), key("192.0.2.1", None));
         let user = Some(UserId::new(Timestamp::from_millis(7)));
