@@ -16,15 +16,16 @@ use ud_kernel::{
 use super::{
     error::SessionError,
     schema::{closed_sessions, marks, sessions, store},
-    session::{CLOCKS_APART, CloseReason, LATE, MAX_LIVE, Refusal, Session, Step, TWICE_LEEWAY},
+    session::{CloseReason, LATE, MAX_LIVE, Refusal, Session, Step, TWICE_LEEWAY},
     session_row::SessionColumns,
     session_store::{
-        Answer, Checked, CloseOrder, Closing, Created, FEED_WAIT, FeedRead, SessionStore,
+        Answer, Checked, CloseOrder, Created, FEED_WAIT, FeedRead, SessionStore,
     },
+    sqlite_close::{close, is_closed_already},
     sqlite_feed::{has_gone_back, is_revoked_key, last_position, read_feed, renew, revoke},
     sqlite_lock::SqliteLock,
     sqlite_tables::{
-        emit, end, fences, known_store, living, load, min_pv, purge, raise_min_epoch, save,
+        emit, end, fences, known_store, living, load, min_pv, purge, save,
     },
 };
 
@@ -95,17 +96,10 @@ impl SessionStore for SqliteStore {
     fn close(&self, order: CloseOrder) -> Answer<'_, u32> {
         Box::pin(async move {
             // Whoever repeats a logout writes nothing: a write would wait for all others.
-            if let Closing::One(id) = order.closing {
-                let (user_id, alive_at) = (order.user_id, order.now.minus(CLOCKS_APART));
-                let lives = self.db.read(move |conn| {
-                    let found = load(conn, id)?;
-                    Ok::<_, SessionError>(
-                        found.is_some_and(|s| may_be_closed(&s, user_id, alive_at)),
-                    )
-                });
-                if !lives.await? {
-                    return Ok(0);
-                }
+            let (asked, order) = (order.clone(), order);
+            let is_needless = self.db.read(move |conn| is_closed_already(conn, &asked));
+            if is_needless.await? {
+                return Ok(0);
             }
             self.commit(move |conn| close(conn, &order).map(Ok)).await
         })
@@ -314,50 +308,6 @@ fn note_reauthentication(
         emit(conn, kind, session, None, &request.origin, request.now)?;
     }
     Ok(())
-}
-
-fn may_be_closed(session: &Session, user_id: UserId, alive_at: Timestamp) -> bool {
-    session.user_id == user_id && session.is_alive(alive_at)
-}
-
-fn close(conn: &mut DbConn, order: &CloseOrder) -> Result<u32, SessionError> {
-    // What has ended by this clock may live by auth's.
-    let alive_at = order.now.minus(CLOCKS_APART);
-    let candidates = match order.closing {
-        Closing::One(id) => load(conn, id)?
-            .filter(|s| may_be_closed(s, order.user_id, alive_at))
-            .into_iter()
-            .collect(),
-        Closing::Below { .. } | Closing::All { .. } => living(conn, order.user_id, alive_at)?,
-    };
-    let mut closed = 0;
-    if let Closing::Below { min_epoch, .. } = order.closing {
-        raise_min_epoch(conn, order.user_id, min_epoch, order.now)?;
-    }
-    for mut session in candidates {
-        let kept = match order.closing {
-            Closing::One(_) => false,
-            Closing::All { except } => except == Some(session.id),
-            Closing::Below { min_epoch, .. } if session.epoch >= min_epoch => true,
-            Closing::Below { min_epoch, except } if except == Some(session.id) => {
-                session.epoch = min_epoch;
-                save(conn, &session)?;
-                true
-            }
-            Closing::Below { .. } => false,
-        };
-        if !kept {
-            end(
-                conn,
-                session,
-                order.closing.reason(),
-                &order.origin,
-                order.now,
-            )?;
-            closed += 1;
-        }
-    }
-    Ok(closed)
 }
 
 fn set_mark(conn: &mut DbConn, mark: &Mark, now: Timestamp) -> Result<(), SessionError> {
