@@ -331,8 +331,8 @@ mod tests {
 
     #[test]
     fn a_line_is_bounded_whatever_is_in_it() {
-        let long = "x\u{1b}é😀".repeat(20_000);
-        let pairs: Vec<_> = (0..100).map(|_| (&*long, long.to_value())).collect();
+        let long = "x\u{1b}é😀".repeat(1_000);
+        let pairs: Vec<_> = (0..30).map(|_| (&*long, long.to_value())).collect();
         let context = RequestContext::new("r-1");
         let (json, text) = both(&long, &pairs, Some(&context));
         let message = json["message"].as_str().unwrap();

@@ -18,15 +18,11 @@ use super::{
     schema::{closed_sessions, marks, sessions, store},
     session::{CloseReason, LATE, MAX_LIVE, Refusal, Session, Step, TWICE_LEEWAY},
     session_row::SessionColumns,
-    session_store::{
-        Answer, Checked, CloseOrder, Created, FEED_WAIT, FeedRead, SessionStore,
-    },
+    session_store::{Answer, Checked, CloseOrder, Created, FEED_WAIT, FeedRead, SessionStore},
     sqlite_close::{close, is_closed_already},
     sqlite_feed::{has_gone_back, is_revoked_key, last_position, read_feed, renew, revoke},
     sqlite_lock::SqliteLock,
-    sqlite_tables::{
-        emit, end, fences, known_store, living, load, min_pv, purge, save,
-    },
+    sqlite_tables::{emit, end, fences, known_store, living, load, min_pv, purge, save},
 };
 
 /// The store. Its tables, and those of its outbox, are in one database.
