@@ -106,7 +106,7 @@ fn read(path: &str, method: &str, operation: &Value) -> Operation {
         is_guarded: security.is_some_and(|s| !s.is_empty()),
         permissions: names.filter_map(Value::as_str).map(str::to_owned).collect(),
         max_login_age: operation["x-max-login-age"].as_u64(),
-        is_limited: operation.get("x-limit").is_some(),
+        is_limited: operation["responses"]["429"]["x-limit"].is_array(),
         has_body: operation.get("requestBody").is_some() && !has_form,
         has_form,
         statuses: statuses.filter_map(|status| status.parse().ok()).collect(),

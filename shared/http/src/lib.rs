@@ -36,7 +36,7 @@ pub use headers::{IdempotencyKey, IfMatch, etag};
 pub use health::{Check, CheckFuture, Readiness};
 pub use internal::{Callers, FromService, InternalGate, callers};
 pub use limited::{Limited, Limits};
-pub use openapi::{Bearer, Refused};
+pub use openapi::{Bearer, Refused, TooMany};
 pub use origin::{ClientAddress, RequestOrigin};
 pub use problem::{PROBLEM_JSON, Problem, ProblemBody};
 pub use security_log::{LANES, NotedNotice, Notices, SecurityLog, SecurityNotice};

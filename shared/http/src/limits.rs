@@ -14,7 +14,7 @@ pub trait LimitedOperation: 'static {
 /// How often one operation may be called, and who is counted.
 #[derive(Debug, Clone, Copy)]
 pub struct Operation {
-    /// Lower-case words: part of the Redis key, and `x-limit` of the OpenAPI document.
+    /// Lower-case words: part of the Redis key, and `x-limit` of the 429 in the OpenAPI document.
     pub name: &'static str,
     /// The service that has it.
     pub service: Service,

@@ -2,7 +2,8 @@
 
 use actix_web::{HttpResponse, http::header, web};
 use ud_http::{
-    Authed, IdempotencyKey, Json, Limited, Problem, Refused, limits, permissions::AuditsWrite,
+    Authed, IdempotencyKey, Json, Limited, Problem, Refused, TooMany, limits,
+    permissions::AuditsWrite,
 };
 
 use crate::{
@@ -20,11 +21,10 @@ use crate::{
         pattern = "^[!-~]{16,64}$", description = "The same key and body again within 24 hours give the same record")),
     request_body = CreateAuditRequest,
     security(("bearer" = ["audits:write"])),
-    extensions(("x-limit" = json!("create_audit"))),
     responses(
         (status = 201, description = "Recorded", body = AuditResponse,
             headers(("Location" = String, description = "Where the record is"))),
-        Refused<400>, Refused<401>, Refused<403>, Refused<408>, Refused<413>, Refused<415>, Refused<422>, Refused<429>, Refused<503>,
+        Refused<400>, Refused<401>, Refused<403>, Refused<408>, Refused<413>, Refused<415>, Refused<422>, TooMany<limits::CreateAudit>, Refused<503>,
     )
 )]
 pub async fn create_audit(

@@ -1,7 +1,7 @@
 //! `POST /api/v1/auth/password/change`
 
 use actix_web::{HttpResponse, web};
-use ud_http::{Authed, ClientAddress, Json, Limited, Own, Problem, Refused, limits};
+use ud_http::{Authed, ClientAddress, Json, Limited, Own, Problem, Refused, TooMany, limits};
 
 use super::revocation::no_content;
 use crate::{
@@ -20,12 +20,11 @@ use crate::{
     tag = "auth",
     description = "Changes the caller's password, closes every other session of theirs and renews this one: its old refresh token is used up, as by a refresh. A wrong current password is 401 `auth.invalid-credentials` and counts as a failed login; a refresh token of another session is 401 `auth.refresh-token-invalid`; why the policy refuses a new password stands in `errors` of the 422. 204: the password is changed, but this session could not be renewed, and keeps its tokens. `Revocation: pending` in it: the session service could not be reached, and will be told to close the others.",
     security(("bearer" = [])),
-    extensions(("x-limit" = json!("password_change"))),
     request_body = ChangePasswordRequest,
     responses(
         (status = 200, description = "Changed, with new tokens", body = TokenResponse),
         (status = 204, description = "Changed; the tokens stay as they were", headers(("Revocation" = String, description = "`pending` if the other sessions end later"))),
-        Refused<400>, Refused<401>, Refused<403>, Refused<408>, Refused<413>, Refused<415>, Refused<422>, Refused<429>, Refused<503>,
+        Refused<400>, Refused<401>, Refused<403>, Refused<408>, Refused<413>, Refused<415>, Refused<422>, TooMany<limits::ChangePassword>, Refused<503>,
     )
 )]
 pub async fn change_password(

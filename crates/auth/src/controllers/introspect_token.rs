@@ -5,8 +5,8 @@ use std::{future::Future, pin::Pin};
 use actix_web::{FromRequest, HttpRequest, dev, http::header, web};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use ud_http::{
-    Authed, Form, FromService, Limited, Problem, Refused, Stakes, TokenGuard, callers, limits,
-    permissions::TokensIntrospect,
+    Authed, Form, FromService, Limited, Problem, Refused, Stakes, TokenGuard, TooMany, callers,
+    limits, permissions::TokensIntrospect,
 };
 use ud_kernel::Code;
 
@@ -22,11 +22,10 @@ use crate::{
     tag = "auth",
     description = "Tells whether an access token is accepted now, and what it says (RFC 7662). For resource servers: a bearer token with `tokens:introspect`, or a configured client by HTTP Basic. Whatever is not an active access token of this issuer and audience, refresh tokens too, is `active: false`.",
     security(("bearer" = ["tokens:introspect"]), ("basic" = [])),
-    extensions(("x-limit" = json!("introspect"))),
     request_body(content = TokenForm, content_type = "application/x-www-form-urlencoded"),
     responses(
         (status = 200, description = "Active with its claims, or not", body = IntrospectionResponse),
-        Refused<400>, Refused<401>, Refused<403>, Refused<408>, Refused<413>, Refused<415>, Refused<422>, Refused<429>, Refused<503>,
+        Refused<400>, Refused<401>, Refused<403>, Refused<408>, Refused<413>, Refused<415>, Refused<422>, TooMany<limits::Introspect>, Refused<503>,
     )
 )]
 pub async fn introspect_token(

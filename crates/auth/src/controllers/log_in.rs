@@ -1,7 +1,7 @@
 //! `POST /api/v1/auth/login`
 
 use actix_web::web;
-use ud_http::{ClientAddress, Json, Limited, Problem, Refused, RequestOrigin, limits};
+use ud_http::{ClientAddress, Json, Limited, Problem, Refused, RequestOrigin, TooMany, limits};
 
 use crate::{
     models::{
@@ -18,11 +18,10 @@ use crate::{
     path = "/api/v1/auth/login",
     tag = "auth",
     description = "Logs in with a password and opens a session. An unknown identifier and a wrong password are answered alike, 401 `auth.invalid-credentials`; 403 `auth.account-suspended` comes only after the right password.",
-    extensions(("x-limit" = json!("login"))),
     request_body = LoginRequest,
     responses(
         (status = 200, description = "Logged in", body = TokenResponse),
-        Refused<400>, Refused<401>, Refused<403>, Refused<408>, Refused<413>, Refused<415>, Refused<422>, Refused<429>, Refused<503>,
+        Refused<400>, Refused<401>, Refused<403>, Refused<408>, Refused<413>, Refused<415>, Refused<422>, TooMany<limits::Login>, Refused<503>,
     )
 )]
 pub async fn log_in(

@@ -3,7 +3,7 @@
 use std::{future::Future, pin::Pin};
 
 use actix_web::{FromRequest, HttpRequest, HttpResponse, dev, web};
-use ud_http::{Authed, Limited, Own, Problem, Refused, RequestOrigin, limits};
+use ud_http::{Authed, Limited, Own, Problem, Refused, RequestOrigin, TooMany, limits};
 
 use super::{optional_body::OptionalBody, presented_token::decode, revocation::no_content};
 use crate::{
@@ -19,11 +19,10 @@ use crate::{
     tag = "auth",
     description = "Ends the session of the access token, or with `all` every session of its user, by a login of the last five minutes. A refresh token in the body takes the place of an access token that has expired. `Revocation: pending` in the answer: the session service could not be reached, and will be told.",
     security(("bearer" = [])),
-    extensions(("x-limit" = json!("logout"))),
     request_body = LogoutRequest,
     responses(
         (status = 204, description = "Ended", headers(("Revocation" = String, description = "`pending` if it takes effect later"))),
-        Refused<400>, Refused<401>, Refused<408>, Refused<413>, Refused<415>, Refused<422>, Refused<429>, Refused<503>,
+        Refused<400>, Refused<401>, Refused<408>, Refused<413>, Refused<415>, Refused<422>, TooMany<limits::Logout>, Refused<503>,
     )
 )]
 pub async fn log_out(

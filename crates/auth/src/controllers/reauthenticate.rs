@@ -1,7 +1,7 @@
 //! `POST /api/v1/auth/reauthenticate`
 
 use actix_web::web;
-use ud_http::{Authed, ClientAddress, Json, Limited, Own, Problem, Refused, limits};
+use ud_http::{Authed, ClientAddress, Json, Limited, Own, Problem, Refused, TooMany, limits};
 
 use crate::{
     models::{
@@ -19,11 +19,10 @@ use crate::{
     tag = "auth",
     description = "Takes the caller's password again and exchanges the refresh token of the access token's session for new tokens, as `refresh` does, with a new `auth_time` (RFC 9470). For operations that answer 401 `auth.reauthentication-required`: they want a login of the last five minutes. A wrong password is 401 `auth.invalid-credentials`, counts as a failed login and leaves the refresh token good; a refresh token of another session is 401 `auth.refresh-token-invalid`.",
     security(("bearer" = [])),
-    extensions(("x-limit" = json!("reauthenticate"))),
     request_body = ReauthenticateRequest,
     responses(
         (status = 200, description = "New tokens", body = TokenResponse),
-        Refused<400>, Refused<401>, Refused<403>, Refused<408>, Refused<413>, Refused<415>, Refused<422>, Refused<429>, Refused<503>,
+        Refused<400>, Refused<401>, Refused<403>, Refused<408>, Refused<413>, Refused<415>, Refused<422>, TooMany<limits::Reauthenticate>, Refused<503>,
     )
 )]
 pub async fn reauthenticate(

@@ -1,7 +1,7 @@
 //! `POST /api/v1/auth/refresh`
 
 use actix_web::web;
-use ud_http::{Problem, Refused, RequestOrigin};
+use ud_http::{Problem, Refused, RequestOrigin, TooMany, limits};
 
 use super::presented_token::PresentedToken;
 use crate::{
@@ -16,11 +16,10 @@ use crate::{
     path = "/api/v1/auth/refresh",
     tag = "auth",
     description = "Exchanges a refresh token for new tokens with the user's present roles. Each refresh token is good once; repeated within ten seconds it gives the same successor, later it closes the session. After a 503 the same token works again.",
-    extensions(("x-limit" = json!(["refresh", "refresh_session"]))),
     request_body = RefreshRequest,
     responses(
         (status = 200, description = "New tokens", body = TokenResponse),
-        Refused<400>, Refused<401>, Refused<408>, Refused<413>, Refused<415>, Refused<422>, Refused<429>, Refused<503>,
+        Refused<400>, Refused<401>, Refused<408>, Refused<413>, Refused<415>, Refused<422>, TooMany<limits::Refresh, limits::RefreshSession>, Refused<503>,
     )
 )]
 pub async fn refresh_tokens(

@@ -1,7 +1,7 @@
 //! `POST /api/v1/auth/keys/{kid}/revoke`
 
 use actix_web::{HttpResponse, web};
-use ud_http::{Authed, Fresh, Limited, Problem, Refused, limits, permissions::KeysWrite};
+use ud_http::{Authed, Fresh, Limited, Problem, Refused, TooMany, limits, permissions::KeysWrite};
 
 use super::revocation::with_revocation;
 use crate::{models::signing_key_flow, state::AuthState, views::KeyResponse};
@@ -13,11 +13,11 @@ use crate::{models::signing_key_flow, state::AuthState, views::KeyResponse};
     tag = "auth",
     description = "Takes a key out of the JWK set at once and for good, and destroys its private half: every token it signed is refused, and clients refresh. If it is the active key, the published one signs at once, or a new one. Repeating it changes nothing. `Revocation: pending` in the answer: the session service could not be reached, and will be told; until then verifiers find out by the JWK set.",
     security(("bearer" = ["keys:write"])),
-    extensions(("x-max-login-age" = json!(300)), ("x-limit" = json!("revoke_key"))),
+    extensions(("x-max-login-age" = json!(300))),
     params(("kid" = String, Path, description = "Id of the key, as in the JWK set")),
     responses(
         (status = 200, description = "The revoked key", body = KeyResponse, headers(("Revocation" = String, description = "`pending` if it takes effect later"))),
-        Refused<400>, Refused<401>, Refused<403>, Refused<404>, Refused<409>, Refused<429>, Refused<503>,
+        Refused<400>, Refused<401>, Refused<403>, Refused<404>, Refused<409>, TooMany<limits::RevokeKey>, Refused<503>,
     )
 )]
 pub async fn revoke_key(

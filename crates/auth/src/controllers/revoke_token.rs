@@ -1,7 +1,9 @@
 //! `POST /api/v1/auth/revoke`
 
 use actix_web::{HttpResponse, web};
-use ud_http::{Form, Limited, Problem, Refused, RequestOrigin, Stakes, TokenGuard, limits};
+use ud_http::{
+    Form, Limited, Problem, Refused, RequestOrigin, Stakes, TokenGuard, TooMany, limits,
+};
 
 use super::revocation::with_revocation;
 use crate::{
@@ -19,11 +21,10 @@ use crate::{
     path = "/api/v1/auth/revoke",
     tag = "auth",
     description = "Ends the session that an access or refresh token belongs to (RFC 7009): both tokens are refused from then on. Needs the token alone. What is not a good token of this issuer, an expired one too, is answered the same and has no effect. `Revocation: pending` in the answer: it takes effect a little later.",
-    extensions(("x-limit" = json!("revoke"))),
     request_body(content = TokenForm, content_type = "application/x-www-form-urlencoded"),
     responses(
         (status = 200, description = "Ended, or of no effect", headers(("Revocation" = Option<String>, description = "`pending` if it takes effect later"))),
-        Refused<400>, Refused<408>, Refused<413>, Refused<415>, Refused<422>, Refused<429>, Refused<503>,
+        Refused<400>, Refused<408>, Refused<413>, Refused<415>, Refused<422>, TooMany<limits::Revoke>, Refused<503>,
     )
 )]
 pub async fn revoke_token(

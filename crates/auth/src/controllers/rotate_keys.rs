@@ -1,7 +1,7 @@
 //! `POST /api/v1/auth/keys/rotate`
 
 use actix_web::{HttpResponse, web};
-use ud_http::{Authed, Fresh, Limited, Problem, Refused, limits, permissions::KeysWrite};
+use ud_http::{Authed, Fresh, Limited, Problem, Refused, TooMany, limits, permissions::KeysWrite};
 
 use crate::{models::signing_key_flow, state::AuthState, views::KeyResponse};
 
@@ -12,10 +12,10 @@ use crate::{models::signing_key_flow, state::AuthState, views::KeyResponse};
     tag = "auth",
     description = "Publishes a new key in the JWK set, which signs from `activates_at` on, in 10 minutes; the active key then retires, and verifies until the last token it signed has ended. While a key waits already, the answer is that key: asking twice rotates once. Where a shared secret signs there is nothing to rotate: 409 `key.shared-secret`.",
     security(("bearer" = ["keys:write"])),
-    extensions(("x-max-login-age" = json!(300)), ("x-limit" = json!("rotate_keys"))),
+    extensions(("x-max-login-age" = json!(300))),
     responses(
         (status = 202, description = "The key that will sign", body = KeyResponse),
-        Refused<401>, Refused<403>, Refused<409>, Refused<429>, Refused<503>,
+        Refused<401>, Refused<403>, Refused<409>, TooMany<limits::RotateKeys>, Refused<503>,
     )
 )]
 pub async fn rotate_keys(

@@ -1,7 +1,7 @@
 //! `GET /api/v1/auth/validate`
 
 use actix_web::{HttpResponse, http::header::HeaderName};
-use ud_http::{Authed, Limited, Own, Problem, Refused, limits};
+use ud_http::{Authed, Limited, Own, Problem, Refused, TooMany, limits};
 
 use crate::views::ValidateResponse;
 
@@ -16,14 +16,13 @@ const USER_ROLES: HeaderName = HeaderName::from_static("x-user-roles");
     tag = "auth",
     description = "Tells what the access token stands for, in the body and in headers: made for NGINX `auth_request`.",
     security(("bearer" = [])),
-    extensions(("x-limit" = json!("validate"))),
     responses(
         (status = 200, description = "The token is good", body = ValidateResponse, headers(
             ("X-User-Id" = String, description = "The user"),
             ("X-Session-Id" = String, description = "The session"),
             ("X-User-Roles" = String, description = "Roles, separated by commas"),
         )),
-        Refused<401>, Refused<429>, Refused<503>,
+        Refused<401>, TooMany<limits::Validate>, Refused<503>,
     )
 )]
 pub async fn validate_token(

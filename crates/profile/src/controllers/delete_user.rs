@@ -1,7 +1,9 @@
 //! `DELETE /api/v1/users/{id}`
 
 use actix_web::{HttpResponse, web};
-use ud_http::{Authed, Fresh, Limited, OwnOr, Problem, Refused, limits, permissions::UsersDelete};
+use ud_http::{
+    Authed, Fresh, Limited, OwnOr, Problem, Refused, TooMany, limits, permissions::UsersDelete,
+};
 use ud_kernel::UserId;
 
 use super::{refusal, refused, with_revocation};
@@ -17,12 +19,12 @@ use crate::state::ProfileState;
     tag = "users",
     params(("id" = String, Path, format = Uuid, description = "The user")),
     security(("bearer" = [])),
-    extensions(("x-max-login-age" = json!(300)), ("x-limit" = json!("delete_user"))),
+    extensions(("x-max-login-age" = json!(300))),
     responses(
         (status = 204, description = "Deleted", headers(
             ("Revocation" = Option<String>, description = "`pending`: sessions are closed a little later")
         )),
-        Refused<400>, Refused<401>, Refused<403>, Refused<404>, Refused<409>, Refused<429>, Refused<503>,
+        Refused<400>, Refused<401>, Refused<403>, Refused<404>, Refused<409>, TooMany<limits::DeleteUser>, Refused<503>,
     )
 )]
 pub async fn delete_user(

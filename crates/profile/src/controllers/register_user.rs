@@ -1,7 +1,9 @@
 //! `POST /api/v1/users`
 
 use actix_web::{HttpResponse, http::header, web};
-use ud_http::{IdempotencyKey, Json, Limited, Problem, Refused, RequestOrigin, etag, limits};
+use ud_http::{
+    IdempotencyKey, Json, Limited, Problem, Refused, RequestOrigin, TooMany, etag, limits,
+};
 
 use crate::{
     models::{Registration, RequestKey},
@@ -18,7 +20,6 @@ use crate::{
     path = "/api/v1/users",
     tag = "users",
     request_body = RegisterUserRequest,
-    extensions(("x-limit" = json!("registration"))),
     params((
         "Idempotency-Key" = Option<String>, Header,
         description = "16 to 64 visible ASCII characters; hard to guess, for instance a random UUID",
@@ -29,7 +30,7 @@ use crate::{
             ("Location" = String, description = "Path of the user"),
             ("ETag" = String, description = "The user's version")
         )),
-        Refused<400>, Refused<408>, Refused<409>, Refused<413>, Refused<415>, Refused<422>, Refused<429>,
+        Refused<400>, Refused<408>, Refused<409>, Refused<413>, Refused<415>, Refused<422>, TooMany<limits::Registration>,
         Refused<503>,
     )
 )]

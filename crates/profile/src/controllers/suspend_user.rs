@@ -1,7 +1,7 @@
 //! `POST /api/v1/users/{id}/suspend`, `POST /api/v1/users/{id}/reactivate`
 
 use actix_web::{HttpResponse, web};
-use ud_http::{Authed, Limited, Problem, Refused, limits, permissions::UsersWrite};
+use ud_http::{Authed, Limited, Problem, Refused, TooMany, limits, permissions::UsersWrite};
 use ud_kernel::UserId;
 
 use super::{refused, with_revocation, with_user};
@@ -17,13 +17,12 @@ use crate::{models::StatusChange, state::ProfileState, views::UserResponse};
     tag = "users",
     params(("id" = String, Path, format = Uuid, description = "The user")),
     security(("bearer" = ["users:write"])),
-    extensions(("x-limit" = json!("suspend_user"))),
     responses(
         (status = 200, description = "The suspended user", body = UserResponse, headers(
             ("ETag" = String, description = "The user's version"),
             ("Revocation" = Option<String>, description = "`pending`: sessions are closed a little later")
         )),
-        Refused<400>, Refused<401>, Refused<403>, Refused<404>, Refused<409>, Refused<429>, Refused<503>,
+        Refused<400>, Refused<401>, Refused<403>, Refused<404>, Refused<409>, TooMany<limits::SuspendUser>, Refused<503>,
     )
 )]
 pub async fn suspend_user(
@@ -51,13 +50,12 @@ pub async fn suspend_user(
     tag = "users",
     params(("id" = String, Path, format = Uuid, description = "The user")),
     security(("bearer" = ["users:write"])),
-    extensions(("x-limit" = json!("reactivate_user"))),
     responses(
         (status = 200, description = "The active user", body = UserResponse, headers(
             ("ETag" = String, description = "The user's version"),
             ("Revocation" = Option<String>, description = "`pending`: auth is told a little later")
         )),
-        Refused<400>, Refused<401>, Refused<403>, Refused<404>, Refused<409>, Refused<429>, Refused<503>,
+        Refused<400>, Refused<401>, Refused<403>, Refused<404>, Refused<409>, TooMany<limits::ReactivateUser>, Refused<503>,
     )
 )]
 pub async fn reactivate_user(

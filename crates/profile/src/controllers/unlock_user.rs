@@ -1,7 +1,7 @@
 //! `POST /api/v1/users/{id}/unlock`
 
 use actix_web::{HttpResponse, web};
-use ud_http::{Authed, Limited, Problem, Refused, limits, permissions::UsersWrite};
+use ud_http::{Authed, Limited, Problem, Refused, TooMany, limits, permissions::UsersWrite};
 use ud_kernel::UserId;
 
 use super::refused;
@@ -18,10 +18,9 @@ use crate::state::ProfileState;
     tag = "users",
     params(("id" = String, Path, format = Uuid, description = "The user")),
     security(("bearer" = ["users:write"])),
-    extensions(("x-limit" = json!("unlock_user"))),
     responses(
         (status = 204, description = "Unlocked"),
-        Refused<400>, Refused<401>, Refused<403>, Refused<404>, Refused<409>, Refused<429>, Refused<503>,
+        Refused<400>, Refused<401>, Refused<403>, Refused<404>, Refused<409>, TooMany<limits::UnlockUser>, Refused<503>,
     )
 )]
 pub async fn unlock_user(

@@ -2,7 +2,8 @@
 
 use actix_web::{HttpResponse, web};
 use ud_http::{
-    Authed, IfMatch, Limited, MergePatch, OwnOr, Problem, Refused, limits, permissions::UsersWrite,
+    Authed, IfMatch, Limited, MergePatch, OwnOr, Problem, Refused, TooMany, limits,
+    permissions::UsersWrite,
 };
 use ud_kernel::UserId;
 
@@ -29,13 +30,12 @@ use crate::{
         (UpdateUserRequest = "application/json")
     )),
     security(("bearer" = [])),
-    extensions(("x-limit" = json!("update_user"))),
     responses(
         (status = 200, description = "The user as changed", body = UserResponse, headers(
             ("ETag" = String, description = "The user's version")
         )),
         Refused<400>, Refused<401>, Refused<403>, Refused<404>, Refused<408>, Refused<412>, Refused<413>,
-        Refused<415>, Refused<422>, Refused<429>, Refused<503>,
+        Refused<415>, Refused<422>, TooMany<limits::UpdateUser>, Refused<503>,
     )
 )]
 pub async fn update_user(

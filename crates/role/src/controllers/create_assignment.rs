@@ -2,7 +2,8 @@
 
 use actix_web::{HttpResponse, http::header, web};
 use ud_http::{
-    Authed, Fresh, Json, Limited, Problem, Refused, limits, permissions::RoleAssignmentsWrite,
+    Authed, Fresh, Json, Limited, Problem, Refused, TooMany, limits,
+    permissions::RoleAssignmentsWrite,
 };
 
 use super::refused;
@@ -19,13 +20,13 @@ use crate::{
     description = "Gives a user a role. The caller's own permissions must include every one of the role's. `user` is \
         not assigned: everybody has it. The next token of the user carries the role.",
     security(("bearer" = ["role-assignments:write"])),
-    extensions(("x-max-login-age" = json!(300)), ("x-limit" = json!("create_assignment"))),
+    extensions(("x-max-login-age" = json!(300))),
     request_body = CreateAssignmentRequest,
     responses(
         (status = 201, description = "Assigned", body = AssignmentResponse, headers(
             ("Location" = String, description = "Path of the assignment"),
         )),
-        Refused<400>, Refused<401>, Refused<403>, Refused<404>, Refused<408>, Refused<409>, Refused<413>, Refused<415>, Refused<422>, Refused<429>, Refused<503>,
+        Refused<400>, Refused<401>, Refused<403>, Refused<404>, Refused<408>, Refused<409>, Refused<413>, Refused<415>, Refused<422>, TooMany<limits::CreateAssignment>, Refused<503>,
     )
 )]
 pub async fn create_assignment(

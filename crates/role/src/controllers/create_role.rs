@@ -2,7 +2,7 @@
 
 use actix_web::{HttpResponse, http::header, web};
 use ud_http::{
-    Authed, Fresh, Json, Limited, Problem, Refused, etag, limits, permissions::RolesWrite,
+    Authed, Fresh, Json, Limited, Problem, Refused, TooMany, etag, limits, permissions::RolesWrite,
 };
 
 use super::refused;
@@ -18,14 +18,14 @@ use crate::{
     tag = "roles",
     description = "Makes a role. The caller's own permissions must include every one of its permissions.",
     security(("bearer" = ["roles:write"])),
-    extensions(("x-max-login-age" = json!(300)), ("x-limit" = json!("create_role"))),
+    extensions(("x-max-login-age" = json!(300))),
     request_body = CreateRoleRequest,
     responses(
         (status = 201, description = "Made", body = RoleResponse, headers(
             ("Location" = String, description = "Path of the role"),
             ("ETag" = String, description = "Version of the role"),
         )),
-        Refused<400>, Refused<401>, Refused<403>, Refused<408>, Refused<409>, Refused<413>, Refused<415>, Refused<422>, Refused<429>, Refused<503>,
+        Refused<400>, Refused<401>, Refused<403>, Refused<408>, Refused<409>, Refused<413>, Refused<415>, Refused<422>, TooMany<limits::CreateRole>, Refused<503>,
     )
 )]
 pub async fn create_role(

@@ -2,7 +2,7 @@
 
 use actix_web::{HttpResponse, web};
 use ud_http::{
-    Authed, Fresh, Limited, Problem, Refused, limits, permissions::RoleAssignmentsWrite,
+    Authed, Fresh, Limited, Problem, Refused, TooMany, limits, permissions::RoleAssignmentsWrite,
 };
 use ud_kernel::AssignmentId;
 
@@ -18,13 +18,13 @@ use crate::state::RoleState;
         user's tokens are refused from then on, until they refresh; `Revocation: pending` says that the session \
         service could not be told at once.",
     security(("bearer" = ["role-assignments:write"])),
-    extensions(("x-max-login-age" = json!(300)), ("x-limit" = json!("delete_assignment"))),
+    extensions(("x-max-login-age" = json!(300))),
     params(("id" = AssignmentId, Path, description = "Id of the assignment")),
     responses(
         (status = 204, description = "Taken away", headers(
             ("Revocation" = Option<String>, description = "`pending`: older tokens are refused a little later"),
         )),
-        Refused<400>, Refused<401>, Refused<403>, Refused<404>, Refused<409>, Refused<429>, Refused<503>,
+        Refused<400>, Refused<401>, Refused<403>, Refused<404>, Refused<409>, TooMany<limits::DeleteAssignment>, Refused<503>,
     )
 )]
 pub async fn delete_assignment(

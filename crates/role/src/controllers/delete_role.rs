@@ -1,7 +1,9 @@
 //! `DELETE /api/v1/roles/{id}`
 
 use actix_web::{HttpResponse, web};
-use ud_http::{Authed, Fresh, IfMatch, Limited, Problem, Refused, limits, permissions::RolesWrite};
+use ud_http::{
+    Authed, Fresh, IfMatch, Limited, Problem, Refused, TooMany, limits, permissions::RolesWrite,
+};
 use ud_kernel::RoleId;
 
 use super::{refused, tell_revocation};
@@ -16,7 +18,7 @@ use crate::state::RoleState;
         permissions. Tokens that carry the role are refused from then on; `Revocation: pending` says that the \
         session service could not be told at once.",
     security(("bearer" = ["roles:write"])),
-    extensions(("x-max-login-age" = json!(300)), ("x-limit" = json!("delete_role"))),
+    extensions(("x-max-login-age" = json!(300))),
     params(
         ("id" = RoleId, Path, description = "Id of the role"),
         ("If-Match" = Option<String>, Header, description = "Version that is to be deleted"),
@@ -25,7 +27,7 @@ use crate::state::RoleState;
         (status = 204, description = "Deleted", headers(
             ("Revocation" = Option<String>, description = "`pending`: older tokens are refused a little later"),
         )),
-        Refused<400>, Refused<401>, Refused<403>, Refused<404>, Refused<409>, Refused<412>, Refused<429>, Refused<503>,
+        Refused<400>, Refused<401>, Refused<403>, Refused<404>, Refused<409>, Refused<412>, TooMany<limits::DeleteRole>, Refused<503>,
     )
 )]
 pub async fn delete_role(

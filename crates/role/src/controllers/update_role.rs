@@ -2,7 +2,7 @@
 
 use actix_web::{HttpResponse, web};
 use ud_http::{
-    Authed, Fresh, IfMatch, Limited, MergePatch, Problem, Refused, etag, limits,
+    Authed, Fresh, IfMatch, Limited, MergePatch, Problem, Refused, TooMany, etag, limits,
     permissions::RolesWrite,
 };
 use ud_kernel::RoleId;
@@ -23,7 +23,7 @@ use crate::{
         nobody changes `admin`. When a permission is taken away, tokens issued before are refused from then on; \
         `Revocation: pending` says that the session service could not be told at once.",
     security(("bearer" = ["roles:write"])),
-    extensions(("x-max-login-age" = json!(300)), ("x-limit" = json!("update_role"))),
+    extensions(("x-max-login-age" = json!(300))),
     params(
         ("id" = RoleId, Path, description = "Id of the role"),
         ("If-Match" = Option<String>, Header, description = "Version the change is made for"),
@@ -38,7 +38,7 @@ use crate::{
             ("Revocation" = Option<String>, description = "`pending`: older tokens are refused a little later"),
         )),
         Refused<400>, Refused<401>, Refused<403>, Refused<404>, Refused<408>, Refused<409>,
-        Refused<412>, Refused<413>, Refused<415>, Refused<422>, Refused<429>, Refused<503>,
+        Refused<412>, Refused<413>, Refused<415>, Refused<422>, TooMany<limits::UpdateRole>, Refused<503>,
     )
 )]
 pub async fn update_role(

@@ -1,7 +1,9 @@
 //! `DELETE /api/v1/sessions/{id}`
 
 use actix_web::{HttpResponse, web};
-use ud_http::{Authed, Limited, OwnOr, Problem, Refused, limits, permissions::SessionsWrite};
+use ud_http::{
+    Authed, Limited, OwnOr, Problem, Refused, TooMany, limits, permissions::SessionsWrite,
+};
 use ud_kernel::{Code, SessionId};
 
 use crate::{
@@ -18,10 +20,10 @@ use crate::{
     tag = "sessions",
     params(("id" = String, Path, format = Uuid, description = "The session.")),
     security(("bearer" = [])),
-    extensions(("x-max-login-age" = json!(300)), ("x-limit" = json!("close_session"))),
+    extensions(("x-max-login-age" = json!(300))),
     responses(
         (status = 204, description = "Ended; its tokens are refused from now on."),
-        Refused<400>, Refused<401>, Refused<403>, Refused<404>, Refused<429>, Refused<503>,
+        Refused<400>, Refused<401>, Refused<403>, Refused<404>, TooMany<limits::CloseSession>, Refused<503>,
     )
 )]
 pub async fn close_session(

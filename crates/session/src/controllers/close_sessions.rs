@@ -2,7 +2,7 @@
 
 use actix_web::{HttpResponse, web};
 use ud_http::{
-    Authed, Fresh, Limited, OwnOr, Problem, Refused, limits, permissions::SessionsWrite,
+    Authed, Fresh, Limited, OwnOr, Problem, Refused, TooMany, limits, permissions::SessionsWrite,
 };
 use ud_kernel::Code;
 
@@ -21,10 +21,10 @@ use crate::{
     tag = "sessions",
     params(CloseSessionsQuery),
     security(("bearer" = [])),
-    extensions(("x-max-login-age" = json!(300)), ("x-limit" = json!("close_sessions"))),
+    extensions(("x-max-login-age" = json!(300))),
     responses(
         (status = 204, description = "Ended; their tokens are refused from now on. Also when there was none."),
-        Refused<400>, Refused<401>, Refused<403>, Refused<429>, Refused<503>,
+        Refused<400>, Refused<401>, Refused<403>, TooMany<limits::CloseSessions>, Refused<503>,
     )
 )]
 pub async fn close_sessions(
