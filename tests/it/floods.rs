@@ -9,9 +9,6 @@ use ud_kernel::Code;
 
 use crate::audit_log::AuditLog;
 
-/// Sums are told when their minute is over.
-const A_MINUTE: Duration = Duration::from_secs(100);
-
 async fn start() -> Platform {
     Options::new(Kind::Standalone)
         .set("TRUSTED_PROXIES", "127.0.0.1")
@@ -69,18 +66,10 @@ async fn strangers_leave_few_records_and_hide_nothing() {
         .await;
     assert_eq!(reused["actor_id"], login.user.as_str());
 
-    // By now the flood is in the log, but for what the running minute still counts.
+    // The flood is in the log by now, less what the running minute still counts (`ud_http::SecurityLog`): two hundred
+    // in each minute it touched, and a sum or two.
     let records = refusals(&platform).await.len();
-    assert!((20..=500).contains(&records), "{records}");
-    let all = u64::try_from(3 * count - 1).unwrap();
-    let told = eventually(A_MINUTE, "the sums of a minute", || async {
-        let records = refusals(&platform).await;
-        let sum: u64 = records.iter().map(|r| count_of(r).unwrap_or(1)).sum();
-        (sum == all).then_some(records.len())
-    })
-    .await;
-    // At most two windows of 200, and a sum for each source that came 20 times, and one for the rest.
-    assert!(told <= 2 * 211, "{told}");
+    assert!((20..=2 * 203).contains(&records), "{records}");
 }
 
 /// All records of limits that were reached.
