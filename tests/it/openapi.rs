@@ -20,6 +20,8 @@ pub const NOBODY: &str = "0190a1b2-c3d4-7e5f-8a9b-0c1d2e3f4a5b";
 /// One documented operation.
 #[derive(Debug, Clone)]
 pub struct Operation {
+    /// `operationId`.
+    pub id: String,
     /// Upper-case.
     pub method: String,
     /// With its parameters in braces.
@@ -30,6 +32,8 @@ pub struct Operation {
     pub permissions: Vec<String>,
     /// Seconds a login may be old for it.
     pub max_login_age: Option<u64>,
+    /// Whether it declares a limit.
+    pub is_limited: bool,
     /// Whether it takes a body of JSON.
     pub has_body: bool,
     /// Whether it takes a form, as operations of OAuth 2.0 do.
@@ -93,11 +97,16 @@ fn read(path: &str, method: &str, operation: &Value) -> Operation {
     let body = &operation["requestBody"]["content"];
     let has_form = body.get("application/x-www-form-urlencoded").is_some();
     Operation {
+        id: operation["operationId"]
+            .as_str()
+            .unwrap_or_default()
+            .to_owned(),
         method: method.to_uppercase(),
         path: path.to_owned(),
         is_guarded: security.is_some_and(|s| !s.is_empty()),
         permissions: names.filter_map(Value::as_str).map(str::to_owned).collect(),
         max_login_age: operation["x-max-login-age"].as_u64(),
+        is_limited: operation["responses"]["429"]["x-limit"].is_array(),
         has_body: operation.get("requestBody").is_some() && !has_form,
         has_form,
         statuses: statuses.filter_map(|status| status.parse().ok()).collect(),

@@ -7,18 +7,6 @@ use crate::{Hold, Options, Platform};
 
 /// So wide that no suite meets it.
 const NO_LIMIT: &str = "1000000/60";
-const LIMITS: [&str; 9] = [
-    "LIMIT_LOGIN",
-    "LIMIT_LOGIN_FAILURES",
-    "LIMIT_REGISTRATION",
-    "LIMIT_PASSWORD_CHANGE",
-    "LIMIT_REAUTHENTICATE",
-    "LIMIT_REFRESH",
-    "LIMIT_VALIDATE",
-    "LIMIT_INTROSPECT",
-    "LIMIT_REVOKE",
-];
-
 type Pairs = Vec<(String, String)>;
 
 /// Of one service; it gets what it needs, and nobody else's secrets.
@@ -102,7 +90,7 @@ fn common(platform: &Platform) -> Pairs {
         ("LOG_LEVEL", "info"),
         ("HTTP_WORKERS", "2"),
     ];
-    let limits = LIMITS.map(|name| (name, NO_LIMIT));
+    let limits = ud_config::keys::limits().map(|key| (&*key.name, NO_LIMIT));
     let temporary = platform.folder().display().to_string();
     let pairs = fixed.into_iter().chain(limits);
     let own = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());

@@ -89,6 +89,28 @@ impl Gateway {
         Folder::prepare(folder, &listen, upstreams, &Limits::Roomy).start(port)
     }
 
+    /// The same for clients whose address is what `X-Test-Address` says, with `location` among the services.
+    ///
+    /// # Panics
+    /// As [`Gateway::start`].
+    #[must_use]
+    pub fn start_with_chosen_addresses(
+        folder: &Path,
+        port: u16,
+        upstreams: &[(&str, u16)],
+        limits: &Limits,
+        location: &str,
+    ) -> Self {
+        let listen = format!(
+            "listen 127.0.0.1:{port} default_server;\n\
+             set_real_ip_from 127.0.0.1;\nreal_ip_header X-Test-Address;\n"
+        );
+        let folder = Folder::prepare(folder, &listen, upstreams, limits);
+        let file = folder.0.join("services/test.conf");
+        fs::write(file, location).expect("the folder can be written");
+        folder.start(port)
+    }
+
     /// The process.
     #[must_use]
     pub const fn process(&self) -> &Process {
@@ -192,11 +214,11 @@ fn nginx(folder: &Path) -> Process {
 
 fn zones(login: &str, registration: &str) -> String {
     format!(
-        "limit_req_zone $binary_remote_addr zone=login:1m rate={login};\n\
-         map $request_method $registration_key {{ POST $binary_remote_addr; default \"\"; }}\n\
+        "limit_req_zone $source zone=login:1m rate={login};\n\
+         map $request_method $registration_key {{ POST $source; default \"\"; }}\n\
          limit_req_zone $registration_key zone=registration:1m rate={registration};\n\
-         limit_req_zone $binary_remote_addr zone=everything:1m rate=1000000r/s;\n\
-         limit_conn_zone $binary_remote_addr zone=connections:1m;\n"
+         limit_req_zone $source zone=everything:1m rate=1000000r/s;\n\
+         limit_conn_zone $source zone=connections:1m;\n"
     )
 }
 

@@ -1,6 +1,6 @@
 //! What the audit service is configured with.
 
-use ud_config::{DatabaseConfig, Loader, SealingConfig};
+use ud_config::{DatabaseConfig, LimitsConfig, Loader, SealingConfig};
 use ud_kernel::Service;
 
 /// The audit service's own configuration.
@@ -10,6 +10,8 @@ pub struct AuditConfig {
     pub database: DatabaseConfig,
     /// What seals the key that Idempotency-Keys are stored under.
     pub sealing: SealingConfig,
+    /// How often each operation may be called.
+    pub limits: LimitsConfig,
 }
 
 impl AuditConfig {
@@ -18,6 +20,7 @@ impl AuditConfig {
         Self {
             database: DatabaseConfig::load(loader, Service::Audit),
             sealing: SealingConfig::load(loader),
+            limits: LimitsConfig::load(loader),
         }
     }
 }

@@ -11,12 +11,11 @@ pub mod views;
 
 use std::sync::Arc;
 
-use tokio::sync::mpsc;
 use ud_config::Loader;
 use ud_db::{Db, Migrations};
 use ud_events::{NewEvent, record_notices};
 use ud_http::{
-    Base, Mounted, NotedNotice, Readiness, ResealCommand, Routes, ServiceBinary, StartError, Task,
+    Base, Mounted, Notices, Readiness, ResealCommand, Routes, ServiceBinary, StartError, Task,
 };
 use ud_kernel::Service;
 use ud_seal::Sealer;
@@ -59,6 +58,7 @@ impl ServiceBinary for AuditService {
             flow: flow.clone(),
             security_log: base.security_log.clone(),
         };
+        let limits = base.limits(&config.limits, None)?;
         let mut tasks = Vec::new();
         if let Some(notices) = base.take_notices().await {
             tasks.push(write_notices(flow, &base, notices));
@@ -76,7 +76,7 @@ impl ServiceBinary for AuditService {
             openapi: ("/api/v1/audits/openapi.json", AuditApi::openapi()),
             public,
             internal,
-            guard: base.guard()?,
+            guard: base.guard()?.with_limits(limits),
             gate: base.gate.clone(),
             readiness: Readiness::new(Service::Audit, vec![("database", check)], base.peers),
             tasks,
@@ -106,7 +106,7 @@ impl ServiceBinary for AuditService {
 }
 
 /// Writes this service's own security events (SECURITY rule 33), which need no outbox: they are at home here.
-fn write_notices(flow: RecordFlow, base: &Base, queue: mpsc::Receiver<NotedNotice>) -> Task {
+fn write_notices(flow: RecordFlow, base: &Base, queue: Notices) -> Task {
     let log = base.security_log.clone();
     Box::new(move |stop| {
         let write = move |events: Vec<NewEvent>| {

@@ -2,9 +2,8 @@
 
 use std::time::Duration;
 
-use ipnet::IpNet;
 use ud_config::{
-    DatabaseConfig, HttpConfig, Limit, Loader, PasswordConfig, RedisConfig, SealingConfig,
+    DatabaseConfig, Limit, LimitsConfig, Loader, PasswordConfig, RedisConfig, SealingConfig,
     SigningConfig, keys,
 };
 use ud_db::DbOptions;
@@ -27,8 +26,6 @@ pub struct AuthConfig {
     pub limits: AuthLimits,
     /// Who may introspect tokens without an account.
     pub introspection_clients: IntrospectionClients,
-    /// Peers that may validate tokens without a limit.
-    pub trusted_proxies: Vec<IpNet>,
     /// Threads that hash passwords.
     pub hash_pool: HashPoolSize,
     /// No password is refused sooner; measured at the start if not given.
@@ -38,24 +35,12 @@ pub struct AuthConfig {
 }
 
 /// How often things may be done.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct AuthLimits {
-    /// Logins of one address.
-    pub login: Limit,
+    /// Calls of each operation.
+    pub operations: LimitsConfig,
     /// Wrong passwords of one account, and of one address, before each further one has to wait.
     pub login_failures: Limit,
-    /// Password changes of one user.
-    pub password_change: Limit,
-    /// Passwords given again by one user.
-    pub reauthenticate: Limit,
-    /// Refreshes of one address.
-    pub refresh: Limit,
-    /// Validations of one address.
-    pub validate: Limit,
-    /// Introspections of one address.
-    pub introspect: Limit,
-    /// Revocations of one address.
-    pub revoke: Limit,
 }
 
 fn introspection_clients(loader: &mut Loader) -> IntrospectionClients {
@@ -80,17 +65,10 @@ impl AuthConfig {
             password: PasswordConfig::load(loader, Service::Auth),
             redis: RedisConfig::load(loader, Service::Auth),
             limits: AuthLimits {
-                login: loader.limit(&keys::LIMIT_LOGIN),
+                operations: LimitsConfig::load(loader),
                 login_failures: loader.limit(&keys::LIMIT_LOGIN_FAILURES),
-                password_change: loader.limit(&keys::LIMIT_PASSWORD_CHANGE),
-                reauthenticate: loader.limit(&keys::LIMIT_REAUTHENTICATE),
-                refresh: loader.limit(&keys::LIMIT_REFRESH),
-                validate: loader.limit(&keys::LIMIT_VALIDATE),
-                introspect: loader.limit(&keys::LIMIT_INTROSPECT),
-                revoke: loader.limit(&keys::LIMIT_REVOKE),
             },
             introspection_clients: introspection_clients(loader),
-            trusted_proxies: HttpConfig::load(loader, Service::Auth).trusted_proxies,
             hash_pool: HashPoolSize::per_core(),
             answer_floor: None,
             sealing: SealingConfig::load(loader),

@@ -88,7 +88,8 @@ pub async fn build(config: &AuthConfig, base: &Base) -> Result<Mounted, StartErr
             state.keys.source(),
             base.session_checker(&state.keys.source())?,
         )
-        .with_log(base.security_log.clone());
+        .with_log(base.security_log.clone())
+        .with_limits(base.limits(&config.limits.operations, config.redis.as_ref())?);
     let mut tasks = state.events.tasks();
     tasks.extend([
         tasks::follow_keys(&state, guard.sessions()),

@@ -7,9 +7,8 @@ use secrecy::ExposeSecret as _;
 use ud_config::KeyRing;
 use ud_db::Db;
 use ud_events::{OutboxHandle, SqlEvents};
-use ud_http::{Base, SecurityLog, StartError, TrustedProxies};
+use ud_http::{Base, SecurityLog, StartError};
 use ud_kernel::{Clock, Service, Steps};
-use ud_limit::Limiter;
 use ud_seal::{Sealer, ring_or_file};
 use ud_telemetry::Metrics;
 
@@ -53,37 +52,14 @@ pub struct AuthState {
     pub outbox: OutboxHandle,
     /// Takes failed logins and refusals for the audit log.
     pub security_log: SecurityLog,
-    /// How often each operation may be called.
-    pub limiters: Limiters,
     /// May introspect without an account.
     pub introspection_clients: IntrospectionClients,
-    /// May validate tokens without a limit.
-    pub trusted_proxies: TrustedProxies,
     /// Answers that carried `Revocation: pending`.
     pub revocations_pending: IntCounterVec,
     /// Registry of this service's metrics.
     pub metrics: Metrics,
     /// Pause points of tests.
     pub steps: Steps,
-}
-
-/// One limiter for each limited operation.
-#[derive(Clone)]
-pub struct Limiters {
-    /// By address.
-    pub login: Limiter,
-    /// By user.
-    pub password_change: Limiter,
-    /// By user.
-    pub reauthenticate: Limiter,
-    /// By address.
-    pub refresh: Limiter,
-    /// By address.
-    pub validate: Limiter,
-    /// By address.
-    pub introspect: Limiter,
-    /// By address.
-    pub revoke: Limiter,
 }
 
 impl AuthState {
@@ -130,9 +106,7 @@ impl AuthState {
             outbox: events.handle().clone(),
             events,
             security_log: base.security_log.clone(),
-            limiters: Limiters::new(config, base)?,
             introspection_clients: config.introspection_clients.clone(),
-            trusted_proxies: TrustedProxies::new(&config.trusted_proxies),
             revocations_pending: base.metrics.counter_vec(
                 "revocation_pending_total",
                 "Answers that carried Revocation: pending.",
@@ -142,25 +116,6 @@ impl AuthState {
             clock: base.clock.clone(),
             steps: base.steps.clone(),
             db,
-        })
-    }
-}
-
-impl Limiters {
-    /// Those that cost a hash are counted in Redis if there is one, the others in the process.
-    fn new(config: &AuthConfig, base: &Base) -> Result<Self, StartError> {
-        let shared = config.redis.as_ref();
-        let make = |operation, limit, redis| {
-            Limiter::new(operation, limit, redis, base.clock.clone()).map_err(StartError::config)
-        };
-        Ok(Self {
-            login: make("login", config.limits.login, shared)?,
-            password_change: make("password_change", config.limits.password_change, shared)?,
-            reauthenticate: make("reauthenticate", config.limits.reauthenticate, shared)?,
-            refresh: make("refresh", config.limits.refresh, None)?,
-            validate: make("validate", config.limits.validate, None)?,
-            introspect: make("introspect", config.limits.introspect, None)?,
-            revoke: make("revoke", config.limits.revoke, None)?,
         })
     }
 }

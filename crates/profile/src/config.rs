@@ -1,7 +1,7 @@
 //! Configuration of this service, beside what all services have.
 
 use ud_config::{
-    DatabaseConfig, Limit, Loader, RedisConfig, RegistrationConfig, SealingConfig, keys,
+    DatabaseConfig, LimitsConfig, Loader, RedisConfig, RegistrationConfig, SealingConfig,
 };
 use ud_kernel::Service;
 
@@ -14,9 +14,9 @@ pub struct ProfileConfig {
     pub database: DatabaseConfig,
     /// What seals the key that Idempotency-Keys are stored under.
     pub sealing: SealingConfig,
-    /// Registrations of one address.
-    pub limit_registration: Limit,
-    /// Counts them for all replicas, if there is one.
+    /// How often each operation may be called.
+    pub limits: LimitsConfig,
+    /// Counts registrations for all replicas, if there is one.
     pub redis: Option<RedisConfig>,
     /// The first administrator, if one is to be made.
     pub bootstrap: Option<Bootstrap>,
@@ -38,7 +38,7 @@ impl ProfileConfig {
         Self {
             database: DatabaseConfig::load(loader, Service::Profile),
             sealing: SealingConfig::load(loader),
-            limit_registration: loader.limit(&keys::LIMIT_REGISTRATION),
+            limits: LimitsConfig::load(loader),
             redis: RedisConfig::load(loader, Service::Profile),
             bootstrap,
             bootstrap_report: BootstrapReport::default(),

@@ -22,7 +22,6 @@ use ud_db::{Db, DbError, Migrations};
 use ud_events::SqlEvents;
 use ud_http::{Base, Check, Mounted, Readiness, ServiceBinary, StartError};
 use ud_kernel::Service;
-use ud_limit::Limiter;
 use ud_seal::Sealer;
 use utoipa::openapi::OpenApi;
 
@@ -91,14 +90,7 @@ async fn build(config: ProfileConfig, base: Base) -> Result<Mounted, StartError>
     )
     .await
     .map_err(start_error)?;
-    let limit = config.limit_registration;
-    let registrations = Limiter::new(
-        "registration",
-        limit,
-        config.redis.as_ref(),
-        base.clock.clone(),
-    )
-    .map_err(StartError::config)?;
+    let limits = base.limits(&config.limits, config.redis.as_ref())?;
     let events = SqlEvents::new(db.clone(), &base);
     let outbox = events.handle().clone();
     let (auth, role) = (
@@ -145,7 +137,6 @@ async fn build(config: ProfileConfig, base: Base) -> Result<Mounted, StartError>
         db: db.clone(),
         registration,
         accounts,
-        registrations,
         security_log: base.security_log.clone(),
         revocations_pending: base.metrics.counter_vec(
             "revocation_pending_total",
@@ -159,7 +150,7 @@ async fn build(config: ProfileConfig, base: Base) -> Result<Mounted, StartError>
         openapi: ("/api/v1/users/openapi.json", views::document()),
         public: routes::public(state),
         internal: routes::internal(events, clock, base.metrics.clone()),
-        guard: base.guard()?,
+        guard: base.guard()?.with_limits(limits),
         gate: base.gate.clone(),
         readiness: Readiness::new(
             Service::Profile,

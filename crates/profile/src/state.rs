@@ -3,7 +3,6 @@
 use prometheus::IntCounterVec;
 use ud_db::Db;
 use ud_http::SecurityLog;
-use ud_limit::Limiter;
 
 use crate::models::{AccountFlow, RegistrationFlow};
 
@@ -16,8 +15,6 @@ pub struct ProfileState {
     pub registration: RegistrationFlow,
     /// Changes users.
     pub accounts: AccountFlow,
-    /// Counts registrations by address.
-    pub registrations: Limiter,
     /// Takes refusals and reads by permission for the audit log.
     pub security_log: SecurityLog,
     /// Answers that carried `Revocation: pending`, by operation.

@@ -1,6 +1,6 @@
 //! Configuration of this service, beside what all services have.
 
-use ud_config::{DatabaseConfig, Loader};
+use ud_config::{DatabaseConfig, LimitsConfig, Loader};
 use ud_kernel::Service;
 
 /// What the role service is told.
@@ -8,6 +8,8 @@ use ud_kernel::Service;
 pub struct RoleConfig {
     /// Where its database is.
     pub database: DatabaseConfig,
+    /// How often each operation may be called.
+    pub limits: LimitsConfig,
 }
 
 impl RoleConfig {
@@ -15,6 +17,7 @@ impl RoleConfig {
     pub fn load(loader: &mut Loader) -> Self {
         Self {
             database: DatabaseConfig::load(loader, Service::Role),
+            limits: LimitsConfig::load(loader),
         }
     }
 }

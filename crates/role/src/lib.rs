@@ -91,7 +91,9 @@ pub async fn build(config: &RoleConfig, base: &Base) -> Result<Mounted, StartErr
         openapi: (routes::OPENAPI, views::document()),
         public: routes::public(&state),
         internal: routes::internal(&state),
-        guard: base.guard()?,
+        guard: base
+            .guard()?
+            .with_limits(base.limits(&config.limits, None)?),
         gate: base.gate.clone(),
         readiness: Readiness::new(
             Service::Role,

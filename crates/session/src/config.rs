@@ -1,6 +1,6 @@
 //! What the session service is configured with.
 
-use ud_config::{DatabaseConfig, Loader, RedisConfig};
+use ud_config::{DatabaseConfig, LimitsConfig, Loader, RedisConfig};
 use ud_kernel::Service;
 
 /// Before every key, and a hash tag: a cluster keeps all of them in one slot.
@@ -29,23 +29,24 @@ pub struct RedisSettings {
 pub struct SessionConfig {
     /// Where sessions are kept.
     pub store: StoreConfig,
+    /// How often each operation may be called.
+    pub limits: LimitsConfig,
 }
 
 impl SessionConfig {
     /// Redis when `REDIS_URL` is set, otherwise `SESSION_DATABASE_URL`, which must name an SQLite file.
     pub fn load(loader: &mut Loader) -> Self {
-        if let Some(redis) = RedisConfig::load(loader, Service::Session) {
-            let settings = RedisSettings {
+        let redis = RedisConfig::load(loader, Service::Session);
+        let store = match redis {
+            Some(redis) => StoreConfig::Redis(RedisSettings {
                 redis,
                 namespace: NAMESPACE.to_owned(),
-            };
-            return Self {
-                store: StoreConfig::Redis(settings),
-            };
-        }
-        let database = DatabaseConfig::load(loader, Service::Session);
+            }),
+            None => StoreConfig::Sqlite(DatabaseConfig::load(loader, Service::Session)),
+        };
         Self {
-            store: StoreConfig::Sqlite(database),
+            store,
+            limits: LimitsConfig::load(loader),
         }
     }
 }

@@ -82,6 +82,7 @@ impl ServiceBinary for SessionService {
             tasks.push(tasks::follow_keys(feed.clone(), keys.clone()));
             own_guard(&base, &store, keys)
         };
+        let guard = guard.with_limits(base.limits(&config.limits, None)?);
         tasks.push(Box::new(move |stop| Box::pin(feed.run(stop))));
         let checked = Arc::clone(&store);
         let check: ud_http::Check = Arc::new(move || {

@@ -13,6 +13,7 @@
 use std::{fmt::Write as _, fs, path::Path};
 
 use serde_json::Value;
+use ud_http::limits::{Counts, OPERATIONS, Operation};
 use ud_kernel::Code;
 
 fn is_current(path: &str, text: &str) {
@@ -73,8 +74,9 @@ fn authorization_is_listed() {
     let mut text = "# Who may do what\n\n\
         Generated from the operations' own declarations; tests call each operation without a token, without the\n\
         permission and on somebody else's things. `own` means: any authenticated caller, for their own things; the\n\
-        description says what others' things need.\n\n\
-        | operation | needs | body members | refusals | about |\n|---|---|---|---|---|\n"
+        description says what others' things need. Limits are defaults ([CONFIG.md](CONFIG.md#limits)); where there are\n\
+        two, the second is that of callers with the permission, or of what presents a good token.\n\n\
+        | operation | needs | limit | body members | refusals | about |\n|---|---|---|---|---|---|\n"
         .to_owned();
     for (_, document) in standalone::openapi_documents() {
         let document = serde_json::to_value(&document).unwrap();
@@ -104,6 +106,8 @@ fn row(document: &Value, path: &str, method: &str, operation: &Value) -> String 
         None => needs,
         Some(seconds) => format!("{needs}, login of the last {seconds} s"),
     };
+    let limit = limits(operation).iter().map(shown).collect::<Vec<_>>();
+    let limit = limit.join(", ");
     let members = members(document, operation);
     let refusals: Vec<_> = ["401", "403", "404", "409"]
         .into_iter()
@@ -116,10 +120,91 @@ fn row(document: &Value, path: &str, method: &str, operation: &Value) -> String 
     let about = about.join(" ");
     let about = about.replace('\n', " ").replace('|', "\\|");
     format!(
-        "| `{} {path}` | {needs} | {members} | {} | {about} |",
+        "| `{} {path}` | {needs} | {limit} | {members} | {} | {about} |",
         method.to_uppercase(),
         refusals.join(" ")
     )
+}
+
+/// The limits that an operation declares (`x-limit` of its 429).
+fn limits(operation: &Value) -> Vec<&'static Operation> {
+    let declared = &operation["responses"]["429"]["x-limit"];
+    let names = declared.as_array().into_iter().flatten();
+    let known = |name: &Value| {
+        let found = OPERATIONS.iter().find(|known| *name == known.name);
+        found.unwrap_or_else(|| panic!("{name} is no limit"))
+    };
+    names.map(known).collect()
+}
+
+fn shown(operation: &&Operation) -> String {
+    let by = match operation.counts {
+        Counts::Sources => "address",
+        Counts::Users => "user",
+        Counts::Presented => "session, else address",
+    };
+    let of = |key: &ud_config::Key| format!("`{}` {}", key.name, key.default.unwrap());
+    let operators = operation.operators.map(|key| format!(", {}", of(key)));
+    format!(
+        "{}{} by {by}",
+        of(operation.key),
+        operators.unwrap_or_default()
+    )
+}
+
+/// Operations that only read, by a method that could write: their bodies do not belong into an address.
+const READS: [&str; 2] = ["check_permission", "search_users"];
+
+#[test]
+fn every_operation_that_writes_or_needs_no_token_has_a_limit() {
+    let mut declared = Vec::new();
+    for (service, document) in standalone::openapi_documents() {
+        let document = serde_json::to_value(&document).unwrap();
+        for (path, methods) in document["paths"].as_object().unwrap() {
+            for (method, operation) in methods.as_object().unwrap() {
+                let name = format!("{method} {path}");
+                let limits = limits(operation);
+                for limit in &limits {
+                    assert_eq!(limit.service.as_str(), service, "{name}");
+                }
+                let reads = READS.iter().any(|id| operation["operationId"] == *id);
+                if method != "get" && !reads {
+                    assert!(!limits.is_empty(), "{name} writes and has no limit");
+                }
+                let is_public = operation["security"].is_null() && path != "/.well-known/jwks.json";
+                if is_public {
+                    let by_user = |limit: &&Operation| limit.counts == Counts::Users;
+                    assert!(!limits.is_empty(), "{name} is open and has no limit");
+                    assert!(!limits.iter().any(by_user), "{name} knows no user");
+                }
+                declared.extend(limits.iter().map(|limit| limit.name));
+            }
+        }
+    }
+    declared.sort_unstable();
+    let mut all: Vec<_> = OPERATIONS.iter().map(|limit| limit.name).collect();
+    all.sort_unstable();
+    assert_eq!(declared, all, "each limit is of one operation");
+}
+
+/// 60 a minute unless said otherwise, and each has a key of its own.
+#[test]
+fn each_limit_has_a_key_of_its_own_and_a_default() {
+    let mut keys: Vec<_> = OPERATIONS
+        .iter()
+        .flat_map(|limit| [Some(limit.key), limit.operators])
+        .flatten()
+        .collect();
+    for operation in OPERATIONS.iter().filter(|limit| limit.operators.is_some()) {
+        assert_eq!(operation.key.default, Some("60/60"), "{}", operation.name);
+    }
+    keys.sort_unstable_by_key(|key| &key.name);
+    let count = keys.len();
+    keys.dedup();
+    assert_eq!(keys.len(), count, "no two share one");
+    let known = |key: &&&ud_config::Key| key.name != "LIMIT_LOGIN_FAILURES";
+    let documented: Vec<_> = ud_config::keys::limits().collect();
+    assert_eq!(documented.iter().filter(known).count(), count);
 }
 
 fn members(document: &Value, operation: &Value) -> String {

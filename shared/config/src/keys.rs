@@ -246,13 +246,55 @@ table! {
     LIMIT_REAUTHENTICATE, SHARED.default("10/900"),
         "Passwords given again in a session that goes on, `count/seconds`, for one user.";
     LIMIT_REFRESH, SHARED.default("60/60"),
-        "Refreshes, `count/seconds`, for one address.";
+        "Refreshes with a token that is no refresh token of this platform, `count/seconds`, for one address. Good tokens count for their session alone.";
+    LIMIT_REFRESH_SESSION, SHARED.default("30/60"),
+        "Refreshes, `count/seconds`, of one session: 30 at once, then one in 2 seconds. Repetitions count as well.";
+    LIMIT_LOGOUT, SHARED.default("60/60"),
+        "Logouts, `count/seconds`, for one user by access token, for one session by refresh token, and for one address with what is no token of this platform.";
     LIMIT_VALIDATE, SHARED.default("6000/60"),
         "Token validations, `count/seconds`, for one address; not for `TRUSTED_PROXIES`.";
     LIMIT_INTROSPECT, SHARED.default("6000/60"),
         "Introspections, `count/seconds`, for one address.";
     LIMIT_REVOKE, SHARED.default("60/60"),
         "Revocations by `POST /api/v1/auth/revoke`, `count/seconds`, for one address.";
+    LIMIT_ROTATE_KEYS, SHARED.default("10/60"),
+        "Rotations of the signing keys, `count/seconds`, for one user.";
+    LIMIT_REVOKE_KEY, SHARED.default("60/60"),
+        "Revocations of signing keys, `count/seconds`, for one user.";
+    LIMIT_UPDATE_USER, SHARED.default("60/60"),
+        "Changes of one's own data, `count/seconds`, for one user.";
+    LIMIT_OPERATOR_UPDATE_USER, SHARED.default("600/60"),
+        "Changes of users, `count/seconds`, for one user with `users:write`.";
+    LIMIT_DELETE_USER, SHARED.default("60/60"),
+        "Deletions of one's own account, `count/seconds`, for one user.";
+    LIMIT_OPERATOR_DELETE_USER, SHARED.default("600/60"),
+        "Deletions of users, `count/seconds`, for one user with `users:delete`.";
+    LIMIT_SUSPEND_USER, SHARED.default("600/60"),
+        "Suspensions, `count/seconds`, for one user.";
+    LIMIT_REACTIVATE_USER, SHARED.default("600/60"),
+        "Reactivations, `count/seconds`, for one user.";
+    LIMIT_UNLOCK_USER, SHARED.default("600/60"),
+        "Unlocks of accounts, `count/seconds`, for one user.";
+    LIMIT_CLOSE_SESSION, SHARED.default("60/60"),
+        "Ends of one session of one's own, `count/seconds`, for one user.";
+    LIMIT_OPERATOR_CLOSE_SESSION, SHARED.default("600/60"),
+        "Ends of one session, `count/seconds`, for one user with `sessions:write`.";
+    LIMIT_CLOSE_SESSIONS, SHARED.default("60/60"),
+        "Ends of all one's own sessions, `count/seconds`, for one user.";
+    LIMIT_OPERATOR_CLOSE_SESSIONS, SHARED.default("600/60"),
+        "Ends of all sessions of a user, `count/seconds`, for one user with `sessions:write`.";
+    LIMIT_CREATE_ROLE, SHARED.default("600/60"),
+        "New roles, `count/seconds`, for one user.";
+    LIMIT_UPDATE_ROLE, SHARED.default("600/60"),
+        "Changes of roles, `count/seconds`, for one user.";
+    LIMIT_DELETE_ROLE, SHARED.default("600/60"),
+        "Deletions of roles, `count/seconds`, for one user.";
+    LIMIT_CREATE_ASSIGNMENT, SHARED.default("600/60"),
+        "Roles given, `count/seconds`, for one user.";
+    LIMIT_DELETE_ASSIGNMENT, SHARED.default("600/60"),
+        "Roles taken away, `count/seconds`, for one user.";
+    LIMIT_CREATE_AUDIT, SHARED.default("6000/60"),
+        "Records by `POST /api/v1/audits`, `count/seconds`, for one user.";
     "Logs":
     LOG_FORMAT, SHARED.default("text"),
         "`text` for a console, or `json`: one object a line.";
@@ -263,6 +305,11 @@ table! {
 /// Every key, in the order of the documentation.
 pub fn all() -> impl Iterator<Item = &'static Key> {
     GROUPS.iter().flat_map(|group| group.keys.iter().copied())
+}
+
+/// The keys of how often something may be done.
+pub fn limits() -> impl Iterator<Item = &'static Key> {
+    all().filter(|key| key.name.starts_with("LIMIT_"))
 }
 
 /// The full names a key can be set by: prefixed for each service, and with `_FILE` for a secret. The name

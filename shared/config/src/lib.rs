@@ -21,7 +21,7 @@ pub use limit::Limit;
 pub use loader::Loader;
 pub use sections::{
     Algorithm, AppEnv, Bootstrap, BreachedPasswords, DatabaseConfig, Durability, HttpConfig,
-    IdentityConfig, LogConfig, LogFormat, PasswordConfig, PeersConfig, RedisConfig,
+    IdentityConfig, LimitsConfig, LogConfig, LogFormat, PasswordConfig, PeersConfig, RedisConfig,
     RegistrationConfig, SealingConfig, SigningConfig, StandaloneConfig, TlsConfig, TokenConfig,
 };
 

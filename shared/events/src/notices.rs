@@ -3,11 +3,8 @@
 use std::{future::Future, time::Duration};
 
 use serde_json::json;
-use tokio::{
-    sync::mpsc,
-    time::{interval, sleep},
-};
-use ud_http::{NotedNotice, SecurityLog, StopSignal};
+use tokio::time::{interval, sleep};
+use ud_http::{NotedNotice, Notices, SecurityLog, StopSignal};
 use ud_kernel::Service;
 
 use crate::{EventType, NewEvent, OutboxError};
@@ -24,7 +21,7 @@ const RETRY: Duration = Duration::from_secs(1);
 pub async fn record_notices<F, Fut>(
     service: Service,
     log: SecurityLog,
-    mut queue: mpsc::Receiver<NotedNotice>,
+    mut queue: Notices,
     write: F,
     mut stop: StopSignal,
 ) where
@@ -36,12 +33,12 @@ pub async fn record_notices<F, Fut>(
     let mut stopping = false;
     while !stopping {
         tokio::select! {
-            _ = queue.recv_many(&mut notices, AT_ONCE) => {}
+            () = queue.recv_many(&mut notices, AT_ONCE) => {}
             _ = flush.tick() => log.flush(),
             () = stop.stopped() => {
                 stopping = true;
                 log.finish();
-                while let Ok(notice) = queue.try_recv() {
+                while let Some(notice) = queue.try_recv() {
                     notices.push(notice);
                 }
             }

@@ -7,7 +7,7 @@ use std::future::Future;
 use tokio::sync::watch;
 use ud_kernel::{EventId, Service, Timestamp};
 
-pub use sql::{SqlOutbox, write};
+pub use sql::{SqlOutbox, is_on_its_way, write};
 
 /// The store of the outbox failed; what was asked may or may not have been done. Everything the relay asks
 /// for can be asked again.

@@ -12,7 +12,7 @@ use ud_jwt::{
 use ud_kernel::{Code, SessionId, UserId, models::Origin, permission};
 
 use crate::{
-    Problem, SecurityLog, origin::origin_of, permissions::Permission,
+    Limits, Problem, SecurityLog, limited::RuleLimit, origin::origin_of, permissions::Permission,
     security_log::permission_denied,
 };
 
@@ -25,6 +25,7 @@ pub struct TokenGuard {
     verifier: Verifier,
     sessions: SessionChecker,
     log: Option<SecurityLog>,
+    limits: Option<Limits>,
 }
 
 impl TokenGuard {
@@ -35,6 +36,7 @@ impl TokenGuard {
             verifier,
             sessions,
             log: None,
+            limits: None,
         }
     }
 
@@ -45,6 +47,23 @@ impl TokenGuard {
             log: Some(log),
             ..self.clone()
         }
+    }
+
+    /// The same guard, counting by `limits`. Without, whatever has a limit answers 500.
+    #[must_use]
+    pub fn with_limits(&self, limits: Limits) -> Self {
+        Self {
+            limits: Some(limits),
+            ..self.clone()
+        }
+    }
+
+    pub(crate) const fn log(&self) -> Option<&SecurityLog> {
+        self.log.as_ref()
+    }
+
+    pub(crate) const fn limits(&self) -> Option<&Limits> {
+        self.limits.as_ref()
     }
 
     /// Whether tokens are checked by the revocation feed, for the readiness report.
@@ -149,6 +168,9 @@ pub trait AccessRule: 'static {
     /// Whether the caller must have proved lately who they are.
     const FRESH: bool = false;
 
+    /// What of the caller's is counted; [`crate::Limited`] sets it.
+    const LIMIT: Option<RuleLimit> = None;
+
     /// The caller's scope; `None` refuses.
     fn scope(caller: &Caller) -> Option<Scope>;
 }
@@ -160,6 +182,7 @@ pub struct Fresh<A>(PhantomData<fn() -> A>);
 impl<A: AccessRule> AccessRule for Fresh<A> {
     const STAKES: Stakes = A::STAKES;
     const FRESH: bool = true;
+    const LIMIT: Option<RuleLimit> = A::LIMIT;
 
     fn scope(caller: &Caller) -> Option<Scope> {
         A::scope(caller)
@@ -322,6 +345,12 @@ impl<A: AccessRule> FromRequest for Authed<A> {
             // After the permission: whoever lacks that need not give their password again.
             if A::FRESH {
                 authed.require_fresh()?;
+            }
+            if let Some(limit) = A::LIMIT
+                && !limit.spares(&req)
+            {
+                // Boxed: whoever has no limit carries a pointer for it and nothing more.
+                Box::pin(guard.count_caller(&req, limit, authed.user_id(), scope)).await?;
             }
             Ok(authed)
         })

@@ -32,6 +32,9 @@ const NOSNIFF: HeaderValue = HeaderValue::from_static("nosniff");
 const NO_REFERRER: HeaderValue = HeaderValue::from_static("no-referrer");
 const HSTS: HeaderValue = HeaderValue::from_static("max-age=31536000; includeSubDomains");
 
+/// Longest path in a log line and in a problem document, in characters.
+const MAX_PATH: usize = 256;
+
 /// Upper bounds of the duration histogram, in seconds.
 const BUCKETS: [f64; 12] = [
     0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5,
@@ -162,12 +165,21 @@ pub(crate) async fn run(
         log::log!(
             target: "access",
             edge.log_level,
-            method = method.as_str(), path = uri.path(), status = status.as_u16(),
+            method = method.as_str(), path = cut(uri.path()), status = status.as_u16(),
             duration_ms = elapsed.as_secs_f64() * 1e3;
-            "{method} {} {}", uri.path(), status.as_u16()
+            "answered"
         );
     });
     answer
+}
+
+/// The beginning of a path, which a client can make as long as a request line may be.
+fn cut(path: &str) -> &str {
+    if path.len() <= MAX_PATH {
+        return path;
+    }
+    let end = path.char_indices().nth(MAX_PATH).map(|(end, _)| end);
+    end.and_then(|end| path.get(..end)).unwrap_or(path)
 }
 
 /// Clients can send any word as a method: only the known ones become a label.
@@ -235,7 +247,7 @@ fn log_cause(problem: &Problem) {
 }
 
 fn fill(response: &mut HttpResponse, problem: &Problem, path: &str, facts: &RequestFacts) {
-    let document = problem.body(path, &facts.request_id);
+    let document = problem.body(cut(path), &facts.request_id);
     let json = serde_json::to_vec(&document).unwrap_or_default();
     *response.status_mut() = StatusCode::from_u16(problem.code().status()).unwrap_or_default();
     let headers = response.headers_mut();

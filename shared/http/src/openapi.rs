@@ -1,17 +1,17 @@
 //! What the OpenAPI documents of all services share.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, marker::PhantomData};
 
 use utoipa::{
     IntoResponses, Modify,
     openapi::{
         ContentBuilder, OpenApi, PathItem, Ref, RefOr, Response, ResponseBuilder,
-        extensions::Extensions,
+        extensions::{Extensions, ExtensionsBuilder},
         security::{Http, HttpAuthScheme, SecurityScheme},
     },
 };
 
-use crate::PROBLEM_JSON;
+use crate::{PROBLEM_JSON, limits::LimitedOperation};
 
 /// An answer with a problem document and HTTP status `STATUS`: `responses(.., Refused<404>)`. The document
 /// needs the schema of [`crate::ProblemBody`].
@@ -28,6 +28,24 @@ impl<const STATUS: u16> IntoResponses for Refused<STATUS> {
             .content(PROBLEM_JSON, content)
             .build();
         BTreeMap::from([(STATUS.to_string(), response.into())])
+    }
+}
+
+/// The 429 of an operation that counts as `O`, or also as `P`: `responses(.., TooMany<limits::Login>)`. The document
+/// names them in `x-limit`.
+#[derive(Debug)]
+pub struct TooMany<O, P = O>(PhantomData<fn() -> (O, P)>);
+
+impl<O: LimitedOperation, P: LimitedOperation> IntoResponses for TooMany<O, P> {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        let mut names = vec![O::OPERATION.name, P::OPERATION.name];
+        names.dedup();
+        let extensions = ExtensionsBuilder::new().add("x-limit", names).build();
+        let mut responses = Refused::<429>::responses();
+        if let Some(RefOr::T(response)) = responses.get_mut("429") {
+            response.extensions = Some(extensions);
+        }
+        responses
     }
 }
 

@@ -7,64 +7,12 @@ use std::{
 };
 
 use actix_web::{FromRequest, HttpMessage, HttpRequest, dev, dev::ServiceRequest, http::header};
-use ipnet::IpNet;
-use ud_kernel::{UserId, models::Origin};
+use ud_kernel::{LimitKey, Source, UserId, models::Origin};
 
-use crate::Problem;
+use crate::{Problem, TrustedProxies};
 
 /// Longest `User-Agent` that is kept, in characters.
 const MAX_AGENT: usize = 256;
-
-/// Networks whose `X-Forwarded-For` and `X-Request-Id` are believed.
-#[derive(Debug, Clone, Default)]
-pub struct TrustedProxies(Arc<[IpNet]>);
-
-impl TrustedProxies {
-    /// Trusts `networks`.
-    #[must_use]
-    pub fn new(networks: &[IpNet]) -> Self {
-        Self(networks.into())
-    }
-
-    /// Whether `address` is one of them. IPv4-mapped IPv6 addresses count as IPv4.
-    #[must_use]
-    pub fn trusts(&self, address: IpAddr) -> bool {
-        let address = address.to_canonical();
-        self.0.iter().any(|network| network.contains(&address))
-    }
-
-    /// The client's address: the TCP peer, or behind trusted proxies the right-most untrusted entry of
-    /// `X-Forwarded-For`. `Forwarded` is ignored. An entry that is no address ends the search: what stands
-    /// left of it was not written by a proxy we trust.
-    #[must_use]
-    pub fn client_address(
-        &self,
-        peer: Option<IpAddr>,
-        headers: &header::HeaderMap,
-    ) -> Option<IpAddr> {
-        let peer = peer?.to_canonical();
-        if !self.trusts(peer) {
-            return Some(peer);
-        }
-        let mut client = peer;
-        let lines: Vec<_> = headers.get_all(header::X_FORWARDED_FOR).collect();
-        let entries = lines
-            .iter()
-            .rev()
-            .filter_map(|line| line.to_str().ok())
-            .flat_map(|line| line.rsplit(','));
-        for entry in entries {
-            let Ok(address) = entry.trim().parse::<IpAddr>() else {
-                break;
-            };
-            client = address.to_canonical();
-            if !self.trusts(client) {
-                break;
-            }
-        }
-        Some(client)
-    }
-}
 
 /// What the edge middleware found out about a request.
 #[derive(Debug, Clone)]
@@ -73,6 +21,8 @@ pub(crate) struct RequestFacts {
     /// What the client called its request; for the log alone.
     pub(crate) client_request_id: Option<Arc<str>>,
     pub(crate) address: Option<IpAddr>,
+    /// Whether the TCP peer is a trusted proxy.
+    pub(crate) from_proxy: bool,
 }
 
 /// Reads the facts of a request. The request's id is a trusted proxy's `X-Request-Id`, otherwise a new one; what
@@ -97,6 +47,7 @@ pub(crate) fn facts(
         request_id: request_id.unwrap_or_else(new_id),
         client_request_id,
         address: proxies.client_address(peer, req.headers()),
+        from_proxy: trusted,
     }
 }
 
@@ -105,21 +56,27 @@ pub(crate) fn is_request_id(text: &str) -> bool {
     (1..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
 }
 
-/// The client's address, for limits.
+/// Who asks, for limits. The address itself goes into events only, by [`RequestOrigin`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ClientAddress(pub IpAddr);
+pub struct ClientAddress(Source);
 
 impl ClientAddress {
+    /// Who asks, for everything that counts.
+    #[must_use]
+    pub const fn source(&self) -> Source {
+        self.0
+    }
+
+    /// The same as a key of a limit.
+    #[must_use]
+    pub const fn key(&self) -> LimitKey {
+        LimitKey::Source(self.0)
+    }
+
     /// What attempts are counted under: the address, or the /64 of an IPv6 address.
     #[must_use]
     pub fn bucket(&self) -> String {
-        match self.0 {
-            IpAddr::V4(v4) => v4.to_string(),
-            IpAddr::V6(v6) => {
-                let prefix = u128::from(v6) & !u128::from(u64::MAX);
-                format!("{}/64", std::net::Ipv6Addr::from(prefix))
-            }
-        }
+        self.source().to_string()
     }
 }
 
@@ -128,14 +85,23 @@ impl FromRequest for ClientAddress {
     type Future = Ready<Result<Self, Problem>>;
 
     fn from_request(req: &HttpRequest, _: &mut dev::Payload) -> Self::Future {
-        let found = req
-            .extensions()
-            .get::<RequestFacts>()
-            .and_then(|f| f.address);
-        // Without a TCP peer (a test's in-memory request) everybody is one client.
-        let address = found.unwrap_or(IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED));
-        ready(Ok(Self(address)))
+        ready(Ok(Self(source_of(req))))
     }
+}
+
+/// Who asks. Without a TCP peer (a test's in-memory request) everybody is one client.
+pub(crate) fn source_of(req: &HttpRequest) -> Source {
+    let extensions = req.extensions();
+    let found = extensions.get::<RequestFacts>().and_then(|f| f.address);
+    Source::of(found.unwrap_or(IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED)))
+}
+
+/// Whether the TCP peer is a trusted proxy.
+pub(crate) fn is_from_proxy(req: &HttpRequest) -> bool {
+    let extensions = req.extensions();
+    extensions
+        .get::<RequestFacts>()
+        .is_some_and(|f| f.from_proxy)
 }
 
 /// The request's origin, for events and internal calls, without an actor.
@@ -185,41 +151,7 @@ fn clean_agent(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use actix_web::http::header::{HeaderMap, HeaderValue};
-
     use super::*;
-
-    fn address(peer: &str, forwarded: &[&'static str]) -> String {
-        let proxies =
-            TrustedProxies::new(&["10.0.0.0/8".parse().unwrap(), "::1/128".parse().unwrap()]);
-        let mut headers = HeaderMap::new();
-        for line in forwarded {
-            headers.append(header::X_FORWARDED_FOR, HeaderValue::from_static(line));
-        }
-        let peer = Some(peer.parse().unwrap());
-        proxies.client_address(peer, &headers).unwrap().to_string()
-    }
-
-    #[test]
-    fn a_stranger_cannot_choose_their_address() {
-        assert_eq!(address("203.0.113.9", &["198.51.100.1"]), "203.0.113.9");
-        assert_eq!(address("10.0.0.1", &["198.51.100.1"]), "198.51.100.1");
-        assert_eq!(
-            address("10.0.0.1", &["1.1.1.1, 198.51.100.1"]),
-            "198.51.100.1"
-        );
-        assert_eq!(
-            address("10.0.0.1", &["1.1.1.1", "198.51.100.1, 10.0.0.2"]),
-            "198.51.100.1"
-        );
-        assert_eq!(address("10.0.0.1", &["198.51.100.1, rubbish"]), "10.0.0.1");
-        assert_eq!(address("10.0.0.1", &[]), "10.0.0.1");
-        assert_eq!(
-            address("::ffff:10.0.0.1", &["::ffff:198.51.100.1"]),
-            "198.51.100.1"
-        );
-        assert_eq!(address("::1", &["2001:db8::1"]), "2001:db8::1");
-    }
 
     #[test]
     fn a_clients_own_request_id_is_kept_apart() {
@@ -239,13 +171,5 @@ mod tests {
         assert_eq!(facts("10.0.0.1", "gw-1", ""), of("gw-1", None));
         assert_eq!(facts("203.0.113.9", "c-1", "c-2"), of("new", Some("c-1")));
         assert_eq!(facts("203.0.113.9", "a b", "c-2"), of("new", None));
-    }
-
-    #[test]
-    fn addresses_of_one_subscriber_share_a_bucket() {
-        let bucket = |a: &str| ClientAddress(a.parse().unwrap()).bucket();
-        assert_eq!(bucket("2001:db8:1:2:3:4:5:6"), bucket("2001:db8:1:2::9"));
-        assert_ne!(bucket("2001:db8:1:2::9"), bucket("2001:db8:1:3::9"));
-        assert_ne!(bucket("198.51.100.1"), bucket("198.51.100.2"));
     }
 }

@@ -1,22 +1,68 @@
-//! Refusals worth a line in the audit log (SECURITY rule 33), through a bounded queue so that an attacker
-//! cannot fill the audit log or slow a request down.
+//! Refusals worth a line in the audit log (SECURITY rule 33), through bounded queues, so that an attacker can neither
+//! fill the audit log nor slow a request down.
+//!
+//! Bounds for one process and window (a minute), whoever asks and however many they are:
+//!
+//! | notices | singly | then |
+//! |---|---|---|
+//! | of one event by one user or [`LimitKey::Source`] | [`SINGLY`] | one sum |
+//! | of one event by callers without a name | [`Budget::STRANGERS`] | one sum of all of them |
+//! | of all events by callers without a name | [`Budget::STRANGERS`] | one sum for each event |
+//! | of one event, of all events, by users | [`Budget::USERS`] | one sum for each event |
+//! | of an event in [`LANES`] by callers without a name | 200 | one sum of all of them |
+//! | of an event in [`LANES`] by users | [`SINGLY`] each | one sum for each of [`MAX_USERS`] |
 
 use std::{
     collections::HashMap,
+    future::poll_fn,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::Poll,
     time::Duration,
 };
 
 use prometheus::IntCounter;
 use tokio::sync::mpsc;
-use ud_kernel::{Clock, Timestamp, UserId, models::Origin};
+use ud_kernel::{Clock, LimitKey, Timestamp, UserId, models::Origin};
 use ud_telemetry::Metrics;
 
-/// So many of one kind from one source are told singly in a [`WINDOW`]; the rest are counted.
+/// This many of one event from one source are recorded singly in a [`WINDOW`]; the rest are counted.
 const SINGLY: u32 = 20;
 const WINDOW: Duration = Duration::from_secs(60);
-/// Sources remembered at once; beyond it everything new is counted under one source.
-const MAX_SOURCES: usize = 10_000;
+/// Users counted by themselves in a lane where every one of them is.
+const MAX_USERS: usize = 10_000;
+
+/// Events that a flood of the others must not hide: each has a queue and a budget of its own. A lockout is a
+/// `rate_limited` that is not about an operation.
+pub const LANES: &[&str] = &[
+    "refresh_token_reused",
+    "refresh_token_replayed",
+    "refresh_token_repeated",
+    "login_locked",
+    "service_token_refused",
+    "admin_read",
+    "export",
+];
+const LOCKOUT: &str = "login_locked";
+
+/// How many notices are recorded singly in a window.
+#[derive(Debug, Clone, Copy)]
+struct Budget {
+    of_one_event: u32,
+    in_all: u32,
+}
+
+impl Budget {
+    /// For what callers without a name cause.
+    const STRANGERS: Self = Self {
+        of_one_event: 200,
+        in_all: 600,
+    };
+    /// For what users cause: anybody can register, though not as often as they like.
+    const USERS: Self = Self {
+        of_one_event: 600,
+        in_all: 1200,
+    };
+}
 
 /// Something refused, or another security event without a state change.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,10 +77,20 @@ pub struct SecurityNotice {
     pub target_id: String,
 }
 
+impl SecurityNotice {
+    /// Its place in the queues: 0 without a lane of its own.
+    fn lane(&self) -> usize {
+        let is_lockout = self.event == "rate_limited" && self.target_type != "operation";
+        let name = if is_lockout { LOCKOUT } else { self.event };
+        let place = LANES.iter().position(|lane| *lane == name);
+        place.map_or(0, |place| place + 1)
+    }
+}
+
 /// A notice on its way into the audit log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NotedNotice {
-    /// What happened; of several that were counted, the first.
+    /// What happened; of several that were counted, the first. Of several sources it names none.
     pub notice: SecurityNotice,
     /// When; of several that were counted, the last.
     pub at: Timestamp,
@@ -42,127 +98,233 @@ pub struct NotedNotice {
     pub count: u64,
 }
 
-#[derive(Default)]
-struct Sources {
-    window_start: Option<Timestamp>,
-    seen: HashMap<(&'static str, String), (u32, Option<NotedNotice>)>,
+/// The receiving end of a [`SecurityLog`].
+#[derive(Debug)]
+pub struct Notices(Vec<mpsc::Receiver<NotedNotice>>);
+
+impl Notices {
+    /// Waits for notices, and adds at most `most` of them to `notices`, those in lanes of their own first. Adds none
+    /// when every [`SecurityLog`] is gone.
+    pub async fn recv_many(&mut self, notices: &mut Vec<NotedNotice>, most: usize) {
+        poll_fn(|context| {
+            let before = notices.len();
+            let mut open = false;
+            for lane in self.0.iter_mut().rev() {
+                let room = most.saturating_sub(notices.len() - before);
+                if room == 0 {
+                    break;
+                }
+                match lane.poll_recv_many(context, notices, room) {
+                    Poll::Ready(0) => {}
+                    Poll::Ready(_) | Poll::Pending => open = true,
+                }
+            }
+            if notices.len() > before || !open {
+                Poll::Ready(())
+            } else {
+                Poll::Pending
+            }
+        })
+        .await;
+    }
+
+    /// A notice that is there already.
+    pub fn try_recv(&mut self) -> Option<NotedNotice> {
+        let mut lanes = self.0.iter_mut().rev();
+        lanes.find_map(|lane| lane.try_recv().ok())
+    }
 }
 
-/// Takes notices from request handlers. Clones share one queue.
+/// What is counted of one event by one caller in the running window.
+#[derive(Default)]
+struct Count {
+    seen: u32,
+    sum: Option<NotedNotice>,
+}
+
+/// Singly recorded notices of the running window.
+#[derive(Default)]
+struct Spent {
+    by_event: HashMap<&'static str, u32>,
+    in_all: u32,
+}
+
+impl Spent {
+    /// Takes one place for `event` out of `budget`, if there is one.
+    fn take(&mut self, event: &'static str, budget: Budget) -> bool {
+        let of_event = self.by_event.entry(event).or_default();
+        let has_room = *of_event < budget.of_one_event && self.in_all < budget.in_all;
+        if has_room {
+            *of_event += 1;
+            self.in_all += 1;
+        }
+        has_room
+    }
+}
+
+#[derive(Default)]
+struct Window {
+    start: Option<Timestamp>,
+    /// Each has been recorded singly at least once, so that budgets bound them.
+    callers: HashMap<(usize, &'static str, Option<LimitKey>), Count>,
+    /// What no budget had room for, by whether users caused it.
+    others: HashMap<(usize, &'static str, bool), Option<NotedNotice>>,
+    strangers: Spent,
+    users: Spent,
+    lanes: [Spent; LANES.len()],
+}
+
+impl Window {
+    /// Starts anew at `now`. Returns what was counted.
+    fn end(&mut self, now: Timestamp) -> Vec<NotedNotice> {
+        let ended = std::mem::take(self);
+        self.start = Some(now);
+        let of_callers = ended.callers.into_values().filter_map(|count| count.sum);
+        let of_others = ended.others.into_values().flatten();
+        of_callers.chain(of_others).collect()
+    }
+
+    /// Whether a first notice of this caller may be recorded singly.
+    fn has_room(&mut self, lane: usize, event: &'static str, is_user: bool) -> bool {
+        match (
+            lane.checked_sub(1).and_then(|i| self.lanes.get_mut(i)),
+            is_user,
+        ) {
+            (Some(_), true) => self.callers.len() < MAX_USERS,
+            (Some(spent), false) => spent.take(event, Budget::STRANGERS),
+            (None, true) => self.users.take(event, Budget::USERS),
+            (None, false) => self.strangers.take(event, Budget::STRANGERS),
+        }
+    }
+}
+
+/// Takes notices from request handlers. Clones share the queues.
 #[derive(Clone)]
 pub struct SecurityLog {
-    sender: mpsc::Sender<NotedNotice>,
-    sources: Arc<Mutex<Sources>>,
+    senders: Arc<[mpsc::Sender<NotedNotice>]>,
+    window: Arc<Mutex<Window>>,
     dropped: IntCounter,
     clock: Clock,
 }
 
 impl SecurityLog {
-    /// The log, and the receiving end from which a service writes its outbox. `metrics` tells how many notices were
-    /// lost to a full queue.
+    /// Room for notices that wait to be written, in each queue.
+    pub(crate) const ROOM: usize = 1024;
+
+    /// The log, and the receiving end from which a service writes its outbox. `room` is that of each queue; `metrics`
+    /// tells how many notices were lost to a full one.
     #[must_use]
-    pub fn new(
-        clock: Clock,
-        capacity: usize,
-        metrics: &Metrics,
-    ) -> (Self, mpsc::Receiver<NotedNotice>) {
-        let (sender, receiver) = mpsc::channel(capacity);
+    pub fn new(clock: Clock, room: usize, metrics: &Metrics) -> (Self, Notices) {
+        let queues = (0..=LANES.len()).map(|_| mpsc::channel(room));
+        let (senders, receivers): (Vec<_>, Vec<_>) = queues.unzip();
         let dropped = metrics.counter_vec(
             "security_notices_dropped_total",
             "Security notices that the audit log will not have, because the queue was full.",
             &[],
         );
         let log = Self {
-            sender,
-            sources: Arc::default(),
+            senders: senders.into(),
+            window: Arc::default(),
             dropped: dropped.with_label_values::<&str>(&[]),
             clock,
         };
-        (log, receiver)
+        (log, Notices(receivers))
     }
 
     /// Takes a notice without waiting. A full queue drops it and counts that.
     pub fn note(&self, notice: SecurityNotice) {
-        let ready = self.admit(notice);
-        self.send(ready);
+        let (ended, single) = self.admit(notice);
+        self.send(ended);
+        self.send(single);
     }
 
     /// Hands over what was counted and whose window has ended; called about once a minute.
     pub fn flush(&self) {
         let now = self.clock.now();
-        let counted = roll(&mut self.sources(), now);
+        let counted = roll(&mut self.window(), now);
         self.send(counted);
     }
 
     /// Hands over what was counted, whether or not its window has ended; called when the process stops.
     pub fn finish(&self) {
-        let counted = new_window(&mut self.sources(), self.clock.now());
+        let counted = self.window().end(self.clock.now());
         self.send(counted);
     }
 
-    fn sources(&self) -> MutexGuard<'_, Sources> {
-        self.sources.lock().unwrap_or_else(PoisonError::into_inner)
+    fn window(&self) -> MutexGuard<'_, Window> {
+        self.window.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn send(&self, notices: Vec<NotedNotice>) {
-        for notice in notices {
-            let count = notice.count;
-            if self.sender.try_send(notice).is_err() {
+    fn send(&self, notices: impl IntoIterator<Item = NotedNotice>) {
+        for noted in notices {
+            let count = noted.count;
+            let queue = self.senders.get(noted.notice.lane());
+            if queue.is_none_or(|queue| queue.try_send(noted).is_err()) {
                 self.dropped.inc_by(count);
             }
         }
     }
 
-    fn admit(&self, notice: SecurityNotice) -> Vec<NotedNotice> {
+    /// Returns what an ended window had counted, and the notice where it is to be recorded singly.
+    fn admit(&self, notice: SecurityNotice) -> (Vec<NotedNotice>, Option<NotedNotice>) {
         let now = self.clock.now();
-        let mut sources = self.sources();
-        let mut ready = roll(&mut sources, now);
-        let source = match (&notice.origin.actor_id, &notice.origin.ip) {
-            (Some(actor), _) => actor.to_string(),
-            (None, Some(ip)) => ip.clone(),
-            (None, None) => String::new(),
-        };
-        let mut key = (notice.event, source);
-        if sources.seen.len() >= MAX_SOURCES && !sources.seen.contains_key(&key) {
-            key.1 = "others".to_owned();
-        }
-        let (count, counted) = sources.seen.entry(key).or_default();
-        *count += 1;
-        if let Some(counted) = counted {
-            counted.count += 1;
-            counted.at = now;
-            return ready;
-        }
+        let mut window = self.window();
+        let ended = roll(&mut window, now);
+        let (lane, event, caller) = (notice.lane(), notice.event, notice.origin.limit_key());
+        let is_user = notice.origin.actor_id.is_some();
         let noted = NotedNotice {
             notice,
             at: now,
             count: 1,
         };
-        if *count <= SINGLY {
-            ready.push(noted);
-        } else {
-            *counted = Some(noted);
+        let key = (lane, event, caller);
+        let seen = window.callers.get(&key).map_or(0, |count| count.seen);
+        let may_be_single = seen < SINGLY && window.has_room(lane, event, is_user);
+        if may_be_single {
+            window.callers.entry(key).or_default().seen += 1;
+            return (ended, Some(noted));
         }
-        ready
+        if seen >= SINGLY {
+            add(&mut window.callers.entry(key).or_default().sum, noted);
+        } else {
+            let others = window.others.entry((lane, event, is_user)).or_default();
+            add(others, anonymous(noted));
+        }
+        (ended, None)
     }
+}
+
+/// Adds one to what was counted, or begins with it.
+fn add(sum: &mut Option<NotedNotice>, noted: NotedNotice) {
+    match sum {
+        Some(sum) => {
+            sum.count += 1;
+            sum.at = noted.at;
+        }
+        None => *sum = Some(noted),
+    }
+}
+
+/// The first of a sum over many callers and targets: it names none of them.
+fn anonymous(noted: NotedNotice) -> NotedNotice {
+    let notice = SecurityNotice {
+        origin: Origin {
+            request_id: noted.notice.origin.request_id,
+            ..Origin::default()
+        },
+        target_id: String::new(),
+        ..noted.notice
+    };
+    NotedNotice { notice, ..noted }
 }
 
 /// Starts a new window if the last has ended; gives what was counted in it.
-fn roll(sources: &mut Sources, now: Timestamp) -> Vec<NotedNotice> {
-    let start = *sources.window_start.get_or_insert(now);
+fn roll(window: &mut Window, now: Timestamp) -> Vec<NotedNotice> {
+    let start = *window.start.get_or_insert(now);
     if now.since(start) < WINDOW && now >= start {
         return Vec::new();
     }
-    new_window(sources, now)
-}
-
-fn new_window(sources: &mut Sources, now: Timestamp) -> Vec<NotedNotice> {
-    sources.window_start = Some(now);
-    sources
-        .seen
-        .drain()
-        .filter_map(|(_, (_, counted))| counted)
-        .collect()
+    window.end(now)
 }
 
 /// The notice of a refused permission.
@@ -179,69 +341,5 @@ pub(crate) fn permission_denied(origin: Origin, user: UserId, operation: String)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn notice(ip: &str) -> SecurityNotice {
-        SecurityNotice {
-            event: "login_failed",
-            origin: Origin {
-                ip: Some(ip.to_owned()),
-                ..Origin::default()
-            },
-            target_type: "user",
-            target_id: String::new(),
-        }
-    }
-
-    #[test]
-    fn a_flood_is_told_twenty_times_and_then_counted() {
-        let clock = Clock::manual(Timestamp::from_millis(0));
-        let (log, mut queue) = SecurityLog::new(clock.clone(), 1000, &Metrics::new("auth"));
-        for _ in 0..500 {
-            log.note(notice("192.0.2.1"));
-        }
-        log.note(notice("192.0.2.2"));
-        clock.advance(WINDOW);
-        log.flush();
-        let mut told = Vec::new();
-        while let Ok(n) = queue.try_recv() {
-            told.push(n);
-        }
-        assert_eq!(told.len(), 22);
-        assert_eq!(told.iter().map(|n| n.count).sum::<u64>(), 501);
-        assert_eq!(told.last().unwrap().count, 480);
-    }
-
-    #[test]
-    fn what_was_counted_is_told_at_a_stop_with_its_own_time() {
-        let clock = Clock::manual(Timestamp::from_millis(0));
-        let (log, mut queue) = SecurityLog::new(clock.clone(), 1000, &Metrics::new("auth"));
-        for _ in 0..30 {
-            log.note(notice("192.0.2.1"));
-            clock.advance(Duration::from_secs(1));
-        }
-        log.finish();
-        log.finish();
-        let mut told = Vec::new();
-        while let Ok(n) = queue.try_recv() {
-            told.push((n.at.as_millis(), n.count));
-        }
-        assert_eq!(told.len(), 21);
-        assert_eq!(told.first(), Some(&(0, 1)));
-        assert_eq!(told.last(), Some(&(29_000, 10)));
-    }
-
-    #[test]
-    fn a_full_queue_drops_and_counts() {
-        let clock = Clock::manual(Timestamp::from_millis(0));
-        let metrics = Metrics::new("auth");
-        let (log, _queue) = SecurityLog::new(clock, 2, &metrics);
-        for i in 0..5 {
-            log.note(notice(&format!("192.0.2.{i}")));
-        }
-        let told = metrics.render();
-        let line = "security_notices_dropped_total{service=\"auth\"} 3\n";
-        assert!(told.contains(line), "{told}");
-    }
-}
+#[path = "security_log_tests.rs"]
+mod tests;

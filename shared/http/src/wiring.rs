@@ -3,8 +3,8 @@
 use std::{fmt, path::Path, sync::Arc, time::Duration};
 
 use secrecy::ExposeSecret as _;
-use tokio::sync::{Mutex, mpsc};
-use ud_config::{AppEnv, IdentityConfig, PeersConfig, TokenConfig};
+use tokio::sync::Mutex;
+use ud_config::{AppEnv, IdentityConfig, LimitsConfig, PeersConfig, RedisConfig, TokenConfig};
 use ud_jwt::{
     JwksClient, KeySet, KeySource, Verifier,
     revocation::{Fallback, SessionChecker},
@@ -13,10 +13,7 @@ use ud_jwt::{
 use ud_kernel::{Clock, Service, Steps};
 use ud_telemetry::Metrics;
 
-use crate::{InternalGate, NotedNotice, Peers, SecurityLog, TokenGuard};
-
-/// Room for security notices that wait to be written.
-const SECURITY_QUEUE: usize = 1024;
+use crate::{InternalGate, Limits, Notices, Peers, SecurityLog, TokenGuard};
 
 /// Why a service did not start.
 #[derive(Debug)]
@@ -81,7 +78,7 @@ pub struct Base {
     /// Pause points of tests.
     pub steps: Steps,
     guard: Option<TokenGuard>,
-    notices: Arc<Mutex<Option<mpsc::Receiver<NotedNotice>>>>,
+    notices: Arc<Mutex<Option<Notices>>>,
 }
 
 /// A service's identity towards the others (SECURITY rule 24).
@@ -152,7 +149,7 @@ impl Base {
         metrics: &Metrics,
     ) -> Result<Self, StartError> {
         let metrics = metrics.for_service(service);
-        let (security_log, notices) = SecurityLog::new(clock.clone(), SECURITY_QUEUE, &metrics);
+        let (security_log, notices) = SecurityLog::new(clock.clone(), SecurityLog::ROOM, &metrics);
         Ok(Self {
             service,
             env,
@@ -259,8 +256,21 @@ impl Base {
         }
     }
 
+    /// The counts of this service's operations, for its guard. What costs a password hash is counted in `redis`, if
+    /// there is one.
+    ///
+    /// # Errors
+    /// If the Redis address cannot be read.
+    pub fn limits(
+        &self,
+        config: &LimitsConfig,
+        redis: Option<&RedisConfig>,
+    ) -> Result<Limits, StartError> {
+        Limits::new(self.service, config, redis, &self.clock).map_err(StartError::config)
+    }
+
     /// The queue of security notices, for the one task that writes them to the outbox.
-    pub async fn take_notices(&self) -> Option<mpsc::Receiver<NotedNotice>> {
+    pub async fn take_notices(&self) -> Option<Notices> {
         self.notices.lock().await.take()
     }
 

@@ -7,6 +7,7 @@ mod id;
 mod patch;
 mod problem;
 mod service;
+mod source;
 mod steps;
 
 pub mod models;
@@ -22,4 +23,5 @@ pub use id::{
 pub use patch::Patch;
 pub use problem::Code;
 pub use service::Service;
+pub use source::{LimitKey, Network, Source};
 pub use steps::Steps;

@@ -17,7 +17,7 @@ use governor::{
 use redis::Script;
 use secrecy::ExposeSecret as _;
 use ud_config::{Limit, RedisConfig};
-use ud_kernel::{Clock, Timestamp};
+use ud_kernel::{Clock, LimitKey, Timestamp};
 
 /// Redis has this long; then the process's own count decides.
 const REDIS_DEADLINE: Duration = Duration::from_millis(250);
@@ -64,7 +64,7 @@ impl governor::clock::Clock for Hand {
     }
 }
 
-type Local = RateLimiter<String, DashMapStateStore<String>, Hand, NoOpMiddleware<Duration>>;
+type Local = RateLimiter<LimitKey, DashMapStateStore<LimitKey>, Hand, NoOpMiddleware<Duration>>;
 
 /// Counts one operation.
 #[derive(Clone)]
@@ -127,11 +127,11 @@ impl Limiter {
         })))
     }
 
-    /// Counts one under `key` (an address bucket, or another name without personal data).
+    /// Counts one under `key`.
     ///
     /// # Errors
     /// Seconds until it is worth trying again, at least 1.
-    pub async fn check(&self, key: &str) -> Result<(), u32> {
+    pub async fn check(&self, key: LimitKey) -> Result<(), u32> {
         if let Some((pool, script)) = &self.0.redis {
             // Boxed: room for opening a connection is 7 KB, and most limits are counted in the process.
             let counted = Box::pin(self.count_in_redis(pool, script, key));
@@ -151,7 +151,7 @@ impl Limiter {
         &self,
         pool: &Pool,
         script: &Script,
-        key: &str,
+        key: LimitKey,
     ) -> Result<Result<(), u32>, String> {
         let mut conn = pool.get().await.map_err(|e| e.to_string())?;
         let window = u64::try_from(self.0.limit.per.as_millis()).unwrap_or(u64::MAX);
@@ -168,13 +168,13 @@ impl Limiter {
         Ok(Err(whole_seconds(rest)))
     }
 
-    fn count_here(&self, key: &str) -> Result<(), u32> {
+    fn count_here(&self, key: LimitKey) -> Result<(), u32> {
         if self.0.checks.fetch_add(1, Ordering::Relaxed) % SWEEP_EVERY == SWEEP_EVERY - 1 {
             self.0.local.retain_recent();
         }
         self.0
             .local
-            .check_key(&key.to_owned())
+            .check_key(&key)
             .map_err(|early| whole_seconds(early.wait_time_from(self.0.hand.now())))
     }
 }
@@ -189,6 +189,10 @@ fn whole_seconds(rest: Duration) -> u32 {
 mod tests {
     use super::*;
 
+    fn key(address: &str) -> LimitKey {
+        LimitKey::Source(ud_kernel::Source::of(address.parse().unwrap()))
+    }
+
     fn limiter(clock: &Clock) -> Limiter {
         let limit = Limit {
             count: 3,
@@ -202,17 +206,31 @@ mod tests {
         let clock = Clock::manual(Timestamp::from_secs(1_000_000));
         let limiter = limiter(&clock);
         for _ in 0..3 {
-            assert_eq!(limiter.check("a").await, Ok(()));
+            assert_eq!(limiter.check(key("192.0.2.1")).await, Ok(()));
         }
-        assert_eq!(limiter.check("a").await, Err(20));
-        assert_eq!(limiter.check("b").await, Ok(()));
+        assert_eq!(limiter.check(key("192.0.2.1")).await, Err(20));
+        assert_eq!(limiter.check(key("192.0.2.2")).await, Ok(()));
         clock.advance(Duration::from_secs(20));
-        assert_eq!(limiter.check("a").await, Ok(()));
-        assert_eq!(limiter.check("a").await, Err(20));
+        assert_eq!(limiter.check(key("192.0.2.1")).await, Ok(()));
+        assert_eq!(limiter.check(key("192.0.2.1")).await, Err(20));
         clock.advance(Duration::from_secs(60));
         for _ in 0..3 {
-            assert_eq!(limiter.check("a").await, Ok(()));
+            assert_eq!(limiter.check(key("192.0.2.1")).await, Ok(()));
         }
+    }
+
+    #[tokio::test]
+    async fn a_subscriber_of_ipv6_has_one_count_and_a_user_is_no_address() {
+        let clock = Clock::manual(Timestamp::from_secs(1_000_000));
+        let limiter = limiter(&clock);
+        for host in 1..=3 {
+            let address = format!("2001:db8:1:2::{host}");
+            assert_eq!(limiter.check(key(&address)).await, Ok(()));
+        }
+        assert_eq!(limiter.check(key("2001:db8:1:2:f::9")).await, Err(20));
+        assert_eq!(limiter.check(key("2001:db8:1:3::1")).await, Ok(()));
+        let user = ud_kernel::UserId::new(clock.now());
+        assert_eq!(limiter.check(LimitKey::User(user)).await, Ok(()));
     }
 
     #[tokio::test]
@@ -220,13 +238,13 @@ mod tests {
         let clock = Clock::manual(Timestamp::from_secs(1_000_000));
         let limiter = limiter(&clock);
         for _ in 0..3 {
-            assert_eq!(limiter.check("a").await, Ok(()));
+            assert_eq!(limiter.check(key("192.0.2.1")).await, Ok(()));
         }
         clock.set(Timestamp::from_secs(990_000));
-        assert_eq!(limiter.check("a").await, Err(20));
+        assert_eq!(limiter.check(key("192.0.2.1")).await, Err(20));
         clock.advance(Duration::from_secs(20));
-        assert_eq!(limiter.check("a").await, Ok(()));
-        assert_eq!(limiter.check("a").await, Err(20));
+        assert_eq!(limiter.check(key("192.0.2.1")).await, Ok(()));
+        assert_eq!(limiter.check(key("192.0.2.1")).await, Err(20));
     }
 
     #[tokio::test]
@@ -241,7 +259,7 @@ mod tests {
         };
         let clock = Clock::manual(Timestamp::from_secs(1_000_000));
         let limiter = Limiter::new("test", limit, Some(&redis), clock).unwrap();
-        assert_eq!(limiter.check("a").await, Ok(()));
-        assert_eq!(limiter.check("a").await, Err(60));
+        assert_eq!(limiter.check(key("192.0.2.1")).await, Ok(()));
+        assert_eq!(limiter.check(key("192.0.2.1")).await, Err(60));
     }
 }

@@ -1,7 +1,11 @@
 //! What one log line looks like. A line is one line: whatever a message or value has in it, nothing but the
 //! logger ends it.
 
-use std::{borrow::Cow, fmt::Arguments, io::Write as _};
+use std::{
+    borrow::Cow,
+    fmt::{self, Arguments, Display},
+    io::Write as _,
+};
 
 use env_logger::fmt::style::Style;
 use log::{Level, Record};
@@ -14,12 +18,21 @@ use crate::{
     pairs::{Pairs, Plain},
 };
 
+/// A line longer than this, in bytes, is written once more with less in it.
+const MAX_LINE: usize = 8192;
+/// What of such a line's message is left, in characters.
+const MAX_MESSAGE: usize = 1000;
+/// What is left of the text of each pair of such a line, in characters.
+const MAX_VALUE: usize = 256;
+/// How many pairs such a line keeps.
+const MAX_PAIRS: usize = 16;
+
 /// One line before it has a form.
 pub(crate) struct Line<'a> {
     timestamp: Timestamp,
     level: Level,
     target: &'a str,
-    message: &'a Arguments<'a>,
+    message: Message<'a>,
     service: &'a str,
     context: Option<&'a RequestContext>,
     pairs: Pairs<'a>,
@@ -37,12 +50,29 @@ impl<'a> Line<'a> {
             timestamp,
             level: record.level(),
             target: record.target(),
-            message: record.args(),
+            message: Message::Whole(record.args()),
             service: context
                 .and_then(RequestContext::service)
                 .map_or(service, |s| s.as_str()),
             context,
             pairs: Pairs::of(record),
+        }
+    }
+
+    /// The same with less in it, for one that came out too long.
+    fn cut(&self) -> Self {
+        let pairs = self.pairs.0.iter().take(MAX_PAIRS);
+        let cut = |(name, value): &(Cow<'a, str>, Plain<'a>)| {
+            let value = match value {
+                Plain::Text(text) => Plain::Text(beginning(text, MAX_VALUE).into()),
+                other => other.clone(),
+            };
+            (Cow::Owned(beginning(name, MAX_VALUE)), value)
+        };
+        Self {
+            message: Message::Cut(beginning(&self.message.to_string(), MAX_MESSAGE)),
+            pairs: Pairs(pairs.map(cut).collect()),
+            ..*self
         }
     }
 
@@ -66,13 +96,45 @@ impl<'a> Line<'a> {
     }
 }
 
+/// The message of a line.
+enum Message<'a> {
+    Whole(&'a Arguments<'a>),
+    Cut(String),
+}
+
+impl Display for Message<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Whole(message) => message.fmt(f),
+            Self::Cut(message) => message.fmt(f),
+        }
+    }
+}
+
+impl Serialize for Message<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Whole(message) => message.serialize(serializer),
+            Self::Cut(message) => message.serialize(serializer),
+        }
+    }
+}
+
+/// The first `most` characters, and a sign that there were more.
+fn beginning(text: &str, most: usize) -> String {
+    match text.char_indices().nth(most) {
+        Some((end, _)) => format!("{}...", text.get(..end).unwrap_or_default()),
+        None => text.to_owned(),
+    }
+}
+
 impl Serialize for Line<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("timestamp", &self.timestamp)?;
         map.serialize_entry("level", level_name(self.level))?;
         map.serialize_entry("target", self.target)?;
-        map.serialize_entry("message", self.message)?;
+        map.serialize_entry("message", &self.message)?;
         map.serialize_entry("service", self.service)?;
         for (name, id) in self.ids() {
             map.serialize_entry(name, id)?;
@@ -100,6 +162,16 @@ const fn level_name(level: Level) -> &'static str {
 /// Appends one JSON object and a line break.
 pub(crate) fn json(line: &Line<'_>, out: &mut Vec<u8>) {
     let start = out.len();
+    write_json(line, out);
+    if out.len() - start > MAX_LINE {
+        out.truncate(start);
+        write_json(&line.cut(), out);
+    }
+    out.push(b'\n');
+}
+
+fn write_json(line: &Line<'_>, out: &mut Vec<u8>) {
+    let start = out.len();
     // Maps with text for keys cannot fail to serialise, nor memory to be written to.
     let _ = serde_json::to_writer(&mut *out, line);
     let object = out.get(start..).unwrap_or_default();
@@ -119,13 +191,21 @@ pub(crate) fn json(line: &Line<'_>, out: &mut Vec<u8>) {
             }
         }
     }
-    out.push(b'\n');
 }
 
 const DELETE: u8 = 0x7f;
 
 /// Text for a console and a line break; `style` colours the level.
 pub(crate) fn text(line: &Line<'_>, style: Style) -> String {
+    let mut out = whole_text(line, style);
+    if out.len() > MAX_LINE {
+        out = whole_text(&line.cut(), style);
+    }
+    out.push('\n');
+    out
+}
+
+fn whole_text(line: &Line<'_>, style: Style) -> String {
     let mut out = format!(
         "{} {style}{:<5}{style:#} {} {}: ",
         line.timestamp,
@@ -153,7 +233,6 @@ pub(crate) fn text(line: &Line<'_>, style: Style) -> String {
             push_escaped(&mut out, &Json::from(&*value).to_string());
         }
     }
-    out.push('\n');
     out
 }
 
@@ -248,6 +327,30 @@ mod tests {
             text.ends_with("WARN  standalone ud_http::access: done\n"),
             "{text}"
         );
+    }
+
+    #[test]
+    fn a_line_is_bounded_whatever_is_in_it() {
+        let long = "x\u{1b}é😀".repeat(1_000);
+        let pairs: Vec<_> = (0..30).map(|_| (&*long, long.to_value())).collect();
+        let context = RequestContext::new("r-1");
+        let (json, text) = both(&long, &pairs, Some(&context));
+        let message = json["message"].as_str().unwrap();
+        assert_eq!(message.chars().count(), MAX_MESSAGE + 3);
+        assert!(message.ends_with("..."));
+        assert_eq!(json["request_id"], "r-1", "what tells of whom stays");
+        assert!(json.as_object().unwrap().len() <= 6 + MAX_PAIRS);
+        let written = serde_json::to_vec(&json).unwrap().len();
+        assert!(
+            written < 65_536 && text.len() < 65_536,
+            "{written} {}",
+            text.len()
+        );
+        // What fits is whole.
+        let fits = "y".repeat(7000);
+        let (json, text) = both(&fits, &[], Some(&context));
+        assert_eq!(json["message"], fits);
+        assert!(text.contains(&fits));
     }
 
     #[test]

@@ -52,6 +52,7 @@ impl<'kvs> VisitSource<'kvs> for Pairs<'kvs> {
 }
 
 /// The value of a pair: numbers and truth values stay what they are; everything else becomes text.
+#[derive(Clone)]
 pub(crate) enum Plain<'a> {
     Null,
     Unsigned(u64),

@@ -8,7 +8,7 @@ use std::{
 };
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use ud_config::SealingConfig;
+use ud_config::{LimitsConfig, SealingConfig};
 use ud_jwt::{
     AccessClaims, Algorithm, JwkSet, KeySet, KeySource, SigningKey, Verifier, new_jti,
     service::{IdentityKey, Peers, ServiceSigner},
@@ -195,6 +195,12 @@ pub fn sealing() -> SealingConfig {
         key_encryption: Some(new_key_ring("k1").parse().expect("a ring")),
         keys_dir: PathBuf::new(),
     }
+}
+
+/// Limits that no test of something else meets.
+#[must_use]
+pub fn no_limits() -> LimitsConfig {
+    LimitsConfig::all("1000000/60".parse().expect("a limit"))
 }
 
 /// A new ring of one key with the id `id`, as `KEY_ENCRYPTION_KEYS` and `REFRESH_TOKEN_KEYS` take it.

@@ -23,7 +23,7 @@ pub mod servers;
 pub use child::{Child, Pipes, command, spawn, spawn_in_group};
 pub use database::{Backend, TestDatabase, databases, redis_url};
 pub use gates::{Arrival, Gate, Gates};
-pub use issuer::{AUDIENCE, ISSUER, TestIdentities, TestIssuer, new_key_ring, sealing};
+pub use issuer::{AUDIENCE, ISSUER, TestIdentities, TestIssuer, new_key_ring, no_limits, sealing};
 pub use ports::{free_port, free_ports};
 pub use process::{Process, http_get};
 pub use proxy::Proxy;

@@ -95,6 +95,7 @@ impl RealRole {
         let base = self.own.base(Service::Role, identities, peers, &metrics);
         let config = RoleConfig {
             database: DatabaseConfig::for_tests(&self.database.url),
+            limits: testkit::no_limits(),
         };
         let mounted = role_service::build(&config, &base.with_guard(guard)).await;
         self.running = Some(self.own.serve(mounted.unwrap(), metrics));

@@ -185,17 +185,10 @@ pub fn auth_config(database: &str, ring: &str, sealing: SealingConfig) -> AuthCo
         },
         redis: None,
         limits: AuthLimits {
-            login: many,
+            operations: testkit::no_limits(),
             login_failures: many,
-            password_change: many,
-            reauthenticate: many,
-            refresh: many,
-            validate: many,
-            introspect: many,
-            revoke: many,
         },
         introspection_clients: IntrospectionClients::default(),
-        trusted_proxies: vec![],
         // Busy machines are not what these tests are about.
         hash_pool: HashPoolSize {
             threads: 2,

@@ -332,6 +332,7 @@ impl Replica {
         let guard = self.own.idle_guard(&base);
         let config = SessionConfig {
             store: ground.sessions.clone(),
+            limits: testkit::no_limits(),
         };
         let mounted = SessionService::build(config, base.with_guard(&guard)).await;
         self.running = Some(self.own.serve(mounted.unwrap(), metrics));

@@ -71,10 +71,9 @@ async fn around(kind: Kind, program: &str, arguments: &[String]) -> io::Result<E
 /// Serves with the limits and the hashing cost of a real site, and shows the logs.
 async fn until_stopped(kind: Kind) -> io::Result<ExitCode> {
     let mut options = Options::new(kind).port(port()?).limits(Limits::Shipped);
-    for name in ["LOGIN", "LOGIN_FAILURES", "REGISTRATION", "PASSWORD_CHANGE"] {
-        options = options.set(&format!("LIMIT_{name}"), "");
+    for key in ud_config::keys::limits() {
+        options = options.set(&key.name, "");
     }
-    options = options.set("LIMIT_REFRESH", "").set("LIMIT_VALIDATE", "");
     options = options.set("BCRYPT_COST", "").set("LOG_FORMAT", "text");
     let mut platform = options.start().await;
     let _ = platform.fresh_logs();

@@ -1,7 +1,10 @@
 //! `POST /api/v1/audits`
 
 use actix_web::{HttpResponse, http::header, web};
-use ud_http::{Authed, IdempotencyKey, Json, Problem, Refused, permissions::AuditsWrite};
+use ud_http::{
+    Authed, IdempotencyKey, Json, Limited, Problem, Refused, TooMany, limits,
+    permissions::AuditsWrite,
+};
 
 use crate::{
     state::AuditState,
@@ -21,12 +24,12 @@ use crate::{
     responses(
         (status = 201, description = "Recorded", body = AuditResponse,
             headers(("Location" = String, description = "Where the record is"))),
-        Refused<400>, Refused<401>, Refused<403>, Refused<408>, Refused<413>, Refused<415>, Refused<422>, Refused<503>,
+        Refused<400>, Refused<401>, Refused<403>, Refused<408>, Refused<413>, Refused<415>, Refused<422>, TooMany<limits::CreateAudit>, Refused<503>,
     )
 )]
 pub async fn create_audit(
     state: web::Data<AuditState>,
-    authed: Authed<AuditsWrite>,
+    authed: Authed<Limited<limits::CreateAudit, AuditsWrite>>,
     key: IdempotencyKey,
     body: Json<CreateAuditRequest>,
 ) -> Result<HttpResponse, Problem> {

@@ -88,6 +88,7 @@ impl Running {
         let config = AuditConfig {
             database: DatabaseConfig::for_tests(url),
             sealing: testkit::sealing(),
+            limits: testkit::no_limits(),
         };
         let (stop, stopped) = oneshot::channel();
         let server_clock = clock.clone();

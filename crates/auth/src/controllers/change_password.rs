@@ -1,9 +1,9 @@
 //! `POST /api/v1/auth/password/change`
 
 use actix_web::{HttpResponse, web};
-use ud_http::{Authed, ClientAddress, Json, Own, Problem, Refused};
+use ud_http::{Authed, ClientAddress, Json, Limited, Own, Problem, Refused, TooMany, limits};
 
-use super::{revocation::no_content, within};
+use super::revocation::no_content;
 use crate::{
     models::{
         password_flow::{self, PasswordChange, PasswordChanged},
@@ -24,24 +24,16 @@ use crate::{
     responses(
         (status = 200, description = "Changed, with new tokens", body = TokenResponse),
         (status = 204, description = "Changed; the tokens stay as they were", headers(("Revocation" = String, description = "`pending` if the other sessions end later"))),
-        Refused<400>, Refused<401>, Refused<403>, Refused<408>, Refused<413>, Refused<415>, Refused<422>, Refused<429>, Refused<503>,
+        Refused<400>, Refused<401>, Refused<403>, Refused<408>, Refused<413>, Refused<415>, Refused<422>, TooMany<limits::ChangePassword>, Refused<503>,
     )
 )]
 pub async fn change_password(
     state: web::Data<AuthState>,
-    authed: Authed<Own>,
+    authed: Authed<Limited<limits::ChangePassword, Own>>,
     address: ClientAddress,
     body: Json<ChangePasswordRequest>,
 ) -> Result<HttpResponse, Problem> {
     let user_id = authed.user_id();
-    within(
-        &state,
-        &state.limiters.password_change,
-        &user_id.to_string(),
-        "POST /api/v1/auth/password/change",
-        &authed.origin(),
-    )
-    .await?;
     let session_id = authed.caller.session_id();
     let change = PasswordChange {
         user_id,

@@ -5,12 +5,11 @@ use std::{future::Future, pin::Pin};
 use actix_web::{FromRequest, HttpRequest, dev, http::header, web};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use ud_http::{
-    Authed, ClientAddress, Form, FromService, Problem, Refused, RequestOrigin, Stakes, TokenGuard,
-    callers, permissions::TokensIntrospect,
+    Authed, Form, FromService, Limited, Problem, Refused, Stakes, TokenGuard, TooMany, callers,
+    limits, permissions::TokensIntrospect,
 };
 use ud_kernel::Code;
 
-use super::within;
 use crate::{
     state::AuthState,
     views::{IntrospectionResponse, TokenForm},
@@ -26,26 +25,15 @@ use crate::{
     request_body(content = TokenForm, content_type = "application/x-www-form-urlencoded"),
     responses(
         (status = 200, description = "Active with its claims, or not", body = IntrospectionResponse),
-        Refused<400>, Refused<401>, Refused<403>, Refused<408>, Refused<413>, Refused<415>, Refused<422>, Refused<429>, Refused<503>,
+        Refused<400>, Refused<401>, Refused<403>, Refused<408>, Refused<413>, Refused<415>, Refused<422>, TooMany<limits::Introspect>, Refused<503>,
     )
 )]
 pub async fn introspect_token(
     _: Introspector,
-    state: web::Data<AuthState>,
     guard: web::Data<TokenGuard>,
-    address: ClientAddress,
-    origin: RequestOrigin,
-    body: Form<TokenForm>,
+    body: Limited<limits::Introspect, Form<TokenForm>>,
 ) -> Result<web::Json<IntrospectionResponse>, Problem> {
-    within(
-        &state,
-        &state.limiters.introspect,
-        &address.bucket(),
-        "POST /api/v1/auth/introspect",
-        &origin.0,
-    )
-    .await?;
-    introspect(&guard, &body.0).await
+    introspect(&guard, &body.inner.0).await
 }
 
 /// `POST /internal/v1/introspect`

@@ -1,9 +1,8 @@
 //! `POST /api/v1/auth/login`
 
 use actix_web::web;
-use ud_http::{ClientAddress, Json, Problem, Refused, RequestOrigin};
+use ud_http::{ClientAddress, Json, Limited, Problem, Refused, RequestOrigin, TooMany, limits};
 
-use super::within;
 use crate::{
     models::{
         login_flow,
@@ -22,30 +21,22 @@ use crate::{
     request_body = LoginRequest,
     responses(
         (status = 200, description = "Logged in", body = TokenResponse),
-        Refused<400>, Refused<401>, Refused<403>, Refused<408>, Refused<413>, Refused<415>, Refused<422>, Refused<429>, Refused<503>,
+        Refused<400>, Refused<401>, Refused<403>, Refused<408>, Refused<413>, Refused<415>, Refused<422>, TooMany<limits::Login>, Refused<503>,
     )
 )]
 pub async fn log_in(
     state: web::Data<AuthState>,
     address: ClientAddress,
     origin: RequestOrigin,
-    body: Json<LoginRequest>,
+    body: Limited<limits::Login, Json<LoginRequest>>,
 ) -> Result<web::Json<TokenResponse>, Problem> {
     let (address, origin) = (address.bucket(), origin.0);
-    // Without keys nothing is counted, and nothing said of any token.
+    // Without keys nothing is said of any password.
     state.keys.get()?;
-    within(
-        &state,
-        &state.limiters.login,
-        &address,
-        "POST /api/v1/auth/login",
-        &origin,
-    )
-    .await?;
     let LoginRequest {
         identifier,
         password,
-    } = body.0;
+    } = body.inner.0;
     let attempt = PasswordAttempt {
         account: Account::Named(identifier),
         password: password.into(),

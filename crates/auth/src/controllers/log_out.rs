@@ -1,10 +1,11 @@
 //! `POST /api/v1/auth/logout`
 
-use actix_web::{HttpResponse, web};
-use ud_http::{Authed, Own, Problem, Refused, RequestOrigin};
-use ud_kernel::Code;
+use std::{future::Future, pin::Pin};
 
-use super::{optional_body::OptionalBody, revocation::no_content};
+use actix_web::{FromRequest, HttpRequest, HttpResponse, dev, web};
+use ud_http::{Authed, Limited, Own, Problem, Refused, RequestOrigin, TooMany, limits};
+
+use super::{optional_body::OptionalBody, presented_token::decode, revocation::no_content};
 use crate::{
     models::{logout_flow, refresh_token::RefreshToken},
     state::AuthState,
@@ -21,27 +22,24 @@ use crate::{
     request_body = LogoutRequest,
     responses(
         (status = 204, description = "Ended", headers(("Revocation" = String, description = "`pending` if it takes effect later"))),
-        Refused<400>, Refused<401>, Refused<408>, Refused<413>, Refused<415>, Refused<422>, Refused<503>,
+        Refused<400>, Refused<401>, Refused<408>, Refused<413>, Refused<415>, Refused<422>, TooMany<limits::Logout>, Refused<503>,
     )
 )]
 pub async fn log_out(
     state: web::Data<AuthState>,
-    authed: Result<Authed<Own>, Problem>,
+    authed: Result<Authed<Limited<limits::Logout, Own>>, Problem>,
     origin: RequestOrigin,
-    body: OptionalBody<LogoutRequest>,
+    order: Order,
 ) -> Result<HttpResponse, Problem> {
-    let OptionalBody(body) = body;
-    let closed = match body.refresh_token {
+    let closed = match order.token {
         Some(token) => {
-            let token = RefreshToken::decode(&state.refresh_ring, &token)
-                .map_err(|_| Problem::new(Code::AuthRefreshTokenInvalid))?;
             let origin = origin.by(token.user_id);
             logout_flow::log_out(&state, token.user_id, token.session_id, &origin).await?
         }
         None => {
             let authed = authed?;
             let (user, origin) = (authed.user_id(), &authed.origin());
-            if body.all {
+            if order.all {
                 authed.require_fresh()?;
                 logout_flow::log_out_everywhere(&state, user, origin).await?
             } else {
@@ -50,4 +48,31 @@ pub async fn log_out(
         }
     };
     Ok(no_content(&state, "logout", closed))
+}
+
+/// A [`LogoutRequest`] whose refresh token, if it has one, is good and was counted.
+pub struct Order {
+    all: bool,
+    token: Option<RefreshToken>,
+}
+
+impl FromRequest for Order {
+    type Error = Problem;
+    type Future = Pin<Box<dyn Future<Output = Result<Self, Problem>>>>;
+
+    fn from_request(req: &HttpRequest, payload: &mut dev::Payload) -> Self::Future {
+        let body = OptionalBody::<LogoutRequest>::from_request(req, payload);
+        let req = req.clone();
+        Box::pin(async move {
+            let OptionalBody(body) = body.await?;
+            let token = match body.refresh_token {
+                Some(text) => Some(decode::<limits::Logout, limits::Logout>(&req, &text).await?),
+                None => None,
+            };
+            Ok(Self {
+                all: body.all,
+                token,
+            })
+        })
+    }
 }

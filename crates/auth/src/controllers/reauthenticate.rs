@@ -1,9 +1,8 @@
 //! `POST /api/v1/auth/reauthenticate`
 
 use actix_web::web;
-use ud_http::{Authed, ClientAddress, Json, Own, Problem, Refused};
+use ud_http::{Authed, ClientAddress, Json, Limited, Own, Problem, Refused, TooMany, limits};
 
-use super::within;
 use crate::{
     models::{
         password_check::{Account, PasswordAttempt},
@@ -23,24 +22,16 @@ use crate::{
     request_body = ReauthenticateRequest,
     responses(
         (status = 200, description = "New tokens", body = TokenResponse),
-        Refused<400>, Refused<401>, Refused<403>, Refused<408>, Refused<413>, Refused<415>, Refused<422>, Refused<429>, Refused<503>,
+        Refused<400>, Refused<401>, Refused<403>, Refused<408>, Refused<413>, Refused<415>, Refused<422>, TooMany<limits::Reauthenticate>, Refused<503>,
     )
 )]
 pub async fn reauthenticate(
     state: web::Data<AuthState>,
-    authed: Authed<Own>,
+    authed: Authed<Limited<limits::Reauthenticate, Own>>,
     address: ClientAddress,
     body: Json<ReauthenticateRequest>,
 ) -> Result<web::Json<TokenResponse>, Problem> {
     let user_id = authed.user_id();
-    within(
-        &state,
-        &state.limiters.reauthenticate,
-        &user_id.to_string(),
-        "POST /api/v1/auth/reauthenticate",
-        &authed.origin(),
-    )
-    .await?;
     let session_id = authed.caller.session_id();
     let token = refresh_flow::decode_own(&state, &body.0.refresh_token, user_id, session_id)?;
     let attempt = PasswordAttempt {

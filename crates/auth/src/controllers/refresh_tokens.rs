@@ -1,9 +1,9 @@
 //! `POST /api/v1/auth/refresh`
 
 use actix_web::web;
-use ud_http::{ClientAddress, Json, Problem, Refused, RequestOrigin};
+use ud_http::{Problem, Refused, RequestOrigin, TooMany, limits};
 
-use super::within;
+use super::presented_token::PresentedToken;
 use crate::{
     models::refresh_flow,
     state::AuthState,
@@ -19,26 +19,14 @@ use crate::{
     request_body = RefreshRequest,
     responses(
         (status = 200, description = "New tokens", body = TokenResponse),
-        Refused<400>, Refused<401>, Refused<408>, Refused<413>, Refused<415>, Refused<422>, Refused<429>, Refused<503>,
+        Refused<400>, Refused<401>, Refused<408>, Refused<413>, Refused<415>, Refused<422>, TooMany<limits::Refresh, limits::RefreshSession>, Refused<503>,
     )
 )]
 pub async fn refresh_tokens(
     state: web::Data<AuthState>,
-    address: ClientAddress,
     origin: RequestOrigin,
-    body: Json<RefreshRequest>,
+    token: PresentedToken,
 ) -> Result<web::Json<TokenResponse>, Problem> {
-    let origin = origin.0;
-    // Without keys nothing is counted, and nothing said of any token.
-    state.keys.get()?;
-    within(
-        &state,
-        &state.limiters.refresh,
-        &address.bucket(),
-        "POST /api/v1/auth/refresh",
-        &origin,
-    )
-    .await?;
-    let tokens = refresh_flow::refresh(&state, &body.0.refresh_token, origin).await?;
+    let tokens = refresh_flow::refresh(&state, &token.0, origin.0).await?;
     Ok(web::Json(tokens.into()))
 }

@@ -1,7 +1,7 @@
 //! `POST /api/v1/auth/keys/{kid}/revoke`
 
 use actix_web::{HttpResponse, web};
-use ud_http::{Authed, Fresh, Problem, Refused, permissions::KeysWrite};
+use ud_http::{Authed, Fresh, Limited, Problem, Refused, TooMany, limits, permissions::KeysWrite};
 
 use super::revocation::with_revocation;
 use crate::{models::signing_key_flow, state::AuthState, views::KeyResponse};
@@ -17,12 +17,12 @@ use crate::{models::signing_key_flow, state::AuthState, views::KeyResponse};
     params(("kid" = String, Path, description = "Id of the key, as in the JWK set")),
     responses(
         (status = 200, description = "The revoked key", body = KeyResponse, headers(("Revocation" = String, description = "`pending` if it takes effect later"))),
-        Refused<400>, Refused<401>, Refused<403>, Refused<404>, Refused<409>, Refused<503>,
+        Refused<400>, Refused<401>, Refused<403>, Refused<404>, Refused<409>, TooMany<limits::RevokeKey>, Refused<503>,
     )
 )]
 pub async fn revoke_key(
     state: web::Data<AuthState>,
-    authed: Authed<Fresh<KeysWrite>>,
+    authed: Authed<Limited<limits::RevokeKey, Fresh<KeysWrite>>>,
     kid: web::Path<String>,
 ) -> Result<HttpResponse, Problem> {
     let (revoked, told) =

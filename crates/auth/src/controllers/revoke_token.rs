@@ -1,9 +1,11 @@
 //! `POST /api/v1/auth/revoke`
 
 use actix_web::{HttpResponse, web};
-use ud_http::{ClientAddress, Form, Problem, Refused, RequestOrigin, Stakes, TokenGuard};
+use ud_http::{
+    Form, Limited, Problem, Refused, RequestOrigin, Stakes, TokenGuard, TooMany, limits,
+};
 
-use super::{revocation::with_revocation, within};
+use super::revocation::with_revocation;
 use crate::{
     models::{
         logout_flow::{SessionsClosed, log_out},
@@ -22,25 +24,16 @@ use crate::{
     request_body(content = TokenForm, content_type = "application/x-www-form-urlencoded"),
     responses(
         (status = 200, description = "Ended, or of no effect", headers(("Revocation" = Option<String>, description = "`pending` if it takes effect later"))),
-        Refused<400>, Refused<408>, Refused<413>, Refused<415>, Refused<422>, Refused<429>, Refused<503>,
+        Refused<400>, Refused<408>, Refused<413>, Refused<415>, Refused<422>, TooMany<limits::Revoke>, Refused<503>,
     )
 )]
 pub async fn revoke_token(
     state: web::Data<AuthState>,
     guard: web::Data<TokenGuard>,
-    address: ClientAddress,
     origin: RequestOrigin,
-    body: Form<TokenForm>,
+    body: Limited<limits::Revoke, Form<TokenForm>>,
 ) -> Result<HttpResponse, Problem> {
-    within(
-        &state,
-        &state.limiters.revoke,
-        &address.bucket(),
-        "POST /api/v1/auth/revoke",
-        &origin.0,
-    )
-    .await?;
-    let token = &body.0.token;
+    let token = &body.inner.0.token;
     let session = match RefreshToken::decode(&state.refresh_ring, token) {
         Ok(refresh) => Some((refresh.user_id, refresh.session_id)),
         Err(_) => match guard.authenticate(token, Stakes::High).await {

@@ -1,7 +1,7 @@
 //! `POST /api/v1/auth/keys/rotate`
 
 use actix_web::{HttpResponse, web};
-use ud_http::{Authed, Fresh, Problem, Refused, permissions::KeysWrite};
+use ud_http::{Authed, Fresh, Limited, Problem, Refused, TooMany, limits, permissions::KeysWrite};
 
 use crate::{models::signing_key_flow, state::AuthState, views::KeyResponse};
 
@@ -15,12 +15,12 @@ use crate::{models::signing_key_flow, state::AuthState, views::KeyResponse};
     extensions(("x-max-login-age" = json!(300))),
     responses(
         (status = 202, description = "The key that will sign", body = KeyResponse),
-        Refused<401>, Refused<403>, Refused<409>, Refused<503>,
+        Refused<401>, Refused<403>, Refused<409>, TooMany<limits::RotateKeys>, Refused<503>,
     )
 )]
 pub async fn rotate_keys(
     state: web::Data<AuthState>,
-    authed: Authed<Fresh<KeysWrite>>,
+    authed: Authed<Limited<limits::RotateKeys, Fresh<KeysWrite>>>,
 ) -> Result<HttpResponse, Problem> {
     let key = signing_key_flow::rotate_keys(&state, authed.origin()).await?;
     Ok(HttpResponse::Accepted().json(KeyResponse::from(key)))

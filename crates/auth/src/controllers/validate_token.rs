@@ -1,10 +1,9 @@
 //! `GET /api/v1/auth/validate`
 
-use actix_web::{HttpRequest, HttpResponse, http::header::HeaderName, web};
-use ud_http::{Authed, ClientAddress, Own, Problem, Refused};
+use actix_web::{HttpResponse, http::header::HeaderName};
+use ud_http::{Authed, Limited, Own, Problem, Refused, TooMany, limits};
 
-use super::within;
-use crate::{state::AuthState, views::ValidateResponse};
+use crate::views::ValidateResponse;
 
 const USER_ID: HeaderName = HeaderName::from_static("x-user-id");
 const SESSION_ID: HeaderName = HeaderName::from_static("x-session-id");
@@ -23,21 +22,12 @@ const USER_ROLES: HeaderName = HeaderName::from_static("x-user-roles");
             ("X-Session-Id" = String, description = "The session"),
             ("X-User-Roles" = String, description = "Roles, separated by commas"),
         )),
-        Refused<401>, Refused<429>, Refused<503>,
+        Refused<401>, TooMany<limits::Validate>, Refused<503>,
     )
 )]
 pub async fn validate_token(
-    state: web::Data<AuthState>,
-    authed: Authed<Own>,
-    address: ClientAddress,
-    request: HttpRequest,
+    authed: Authed<Limited<limits::Validate, Own>>,
 ) -> Result<HttpResponse, Problem> {
-    let peer = request.peer_addr().map(|a| a.ip());
-    if !peer.is_some_and(|peer| state.trusted_proxies.trusts(peer)) {
-        let (limiter, origin) = (&state.limiters.validate, authed.origin());
-        let operation = "GET /api/v1/auth/validate";
-        within(&state, limiter, &address.bucket(), operation, &origin).await?;
-    }
     let caller = &authed.caller;
     Ok(HttpResponse::Ok()
         .insert_header((USER_ID, caller.user_id().to_string()))

@@ -26,6 +26,14 @@ pub async fn log_out(
     if told_or_pending(direct) {
         return Ok(SessionsClosed(true));
     }
+    // Whoever repeats a logout while session is away writes nothing more.
+    let is_on_its_way = move |conn: &mut DbConn| {
+        let (kind, session) = (EventType::LogoutRequested, session_id.to_string());
+        outbox::is_on_its_way(conn, *user_id.as_uuid(), kind, &session)
+    };
+    if state.db.read(is_on_its_way).await? {
+        return Ok(SessionsClosed(false));
+    }
     let (now, event_origin) = (state.clock.now(), origin.clone());
     state
         .db

@@ -31,15 +31,14 @@ const UNTIL_TOLD: Duration = Duration::from_millis(50);
 /// it may succeed later.
 pub async fn refresh(
     state: &AuthState,
-    token: &str,
+    token: &RefreshToken,
     origin: Origin,
 ) -> Result<TokenPair, AuthError> {
-    let token = decode(state, token)?;
     let origin = Origin {
         actor_id: Some(token.user_id),
         ..origin
     };
-    exchange(state, &token, false, &origin, async || {
+    exchange(state, token, false, &origin, async || {
         active_credential(state, token.user_id).await
     })
     .await
@@ -88,16 +87,13 @@ pub fn decode_own(
     user_id: UserId,
     session_id: SessionId,
 ) -> Result<RefreshToken, AuthError> {
-    let token = decode(state, text)?;
+    let token = RefreshToken::decode(&state.refresh_ring, text)
+        .map_err(|_| AuthError::InvalidRefreshToken)?;
     if token.user_id == user_id && token.session_id == session_id {
         Ok(token)
     } else {
         Err(AuthError::InvalidRefreshToken)
     }
-}
-
-fn decode(state: &AuthState, text: &str) -> Result<RefreshToken, AuthError> {
-    RefreshToken::decode(&state.refresh_ring, text).map_err(|_| AuthError::InvalidRefreshToken)
 }
 
 async fn active_credential(

@@ -7,6 +7,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 use testkit::Backend;
+use ud_config::keys;
 use ud_kernel::Service;
 
 use crate::world::{PASSWORD, World, outcome, read, text};
@@ -222,8 +223,9 @@ async fn bad_forms_are_problems() {
 #[actix_web::test]
 async fn both_are_limited_by_address() {
     let world = World::start_with(Backend::Sqlite, |config, _| {
-        config.limits.introspect = crate::world::limit(2, 60);
-        config.limits.revoke = crate::world::limit(2, 60);
+        let limits = &mut config.limits.operations;
+        limits.set(&keys::LIMIT_INTROSPECT, crate::world::limit(2, 60));
+        limits.set(&keys::LIMIT_REVOKE, crate::world::limit(2, 60));
     })
     .await;
     world.peers.holds(&["tokens:introspect"]);

@@ -25,6 +25,7 @@ mod migrations;
 mod password_change;
 mod password_reset;
 mod peers;
+mod presented;
 mod reauthenticate;
 mod refresh;
 mod signing_keys;

@@ -56,7 +56,6 @@ pub fn limit(count: u32, seconds: u64) -> Limit {
 }
 
 pub fn config(database: &TestDatabase, keys_dir: PathBuf) -> AuthConfig {
-    let many = limit(100_000, 60);
     AuthConfig {
         database: DatabaseConfig::for_tests(&database.url),
         signing: SigningConfig {
@@ -72,17 +71,10 @@ pub fn config(database: &TestDatabase, keys_dir: PathBuf) -> AuthConfig {
         },
         redis: None,
         limits: AuthLimits {
-            login: many,
+            operations: testkit::no_limits(),
             login_failures: limit(5, 900),
-            password_change: many,
-            reauthenticate: many,
-            refresh: many,
-            validate: many,
-            introspect: many,
-            revoke: many,
         },
         introspection_clients: IntrospectionClients::default(),
-        trusted_proxies: vec![],
         // Busy machines are not what these tests are about.
         hash_pool: HashPoolSize {
             threads: 2,
@@ -141,6 +133,16 @@ impl World {
         backend: Backend,
         change: impl FnOnce(&mut AuthConfig, &mut TokenConfig),
     ) -> Self {
+        // The client's address is what a test says it is.
+        Self::start_behind(&["127.0.0.0/8"], backend, change).await
+    }
+
+    /// With these proxies trusted.
+    pub async fn start_behind(
+        proxies: &[&str],
+        backend: Backend,
+        change: impl FnOnce(&mut AuthConfig, &mut TokenConfig),
+    ) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let database = TestDatabase::create(backend);
         let mut config = config(&database, folder.path().join("keys"));
@@ -157,9 +159,8 @@ impl World {
         let gates = Gates::new();
         base.steps = gates.steps();
         let mounted = auth_service::build(&config, &base).await.unwrap();
-        // The client's address is what a test says it is.
         let http = HttpConfig {
-            trusted_proxies: vec!["127.0.0.0/8".parse().unwrap()],
+            trusted_proxies: proxies.iter().map(|p| p.parse().unwrap()).collect(),
             ..HttpConfig::default()
         };
         let listening = Listening::bind(&http).unwrap();

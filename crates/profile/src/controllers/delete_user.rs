@@ -1,7 +1,9 @@
 //! `DELETE /api/v1/users/{id}`
 
 use actix_web::{HttpResponse, web};
-use ud_http::{Authed, Fresh, OwnOr, Problem, Refused, permissions::UsersDelete};
+use ud_http::{
+    Authed, Fresh, Limited, OwnOr, Problem, Refused, TooMany, limits, permissions::UsersDelete,
+};
 use ud_kernel::UserId;
 
 use super::{refusal, refused, with_revocation};
@@ -22,12 +24,12 @@ use crate::state::ProfileState;
         (status = 204, description = "Deleted", headers(
             ("Revocation" = Option<String>, description = "`pending`: sessions are closed a little later")
         )),
-        Refused<400>, Refused<401>, Refused<403>, Refused<404>, Refused<409>, Refused<503>,
+        Refused<400>, Refused<401>, Refused<403>, Refused<404>, Refused<409>, TooMany<limits::DeleteUser>, Refused<503>,
     )
 )]
 pub async fn delete_user(
     state: web::Data<ProfileState>,
-    authed: Authed<Fresh<OwnOr<UsersDelete>>>,
+    authed: Authed<Limited<limits::DeleteUser, Fresh<OwnOr<UsersDelete>>>>,
     id: web::Path<UserId>,
 ) -> Result<HttpResponse, Problem> {
     let id = id.into_inner();

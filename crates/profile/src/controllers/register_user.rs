@@ -2,9 +2,8 @@
 
 use actix_web::{HttpResponse, http::header, web};
 use ud_http::{
-    ClientAddress, IdempotencyKey, Json, Problem, Refused, RequestOrigin, SecurityNotice, etag,
+    IdempotencyKey, Json, Limited, Problem, Refused, RequestOrigin, TooMany, etag, limits,
 };
-use ud_kernel::Code;
 
 use crate::{
     models::{Registration, RequestKey},
@@ -31,26 +30,17 @@ use crate::{
             ("Location" = String, description = "Path of the user"),
             ("ETag" = String, description = "The user's version")
         )),
-        Refused<400>, Refused<408>, Refused<409>, Refused<413>, Refused<415>, Refused<422>, Refused<429>,
+        Refused<400>, Refused<408>, Refused<409>, Refused<413>, Refused<415>, Refused<422>, TooMany<limits::Registration>,
         Refused<503>,
     )
 )]
 pub async fn register_user(
     state: web::Data<ProfileState>,
     RequestOrigin(origin): RequestOrigin,
-    address: ClientAddress,
     IdempotencyKey(key): IdempotencyKey,
-    Json(body): Json<RegisterUserRequest>,
+    body: Limited<limits::Registration, Json<RegisterUserRequest>>,
 ) -> Result<HttpResponse, Problem> {
-    if let Err(seconds) = state.registrations.check(&address.bucket()).await {
-        state.security_log.note(SecurityNotice {
-            event: "rate_limited",
-            origin,
-            target_type: "operation",
-            target_id: "POST /api/v1/users".to_owned(),
-        });
-        return Err(Problem::new(Code::RequestRateLimited).retry_after(seconds));
-    }
+    let Json(body) = body.inner;
     let (user, password) = body.into_parts().map_err(Problem::validation)?;
     let registration = Registration {
         user,

@@ -1,7 +1,7 @@
 //! `POST /api/v1/users/{id}/suspend`, `POST /api/v1/users/{id}/reactivate`
 
 use actix_web::{HttpResponse, web};
-use ud_http::{Authed, Problem, Refused, permissions::UsersWrite};
+use ud_http::{Authed, Limited, Problem, Refused, TooMany, limits, permissions::UsersWrite};
 use ud_kernel::UserId;
 
 use super::{refused, with_revocation, with_user};
@@ -22,12 +22,12 @@ use crate::{models::StatusChange, state::ProfileState, views::UserResponse};
             ("ETag" = String, description = "The user's version"),
             ("Revocation" = Option<String>, description = "`pending`: sessions are closed a little later")
         )),
-        Refused<400>, Refused<401>, Refused<403>, Refused<404>, Refused<409>, Refused<503>,
+        Refused<400>, Refused<401>, Refused<403>, Refused<404>, Refused<409>, TooMany<limits::SuspendUser>, Refused<503>,
     )
 )]
 pub async fn suspend_user(
     state: web::Data<ProfileState>,
-    authed: Authed<UsersWrite>,
+    authed: Authed<Limited<limits::SuspendUser, UsersWrite>>,
     id: web::Path<UserId>,
 ) -> Result<HttpResponse, Problem> {
     change(
@@ -55,12 +55,12 @@ pub async fn suspend_user(
             ("ETag" = String, description = "The user's version"),
             ("Revocation" = Option<String>, description = "`pending`: auth is told a little later")
         )),
-        Refused<400>, Refused<401>, Refused<403>, Refused<404>, Refused<409>, Refused<503>,
+        Refused<400>, Refused<401>, Refused<403>, Refused<404>, Refused<409>, TooMany<limits::ReactivateUser>, Refused<503>,
     )
 )]
 pub async fn reactivate_user(
     state: web::Data<ProfileState>,
-    authed: Authed<UsersWrite>,
+    authed: Authed<Limited<limits::ReactivateUser, UsersWrite>>,
     id: web::Path<UserId>,
 ) -> Result<HttpResponse, Problem> {
     change(
@@ -73,9 +73,9 @@ pub async fn reactivate_user(
     .await
 }
 
-async fn change(
+async fn change<A>(
     state: &ProfileState,
-    authed: &Authed<UsersWrite>,
+    authed: &Authed<A>,
     id: UserId,
     change: StatusChange,
     operation: &str,

@@ -1,7 +1,7 @@
 //! `POST /api/v1/users/{id}/unlock`
 
 use actix_web::{HttpResponse, web};
-use ud_http::{Authed, Problem, Refused, permissions::UsersWrite};
+use ud_http::{Authed, Limited, Problem, Refused, TooMany, limits, permissions::UsersWrite};
 use ud_kernel::UserId;
 
 use super::refused;
@@ -20,12 +20,12 @@ use crate::state::ProfileState;
     security(("bearer" = ["users:write"])),
     responses(
         (status = 204, description = "Unlocked"),
-        Refused<400>, Refused<401>, Refused<403>, Refused<404>, Refused<409>, Refused<503>,
+        Refused<400>, Refused<401>, Refused<403>, Refused<404>, Refused<409>, TooMany<limits::UnlockUser>, Refused<503>,
     )
 )]
 pub async fn unlock_user(
     state: web::Data<ProfileState>,
-    authed: Authed<UsersWrite>,
+    authed: Authed<Limited<limits::UnlockUser, UsersWrite>>,
     id: web::Path<UserId>,
 ) -> Result<HttpResponse, Problem> {
     let id = id.into_inner();

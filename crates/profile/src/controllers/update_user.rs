@@ -1,7 +1,10 @@
 //! `PATCH /api/v1/users/{id}`
 
 use actix_web::{HttpResponse, web};
-use ud_http::{Authed, IfMatch, MergePatch, OwnOr, Problem, Refused, permissions::UsersWrite};
+use ud_http::{
+    Authed, IfMatch, Limited, MergePatch, OwnOr, Problem, Refused, TooMany, limits,
+    permissions::UsersWrite,
+};
 use ud_kernel::UserId;
 
 use super::{refusal, refused, with_user};
@@ -32,12 +35,12 @@ use crate::{
             ("ETag" = String, description = "The user's version")
         )),
         Refused<400>, Refused<401>, Refused<403>, Refused<404>, Refused<408>, Refused<412>, Refused<413>,
-        Refused<415>, Refused<422>, Refused<503>,
+        Refused<415>, Refused<422>, TooMany<limits::UpdateUser>, Refused<503>,
     )
 )]
 pub async fn update_user(
     state: web::Data<ProfileState>,
-    authed: Authed<OwnOr<UsersWrite>>,
+    authed: Authed<Limited<limits::UpdateUser, OwnOr<UsersWrite>>>,
     id: web::Path<UserId>,
     if_match: IfMatch,
     MergePatch(body): MergePatch<UpdateUserRequest>,

@@ -5,7 +5,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use reqwest::{Method, Response, StatusCode};
 use serde_json::{Value, json};
-use ud_config::Limit;
+use ud_config::keys;
 use ud_events::{EventType, NewEvent};
 use ud_kernel::{Service, UserId, models::Origin};
 use user_profile_service::models::{
@@ -281,14 +281,12 @@ async fn the_users_own_token_completes_a_registration() {
 #[tokio::test]
 async fn registrations_of_one_address_are_limited() {
     for database in testkit::databases().take(1) {
-        let limit = Some(Limit {
-            count: 3,
-            per: Duration::from_secs(3600),
-        });
+        let mut limits = testkit::no_limits();
+        limits.set(&keys::LIMIT_REGISTRATION, "3/3600".parse().unwrap());
         let world = World::start(
             database,
             Options {
-                limit,
+                limits: Some(limits),
                 ..Options::default()
             },
         )

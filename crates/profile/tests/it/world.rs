@@ -1,6 +1,6 @@
 //! A running profile service with everything a test needs to talk to it and to look behind it.
 
-use std::{net::SocketAddr, time::Duration};
+use std::net::SocketAddr;
 
 use diesel::prelude::*;
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use testkit::{AUDIENCE, Gates, ISSUER, Proxy, TestDatabase, TestIdentities, TestIssuer};
 use tokio::sync::oneshot;
 use ud_config::{
-    AppEnv, DatabaseConfig, HttpConfig, Limit, PeersConfig, SealingConfig, TokenConfig,
+    AppEnv, DatabaseConfig, HttpConfig, LimitsConfig, PeersConfig, SealingConfig, TokenConfig,
 };
 use ud_db::{Db, StoreError};
 use ud_events::{Event, schema::outbox};
@@ -59,7 +59,7 @@ impl Drop for World {
 /// What differs from the ordinary.
 #[derive(Default)]
 pub struct Options {
-    pub limit: Option<Limit>,
+    pub limits: Option<LimitsConfig>,
     pub bootstrap: Option<Bootstrap>,
     /// Not the stand-in, but nobody.
     pub no_auth: bool,
@@ -122,10 +122,7 @@ impl World {
         let config = ProfileConfig {
             database: DatabaseConfig::for_tests(&url),
             sealing: sealing.clone(),
-            limit_registration: options.limit.unwrap_or(Limit {
-                count: 1_000_000,
-                per: Duration::from_secs(1),
-            }),
+            limits: options.limits.unwrap_or_else(testkit::no_limits),
             redis: None,
             bootstrap: options.bootstrap,
             bootstrap_report: report.clone(),

@@ -1,7 +1,10 @@
 //! `POST /api/v1/role-assignments`
 
 use actix_web::{HttpResponse, http::header, web};
-use ud_http::{Authed, Fresh, Json, Problem, Refused, permissions::RoleAssignmentsWrite};
+use ud_http::{
+    Authed, Fresh, Json, Limited, Problem, Refused, TooMany, limits,
+    permissions::RoleAssignmentsWrite,
+};
 
 use super::refused;
 use crate::{
@@ -26,12 +29,12 @@ use crate::{
         (status = 201, description = "Assigned", body = AssignmentResponse, headers(
             ("Location" = String, description = "Path of the assignment"),
         )),
-        Refused<400>, Refused<401>, Refused<403>, Refused<404>, Refused<408>, Refused<409>, Refused<413>, Refused<415>, Refused<422>, Refused<503>,
+        Refused<400>, Refused<401>, Refused<403>, Refused<404>, Refused<408>, Refused<409>, Refused<413>, Refused<415>, Refused<422>, TooMany<limits::CreateAssignment>, Refused<503>,
     )
 )]
 pub async fn create_assignment(
     state: web::Data<RoleState>,
-    authed: Authed<Fresh<RoleAssignmentsWrite>>,
+    authed: Authed<Limited<limits::CreateAssignment, Fresh<RoleAssignmentsWrite>>>,
     body: Json<CreateAssignmentRequest>,
 ) -> Result<HttpResponse, Problem> {
     let made = state

@@ -1,7 +1,9 @@
 //! `POST /api/v1/roles`
 
 use actix_web::{HttpResponse, http::header, web};
-use ud_http::{Authed, Fresh, Json, Problem, Refused, etag, permissions::RolesWrite};
+use ud_http::{
+    Authed, Fresh, Json, Limited, Problem, Refused, TooMany, etag, limits, permissions::RolesWrite,
+};
 
 use super::refused;
 use crate::{
@@ -25,12 +27,12 @@ use crate::{
             ("Location" = String, description = "Path of the role"),
             ("ETag" = String, description = "Version of the role"),
         )),
-        Refused<400>, Refused<401>, Refused<403>, Refused<408>, Refused<409>, Refused<413>, Refused<415>, Refused<422>, Refused<503>,
+        Refused<400>, Refused<401>, Refused<403>, Refused<408>, Refused<409>, Refused<413>, Refused<415>, Refused<422>, TooMany<limits::CreateRole>, Refused<503>,
     )
 )]
 pub async fn create_role(
     state: web::Data<RoleState>,
-    authed: Authed<Fresh<RolesWrite>>,
+    authed: Authed<Limited<limits::CreateRole, Fresh<RolesWrite>>>,
     body: Json<CreateRoleRequest>,
 ) -> Result<HttpResponse, Problem> {
     let new = body.0.try_into()?;

@@ -1,7 +1,9 @@
 //! `DELETE /api/v1/role-assignments/{id}`
 
 use actix_web::{HttpResponse, web};
-use ud_http::{Authed, Fresh, Problem, Refused, permissions::RoleAssignmentsWrite};
+use ud_http::{
+    Authed, Fresh, Limited, Problem, Refused, TooMany, limits, permissions::RoleAssignmentsWrite,
+};
 use ud_kernel::AssignmentId;
 
 use super::{refused, tell_revocation};
@@ -23,12 +25,12 @@ use crate::state::RoleState;
         (status = 204, description = "Taken away", headers(
             ("Revocation" = Option<String>, description = "`pending`: older tokens are refused a little later"),
         )),
-        Refused<400>, Refused<401>, Refused<403>, Refused<404>, Refused<409>, Refused<503>,
+        Refused<400>, Refused<401>, Refused<403>, Refused<404>, Refused<409>, TooMany<limits::DeleteAssignment>, Refused<503>,
     )
 )]
 pub async fn delete_assignment(
     state: web::Data<RoleState>,
-    authed: Authed<Fresh<RoleAssignmentsWrite>>,
+    authed: Authed<Limited<limits::DeleteAssignment, Fresh<RoleAssignmentsWrite>>>,
     id: web::Path<AssignmentId>,
 ) -> Result<HttpResponse, Problem> {
     let revocation = state

@@ -1,7 +1,9 @@
 //! `DELETE /api/v1/roles/{id}`
 
 use actix_web::{HttpResponse, web};
-use ud_http::{Authed, Fresh, IfMatch, Problem, Refused, permissions::RolesWrite};
+use ud_http::{
+    Authed, Fresh, IfMatch, Limited, Problem, Refused, TooMany, limits, permissions::RolesWrite,
+};
 use ud_kernel::RoleId;
 
 use super::{refused, tell_revocation};
@@ -26,12 +28,12 @@ use crate::state::RoleState;
         (status = 204, description = "Deleted", headers(
             ("Revocation" = Option<String>, description = "`pending`: older tokens are refused a little later"),
         )),
-        Refused<400>, Refused<401>, Refused<403>, Refused<404>, Refused<409>, Refused<412>, Refused<503>,
+        Refused<400>, Refused<401>, Refused<403>, Refused<404>, Refused<409>, Refused<412>, TooMany<limits::DeleteRole>, Refused<503>,
     )
 )]
 pub async fn delete_role(
     state: web::Data<RoleState>,
-    authed: Authed<Fresh<RolesWrite>>,
+    authed: Authed<Limited<limits::DeleteRole, Fresh<RolesWrite>>>,
     id: web::Path<RoleId>,
     if_match: IfMatch,
 ) -> Result<HttpResponse, Problem> {

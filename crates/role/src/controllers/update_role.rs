@@ -2,7 +2,8 @@
 
 use actix_web::{HttpResponse, web};
 use ud_http::{
-    Authed, Fresh, IfMatch, MergePatch, Problem, Refused, etag, permissions::RolesWrite,
+    Authed, Fresh, IfMatch, Limited, MergePatch, Problem, Refused, TooMany, etag, limits,
+    permissions::RolesWrite,
 };
 use ud_kernel::RoleId;
 
@@ -39,12 +40,12 @@ use crate::{
             ("Revocation" = Option<String>, description = "`pending`: older tokens are refused a little later"),
         )),
         Refused<400>, Refused<401>, Refused<403>, Refused<404>, Refused<408>, Refused<409>,
-        Refused<412>, Refused<413>, Refused<415>, Refused<422>, Refused<503>,
+        Refused<412>, Refused<413>, Refused<415>, Refused<422>, TooMany<limits::UpdateRole>, Refused<503>,
     )
 )]
 pub async fn update_role(
     state: web::Data<RoleState>,
-    authed: Authed<Fresh<RolesWrite>>,
+    authed: Authed<Limited<limits::UpdateRole, Fresh<RolesWrite>>>,
     id: web::Path<RoleId>,
     if_match: IfMatch,
     body: MergePatch<UpdateRoleRequest>,

@@ -218,6 +218,7 @@ impl Fixture {
 pub fn config(url: &str) -> RoleConfig {
     RoleConfig {
         database: DatabaseConfig::for_tests(url),
+        limits: testkit::no_limits(),
     }
 }
 

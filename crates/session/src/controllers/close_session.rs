@@ -1,7 +1,9 @@
 //! `DELETE /api/v1/sessions/{id}`
 
 use actix_web::{HttpResponse, web};
-use ud_http::{Authed, OwnOr, Problem, Refused, permissions::SessionsWrite};
+use ud_http::{
+    Authed, Limited, OwnOr, Problem, Refused, TooMany, limits, permissions::SessionsWrite,
+};
 use ud_kernel::{Code, SessionId};
 
 use crate::{
@@ -21,12 +23,12 @@ use crate::{
     extensions(("x-max-login-age" = json!(300))),
     responses(
         (status = 204, description = "Ended; its tokens are refused from now on."),
-        Refused<400>, Refused<401>, Refused<403>, Refused<404>, Refused<503>,
+        Refused<400>, Refused<401>, Refused<403>, Refused<404>, TooMany<limits::CloseSession>, Refused<503>,
     )
 )]
 pub async fn close_session(
     state: web::Data<SessionState>,
-    authed: Authed<OwnOr<SessionsWrite>>,
+    authed: Authed<Limited<limits::CloseSession, OwnOr<SessionsWrite>>>,
     id: web::Path<SessionId>,
 ) -> Result<HttpResponse, Problem> {
     let id = id.into_inner();

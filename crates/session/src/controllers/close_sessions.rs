@@ -1,7 +1,9 @@
 //! `DELETE /api/v1/sessions`
 
 use actix_web::{HttpResponse, web};
-use ud_http::{Authed, Fresh, OwnOr, Problem, Refused, permissions::SessionsWrite};
+use ud_http::{
+    Authed, Fresh, Limited, OwnOr, Problem, Refused, TooMany, limits, permissions::SessionsWrite,
+};
 use ud_kernel::Code;
 
 use crate::{
@@ -22,12 +24,12 @@ use crate::{
     extensions(("x-max-login-age" = json!(300))),
     responses(
         (status = 204, description = "Ended; their tokens are refused from now on. Also when there was none."),
-        Refused<400>, Refused<401>, Refused<403>, Refused<503>,
+        Refused<400>, Refused<401>, Refused<403>, TooMany<limits::CloseSessions>, Refused<503>,
     )
 )]
 pub async fn close_sessions(
     state: web::Data<SessionState>,
-    authed: Authed<Fresh<OwnOr<SessionsWrite>>>,
+    authed: Authed<Limited<limits::CloseSessions, Fresh<OwnOr<SessionsWrite>>>>,
     query: web::Query<CloseSessionsQuery>,
 ) -> Result<HttpResponse, Problem> {
     let user_id = query.user_id.unwrap_or_else(|| authed.user_id());

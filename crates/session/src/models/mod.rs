@@ -15,6 +15,7 @@ pub mod session_event;
 pub mod session_flow;
 mod session_row;
 pub mod session_store;
+mod sqlite_close;
 mod sqlite_feed;
 pub mod sqlite_lock;
 pub mod sqlite_store;

@@ -16,16 +16,13 @@ use ud_kernel::{
 use super::{
     error::SessionError,
     schema::{closed_sessions, marks, sessions, store},
-    session::{CLOCKS_APART, CloseReason, LATE, MAX_LIVE, Refusal, Session, Step, TWICE_LEEWAY},
+    session::{CloseReason, LATE, MAX_LIVE, Refusal, Session, Step, TWICE_LEEWAY},
     session_row::SessionColumns,
-    session_store::{
-        Answer, Checked, CloseOrder, Closing, Created, FEED_WAIT, FeedRead, SessionStore,
-    },
+    session_store::{Answer, Checked, CloseOrder, Created, FEED_WAIT, FeedRead, SessionStore},
+    sqlite_close::{close, is_closed_already},
     sqlite_feed::{has_gone_back, is_revoked_key, last_position, read_feed, renew, revoke},
     sqlite_lock::SqliteLock,
-    sqlite_tables::{
-        emit, end, fences, known_store, living, load, min_pv, purge, raise_min_epoch, save,
-    },
+    sqlite_tables::{emit, end, fences, known_store, living, load, min_pv, purge, save},
 };
 
 /// The store. Its tables, and those of its outbox, are in one database.
@@ -93,7 +90,15 @@ impl SessionStore for SqliteStore {
     }
 
     fn close(&self, order: CloseOrder) -> Answer<'_, u32> {
-        Box::pin(self.commit(move |conn| close(conn, &order).map(Ok)))
+        Box::pin(async move {
+            // Whoever repeats a logout writes nothing: a write would wait for all others.
+            let (asked, order) = (order.clone(), order);
+            let is_needless = self.db.read(move |conn| is_closed_already(conn, &asked));
+            if is_needless.await? {
+                return Ok(0);
+            }
+            self.commit(move |conn| close(conn, &order).map(Ok)).await
+        })
     }
 
     fn mark(&self, mark: Mark, now: Timestamp) -> Answer<'_, ()> {
@@ -299,46 +304,6 @@ fn note_reauthentication(
         emit(conn, kind, session, None, &request.origin, request.now)?;
     }
     Ok(())
-}
-
-fn close(conn: &mut DbConn, order: &CloseOrder) -> Result<u32, SessionError> {
-    // What has ended by this clock may live by auth's.
-    let alive_at = order.now.minus(CLOCKS_APART);
-    let candidates = match order.closing {
-        Closing::One(id) => load(conn, id)?
-            .filter(|s| s.user_id == order.user_id && s.is_alive(alive_at))
-            .into_iter()
-            .collect(),
-        Closing::Below { .. } | Closing::All { .. } => living(conn, order.user_id, alive_at)?,
-    };
-    let mut closed = 0;
-    if let Closing::Below { min_epoch, .. } = order.closing {
-        raise_min_epoch(conn, order.user_id, min_epoch, order.now)?;
-    }
-    for mut session in candidates {
-        let kept = match order.closing {
-            Closing::One(_) => false,
-            Closing::All { except } => except == Some(session.id),
-            Closing::Below { min_epoch, .. } if session.epoch >= min_epoch => true,
-            Closing::Below { min_epoch, except } if except == Some(session.id) => {
-                session.epoch = min_epoch;
-                save(conn, &session)?;
-                true
-            }
-            Closing::Below { .. } => false,
-        };
-        if !kept {
-            end(
-                conn,
-                session,
-                order.closing.reason(),
-                &order.origin,
-                order.now,
-            )?;
-            closed += 1;
-        }
-    }
-    Ok(closed)
 }
 
 fn set_mark(conn: &mut DbConn, mark: &Mark, now: Timestamp) -> Result<(), SessionError> {

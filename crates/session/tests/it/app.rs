@@ -85,8 +85,15 @@ pub async fn try_start(store: StoreConfig) -> Result<Mounted, u8> {
         AppEnv::Production,
         &metrics,
     );
-    let built = SessionService::build(SessionConfig { store }, base).await;
+    let built = SessionService::build(config(store), base).await;
     built.map_err(|error| error.exit_code())
+}
+
+fn config(store: StoreConfig) -> SessionConfig {
+    SessionConfig {
+        store,
+        limits: testkit::no_limits(),
+    }
 }
 
 impl App {
@@ -140,9 +147,7 @@ impl App {
         peers.set(Service::Audit, audit.uri().parse().unwrap());
         let metrics = Metrics::new("session");
         let base = base(&clock, &identities, peers, AppEnv::Development, &metrics);
-        let mounted = SessionService::build(SessionConfig { store }, base)
-            .await
-            .unwrap();
+        let mounted = SessionService::build(config(store), base).await.unwrap();
         let key = SigningKey::from_secret(SECRET.as_bytes()).unwrap();
         let listening = Listening::bind(&HttpConfig::default()).unwrap();
         let public = format!("http://{}", listening.public_addr().unwrap());

@@ -1,13 +1,17 @@
 //! What the SQLite store keeps over a restart.
 
+use std::time::Duration;
+
 use session_service::config::StoreConfig;
 use session_service::models::{
     session::Refusal,
-    session_store::{Closing, SessionStore as _},
+    session_store::{CloseOrder, Closing, SessionStore as _},
     sqlite_lock::{SqliteLock, SqliteLockError},
 };
+use tokio::{sync::oneshot, time::timeout};
 use ud_config::DatabaseConfig;
-use ud_kernel::{Clock, SessionId, models::SessionState};
+use ud_db::{Db, StoreError};
+use ud_kernel::{Clock, Service, SessionId, models::SessionState};
 
 use crate::app::try_start;
 use crate::support::{
@@ -134,4 +138,47 @@ async fn a_second_service_on_the_file_exits_78() {
         try_start(StoreConfig::Sqlite(elsewhere)).await.map(drop),
         Err(78)
     );
+}
+
+/// Finding 20: a logout by the token of a session closed long ago was a write each time.
+#[tokio::test]
+async fn ending_what_has_ended_writes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = Clock::manual(START);
+    let user = user();
+    let (store, _) = sqlite_store(folder.path(), &clock).await;
+    let id = SessionId::new(START);
+    store.create(id, create(user, START)).await.unwrap();
+    let order = |id| CloseOrder {
+        user_id: user,
+        closing: Closing::One(id),
+        origin: origin(),
+        now: START,
+    };
+    assert_eq!(store.close(order(id)).await.unwrap(), 1);
+
+    // Somebody else holds the file's one write transaction.
+    let url = format!("sqlite://{}", folder.path().join("session.db").display());
+    let other = DatabaseConfig::for_tests(&url);
+    let db = Db::open(&other.into(), Service::Session).unwrap();
+    let (entered, is_held) = oneshot::channel();
+    let (release, held) = std::sync::mpsc::channel::<()>();
+    let mut entered = Some(entered);
+    let writer = tokio::spawn(async move {
+        let hold = move |_: &mut ud_db::DbConn| {
+            if let Some(entered) = entered.take() {
+                let _ = entered.send(());
+            }
+            let _ = held.recv();
+            Ok::<_, StoreError>(())
+        };
+        db.tx(hold).await
+    });
+    is_held.await.unwrap();
+    for id in [id, SessionId::new(START)] {
+        let closed = timeout(Duration::from_secs(20), store.close(order(id)));
+        assert_eq!(closed.await.expect("it waits for the lock").unwrap(), 0);
+    }
+    drop(release);
+    writer.await.unwrap().unwrap();
 }

@@ -3,6 +3,7 @@
 mod app_env;
 mod database;
 mod http;
+mod limits;
 mod log;
 mod password;
 mod peers;
@@ -14,6 +15,7 @@ mod token;
 pub use app_env::AppEnv;
 pub use database::DatabaseConfig;
 pub use http::{HttpConfig, TlsConfig};
+pub use limits::LimitsConfig;
 pub use log::{LogConfig, LogFormat};
 pub use password::{Bootstrap, BreachedPasswords, PasswordConfig, RegistrationConfig};
 pub use peers::{IdentityConfig, PeersConfig};

@@ -5,7 +5,7 @@ use ud_db::{Db, DbConn, StoreError, sql::Bind};
 use ud_kernel::{Clock, EventId, Service, Timestamp};
 
 use crate::{
-    Claimed, NewEvent, Outbox, OutboxError, Postponed,
+    Claimed, EventType, NewEvent, Outbox, OutboxError, Postponed,
     relay::LEASE,
     schema::{outbox, outbox_deliveries},
 };
@@ -55,6 +55,25 @@ pub fn write(conn: &mut DbConn, new: NewEvent) -> Result<(), StoreError> {
             .execute(conn)?;
     }
     Ok(())
+}
+
+/// Whether an event of `kind` about `subject` with `text` in its body is on its way already, so that the same order
+/// need not be written again.
+///
+/// # Errors
+/// If the store fails.
+pub fn is_on_its_way(
+    conn: &mut DbConn,
+    subject: uuid::Uuid,
+    kind: EventType,
+    text: &str,
+) -> Result<bool, StoreError> {
+    let same = outbox::table
+        .filter(outbox::subject.eq(Bind(EventId::from_uuid(subject))))
+        .filter(outbox::kind.eq(kind.as_str()))
+        .select(outbox::body)
+        .load::<String>(conn)?;
+    Ok(same.iter().any(|body| body.contains(text)))
 }
 
 /// The SQL side of the relay. Clones are the same outbox.

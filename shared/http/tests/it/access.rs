@@ -135,7 +135,7 @@ async fn internal_routes_take_only_service_tokens_of_the_right_caller() {
     // A service token opens no public route.
     assert_eq!(call(&service, "/api/v1/things/mine", &profile).await.0, 401);
     let mut refused = 0;
-    while let Ok(noted) = service.notices.try_recv() {
+    while let Some(noted) = service.notices.try_recv() {
         assert_eq!(noted.notice.event, "service_token_refused");
         refused += 1;
     }

@@ -222,3 +222,22 @@ async fn metrics_name_routes_and_never_paths_of_clients() {
     assert!(text.contains(r#"route="unmatched""#));
     assert!(!text.contains("secret-path"));
 }
+
+#[tokio::test]
+async fn a_long_path_is_repeated_in_part_only() {
+    let service = start(|_| {}).await;
+    for (path, instance) in [
+        (format!("/{}", "x".repeat(255)), 256),
+        (format!("/{}", "x".repeat(256)), 256),
+        (format!("/api/v1/things/{}", "x".repeat(30_000)), 256),
+    ] {
+        let answer = service.http.get(service.url(&path)).send().await.unwrap();
+        assert_eq!(answer.status().as_u16() / 100, 4);
+        let text = answer.text().await.unwrap();
+        assert!(text.len() < 800, "{}", text.len());
+        let body: serde_json::Value = serde_json::from_str(&text).unwrap();
+        let told = body["instance"].as_str().unwrap();
+        assert_eq!(told.len(), instance);
+        assert!(path.starts_with(told));
+    }
+}

@@ -11,5 +11,6 @@
 mod access;
 mod client;
 mod edge;
+mod limited;
 mod service;
 mod tls;

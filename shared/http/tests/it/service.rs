@@ -8,10 +8,10 @@ use std::{
 use actix_web::{HttpResponse, web};
 use serde::Deserialize;
 use tokio::sync::oneshot;
-use ud_config::{AppEnv, HttpConfig, PeersConfig, TokenConfig};
+use ud_config::{AppEnv, HttpConfig, PeersConfig, TokenConfig, keys};
 use ud_http::{
-    Authed, Base, ClientAddress, FieldErrors, Fresh, FromService, Identity, Json, Listening,
-    Mounted, Own, OwnOr, Problem, Readiness, Server, Validate, callers,
+    Authed, Base, FieldErrors, Fresh, FromService, Identity, Json, Limited, Listening, Mounted,
+    Own, OwnOr, Problem, Readiness, RequestOrigin, Server, Validate, callers, limits,
     permissions::{RolesWrite, UsersRead},
 };
 use ud_jwt::{
@@ -41,8 +41,8 @@ struct Page {
     limit: Option<u8>,
 }
 
-async fn list(page: web::Query<Page>, address: ClientAddress) -> HttpResponse {
-    HttpResponse::Ok().json(serde_json::json!({"limit": page.limit, "address": address.0}))
+async fn list(page: web::Query<Page>, origin: RequestOrigin) -> HttpResponse {
+    HttpResponse::Ok().json(serde_json::json!({"limit": page.limit, "address": origin.0.ip}))
 }
 
 async fn create(body: Json<Body>) -> HttpResponse {
@@ -55,6 +55,19 @@ async fn read(
 ) -> Result<HttpResponse, Problem> {
     authed.permit(*id, Code::UserNotFound)?;
     Ok(HttpResponse::Ok().body(authed.user_id().to_string()))
+}
+
+async fn counted(_: Authed<Limited<limits::CreateRole, RolesWrite>>) -> HttpResponse {
+    HttpResponse::NoContent().finish()
+}
+
+async fn by_address(_: Limited<limits::CreateRole, Json<Body>>) -> HttpResponse {
+    HttpResponse::NoContent().finish()
+}
+
+/// Counts an operation of another service.
+async fn uncountable(_: Authed<Limited<limits::CreateAudit, Own>>) -> HttpResponse {
+    HttpResponse::NoContent().finish()
 }
 
 async fn mine(_: Authed<Own>) -> HttpResponse {
@@ -87,7 +100,7 @@ pub struct Running {
     pub profile: ServiceSigner,
     pub audit: ServiceSigner,
     pub clock: Clock,
-    pub notices: tokio::sync::mpsc::Receiver<ud_http::NotedNotice>,
+    pub notices: ud_http::Notices,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<std::thread::JoinHandle<()>>,
 }
@@ -129,7 +142,7 @@ pub async fn start(configure: impl FnOnce(&mut HttpConfig)) -> Running {
     )
     .unwrap();
     let key = SigningKey::generate(Algorithm::EdDsa).unwrap();
-    let keys = KeySource::fixed(KeySet::from_signing_keys([&key]).unwrap());
+    let key_source = KeySource::fixed(KeySet::from_signing_keys([&key]).unwrap());
     let state = Arc::new(Mutex::new(SessionState::Good));
     let answer = Arc::clone(&state);
     let sessions = SessionChecker::local(Arc::new(move |_, _| {
@@ -137,9 +150,12 @@ pub async fn start(configure: impl FnOnce(&mut HttpConfig)) -> Running {
         Box::pin(async move { Ok(state) })
     }));
     let notices = base.take_notices().await.unwrap();
+    let mut set = testkit::no_limits();
+    set.set(&keys::LIMIT_CREATE_ROLE, "2/60".parse().unwrap());
     let guard = base
-        .guard_with(keys, sessions)
-        .with_log(base.security_log.clone());
+        .guard_with(key_source, sessions)
+        .with_log(base.security_log.clone())
+        .with_limits(base.limits(&set, None).unwrap());
     let mut http = HttpConfig::default();
     configure(&mut http);
     let listening = Listening::bind(&http).unwrap();
@@ -160,6 +176,9 @@ pub async fn start(configure: impl FnOnce(&mut HttpConfig)) -> Running {
             )
             .service(web::resource("/api/v1/things/mine").route(web::get().to(mine)))
             .service(web::resource("/api/v1/things/privileged").route(web::post().to(privileged)))
+            .service(web::resource("/api/v1/things/counted").route(web::post().to(counted)))
+            .service(web::resource("/api/v1/things/by-address").route(web::post().to(by_address)))
+            .service(web::resource("/api/v1/things/uncountable").route(web::post().to(uncountable)))
             .service(web::resource("/api/v1/things/recent").route(web::get().to(recent)))
             .service(web::resource("/api/v1/things/panics").route(web::get().to(panics)))
             .service(web::resource("/api/v1/things/{id}").route(web::get().to(read)));

@@ -1,0 +1,60 @@
+//! Refresh tokens that a body presents: the tag is checked first (SECURITY rule 11), an HMAC and no database call. A
+//! good one counts for its session, anything else for who asks.
+
+use std::{future::Future, pin::Pin};
+
+use actix_web::{FromRequest, HttpRequest, dev, web};
+use ud_http::{
+    Json, Problem, TokenGuard,
+    limits::{LimitedOperation, Refresh, RefreshSession},
+};
+use ud_kernel::{Code, LimitKey};
+
+use crate::{models::refresh_token::RefreshToken, state::AuthState, views::RefreshRequest};
+
+/// The refresh token of a [`RefreshRequest`]: it is one of this platform, and its session did not refresh too often.
+pub struct PresentedToken(pub RefreshToken);
+
+impl FromRequest for PresentedToken {
+    type Error = Problem;
+    type Future = Pin<Box<dyn Future<Output = Result<Self, Problem>>>>;
+
+    fn from_request(req: &HttpRequest, payload: &mut dev::Payload) -> Self::Future {
+        let body = Json::<RefreshRequest>::from_request(req, payload);
+        let req = req.clone();
+        Box::pin(async move {
+            let Json(body) = body.await?;
+            // Without keys nothing is counted, and nothing said of any token.
+            state_of(&req)?.keys.get()?;
+            let token = decode::<RefreshSession, Refresh>(&req, &body.refresh_token).await?;
+            Ok(Self(token))
+        })
+    }
+}
+
+/// The refresh token in `text`. A good one is a call of `Good` by its session, any other of `Bad` by who asks.
+///
+/// # Errors
+/// 401 `auth.refresh-token-invalid`, 429 `request.rate-limited`.
+pub(super) async fn decode<Good: LimitedOperation, Bad: LimitedOperation>(
+    req: &HttpRequest,
+    text: &str,
+) -> Result<RefreshToken, Problem> {
+    let guard = req
+        .app_data::<web::Data<TokenGuard>>()
+        .ok_or_else(|| Problem::internal("no TokenGuard in the application"))?;
+    if let Ok(token) = RefreshToken::decode(&state_of(req)?.refresh_ring, text) {
+        let key = LimitKey::Session(token.session_id);
+        guard.count::<Good>(req, key, Some(token.user_id)).await?;
+        Ok(token)
+    } else {
+        guard.count_source::<Bad>(req).await?;
+        Err(Problem::new(Code::AuthRefreshTokenInvalid))
+    }
+}
+
+fn state_of(req: &HttpRequest) -> Result<&AuthState, Problem> {
+    req.app_data::<web::Data<AuthState>>()
+        .map(|state| &***state)
+        .ok_or_else(|| Problem::internal("no AuthState in the application"))
+}
