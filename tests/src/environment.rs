@@ -7,9 +7,11 @@ use crate::{Hold, Options, Platform};
 
 /// So wide that no suite meets it.
 const NO_LIMIT: &str = "1000000/60";
-const LIMITS: [&str; 9] = [
+const LIMITS: [&str; 11] = [
     "LIMIT_LOGIN",
     "LIMIT_LOGIN_FAILURES",
+    "LIMIT_LOGIN_STRANGERS",
+    "LIMIT_LOGIN_SOURCE_FAILURES",
     "LIMIT_REGISTRATION",
     "LIMIT_PASSWORD_CHANGE",
     "LIMIT_REAUTHENTICATE",

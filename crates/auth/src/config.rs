@@ -10,7 +10,9 @@ use ud_config::{
 use ud_db::DbOptions;
 use ud_kernel::Service;
 
-use crate::models::{hash_pool::HashPoolSize, introspection_clients::IntrospectionClients};
+use crate::models::{
+    hash_pool::HashPoolSize, introspection_clients::IntrospectionClients, throttle::ThrottleLimits,
+};
 
 /// What auth is told.
 #[derive(Debug, Clone)]
@@ -40,10 +42,10 @@ pub struct AuthConfig {
 /// How often things may be done.
 #[derive(Debug, Clone, Copy)]
 pub struct AuthLimits {
-    /// Logins of one address.
+    /// Logins of one source.
     pub login: Limit,
-    /// Wrong passwords of one account, and of one address, before each further one has to wait.
-    pub login_failures: Limit,
+    /// Wrong passwords, before each further one has to wait.
+    pub throttle: ThrottleLimits,
     /// Password changes of one user.
     pub password_change: Limit,
     /// Passwords given again by one user.
@@ -81,7 +83,11 @@ impl AuthConfig {
             redis: RedisConfig::load(loader, Service::Auth),
             limits: AuthLimits {
                 login: loader.limit(&keys::LIMIT_LOGIN),
-                login_failures: loader.limit(&keys::LIMIT_LOGIN_FAILURES),
+                throttle: ThrottleLimits {
+                    tries: loader.limit(&keys::LIMIT_LOGIN_FAILURES),
+                    account: loader.limit(&keys::LIMIT_LOGIN_STRANGERS),
+                    source: loader.limit(&keys::LIMIT_LOGIN_SOURCE_FAILURES),
+                },
                 password_change: loader.limit(&keys::LIMIT_PASSWORD_CHANGE),
                 reauthenticate: loader.limit(&keys::LIMIT_REAUTHENTICATE),
                 refresh: loader.limit(&keys::LIMIT_REFRESH),
@@ -127,8 +133,10 @@ mod tests {
     fn development_needs_nothing() {
         let config = load(&[("APP_ENV", "development")]).unwrap();
         assert_eq!(config.sealing.keys_dir, Path::new("./data/keys"));
-        assert_eq!(config.limits.login_failures.count, 5);
-        assert_eq!(config.limits.login_failures.per, Duration::from_secs(900));
+        let throttle = config.limits.throttle;
+        let limits = [throttle.tries, throttle.account, throttle.source];
+        let told = limits.map(|limit| limit.to_string());
+        assert_eq!(told, ["5/900", "50/1800", "100/60"]);
         assert_eq!(
             (config.password.min_length, config.password.bcrypt_cost),
             (15, 12)

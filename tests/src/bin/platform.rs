@@ -71,7 +71,14 @@ async fn around(kind: Kind, program: &str, arguments: &[String]) -> io::Result<E
 /// Serves with the limits and the hashing cost of a real site, and shows the logs.
 async fn until_stopped(kind: Kind) -> io::Result<ExitCode> {
     let mut options = Options::new(kind).port(port()?).limits(Limits::Shipped);
-    for name in ["LOGIN", "LOGIN_FAILURES", "REGISTRATION", "PASSWORD_CHANGE"] {
+    for name in [
+        "LOGIN",
+        "LOGIN_FAILURES",
+        "LOGIN_STRANGERS",
+        "LOGIN_SOURCE_FAILURES",
+        "REGISTRATION",
+        "PASSWORD_CHANGE",
+    ] {
         options = options.set(&format!("LIMIT_{name}"), "");
     }
     options = options.set("LIMIT_REFRESH", "").set("LIMIT_VALIDATE", "");
