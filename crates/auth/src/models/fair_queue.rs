@@ -1,5 +1,5 @@
 //! The second gate of a login: a place in the queue for a hash, and then a turn. Places are fair by network, a quarter of
-//! them is kept for those with evidence, and turns go round the networks that wait.
+//! them is kept for those with evidence and a quarter for those without, and turns go round the networks that wait.
 //!
 //! Turns are given in the order of start-time fair queuing: each waiting request has a number, one more than that of the
 //! request before it from the same wide network, and not below that of the last turn given. Where all places are taken, a
@@ -39,8 +39,6 @@ struct Waiting {
 
 /// One of two lanes: with evidence, and without.
 struct Lane {
-    /// How many may wait.
-    places: usize,
     waiting: BTreeMap<Position, Waiting>,
     /// Of those that wait or have a turn.
     shares: Shares,
@@ -51,9 +49,8 @@ struct Lane {
 }
 
 impl Lane {
-    fn new(places: usize, caps: Caps) -> Self {
+    fn new(caps: Caps) -> Self {
         Self {
-            places,
             waiting: BTreeMap::new(),
             shares: Shares::new(caps),
             now: 0,
@@ -66,10 +63,10 @@ impl Lane {
         self.waiting.values().filter(here).count()
     }
 
-    /// Makes room for one more of `source` by taking the newest place of the network that holds most, if that holds
-    /// more than `source` would.
-    fn make_room(&mut self, source: Source) -> bool {
-        if self.waiting.len() < self.places {
+    /// Makes room for one more of `source` where `places` may be taken, by taking the newest place of the network that
+    /// holds most, if that holds more than `source` would.
+    fn make_room(&mut self, places: usize, source: Source) -> bool {
+        if self.waiting.len() < places {
             return true;
         }
         let mut by_network: HashMap<Network, usize> = HashMap::new();
@@ -116,6 +113,8 @@ impl Lane {
 struct State {
     /// Turns that nobody has.
     free: usize,
+    /// How many may wait in both lanes together.
+    places: usize,
     arrivals: u64,
     ordinary: Lane,
     evidence: Lane,
@@ -132,6 +131,17 @@ impl State {
         }
     }
 
+    /// How many may wait in a lane: what the other one leaves, but for the quarter that is kept for that.
+    fn places(&self, is_evidence: bool) -> usize {
+        let other = if is_evidence {
+            &self.ordinary
+        } else {
+            &self.evidence
+        };
+        let left = self.places.saturating_sub(other.waiting.len());
+        left.min(self.places - self.places / 4)
+    }
+
     /// Whether `entrant` has a share of one of the lanes; which.
     fn take_share(&mut self, entrant: Entrant) -> Option<bool> {
         let source = entrant.source;
@@ -142,11 +152,12 @@ impl State {
         };
         for is_evidence in lanes {
             let must_wait = self.free == 0;
+            let places = self.places(*is_evidence);
             let lane = self.lane(*is_evidence);
             if !lane.shares.take(source) {
                 continue;
             }
-            if !must_wait || lane.make_room(source) {
+            if !must_wait || lane.make_room(places, source) {
                 return Some(*is_evidence);
             }
             lane.shares.give_back(source);
@@ -184,18 +195,22 @@ impl FairQueue {
     /// With `turns` at a time, and `places` for those who wait, at most `max_wait`.
     #[must_use]
     pub fn new(turns: usize, places: usize, max_wait: Duration) -> Self {
-        let kept = places / 4;
         let caps = Caps::of(places);
-        let ordinary = Caps {
-            wide: (places - kept).div_ceil(2),
-            ..caps
+        // Half of what is not kept for the others.
+        let wide = (places - places / 4).div_ceil(2);
+        let ordinary = Caps { wide, ..caps };
+        let half = Caps {
+            exact: caps.wide,
+            middle: caps.wide,
+            wide: caps.wide,
         };
         Self {
             state: Arc::new(Mutex::new(State {
                 free: turns,
+                places,
                 arrivals: 0,
-                ordinary: Lane::new(places - kept, ordinary),
-                evidence: Lane::new(kept, Caps::of(kept)),
+                ordinary: Lane::new(ordinary),
+                evidence: Lane::new(half),
                 evidence_next: true,
             })),
             max_wait,

@@ -82,19 +82,40 @@ async fn a_quarter_is_kept_for_evidence_and_shared_there_too() {
         strangers.extend(wait(&queue, stranger(v6(network, 0))).await);
     }
     assert_eq!(strangers.len(), 12);
+    // One owner's neighbours with evidence take what is kept, and share it with the next ones.
     let mut owners = Vec::new();
     for _ in 0..10 {
         owners.extend(wait(&queue, owner(v6(200, 0))).await);
     }
-    assert_eq!(owners.len(), 1, "one source");
-    for host in 1..10 {
-        owners.extend(wait(&queue, owner(v6(200, 256 * host))).await);
+    assert_eq!(owners.len(), 4);
+    let second = wait(&queue, owner(v6(201, 0))).await;
+    let third = wait(&queue, owner(v6(202, 0))).await;
+    assert!(second.is_some() && third.is_some());
+    assert_eq!(queue.waiting(), 16);
+    let mut pushed_out = 0;
+    for entering in &mut owners {
+        pushed_out += usize::from(now(entering).await.is_some());
     }
-    assert_eq!(owners.len(), 2, "one wide network");
+    assert_eq!(pushed_out, 2);
+}
+
+#[tokio::test]
+async fn owners_leave_a_quarter_for_strangers() {
+    let queue = queue(1, 16);
+    let _turn = queue.enter(stranger(v6(0, 0))).await.unwrap();
+    let mut owners = Vec::new();
+    for _ in 0..20 {
+        owners.extend(wait(&queue, owner(v6(200, 0))).await);
+    }
+    assert_eq!(owners.len(), 12, "half of all with evidence, a quarter as anybody");
     for network in 201..300 {
         owners.extend(wait(&queue, owner(v6(network, 0))).await);
     }
-    assert_eq!(owners.len(), 4);
+    let mut strangers = Vec::new();
+    for network in 300..400 {
+        strangers.extend(wait(&queue, stranger(v6(network, 0))).await);
+    }
+    assert!(strangers.len() >= 3, "{}", strangers.len());
     assert_eq!(queue.waiting(), 16);
 }
 

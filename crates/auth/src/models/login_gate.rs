@@ -52,10 +52,10 @@ pub struct Ticket {
 }
 
 impl LoginGate {
-    /// With four tickets for each of `places` in the hash queue, a quarter of them for the vouched.
+    /// With four tickets for each of `places` in the hash queue, at least sixteen; a quarter of them for the vouched.
     #[must_use]
     pub fn new(places: usize) -> Self {
-        let all = places.saturating_mul(TICKETS_PER_PLACE).max(4);
+        let all = places.saturating_mul(TICKETS_PER_PLACE).max(16);
         Self(Arc::new(Mutex::new(Kinds {
             ordinary: Kind::new(all - all / 4),
             vouched: Kind::new(all / 4),

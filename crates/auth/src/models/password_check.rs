@@ -122,6 +122,7 @@ async fn check(
     matched: &mut Option<PasswordHash>,
 ) -> Result<RightPassword, AuthError> {
     let _ticket = state.gate.enter(attempt.source, attempt.is_vouched())?;
+    state.steps.at("password.admitted").await;
     let mut code = attempt.unlock_code.as_ref();
     loop {
         let found = find(state, attempt, code).await?;
