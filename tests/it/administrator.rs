@@ -181,7 +181,10 @@ async fn a_lost_password_is_reset_on_the_machine(
         assert!(!output.contains(&chief.id), "{output}");
     }
     let client = &platform.client;
-    let _ = client.try_log_in(&chief.email, &chief.password).await.must(200);
+    let _ = client
+        .try_log_in(&chief.email, &chief.password)
+        .await
+        .must(200);
 
     let reset = ["admin", "reset", &chief.email];
     let (code, output) = process.run_on_a_terminal(&reset).await;

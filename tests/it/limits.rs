@@ -99,7 +99,9 @@ async fn wrong_passwords_for_an_account_and_from_a_source(
     let abroad = platform.client_at(3, 98);
     let login = |more: Value| {
         let mut body = json!({"identifier": victim.email, "password": victim.password});
-        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        body.as_object_mut()
+            .unwrap()
+            .extend(more.as_object().unwrap().clone());
         abroad.post("/api/v1/auth/login").json(&body)
     };
     assert!(is_limited(&login(json!({})).await), "a new place");
@@ -110,7 +112,11 @@ async fn wrong_passwords_for_an_account_and_from_a_source(
     let unlock_code = unlock.await.must(200).text("unlock_code");
     let abroad = platform.client_at(3, 97);
     let body = json!({"identifier": victim.email, "password": victim.password, "unlock_code": unlock_code});
-    let _ = abroad.post("/api/v1/auth/login").json(&body).await.must(200);
+    let _ = abroad
+        .post("/api/v1/auth/login")
+        .json(&body)
+        .await
+        .must(200);
 
     // From one source on many accounts.
     let client = platform.client_at(4, 1);
@@ -118,7 +124,9 @@ async fn wrong_passwords_for_an_account_and_from_a_source(
     let failures = failures(&client, &mut others).await;
     // One a minute is forgotten meanwhile.
     assert!((100..=103).contains(&failures), "{failures}");
-    let answer = client.try_log_in(&bystander.email, &bystander.password).await;
+    let answer = client
+        .try_log_in(&bystander.email, &bystander.password)
+        .await;
     assert!(is_limited(&answer), "{answer:?}");
     let _ = platform.client_at(4, 2).log_in(&bystander).await;
 }

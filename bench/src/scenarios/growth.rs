@@ -138,7 +138,10 @@ impl Town {
                 ..Person::new()
             });
             // A million users have more than one address, of which each has its share of the hash queue.
-            from_address(&request, &format!("198.{}.{}.1", 18 + index / 250, index % 250))
+            from_address(
+                &request,
+                &format!("198.{}.{}.1", 18 + index / 250, index % 250),
+            )
         };
         let requests = (0..ACTIVE).map(request).collect();
         let clients = self.in_turn(Service::Auth, requests).await;

@@ -89,8 +89,21 @@ mod tests {
     #[test]
     fn the_ends_of_an_identifier_lose_what_nobody_sees() {
         for end in [
-            " ", "\t", "\r\n", "\u{A0}", "\u{1680}", "\u{2003}", "\u{202F}", "\u{3000}", "\u{200B}",
-            "\u{200D}", "\u{2060}", "\u{FEFF}", "\u{200E}", "\u{202C}", " \u{FEFF}\t ",
+            " ",
+            "\t",
+            "\r\n",
+            "\u{A0}",
+            "\u{1680}",
+            "\u{2003}",
+            "\u{202F}",
+            "\u{3000}",
+            "\u{200B}",
+            "\u{200D}",
+            "\u{2060}",
+            "\u{FEFF}",
+            "\u{200E}",
+            "\u{202C}",
+            " \u{FEFF}\t ",
         ] {
             for text in [format!("{end}ada@x.example"), format!("ada@x.example{end}")] {
                 assert_eq!(trim_identifier(&text), "ada@x.example", "{end:?}");

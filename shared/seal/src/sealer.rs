@@ -182,8 +182,12 @@ impl Sealer {
             let derived = self.derive(key, purpose)?;
             Ok((id.to_owned(), *derived))
         };
-        let keys: Zeroizing<Vec<_>> =
-            Zeroizing::new(self.ring.iter().map(derived).collect::<Result<_, SealError>>()?);
+        let keys: Zeroizing<Vec<_>> = Zeroizing::new(
+            self.ring
+                .iter()
+                .map(derived)
+                .collect::<Result<_, SealError>>()?,
+        );
         KeyRing::new(keys.iter().cloned()).map_err(|_| SealError::Crypto)
     }
 
@@ -301,7 +305,10 @@ mod tests {
         }
         // The order in the ring does not matter.
         let turned = super::tests::sealer(&["old", "new"]);
-        assert_eq!(turned.derive_ring("one").unwrap().get("old"), ring.get("old"));
+        assert_eq!(
+            turned.derive_ring("one").unwrap().get("old"),
+            ring.get("old")
+        );
     }
 
     proptest! {

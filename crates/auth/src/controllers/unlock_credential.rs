@@ -2,7 +2,10 @@
 
 use actix_web::{HttpResponse, web};
 use ud_http::{FromService, Json, Problem, Validate, callers};
-use ud_kernel::{UserId, models::{CredentialUnlocked, UnlockCredential}};
+use ud_kernel::{
+    UserId,
+    models::{CredentialUnlocked, UnlockCredential},
+};
 
 use crate::{
     models::{unlock_flow, unlock_store::CODE_LIFE},

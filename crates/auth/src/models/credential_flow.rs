@@ -97,7 +97,11 @@ async fn store_new(
     let password = Zeroizing::new(std::mem::take(&mut body.password));
     // Whoever calls may have left spaces at the ends.
     body.email = trim_identifier(&body.email).to_owned();
-    body.username = body.username.as_deref().map(trim_identifier).map(str::to_owned);
+    body.username = body
+        .username
+        .as_deref()
+        .map(trim_identifier)
+        .map(str::to_owned);
     let entrant = entrant(&body.origin);
     let identifiers = check(state, &body, entrant, &password).await?;
     refuse_taken(state, &identifiers).await?;

@@ -44,8 +44,6 @@ struct Lane {
     shares: Shares,
     /// The number of the last turn given.
     now: u64,
-    /// The number of the last request of each wide network, where it is above `now`.
-    last: HashMap<Network, u64>,
 }
 
 impl Lane {
@@ -54,7 +52,6 @@ impl Lane {
             waiting: BTreeMap::new(),
             shares: Shares::new(caps),
             now: 0,
-            last: HashMap::new(),
         }
     }
 
@@ -93,19 +90,21 @@ impl Lane {
         true
     }
 
-    fn number(&mut self, network: Network) -> u64 {
-        let number = self.last.get(&network).map_or(self.now, |last| last + 1);
-        let number = number.max(self.now);
-        self.last.insert(network, number);
-        number
+    /// The number of one more request of `network`, which has its share already.
+    fn number(&self, network: Network) -> u64 {
+        let waiting = self.waiting.iter();
+        let own = waiting.filter(|(_, waiting)| waiting.source.wide() == network);
+        match own.map(|((number, _), _)| *number).max() {
+            Some(last) => last + 1,
+            // One of its turns is not over yet.
+            None if self.shares.held(network) > 1 => self.now + 1,
+            None => self.now,
+        }
     }
 
     fn pop(&mut self) -> Option<Waiting> {
         let ((number, _), waiting) = self.waiting.pop_first()?;
-        self.now = number;
-        let shares = &self.shares;
-        self.last
-            .retain(|network, last| *last > number || shares.held(*network) > 0);
+        self.now = self.now.max(number);
         Some(waiting)
     }
 }
@@ -142,27 +141,20 @@ impl State {
         left.min(self.places - self.places / 4)
     }
 
-    /// Whether `entrant` has a share of one of the lanes; which.
-    fn take_share(&mut self, entrant: Entrant) -> Option<bool> {
+    /// Takes a share of the lane for `entrant`, and makes room there if it has to wait.
+    fn take_share(&mut self, entrant: Entrant) -> bool {
         let source = entrant.source;
-        let lanes: &[bool] = if entrant.has_evidence {
-            &[true, false]
-        } else {
-            &[false]
-        };
-        for is_evidence in lanes {
-            let must_wait = self.free == 0;
-            let places = self.places(*is_evidence);
-            let lane = self.lane(*is_evidence);
-            if !lane.shares.take(source) {
-                continue;
-            }
-            if !must_wait || lane.make_room(places, source) {
-                return Some(*is_evidence);
-            }
-            lane.shares.give_back(source);
+        let must_wait = self.free == 0;
+        let places = self.places(entrant.has_evidence);
+        let lane = self.lane(entrant.has_evidence);
+        if !lane.shares.take(source) {
+            return false;
         }
-        None
+        if must_wait && !lane.make_room(places, source) {
+            lane.shares.give_back(source);
+            return false;
+        }
+        true
     }
 
     fn next(&mut self) -> Option<(Waiting, bool)> {
@@ -224,8 +216,10 @@ impl FairQueue {
     pub async fn enter(&self, entrant: Entrant) -> Result<Turn, Full> {
         let (mut turn, place) = {
             let mut state = self.lock();
-            let is_evidence = state.take_share(entrant).ok_or(Full)?;
-            let source = entrant.source;
+            if !state.take_share(entrant) {
+                return Err(Full);
+            }
+            let (source, is_evidence) = (entrant.source, entrant.has_evidence);
             if state.free > 0 {
                 state.free -= 1;
                 return Ok(self.turn(source, is_evidence));

@@ -60,7 +60,11 @@ async fn one_wide_network_never_fills_the_queue() {
                 Some(turn) => turns.extend(turn.ok()),
             }
         }
-        assert_eq!((turns.len(), waiting.len()), (4, 2), "half of what is not kept");
+        assert_eq!(
+            (turns.len(), waiting.len()),
+            (4, 2),
+            "half of what is not kept"
+        );
         let elsewhere = wait(&queue, stranger(v6(2, 1))).await;
         let owner = wait(&queue, owner(v6(1, 5000))).await;
         let (mut elsewhere, mut owner) = (elsewhere.unwrap(), owner.unwrap());
@@ -107,7 +111,7 @@ async fn owners_leave_a_quarter_for_strangers() {
     for _ in 0..20 {
         owners.extend(wait(&queue, owner(v6(200, 0))).await);
     }
-    assert_eq!(owners.len(), 12, "half of all with evidence, a quarter as anybody");
+    assert_eq!(owners.len(), 8, "half of all");
     for network in 201..300 {
         owners.extend(wait(&queue, owner(v6(network, 0))).await);
     }
@@ -115,7 +119,7 @@ async fn owners_leave_a_quarter_for_strangers() {
     for network in 300..400 {
         strangers.extend(wait(&queue, stranger(v6(network, 0))).await);
     }
-    assert!(strangers.len() >= 3, "{}", strangers.len());
+    assert_eq!(strangers.len(), 4);
     assert_eq!(queue.waiting(), 16);
 }
 
@@ -143,7 +147,11 @@ async fn a_network_that_holds_less_takes_a_place_of_the_one_that_holds_most() {
     let mut first = Vec::new();
     for network in 1..=2 {
         for host in 0..6 {
-            first.push(wait(&queue, stranger(v6(network, host * 256))).await.unwrap());
+            first.push(
+                wait(&queue, stranger(v6(network, host * 256)))
+                    .await
+                    .unwrap(),
+            );
         }
     }
     assert_eq!(queue.waiting(), 12);
@@ -172,7 +180,10 @@ async fn turns_go_round_the_networks() {
         waiting.push((1, wait(&queue, stranger(v6(1, host * 256))).await.unwrap()));
     }
     for network in 2..5 {
-        waiting.push((network, wait(&queue, stranger(v6(network, 0))).await.unwrap()));
+        waiting.push((
+            network,
+            wait(&queue, stranger(v6(network, 0))).await.unwrap(),
+        ));
     }
     let mut order = Vec::new();
     while !waiting.is_empty() {
@@ -188,6 +199,22 @@ async fn turns_go_round_the_networks() {
         turn = Some(got);
     }
     assert_eq!(order, [1, 2, 3, 4, 1, 1, 1]);
+}
+
+#[tokio::test]
+async fn a_network_is_not_behind_for_those_of_it_who_left() {
+    let queue = queue(1, 16);
+    let turn = queue.enter(stranger(v6(0, 0))).await.unwrap();
+    for _ in 0..100 {
+        assert!(wait(&queue, stranger(v6(1, 0))).await.is_some());
+    }
+    let mut patient = wait(&queue, stranger(v6(1, 0))).await.unwrap();
+    let _others = [
+        wait(&queue, stranger(v6(2, 0))).await.unwrap(),
+        wait(&queue, stranger(v6(2, 0))).await.unwrap(),
+    ];
+    drop(turn);
+    assert!(now(&mut patient).await.is_some());
 }
 
 #[tokio::test]
@@ -208,7 +235,6 @@ async fn a_place_that_is_left_is_free_and_a_turn_nobody_takes_goes_on() {
     let state = queue.lock();
     assert_eq!(state.free, 1);
     assert_eq!(state.ordinary.shares.held(v6(1, 0).wide()), 0);
-    assert!(state.ordinary.last.len() <= 1, "nothing is left behind");
 }
 
 #[tokio::test(start_paused = true)]
@@ -223,5 +249,8 @@ async fn who_waits_too_long_is_told_so() {
 
 #[tokio::test]
 async fn without_places_nobody_enters() {
-    assert_eq!(queue(2, 0).enter(stranger(v6(0, 0))).await.err(), Some(Full));
+    assert_eq!(
+        queue(2, 0).enter(stranger(v6(0, 0))).await.err(),
+        Some(Full)
+    );
 }

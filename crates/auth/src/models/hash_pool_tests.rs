@@ -1,13 +1,15 @@
-use std::sync::mpsc;
+use std::sync::{atomic::AtomicU32, mpsc};
 
 use ud_kernel::Source;
 
 use super::*;
 
-/// A turn, which is there at once.
+/// A turn, which is there at once, for a network of its own.
 async fn turn(pool: &HashPool) -> Turn {
+    static LAST: AtomicU32 = AtomicU32::new(0);
+    let network = LAST.fetch_add(1, Ordering::Relaxed);
     let entrant = Entrant {
-        source: Source::of("192.0.2.1".parse().unwrap()),
+        source: Source::of(format!("2001:db8:{network:x}::1").parse().unwrap()),
         has_evidence: false,
     };
     pool.enter(entrant).await.unwrap()
@@ -96,7 +98,9 @@ async fn waiting_too_long_is_busy_and_the_job_is_never_done() {
 #[tokio::test]
 async fn a_panic_costs_its_own_job_only() {
     let pool = pool(1, 8, Duration::from_secs(60));
-    let panicked: Result<(), _> = pool.run(turn(&pool).await, 0, || panic!("expected by the test")).await;
+    let panicked: Result<(), _> = pool
+        .run(turn(&pool).await, 0, || panic!("expected by the test"))
+        .await;
     assert_eq!(panicked, Err(HashPoolError::Panicked));
     assert_eq!(pool.run(turn(&pool).await, 0, || 1).await, Ok(1));
 }
@@ -156,7 +160,9 @@ async fn memory_is_bounded_and_holds_up_only_those_who_need_it() {
 async fn a_panic_gives_its_memory_back() {
     let pool = pool(2, 8, Duration::from_secs(60));
     for _ in 0..5 {
-        let panicked: Result<(), _> = pool.run(turn(&pool).await, 100, || panic!("expected by the test")).await;
+        let panicked: Result<(), _> = pool
+            .run(turn(&pool).await, 100, || panic!("expected by the test"))
+            .await;
         assert_eq!(panicked, Err(HashPoolError::Panicked));
     }
     assert_eq!(pool.run(turn(&pool).await, 100, || 1).await, Ok(1));
@@ -173,7 +179,10 @@ async fn waiting_too_long_for_memory_is_busy() {
     }));
     assert!(futures_now(&mut large).await.is_none());
     has_begun.await.unwrap();
-    assert_eq!(pool.run(turn(&pool).await, 1, || ()).await, Err(HashPoolError::Busy));
+    assert_eq!(
+        pool.run(turn(&pool).await, 1, || ()).await,
+        Err(HashPoolError::Busy)
+    );
     drop(release);
     assert_eq!(large.await, Ok(()));
 }

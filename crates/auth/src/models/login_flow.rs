@@ -39,17 +39,16 @@ pub async fn log_in(
         let right = check_password(state, &attempt, &mut matched).await?;
         state.steps.at("login.checked").await;
         let credential = right.credential.clone();
-        let device_token =
-            match complete_login(state, right, attempt.source, &mut device).await? {
-                Completion::Done(token) => token,
-                Completion::Changed => continue,
-                Completion::CodeUsed => {
-                    // Without the code it is another try, judged by other counts.
-                    attempt.unlock_code = None;
-                    matched = None;
-                    continue;
-                }
-            };
+        let device_token = match complete_login(state, right, attempt.source, &mut device).await? {
+            Completion::Done(token) => token,
+            Completion::Changed => continue,
+            Completion::CodeUsed => {
+                // Without the code it is another try, judged by other counts.
+                attempt.unlock_code = None;
+                matched = None;
+                continue;
+            }
+        };
         state.steps.at("login.completed").await;
         match open_session(state, &credential, &attempt.origin).await {
             Ok(tokens) => {

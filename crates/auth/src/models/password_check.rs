@@ -14,8 +14,7 @@ use zeroize::Zeroizing;
 
 use super::{
     credential::StoredCredential,
-    credential_store,
-    device_store,
+    credential_store, device_store,
     device_token::DeviceToken,
     error::AuthError,
     fair_queue::{Entrant, Turn},

@@ -42,7 +42,8 @@ pub async fn reset_password(
     identifier: &str,
     os_user: &str,
 ) -> Result<(UserId, Zeroizing<String>), AuthError> {
-    let parsed = Identifier::parse(trim_identifier(identifier)).map_err(|_| AuthError::CredentialNotFound)?;
+    let parsed = Identifier::parse(trim_identifier(identifier))
+        .map_err(|_| AuthError::CredentialNotFound)?;
     let password = new_password()?;
     let here = Entrant {
         source: Source::of(IpAddr::V4(Ipv4Addr::LOCALHOST)),

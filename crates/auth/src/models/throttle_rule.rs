@@ -122,9 +122,7 @@ impl Rule {
             failures: count.failures - gone,
             decays_from: match self {
                 Self::Tries => count.decays_from,
-                Self::Account | Self::Source => {
-                    count.decays_from.plus(per.saturating_mul(periods))
-                }
+                Self::Account | Self::Source => count.decays_from.plus(per.saturating_mul(periods)),
             },
             ..count
         }

@@ -49,13 +49,20 @@ fn spellings_are_counted_together_and_names_of_one_account_too() {
         raised.retain(|(name, _)| *name != attempt.account);
         (raised.pop().unwrap().0, attempt.account)
     };
-    assert_eq!(names("Ada@Example.com", None), names("ada@example.com", None));
+    assert_eq!(
+        names("Ada@Example.com", None),
+        names("ada@example.com", None)
+    );
     let (email, by_email) = names("ada@example.com", Some(user(1)));
     let (username, by_username) = names("ADA", Some(user(1)));
     assert_eq!(by_email, by_username, "one account");
     assert_ne!(email, username, "two things typed");
     assert_ne!(names("ada", None).1, names("ada@example.com", None).1);
-    assert_ne!(names("a", None).1, names("b", None).1, "not even identifiers");
+    assert_ne!(
+        names("a", None).1,
+        names("b", None).1,
+        "not even identifiers"
+    );
     assert_ne!(names("ada", Some(user(1))).1, names("ada", Some(user(2))).1);
     let elsewhere = throttle.attempt(None, "ada", None, source("192.0.2.2"));
     assert_eq!(elsewhere.account, names("ada", None).1);
@@ -78,7 +85,12 @@ fn evidence_is_counted_alone() {
             .names();
         assert_eq!(names.len(), 1);
         assert!(!seen.contains(&names[0]), "{evidence:?}");
-        let other = throttle.attempt(Some(evidence), "x@y.example", Some(user(1)), source("192.0.2.1"));
+        let other = throttle.attempt(
+            Some(evidence),
+            "x@y.example",
+            Some(user(1)),
+            source("192.0.2.1"),
+        );
         assert_eq!(other.names(), names, "whatever was typed");
         seen.extend(names);
     }
@@ -92,14 +104,19 @@ fn waits_double_from_one_second_to_the_longest() {
     let at = Timestamp::from_secs;
     let wait = |rule: Rule, failures, now| rule.wait(&LIMITS(), count(failures, at(1000)), now);
     for (rule, free) in [(Rule::Tries, 5), (Rule::Account, 50)] {
-        let waits: Vec<_> = (free - 1..free + 12).map(|n| wait(rule, n, at(1000))).collect();
+        let waits: Vec<_> = (free - 1..free + 12)
+            .map(|n| wait(rule, n, at(1000)))
+            .collect();
         let told = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 900, 900].map(Some);
         assert_eq!(waits[0], None);
         assert_eq!(waits[1..], told);
         assert_eq!(wait(rule, i64::MAX, at(1000)), Some(900));
         assert_eq!(wait(rule, free + 2, at(1003)), Some(1));
         assert_eq!(wait(rule, free + 2, at(1004)), None);
-        assert_eq!(wait(rule, free + 2, Timestamp::from_millis(1_003_999)), Some(1));
+        assert_eq!(
+            wait(rule, free + 2, Timestamp::from_millis(1_003_999)),
+            Some(1)
+        );
         // By a clock that is behind.
         assert_eq!(wait(rule, free + 2, at(700)), Some(4));
     }
@@ -116,7 +133,11 @@ fn an_account_forgets_one_try_each_half_hour() {
     let rule = Rule::Account;
     let mut stored = None;
     for n in 0..50 {
-        assert_eq!(stored.and_then(|c| rule.wait(&LIMITS(), c, now)), None, "{n}");
+        assert_eq!(
+            stored.and_then(|c| rule.wait(&LIMITS(), c, now)),
+            None,
+            "{n}"
+        );
         stored = Some(rule.after(&LIMITS(), stored, now));
     }
     let full = stored.unwrap();
@@ -127,7 +148,11 @@ fn an_account_forgets_one_try_each_half_hour() {
     assert_eq!((more.failures, more.decays_from), (51, full.decays_from));
     now = now.plus(Duration::from_secs(1));
     let more = rule.after(&LIMITS(), stored, now);
-    assert_eq!((more.failures, more.decays_from), (50, now), "one gone, one more");
+    assert_eq!(
+        (more.failures, more.decays_from),
+        (50, now),
+        "one gone, one more"
+    );
     // What would take days to forget is not counted.
     for _ in 0..1000 {
         stored = Some(rule.after(&LIMITS(), stored, now));
@@ -141,7 +166,11 @@ fn a_source_has_a_hundred_failures_and_then_one_a_minute() {
     let rule = Rule::Source;
     let mut stored = None;
     for n in 0..100 {
-        assert_eq!(stored.and_then(|c| rule.wait(&LIMITS(), c, now)), None, "{n}");
+        assert_eq!(
+            stored.and_then(|c| rule.wait(&LIMITS(), c, now)),
+            None,
+            "{n}"
+        );
         stored = Some(rule.after(&LIMITS(), stored, now));
     }
     // Some were on their way: they make the wait no longer.
@@ -168,6 +197,9 @@ fn a_time_far_ahead_is_no_wait_and_is_corrected_by_the_next_try() {
         stored = rule.after(&LIMITS(), Some(stored), now);
         assert_eq!(stored.counted_at, now, "{rule:?}");
         assert!(rule.wait(&LIMITS(), stored, now).is_some(), "{rule:?}");
-        assert!(stored.forgotten_at <= now.plus(Rule::longest(&LIMITS())), "{rule:?}");
+        assert!(
+            stored.forgotten_at <= now.plus(Rule::longest(&LIMITS())),
+            "{rule:?}"
+        );
     }
 }

@@ -115,7 +115,14 @@ mod tests {
         ] {
             assert_eq!(UnlockCode::parse(&typed).as_ref(), Some(&code), "{typed:?}");
         }
-        for wrong in ["", "2222222", "222222222", "2222222O", "2222222I", "2222222\u{130}"] {
+        for wrong in [
+            "",
+            "2222222",
+            "222222222",
+            "2222222O",
+            "2222222I",
+            "2222222\u{130}",
+        ] {
             assert_eq!(UnlockCode::parse(wrong), None, "{wrong:?}");
         }
     }

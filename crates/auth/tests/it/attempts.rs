@@ -1,5 +1,6 @@
 //! Logins as different people send them.
 
+use futures_util::future::join_all;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use ud_kernel::{Service, UserId};
@@ -71,7 +72,9 @@ impl Try {
 /// A user with a username and [`PASSWORD`].
 pub async fn register_named(world: &World, email: &str, username: &str) -> UserId {
     let user = world.new_user();
-    let answer = world.put(user, &registration(email, Some(username), PASSWORD)).await;
+    let answer = world
+        .put(user, &registration(email, Some(username), PASSWORD))
+        .await;
     assert_eq!(answer.status(), StatusCode::CREATED);
     user
 }
@@ -79,13 +82,16 @@ pub async fn register_named(world: &World, email: &str, username: &str) -> UserI
 /// Wrong passwords for `identifier` from `count` sources in as many /24 networks; `series` keeps them apart. Each is
 /// answered 401 or, once there are too many, 429.
 pub async fn strangers(world: &World, identifier: &str, series: u8, count: usize) -> Vec<u16> {
-    let mut told = Vec::new();
-    for n in 0..count {
+    let tries = (0..count).map(|n| {
         let address = format!("{series}.{}.{}.1", n / 250, n % 250);
-        let status = attempt(identifier, "wrong", &address).status(world).await;
-        assert!([401, 429].contains(&status), "{status}");
-        told.push(status);
-    }
+        let attempt = attempt(identifier, "wrong", &address);
+        async move { attempt.status(world).await }
+    });
+    let told = join_all(tries).await;
+    assert!(
+        told.iter().all(|status| [401, 429].contains(status)),
+        "{told:?}"
+    );
     told
 }
 
@@ -101,7 +107,9 @@ pub async fn set_status(world: &World, user: UserId, status: &str, sequence: i64
 pub async fn unlock(world: &World, user: UserId) -> String {
     let path = format!("/internal/v1/credentials/{user}/unlock");
     let body = json!({"origin": {"request_id": "r-9", "ip": "192.0.2.7"}});
-    let request = world.call(Service::Profile, Method::POST, &path).json(&body);
+    let request = world
+        .call(Service::Profile, Method::POST, &path)
+        .json(&body);
     let answer = request.send().await.unwrap();
     assert_eq!(answer.status(), 200);
     let body: Value = answer.json().await.unwrap();

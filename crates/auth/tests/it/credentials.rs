@@ -5,9 +5,7 @@ use testkit::Backend;
 use ud_events::EventType;
 use ud_kernel::{Service, UserId};
 
-use crate::world::{
-    OTHER_PASSWORD, PASSWORD, START, World, outcome, read, registration, text,
-};
+use crate::world::{OTHER_PASSWORD, PASSWORD, START, World, outcome, read, registration, text};
 
 async fn put(world: &World, user: UserId, body: &Value) -> (u16, Value) {
     let path = format!("/internal/v1/credentials/{user}");

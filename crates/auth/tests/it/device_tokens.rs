@@ -72,7 +72,9 @@ async fn a_token_that_is_not_good_is_as_none() {
         let state = world.other_process();
         let decoded = DeviceToken::decode(&state.device_ring, text).unwrap();
         let other_nonce = DeviceToken {
-            nonce: DeviceToken::new(decoded.user_id, world.clock.now()).unwrap().nonce,
+            nonce: DeviceToken::new(decoded.user_id, world.clock.now())
+                .unwrap()
+                .nonce,
             ..decoded
         };
         let other_counter = DeviceToken {
@@ -106,7 +108,11 @@ async fn a_token_that_is_not_good_is_as_none() {
         let over = "x".repeat(513);
         let over = new_place(9).with_token(&Value::from(over));
         assert_eq!(over.status(&world).await, 422);
-        assert_eq!(new_place(9).with_token(&good).status(&world).await, 200, "{backend}");
+        assert_eq!(
+            new_place(9).with_token(&good).status(&world).await,
+            200,
+            "{backend}"
+        );
         // It opens nothing.
         let wrong = attempt(ADA, "wrong", "203.0.113.9").with_token(&good);
         assert_eq!(wrong.status(&world).await, 401, "{backend}");
@@ -120,10 +126,15 @@ async fn what_ends_sessions_ends_devices_too() {
             config.limits.throttle.account = no_throttle().account;
         })
         .await;
-        for (index, how) in ["password", "logout", "suspension", "deletion"].iter().enumerate() {
+        for (index, how) in ["password", "logout", "suspension", "deletion"]
+            .iter()
+            .enumerate()
+        {
             let email = format!("user{index}@example.com");
             let user = world.register(&email).await;
-            let token = attempt(&email, PASSWORD, "192.0.2.1").device_token(&world).await;
+            let token = attempt(&email, PASSWORD, "192.0.2.1")
+                .device_token(&world)
+                .await;
             assert_eq!(stored(&world, user).await, 1);
             let tokens = world.login(&email, PASSWORD).await;
             assert_eq!(stored(&world, user).await, 2);
@@ -133,7 +144,8 @@ async fn what_ends_sessions_ends_devices_too() {
                     assert_eq!(read(change).await.0, 200);
                 }
                 "logout" => {
-                    let request = world.post("/api/v1/auth/logout", &serde_json::json!({"all": true}));
+                    let request =
+                        world.post("/api/v1/auth/logout", &serde_json::json!({"all": true}));
                     let request = request.bearer_auth(tokens["access_token"].as_str().unwrap());
                     assert_eq!(read(request).await.0, 204);
                 }
@@ -155,7 +167,11 @@ async fn what_ends_sessions_ends_devices_too() {
             if *how == "deletion" {
                 continue;
             }
-            let password = if *how == "password" { OTHER_PASSWORD } else { PASSWORD };
+            let password = if *how == "password" {
+                OTHER_PASSWORD
+            } else {
+                PASSWORD
+            };
             let again = attempt(&email, password, "198.51.100.1").with_token(&token);
             assert_ne!(again.device_token(&world).await, token, "{backend} {how}");
         }
@@ -173,7 +189,10 @@ async fn the_twenty_first_device_takes_the_place_of_the_oldest() {
             world.clock.advance(Duration::from_secs(1));
         }
         // The first is used again: now the second is the oldest.
-        assert_eq!(new_place(0).with_token(&tokens[0]).status(&world).await, 200);
+        assert_eq!(
+            new_place(0).with_token(&tokens[0]).status(&world).await,
+            200
+        );
         world.clock.advance(Duration::from_secs(1));
         tokens.push(new_place(20).device_token(&world).await);
         assert_eq!(stored(&world, ada).await, 20, "{backend}");

@@ -31,11 +31,19 @@ async fn one_behind_the_same_address_slows_an_owner_without_device_token_and_nob
         let with_token = attempt(ADA, PASSWORD, HOME).with_token(&token);
         assert_eq!(with_token.status(&world).await, 200, "{backend}");
         let other = attempt("bob@example.com", PASSWORD, HOME);
-        assert_eq!(other.status(&world).await, 200, "{backend}: who has never been here");
+        assert_eq!(
+            other.status(&world).await,
+            200,
+            "{backend}: who has never been here"
+        );
         let elsewhere = attempt(ADA, PASSWORD, ABROAD);
         assert_eq!(elsewhere.status(&world).await, 200, "{backend}");
         world.clock.advance(Duration::from_secs(1));
-        assert_eq!(attempt(ADA, PASSWORD, HOME).status(&world).await, 200, "{backend}");
+        assert_eq!(
+            attempt(ADA, PASSWORD, HOME).status(&world).await,
+            200,
+            "{backend}"
+        );
     }
 }
 
@@ -53,14 +61,22 @@ async fn strangers_elsewhere_lock_nobody_out() {
             let refused = attempt(ADA, password, ABROAD).send(&world).await;
             assert_eq!((refused.status, refused.wait), (429, 1), "{backend}");
         }
-        assert_eq!(attempt(ADA, PASSWORD, HOME).status(&world).await, 200, "{backend}");
+        assert_eq!(
+            attempt(ADA, PASSWORD, HOME).status(&world).await,
+            200,
+            "{backend}"
+        );
         let travelling = attempt(ADA, PASSWORD, "192.0.2.1").with_token(&token);
         assert_eq!(travelling.status(&world).await, 200, "{backend}");
         let code = unlock(&world, ada).await;
         let unlocked = attempt(ADA, PASSWORD, ABROAD).with_code(&code);
         assert_eq!(unlocked.status(&world).await, 200, "{backend}");
         // Now that place is known too.
-        assert_eq!(attempt(ADA, PASSWORD, ABROAD).status(&world).await, 200, "{backend}");
+        assert_eq!(
+            attempt(ADA, PASSWORD, ABROAD).status(&world).await,
+            200,
+            "{backend}"
+        );
     }
 }
 
@@ -87,7 +103,9 @@ async fn the_sole_administrator_attacked_for_an_hour_logs_in() {
         world.clock.advance(Duration::from_secs(30));
     }
     assert!(refused > 150, "the attack goes on: {refused}");
-    let _ = attempt(ADA, "wrong", "2001:db8:ffff::1").status(&world).await;
+    let _ = attempt(ADA, "wrong", "2001:db8:ffff::1")
+        .status(&world)
+        .await;
     let new_place = attempt(ADA, PASSWORD, ABROAD);
     assert_eq!(new_place.status(&world).await, 429);
     let code = unlock(&world, admin).await;
@@ -99,12 +117,18 @@ async fn the_sole_administrator_attacked_for_an_hour_logs_in() {
 }
 
 /// What strangers are told before and after a visit of the owner, if there is one.
-async fn what_strangers_see(world: &World, identifier: &str, visit: Option<&[Value; 2]>) -> Vec<Answer> {
+async fn what_strangers_see(
+    world: &World,
+    identifier: &str,
+    visit: Option<&[Value; 2]>,
+) -> Vec<Answer> {
     let mut seen = Vec::new();
     let mut look = async |series: u8, count: usize, address: Option<&str>| {
         for n in 0..count {
             let own = format!("{series}.0.{n}.1");
-            let tried = attempt(identifier, "wrong", address.unwrap_or(&own)).send(world).await;
+            let tried = attempt(identifier, "wrong", address.unwrap_or(&own))
+                .send(world)
+                .await;
             seen.push(Answer {
                 body: tried.body["code"].clone(),
                 ..tried
@@ -150,7 +174,10 @@ async fn the_owners_visit_cannot_be_told_from_the_strangers_counts() {
             told.push(what_strangers_see(&world, identifier, visit).await);
         }
         let statuses: Vec<_> = told[2].iter().map(|answer| answer.status).collect();
-        assert!(statuses.contains(&429) && statuses.contains(&401), "{statuses:?}");
+        assert!(
+            statuses.contains(&429) && statuses.contains(&401),
+            "{statuses:?}"
+        );
         assert_eq!(told[0], told[2], "{backend}: an owner who came");
         assert_eq!(told[1], told[2], "{backend}: an owner who did not");
     }
@@ -168,10 +195,15 @@ async fn two_identifiers_of_one_account_share_its_counts() {
         for n in 0..6 {
             let identifier = [ADA, "countess"][n % 2];
             let address = format!("192.0.{n}.1");
-            assert_eq!(attempt(identifier, "wrong", &address).status(&world).await, 401);
+            assert_eq!(
+                attempt(identifier, "wrong", &address).status(&world).await,
+                401
+            );
         }
         for identifier in [ADA, "countess"] {
-            let status = attempt(identifier, PASSWORD, "192.0.99.1").status(&world).await;
+            let status = attempt(identifier, PASSWORD, "192.0.99.1")
+                .status(&world)
+                .await;
             assert_eq!(status, 429, "{backend}");
         }
         world.clock.advance(Duration::from_secs(6 * 1800));
@@ -214,7 +246,11 @@ async fn a_right_login_forgets_what_came_under_its_own_evidence_alone() {
         assert_eq!(right.status(&world).await, 200);
         for (token, sixth) in [(&one, 401), (&other, 429)] {
             let wrong = attempt(ADA, "wrong", ABROAD).with_token(token);
-            assert_eq!(wrong.status(&world).await, 401, "{backend}: the fifth of either");
+            assert_eq!(
+                wrong.status(&world).await,
+                401,
+                "{backend}: the fifth of either"
+            );
             assert_eq!(wrong.status(&world).await, sixth, "{backend}");
         }
     }
@@ -242,8 +278,16 @@ async fn a_living_session_is_evidence_on_its_own_requests() {
         assert_eq!(answer.status(), 200, "{backend}");
         world.login(ADA, PASSWORD).await;
         world.clock.advance(Duration::from_secs(1));
-        let answer = world.reauthenticate(&tokens, PASSWORD).send().await.unwrap();
-        assert_eq!(answer.status(), 200, "{backend}: what was counted is forgotten");
+        let answer = world
+            .reauthenticate(&tokens, PASSWORD)
+            .send()
+            .await
+            .unwrap();
+        assert_eq!(
+            answer.status(),
+            200,
+            "{backend}: what was counted is forgotten"
+        );
     }
 }
 
@@ -254,7 +298,10 @@ async fn a_suspended_owner_forgets_nothing_and_makes_nothing_known() {
     crate::attempts::set_status(&world, ada, "suspended", 5).await;
     for _ in 0..8 {
         let refused = attempt(ADA, PASSWORD, HOME).send(&world).await;
-        assert_eq!((refused.status, &refused.body["code"]), (403, &json!("auth.account-suspended")));
+        assert_eq!(
+            (refused.status, &refused.body["code"]),
+            (403, &json!("auth.account-suspended"))
+        );
     }
     crate::attempts::set_status(&world, ada, "active", 6).await;
     strangers(&world, ADA, 198, 52).await;

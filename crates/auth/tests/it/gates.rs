@@ -49,7 +49,11 @@ async fn strangers_of_one_wide_network_leave_room_for_an_owner_and_for_others() 
         let token = attempt(ADA, PASSWORD, HOME).device_token(&world).await;
         let flood = async {
             let tries = (0..networks).map(|n| {
-                let attempt = attempt(&format!("user{n}"), "wrong", &format!("2001:db8:1:{n:x}::1"));
+                let attempt = attempt(
+                    &format!("user{n}"),
+                    "wrong",
+                    &format!("2001:db8:1:{n:x}::1"),
+                );
                 let world = &world;
                 async move { attempt.status(world).await }
             });
@@ -63,7 +67,12 @@ async fn strangers_of_one_wide_network_leave_room_for_an_owner_and_for_others() 
                 let known = attempt(ADA, PASSWORD, HOME);
                 let elsewhere = attempt(BOB, PASSWORD, &format!("192.0.{n}.1"));
                 told.extend(
-                    join_all([device.status(&world), known.status(&world), elsewhere.status(&world)]).await,
+                    join_all([
+                        device.status(&world),
+                        known.status(&world),
+                        elsewhere.status(&world),
+                    ])
+                    .await,
                 );
             }
             told
@@ -71,7 +80,10 @@ async fn strangers_of_one_wide_network_leave_room_for_an_owner_and_for_others() 
         let (flood, visits) = tokio::join!(flood, visits);
         assert_eq!(visits, [200; 18], "{networks}");
         assert!(flood.contains(&503), "{networks}: there was a flood");
-        assert!(flood.iter().all(|status| [401, 503].contains(status)), "{networks}");
+        assert!(
+            flood.iter().all(|status| [401, 503].contains(status)),
+            "{networks}"
+        );
     }
 }
 
@@ -165,7 +177,11 @@ async fn a_login_costs_one_read_and_at_most_two_transactions() {
             device_token: Some(token.unwrap()),
             ..attempt_of(ADA, PASSWORD, "192.0.2.1")
         };
-        assert_eq!(cost(&with_token).await.1, (1, 2), "{backend}: right, with a token");
+        assert_eq!(
+            cost(&with_token).await.1,
+            (1, 2),
+            "{backend}: right, with a token"
+        );
         for (identifier, address, price) in [
             (ADA, HOME, (1, 1)),
             (ADA, "198.51.100.1", (1, 2)),
@@ -226,7 +242,10 @@ async fn a_refused_ticket_costs_no_call_and_a_refused_place_one_read() {
         drop(held);
         for outcome in join_all(inside).await {
             let outcome = outcome.unwrap();
-            let expected = matches!(outcome, Some(AuthError::InvalidCredentials | AuthError::Busy));
+            let expected = matches!(
+                outcome,
+                Some(AuthError::InvalidCredentials | AuthError::Busy)
+            );
             assert!(expected, "{backend}: {outcome:?}");
         }
 
@@ -244,10 +263,17 @@ async fn a_refused_ticket_costs_no_call_and_a_refused_place_one_read() {
         let refused = check_password(&state, &attempt, &mut None).await;
         assert!(matches!(refused, Err(AuthError::Busy)), "{backend}");
         let after = calls(&state);
-        assert_eq!((after.0 - before.0, after.1 - before.1), (1, 0), "{backend}");
+        assert_eq!(
+            (after.0 - before.0, after.1 - before.1),
+            (1, 0),
+            "{backend}"
+        );
         assert_eq!(rows(&state).await, counted, "{backend}");
         drop((gate, holding));
-        assert!(matches!(holder.await.unwrap(), Some(AuthError::InvalidCredentials)));
+        assert!(matches!(
+            holder.await.unwrap(),
+            Some(AuthError::InvalidCredentials)
+        ));
     }
 }
 

@@ -68,20 +68,29 @@ async fn five_hundred_people_of_one_address_log_in_within_a_quarter_of_an_hour()
     // Knuth's generator: the same people at the same times in each run.
     let mut random = 42_u64;
     for person in 0..PEOPLE {
-        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        random = random
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
         let sending = Sending {
             person,
             is_typo: person % 25 < 2,
             is_repeated: false,
         };
-        agenda.entry((random >> 33) % SECONDS).or_default().push(sending);
+        agenda
+            .entry((random >> 33) % SECONDS)
+            .or_default()
+            .push(sending);
     }
     let (mut inside, mut repeated, mut typos, mut second) = (0, 0, 0, 0);
     while let Some((at, sendings)) = agenda.pop_first() {
         world.clock.advance(Duration::from_secs(at - second));
         second = at;
         let answers = sendings.iter().map(|sending| {
-            let password = if sending.is_typo { "Tr4vel quilt zebra 9" } else { PASSWORD };
+            let password = if sending.is_typo {
+                "Tr4vel quilt zebra 9"
+            } else {
+                PASSWORD
+            };
             let login = attempt(&email(sending.person), password, OFFICE);
             let world = &world;
             async move { login.send(world).await }

@@ -29,9 +29,10 @@ async fn a_reset_gives_a_new_password_and_ends_every_session() {
         assert_eq!(world.try_login(email, PASSWORD).await.0, 429, "{backend}");
 
         let state = world.other_process();
-        let (reset, password) = reset_password(&state, " ADA.Lovelace@example.com ", "root (uid 0)")
-            .await
-            .unwrap();
+        let (reset, password) =
+            reset_password(&state, " ADA.Lovelace@example.com ", "root (uid 0)")
+                .await
+                .unwrap();
         assert_eq!(reset, user);
         assert!(password.chars().count() >= 24);
         // What was counted for a known source counts no more: the epoch has ended that evidence.
@@ -50,7 +51,9 @@ async fn a_reset_gives_a_new_password_and_ends_every_session() {
             "{backend}"
         );
         let events = world.events().await;
-        let reset = events.iter().find(|e| e.kind.to_string() == "password_reset");
+        let reset = events
+            .iter()
+            .find(|e| e.kind.to_string() == "password_reset");
         assert_eq!(reset.unwrap().data.details["os_user"], "root (uid 0)");
         let (_, second) = reset_password(&state, "countess", "root").await.unwrap();
         assert_ne!(*password, *second);
@@ -73,7 +76,9 @@ async fn who_cannot_log_in_is_not_reset() {
             .json(&status);
         assert_eq!(request.send().await.unwrap().status(), 200);
         let events = world.events_about(user).await;
-        let refused = reset_password(&state, "countess", "root").await.unwrap_err();
+        let refused = reset_password(&state, "countess", "root")
+            .await
+            .unwrap_err();
         assert!(matches!(refused, AuthError::Suspended), "{backend}");
         assert_eq!(world.events_about(user).await, events, "{backend}");
     }

@@ -50,12 +50,23 @@ async fn a_place_is_evidence_for_thirty_days_and_no_address_is_stored() {
         }
         world.clock.advance(30 * DAY - Duration::from_secs(60));
         strangers(&world, ADA, 198, 52).await;
-        assert_eq!(attempt(ADA, PASSWORD, "203.0.113.78").status(&world).await, 429);
-        assert_eq!(attempt(ADA, PASSWORD, HOME).status(&world).await, 200, "{backend}");
+        assert_eq!(
+            attempt(ADA, PASSWORD, "203.0.113.78").status(&world).await,
+            429
+        );
+        assert_eq!(
+            attempt(ADA, PASSWORD, HOME).status(&world).await,
+            200,
+            "{backend}"
+        );
         assert_eq!(stored(&world, ada).await.len(), 2, "{backend}: seen again");
         world.clock.advance(30 * DAY);
         strangers(&world, ADA, 199, 52).await;
-        assert_eq!(attempt(ADA, PASSWORD, HOME).status(&world).await, 429, "{backend}");
+        assert_eq!(
+            attempt(ADA, PASSWORD, HOME).status(&world).await,
+            429,
+            "{backend}"
+        );
         // Of what is no evidence any more the wide network stays, for mails.
         forget_once(&world.other_process()).await.unwrap();
         let rows = stored(&world, ada).await;
@@ -82,15 +93,35 @@ async fn only_a_completed_login_makes_a_place_known() {
         // Raising the epoch ends it as evidence; a login there makes it known again.
         set_status(&world, ada, "suspended", 7).await;
         set_status(&world, ada, "active", 8).await;
-        assert_eq!(stored(&world, ada).await.len(), 2, "{backend}: kept for mails");
+        assert_eq!(
+            stored(&world, ada).await.len(),
+            2,
+            "{backend}: kept for mails"
+        );
         strangers(&world, ADA, 198, 52).await;
-        assert_eq!(attempt(ADA, PASSWORD, HOME).status(&world).await, 429, "{backend}");
+        assert_eq!(
+            attempt(ADA, PASSWORD, HOME).status(&world).await,
+            429,
+            "{backend}"
+        );
         world.clock.advance(Duration::from_secs(2));
-        assert_eq!(attempt(ADA, PASSWORD, HOME).status(&world).await, 200, "{backend}");
+        assert_eq!(
+            attempt(ADA, PASSWORD, HOME).status(&world).await,
+            200,
+            "{backend}"
+        );
         strangers(&world, ADA, 199, 3).await;
-        assert_eq!(attempt(ADA, PASSWORD, HOME).status(&world).await, 200, "{backend}");
+        assert_eq!(
+            attempt(ADA, PASSWORD, HOME).status(&world).await,
+            200,
+            "{backend}"
+        );
         set_status(&world, ada, "deleted", 9).await;
-        assert_eq!(stored(&world, ada).await, [], "{backend}: gone with the account");
+        assert_eq!(
+            stored(&world, ada).await,
+            [],
+            "{backend}: gone with the account"
+        );
     }
 }
 
@@ -124,8 +155,15 @@ async fn a_user_has_fifty_places_of_a_kind() {
     }
     assert_eq!(stored(&world, ada).await.len(), 100);
     strangers(&world, ADA, 198, 52).await;
-    assert_eq!(attempt(ADA, PASSWORD, "203.0.9.1").status(&world).await, 429, "the oldest went");
-    assert_eq!(attempt(ADA, PASSWORD, "203.0.10.1").status(&world).await, 200);
+    assert_eq!(
+        attempt(ADA, PASSWORD, "203.0.9.1").status(&world).await,
+        429,
+        "the oldest went"
+    );
+    assert_eq!(
+        attempt(ADA, PASSWORD, "203.0.10.1").status(&world).await,
+        200
+    );
 }
 
 #[actix_web::test]

@@ -44,7 +44,10 @@ async fn the_sixth_try_from_one_source_is_refused_whoever_it_is_about() {
         let refused = attempt(ADA, PASSWORD, here).send(&world).await;
         assert!(refused.wait <= 16 && refused.status == 429, "{backend}");
         // Others, and the same from elsewhere, do not wait.
-        assert_eq!(attempt(ADA, PASSWORD, "192.0.3.1").status(&world).await, 200);
+        assert_eq!(
+            attempt(ADA, PASSWORD, "192.0.3.1").status(&world).await,
+            200
+        );
         assert_eq!(attempt("bob", "wrong", here).status(&world).await, 401);
         world.clock.advance(Duration::from_secs(16));
         let status = attempt(ADA, PASSWORD, here).status(&world).await;
@@ -67,7 +70,9 @@ async fn a_source_that_fails_at_a_hundred_accounts_is_refused_at_all() {
         let other = attempt(&format!("user{n}"), "wrong", &host);
         assert_eq!(other.status(&world).await, 401, "{n}");
     }
-    let refused = attempt(ADA, PASSWORD, "2001:db8:1:2:ffff::1").send(&world).await;
+    let refused = attempt(ADA, PASSWORD, "2001:db8:1:2:ffff::1")
+        .send(&world)
+        .await;
     assert_eq!((refused.status, refused.wait), (429, 60), "the /64 counts");
     let elsewhere = attempt(ADA, PASSWORD, "2001:db8:1:3::1");
     assert_eq!(elsewhere.status(&world).await, 200);
@@ -117,7 +122,11 @@ async fn two_hundred_tries_at_once_compute_no_more_hashes_than_one_by_one() {
             let told = futures_util::future::join_all(tries).await;
             let wrong = told.iter().filter(|status| **status == 401).count();
             let limited = told.iter().filter(|status| **status == 429).count();
-            assert_eq!((wrong, limited), (free, 200 - free), "{backend} {identifiers:?}");
+            assert_eq!(
+                (wrong, limited),
+                (free, 200 - free),
+                "{backend} {identifiers:?}"
+            );
             assert_eq!(world.hashes().await - before, free as u64, "{backend}");
         }
     }
@@ -145,27 +154,43 @@ async fn who_leaves_before_the_answer_has_tried() {
 async fn an_identifier_loses_its_outer_white_space_and_a_password_does_not() {
     let world = World::start(Backend::Sqlite).await;
     let user = world.new_user();
-    let body = crate::world::registration(" Ada@Example.com\u{a0}", Some("\tAda\u{200b}"), PASSWORD);
+    let body =
+        crate::world::registration(" Ada@Example.com\u{a0}", Some("\tAda\u{200b}"), PASSWORD);
     let answer = world.put(user, &body).await;
     assert_eq!(answer.status(), 201);
     let stored: serde_json::Value = answer.json().await.unwrap();
     assert_eq!(stored["email"], "Ada@Example.com");
     assert_eq!(stored["username"], "ada");
-    for end in [" ", "\t", "\n", "\u{a0}", "\u{2003}", "\u{3000}", "\u{200b}", "\u{feff}"] {
+    for end in [
+        " ", "\t", "\n", "\u{a0}", "\u{2003}", "\u{3000}", "\u{200b}", "\u{feff}",
+    ] {
         for identifier in [format!("ada@example.com{end}"), format!("{end}ada")] {
-            let status = attempt(&identifier, PASSWORD, "192.0.2.1").status(&world).await;
+            let status = attempt(&identifier, PASSWORD, "192.0.2.1")
+                .status(&world)
+                .await;
             assert_eq!(status, 200, "{identifier:?}");
         }
     }
     let spaced = format!("{PASSWORD} ");
     assert_eq!(attempt(ADA, &spaced, "192.0.2.1").status(&world).await, 401);
-    assert_eq!(attempt(" \u{feff} ", PASSWORD, "192.0.2.1").status(&world).await, 422);
+    assert_eq!(
+        attempt(" \u{feff} ", PASSWORD, "192.0.2.1")
+            .status(&world)
+            .await,
+        422
+    );
     // One identifier, however it is padded, is counted once.
     for n in 0..5 {
         let padded = format!("{}nobody", " ".repeat(n));
-        assert_eq!(attempt(&padded, "wrong", "192.0.9.1").status(&world).await, 401);
+        assert_eq!(
+            attempt(&padded, "wrong", "192.0.9.1").status(&world).await,
+            401
+        );
     }
-    assert_eq!(attempt("nobody", "wrong", "192.0.9.1").status(&world).await, 429);
+    assert_eq!(
+        attempt("nobody", "wrong", "192.0.9.1").status(&world).await,
+        429
+    );
 }
 
 #[actix_web::test]

@@ -3,9 +3,7 @@
 use std::time::Duration;
 
 use auth_service::{
-    models::{
-        error::AuthError, schema::unlock_codes, unlock_flow::unlock_identifier,
-    },
+    models::{error::AuthError, schema::unlock_codes, unlock_flow::unlock_identifier},
     tasks::forget_once,
 };
 use diesel::prelude::*;
@@ -58,11 +56,19 @@ async fn a_code_lets_its_owner_in_once() {
         assert_eq!(rows(&world).await, 0);
         let replayed = login(2, PASSWORD).with_code(&code).send(&world).await;
         let without = login(2, PASSWORD).send(&world).await;
-        assert_eq!((replayed.status, replayed.wait), (429, without.wait), "{backend}");
+        assert_eq!(
+            (replayed.status, replayed.wait),
+            (429, without.wait),
+            "{backend}"
+        );
         // The strangers' counts are as they were.
         assert_eq!(strangers(&world, ADA, 199, 1).await, [429], "{backend}");
         let told = world.events_about(ada).await;
-        assert_eq!(told, ["credentials_created", "account_unlocked"], "{backend}");
+        assert_eq!(
+            told,
+            ["credentials_created", "account_unlocked"],
+            "{backend}"
+        );
     }
 }
 
@@ -98,7 +104,11 @@ async fn a_code_has_five_tries_and_ten_minutes() {
             async move { login.status(world).await }
         });
         let told = join_all(trying).await;
-        assert_eq!(told.iter().filter(|status| **status == 401).count(), 5, "{backend}");
+        assert_eq!(
+            told.iter().filter(|status| **status == 401).count(),
+            5,
+            "{backend}"
+        );
         assert_eq!(world.hashes().await - hashes, 5, "{backend}");
         let void = login(1, PASSWORD).with_code(&code);
         assert_eq!(void.status(&world).await, 429, "{backend}");
@@ -124,21 +134,36 @@ async fn a_code_is_good_for_one_account_and_one_epoch_and_the_newest_alone() {
         let (world, ada) = attacked(backend).await;
         let bob = world.register("bob@example.com").await;
         let bobs = unlock(&world, bob).await;
-        assert_eq!(login(1, PASSWORD).with_code(&bobs).status(&world).await, 429, "{backend}");
+        assert_eq!(
+            login(1, PASSWORD).with_code(&bobs).status(&world).await,
+            429,
+            "{backend}"
+        );
         let (first, second) = (unlock(&world, ada).await, unlock(&world, ada).await);
         assert_ne!(first, second);
-        assert_eq!(login(1, PASSWORD).with_code(&first).status(&world).await, 429, "{backend}");
+        assert_eq!(
+            login(1, PASSWORD).with_code(&first).status(&world).await,
+            429,
+            "{backend}"
+        );
         set_status(&world, ada, "suspended", 5).await;
         set_status(&world, ada, "active", 6).await;
         let ended = login(1, PASSWORD).with_code(&second);
-        assert_eq!(ended.status(&world).await, 429, "{backend}: of an older epoch");
+        assert_eq!(
+            ended.status(&world).await,
+            429,
+            "{backend}: of an older epoch"
+        );
         let third = unlock(&world, ada).await;
         let by_username = attempt("countess", PASSWORD, "203.0.1.1").with_code(&third);
         assert_eq!(by_username.status(&world).await, 200, "{backend}");
         // A suspension ends a code as it ends devices.
         let fourth = unlock(&world, ada).await;
         set_status(&world, ada, "suspended", 7).await;
-        assert_eq!(login(3, PASSWORD).with_code(&fourth).status(&world).await, 429);
+        assert_eq!(
+            login(3, PASSWORD).with_code(&fourth).status(&world).await,
+            429
+        );
     }
 }
 
@@ -160,7 +185,10 @@ async fn nobody_can_tell_whether_there_is_a_code() {
                 }
             }
             let limited = (429, json!("request.rate-limited"));
-            assert!(told.iter().all(|one| *one == limited), "{backend} {code:?}: {told:?}");
+            assert!(
+                told.iter().all(|one| *one == limited),
+                "{backend} {code:?}: {told:?}"
+            );
         }
         let over = attempt(ADA, PASSWORD, "203.0.113.1").with_code(&"2".repeat(33));
         assert_eq!(over.status(&world).await, 422);
@@ -172,12 +200,16 @@ async fn the_machine_unlocks_by_identifier_and_tells_who_did() {
     for backend in Backend::ALL {
         let (world, ada) = attacked(backend).await;
         let state = world.other_process();
-        let (user, code) = unlock_identifier(&state, " Countess ", "ada (uid 1000)").await.unwrap();
+        let (user, code) = unlock_identifier(&state, " Countess ", "ada (uid 1000)")
+            .await
+            .unwrap();
         assert_eq!(user, ada);
         let unlocked = login(1, PASSWORD).with_code(code.as_str());
         assert_eq!(unlocked.status(&world).await, 200, "{backend}");
         let events = world.events().await;
-        let event = events.iter().find(|e| e.kind.to_string() == "account_unlocked");
+        let event = events
+            .iter()
+            .find(|e| e.kind.to_string() == "account_unlocked");
         let event = event.unwrap();
         assert_eq!(event.data.details["os_user"], "ada (uid 1000)", "{backend}");
         assert_eq!(event.data.actor_id, None);
@@ -218,7 +250,10 @@ async fn a_code_of_a_clock_that_was_ahead_is_none() {
         set.execute(c).map_err(StoreError::from)
     };
     world.db.tx(set).await.unwrap();
-    assert_eq!(login(1, PASSWORD).with_code(&code).status(&world).await, 429);
+    assert_eq!(
+        login(1, PASSWORD).with_code(&code).status(&world).await,
+        429
+    );
     forget_once(&world.other_process()).await.unwrap();
     assert_eq!(rows(&world).await, 0);
 }

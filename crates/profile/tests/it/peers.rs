@@ -168,8 +168,7 @@ fn unlock(state: &mut AuthState, request: &Request) -> ResponseTemplate {
     let body = request.body_json::<Value>().unwrap();
     assert!(body["origin"]["request_id"].is_string(), "{body}");
     state.unlocked.push(user);
-    ResponseTemplate::new(200)
-        .set_body_json(json!({"unlock_code": "ABCDEFGH", "expires_in": 600}))
+    ResponseTemplate::new(200).set_body_json(json!({"unlock_code": "ABCDEFGH", "expires_in": 600}))
 }
 
 impl FakeRole {
