@@ -341,6 +341,27 @@ mod tests {
     }
 
     #[test]
+    fn identifiers_lose_what_stands_at_their_ends() {
+        let user = NewUser::new(RawUser {
+            email: "\u{feff} Ada@Example.org\t\u{200b}",
+            username: Some("\u{a0}Ada.L\n"),
+            ..raw()
+        })
+        .unwrap();
+        assert_eq!(user.email(), "Ada@Example.org");
+        assert_eq!(user.username(), Some("ada.l"));
+        // Asked for again without the space it is the same registration.
+        assert_eq!(user, NewUser::new(raw()).unwrap());
+        for blank in ["", " \u{3000}"] {
+            let errors = NewUser::new(RawUser {
+                username: Some(blank),
+                ..raw()
+            });
+            assert_eq!(errors.unwrap_err()[0].code, "field.too-short");
+        }
+    }
+
+    #[test]
     fn every_wrong_value_is_told() {
         let errors = NewUser::new(RawUser {
             email: "",
