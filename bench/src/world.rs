@@ -154,6 +154,15 @@ pub fn login_request(person: &Person) -> Vec<u8> {
     json_request("POST", "/api/v1/auth/login", body.to_string().as_bytes())
 }
 
+/// `request` as the gateway passes it on for a client at `address`.
+#[must_use]
+pub fn from_address(request: &[u8], address: &str) -> Vec<u8> {
+    let line = request.split_inclusive(|byte| *byte == b'\n').next();
+    let (line, rest) = request.split_at(line.map_or(0, <[u8]>::len));
+    let header = format!("x-forwarded-for: {address}\r\n");
+    [line, header.as_bytes(), rest].concat()
+}
+
 /// Memory of a process, in bytes.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Memory {

@@ -166,11 +166,28 @@ async fn a_lost_password_is_reset_on_the_machine(
     let platform = Platform::start(kind).await;
     let chief = &platform.chief;
     let process = platform.process(Service::Auth);
-    let (code, output) = process.run(&["admin", "reset", "nobody@example.com"]).await;
+    let reset = ["admin", "reset", "nobody@example.com"];
+    let (code, output) = process.run_on_a_terminal(&reset).await;
     assert!(code.is_some_and(|code| code != 0), "{output}");
     assert!(output.contains("no account"), "{output}");
+    // Into a file, a pipe or a log nothing is written, and nothing is changed.
+    for command in [
+        vec!["admin", "reset", &chief.email],
+        vec!["unlock", &chief.email],
+    ] {
+        let (code, output) = process.run(&command).await;
+        assert!(code.is_some_and(|code| code != 0), "{output}");
+        assert!(output.contains("not a terminal"), "{output}");
+        assert!(!output.contains(&chief.id), "{output}");
+    }
+    let client = &platform.client;
+    let _ = client
+        .try_log_in(&chief.email, &chief.password)
+        .await
+        .must(200);
 
-    let (code, output) = process.run(&["admin", "reset", &chief.email]).await;
+    let reset = ["admin", "reset", &chief.email];
+    let (code, output) = process.run_on_a_terminal(&reset).await;
     assert_eq!(code, Some(0), "{output}");
     let password = output
         .lines()
@@ -184,7 +201,6 @@ async fn a_lost_password_is_reset_on_the_machine(
     platform
         .refused_everywhere(old, since, &[Code::AuthSessionClosed])
         .await;
-    let client = &platform.client;
     client
         .try_log_in(&chief.email, &chief.password)
         .await
@@ -202,6 +218,20 @@ async fn a_lost_password_is_reset_on_the_machine(
     })
     .await;
     assert_eq!(record["actor_id"], Value::Null, "{record}");
+    let operator = &record["metadata"]["operator"];
+    assert!(operator["uid"].is_u64(), "{record}");
+
+    let nobody = ["unlock", "nobody@example.com"];
+    let (code, output) = process.run_on_a_terminal(&nobody).await;
+    assert!(code.is_some_and(|code| code != 0), "{output}");
+    let (code, output) = process.run_on_a_terminal(&["unlock", &chief.email]).await;
+    assert_eq!(code, Some(0), "{output}");
+    let begin = format!("Unlock code of user {}, for 10 minutes: ", chief.id);
+    let unlock_code = output.lines().find_map(|line| line.strip_prefix(&begin));
+    let unlock_code = unlock_code.unwrap_or_else(|| panic!("no code in\n{output}"));
+    let body = json!({"identifier": chief.email, "password": password, "unlock_code": unlock_code});
+    let login = client.post("/api/v1/auth/login").json(&body);
+    let _ = login.await.must(200);
 }
 
 /// Ids of all assignments of the role `admin`.
@@ -369,7 +399,8 @@ async fn the_machine_leads_back_in(#[values(Kind::Services, Kind::Standalone)] k
     let path = format!("/api/v1/users/{}/suspend", other.id);
     let _ = client.post(&path).bearer(admin).await.must(200);
     let run = async |service: Service, arguments: &[&str]| {
-        let (code, output) = platform.process(service).run(arguments).await;
+        let process = platform.process(service);
+        let (code, output) = process.run_on_a_terminal(arguments).await;
         assert_eq!(code, Some(0), "{arguments:?}: {output}");
         output
     };

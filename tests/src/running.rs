@@ -108,7 +108,26 @@ impl Running {
     /// # Panics
     /// If it cannot be run.
     pub async fn run(&self, arguments: &[&str]) -> (Option<i32>, String) {
-        let (program, folder) = (self.program.clone(), self.folder.clone());
+        self.run_program(&self.program, arguments).await
+    }
+
+    /// The same on a terminal, by `script` of util-linux: what is shown on one alone is in the output, too.
+    ///
+    /// # Panics
+    /// If it cannot be run.
+    pub async fn run_on_a_terminal(&self, arguments: &[&str]) -> (Option<i32>, String) {
+        let words: Vec<_> = std::iter::once(self.program.display().to_string())
+            .chain(arguments.iter().map(|word| (*word).to_owned()))
+            .map(|word| format!("'{word}'"))
+            .collect();
+        let command = words.join(" ");
+        let script = ["--quiet", "--return", "--command", &command, "/dev/null"];
+        let (code, output) = self.run_program(Path::new("script"), &script).await;
+        (code, output.replace('\r', ""))
+    }
+
+    async fn run_program(&self, program: &Path, arguments: &[&str]) -> (Option<i32>, String) {
+        let (program, folder) = (program.to_owned(), self.folder.clone());
         let environment = self.environment.clone();
         let arguments: Vec<String> = arguments.iter().map(|a| (*a).to_owned()).collect();
         let run = move || {

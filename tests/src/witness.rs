@@ -89,7 +89,8 @@ fn beginning(text: &str) -> &str {
 fn kind_of(name: &str) -> Option<&'static str> {
     match name {
         "password" | "current_password" | "new_password" => Some("password"),
-        "access_token" | "refresh_token" => Some("token"),
+        "access_token" | "refresh_token" | "device_token" => Some("token"),
+        "unlock_code" => Some("unlock code"),
         "email" | "identifier" => Some("address"),
         "given_name" | "family_name" | "username" => Some("name"),
         "phone" => Some("phone"),

@@ -11,7 +11,7 @@ use crate::{
     report::{Pairs, Row, Target},
     stats::Figure,
     wire::{Wire, get_request},
-    world::{World, login_request},
+    world::{World, from_address, login_request},
 };
 
 /// Users of the small platform, and of the large one.
@@ -132,11 +132,16 @@ impl Town {
     async fn log_in(&mut self) -> Figure {
         let request = |index: usize| {
             let number = 1 + index * (self.users / ACTIVE);
-            login_request(&Person {
+            let request = login_request(&Person {
                 email: format!("m{number}@example.com"),
                 password: self.password.clone(),
                 ..Person::new()
-            })
+            });
+            // A million users have more than one address, of which each has its share of the hash queue.
+            from_address(
+                &request,
+                &format!("198.{}.{}.1", 18 + index / 250, index % 250),
+            )
         };
         let requests = (0..ACTIVE).map(request).collect();
         let clients = self.in_turn(Service::Auth, requests).await;

@@ -1,7 +1,5 @@
 //! The subcommands that auth has beside those of all services.
 
-use std::io::Write as _;
-
 use clap::Subcommand;
 use ud_http::{Base, StartError, operator};
 use ud_kernel::Service;
@@ -13,8 +11,12 @@ use crate::{
         fence_flow::{Fenced, fence},
         reseal_flow::reseal,
         reset_flow::{explain, reset_password},
+        unlock_flow::unlock_identifier,
+        unlock_store::CODE_LIFE,
     },
-    open, start_error,
+    open,
+    operator::{require_terminal, show},
+    start_error,
 };
 
 /// Subcommands of auth.
@@ -23,6 +25,11 @@ pub enum AuthCommand {
     /// For the operator of the machine
     #[command(subcommand)]
     Admin(AdminCommand),
+    /// Print a code with which the owner of an account that others keep waiting logs in
+    Unlock {
+        /// Email address or username
+        identifier: String,
+    },
     /// Seal what is sealed under older keys under the first of KEY_ENCRYPTION_KEYS
     Reseal,
     /// After restoring the database: replace every signing key, close every session
@@ -72,6 +79,9 @@ pub async fn run(command: AuthCommand, config: AuthConfig, base: Base) -> Result
             let state = AuthState::new(&config, &base, db)?;
             reset(&state, &identifier, reactivate).await
         }
+        AuthCommand::Unlock { identifier } => {
+            unlock(&AuthState::new(&config, &base, db)?, &identifier).await
+        }
         AuthCommand::Reseal => {
             let sealer =
                 Sealer::from_config(&config.sealing, Service::Auth).map_err(StartError::config)?;
@@ -97,16 +107,30 @@ pub async fn run(command: AuthCommand, config: AuthConfig, base: Base) -> Result
 
 /// Fails if there is no such account, or it cannot log in.
 async fn reset(state: &AuthState, identifier: &str, reactivate: bool) -> Result<(), StartError> {
+    // Before anything is changed: otherwise nobody knows the new password.
+    require_terminal()?;
     let (user_id, password) = reset_password(state, identifier, reactivate, &operator())
         .await
         .map_err(|error| StartError::internal(explain(&error)))?;
-    // The one place where the password is shown: never through the logger.
-    writeln!(
-        std::io::stdout(),
+    show(&format!(
         "New password of user {user_id}: {}",
         password.as_str()
-    )
-    .map_err(StartError::internal)?;
+    ))?;
     log::info!("password of user {user_id} was reset");
+    Ok(())
+}
+
+/// Fails if there is no such account.
+async fn unlock(state: &AuthState, identifier: &str) -> Result<(), StartError> {
+    require_terminal()?;
+    let (user_id, code) = unlock_identifier(state, identifier, &operator())
+        .await
+        .map_err(|error| StartError::internal(explain(&error)))?;
+    let minutes = CODE_LIFE.as_secs() / 60;
+    show(&format!(
+        "Unlock code of user {user_id}, for {minutes} minutes: {}",
+        code.as_str()
+    ))?;
+    log::info!("an unlock code for user {user_id} was made");
     Ok(())
 }

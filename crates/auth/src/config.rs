@@ -9,7 +9,9 @@ use ud_config::{
 use ud_db::DbOptions;
 use ud_kernel::Service;
 
-use crate::models::{hash_pool::HashPoolSize, introspection_clients::IntrospectionClients};
+use crate::models::{
+    hash_pool::HashPoolSize, introspection_clients::IntrospectionClients, throttle::ThrottleLimits,
+};
 
 /// What auth is told.
 #[derive(Debug, Clone)]
@@ -39,8 +41,8 @@ pub struct AuthConfig {
 pub struct AuthLimits {
     /// Calls of each operation.
     pub operations: LimitsConfig,
-    /// Wrong passwords of one account, and of one address, before each further one has to wait.
-    pub login_failures: Limit,
+    /// Wrong passwords, before each further one has to wait.
+    pub throttle: ThrottleLimits,
 }
 
 fn introspection_clients(loader: &mut Loader) -> IntrospectionClients {
@@ -66,7 +68,11 @@ impl AuthConfig {
             redis: RedisConfig::load(loader, Service::Auth),
             limits: AuthLimits {
                 operations: LimitsConfig::load(loader),
-                login_failures: loader.limit(&keys::LIMIT_LOGIN_FAILURES),
+                throttle: ThrottleLimits {
+                    tries: loader.limit(&keys::LIMIT_LOGIN_FAILURES),
+                    account: loader.limit(&keys::LIMIT_LOGIN_STRANGERS),
+                    source: loader.limit(&keys::LIMIT_LOGIN_SOURCE_FAILURES),
+                },
             },
             introspection_clients: introspection_clients(loader),
             hash_pool: HashPoolSize::per_core(),
@@ -105,8 +111,10 @@ mod tests {
     fn development_needs_nothing() {
         let config = load(&[("APP_ENV", "development")]).unwrap();
         assert_eq!(config.sealing.keys_dir, Path::new("./data/keys"));
-        assert_eq!(config.limits.login_failures.count, 5);
-        assert_eq!(config.limits.login_failures.per, Duration::from_secs(900));
+        let throttle = config.limits.throttle;
+        let limits = [throttle.tries, throttle.account, throttle.source];
+        let told = limits.map(|limit| limit.to_string());
+        assert_eq!(told, ["5/900", "50/1800", "100/60"]);
         assert_eq!(
             (config.password.min_length, config.password.bcrypt_cost),
             (15, 12)

@@ -4,6 +4,7 @@ pub mod command;
 pub mod config;
 pub mod controllers;
 pub mod models;
+pub mod operator;
 pub mod routes;
 pub mod state;
 pub mod tasks;

@@ -8,7 +8,7 @@ use ud_config::KeyRing;
 use ud_db::Db;
 use ud_events::{OutboxHandle, SqlEvents};
 use ud_http::{Base, SecurityLog, StartError};
-use ud_kernel::{Clock, Service, Steps};
+use ud_kernel::{Clock, Service, Steps, Timestamp};
 use ud_seal::{Sealer, ring_or_file};
 use ud_telemetry::Metrics;
 
@@ -16,14 +16,18 @@ use crate::{
     config::AuthConfig,
     models::{
         breach_list::BreachList,
-        guess_limit::GuessLimit,
         hash_pool::HashPool,
         introspection_clients::IntrospectionClients,
+        login_gate::LoginGate,
         password_policy::PasswordPolicy,
         passwords::Passwords,
+        places::Places,
         session_calls::SessionCalls,
         signing_keys::{SealedKeys, SigningKeys},
+        throttle::LoginThrottle,
+        throttle_rule::CLOCKS_APART,
         token_pair::Issuer,
+        unlock_code::UnlockKey,
     },
 };
 
@@ -36,8 +40,16 @@ pub struct AuthState {
     pub clock: Clock,
     /// Checks and hashes passwords.
     pub passwords: Arc<Passwords>,
-    /// Counts wrong ones.
-    pub guesses: GuessLimit,
+    /// The first gate of a login.
+    pub gate: LoginGate,
+    /// Counts tries.
+    pub throttle: LoginThrottle,
+    /// Names networks that logins came from.
+    pub places: Places,
+    /// Tag device tokens.
+    pub device_ring: KeyRing,
+    /// Hashes unlock codes.
+    pub unlock_key: UnlockKey,
     /// Sign access tokens.
     pub keys: SigningKeys,
     /// `iss` and `aud` of access tokens.
@@ -94,8 +106,14 @@ impl AuthState {
         let events = SqlEvents::new(db.clone(), base);
         Ok(Self {
             passwords: Arc::new(passwords),
-            guesses: GuessLimit::new(&sealer, config.limits.login_failures)
+            gate: LoginGate::new(config.hash_pool.queue),
+            throttle: LoginThrottle::new(&sealer, config.limits.throttle)
                 .map_err(StartError::internal)?,
+            places: Places::new(&sealer).map_err(StartError::internal)?,
+            device_ring: sealer
+                .derive_ring("tag device tokens")
+                .map_err(StartError::internal)?,
+            unlock_key: UnlockKey::new(&sealer).map_err(StartError::internal)?,
             keys: signing_keys(config, base, &db, sealer)?,
             issuer: Arc::new(Issuer {
                 issuer: base.tokens.issuer.clone(),
@@ -117,6 +135,14 @@ impl AuthState {
             steps: base.steps.clone(),
             db,
         })
+    }
+}
+
+impl AuthState {
+    /// Returns the latest time that a replica may have written: of later ones the clock was wrong.
+    #[must_use]
+    pub fn latest_time(&self) -> Timestamp {
+        self.clock.now().plus(CLOCKS_APART)
     }
 }
 

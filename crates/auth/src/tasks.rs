@@ -8,7 +8,12 @@ use ud_http::{StopSignal, Task};
 use ud_jwt::revocation::SessionChecker;
 
 use crate::{
-    models::{error::AuthError, guess_count_store, identifier_store, signing_key_flow},
+    models::{
+        device_store,
+        error::AuthError,
+        identifier_store, place_store, signing_key_flow,
+        unlock_store::{self, CODE_LIFE},
+    },
     state::AuthState,
 };
 
@@ -56,7 +61,8 @@ pub fn follow_keys(state: &AuthState, sessions: &SessionChecker) -> Task {
     })
 }
 
-/// Removes guesses that count no more, names whose hold has run out, and keys that verify nothing any more.
+/// Removes login counts, devices, places and unlock codes whose time is over, names whose hold has run out, and keys that
+/// verify nothing any more.
 pub fn forget_old(state: &AuthState) -> Task {
     let state = state.clone();
     Box::new(move |mut stop: StopSignal| {
@@ -80,15 +86,27 @@ pub fn forget_old(state: &AuthState) -> Task {
 /// [`AuthError::Store`].
 pub async fn forget_once(state: &AuthState) -> Result<(), AuthError> {
     let now = state.clock.now();
-    let horizon = state.guesses.horizon(now);
+    let (throttle, latest) = (state.throttle.clone(), state.latest_time());
+    state
+        .db
+        .tx(move |conn| {
+            throttle.correct_future(conn, now)?;
+            device_store::correct_future(conn, now, latest)?;
+            place_store::correct_future(conn, now, latest)
+        })
+        .await?;
     loop {
+        let throttle = state.throttle.clone();
         let removed = state
             .db
             .tx(move |conn| {
-                let counts = guess_count_store::forget_before(conn, horizon)?;
+                let counts = throttle.forget_old(conn, now)?;
+                let devices = device_store::forget_old(conn, now)?;
+                let places = place_store::forget_old(conn, now)?;
+                let codes = unlock_store::forget_old(conn, now, latest.plus(CODE_LIFE))?;
                 let names = identifier_store::forget_released(conn, now)?;
                 let keys = signing_key_flow::forget_gone(conn, now)?;
-                Ok::<_, StoreError>(counts + names + keys)
+                Ok::<_, StoreError>(counts + devices + places + codes + names + keys)
             })
             .await?;
         if removed == 0 {

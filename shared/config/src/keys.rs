@@ -235,10 +235,14 @@ table! {
     BOOTSTRAP_ADMIN_PASSWORD, SECRET.example("changeme"),
         "The first administrator's password. Standalone makes one when it is not set.";
     "Limits":
-    LIMIT_LOGIN, SHARED.default("30/60"),
-        "Logins, `count/seconds`, for one address.";
+    LIMIT_LOGIN, SHARED.default("300/60"),
+        "Requests to log in, `count/seconds`, for one source (an IPv4 address, or the /64 of an IPv6 address). Passwords are limited by the three keys below.";
     LIMIT_LOGIN_FAILURES, SHARED.default("5/900"),
-        "Wrong passwords, `count/seconds`, for one account and for one address, before each further one has to wait: 1 s, doubling to 900 s. Forgotten after so many seconds without another, an account's also by a right one.";
+        "Wrong passwords, `count/seconds`, before each further one has to wait: 1 s, doubling to 900 s. Counted for one device, session, or known source of an account; without such evidence for one identifier from one source. Forgotten after so many seconds without another, and with evidence by a right one.";
+    LIMIT_LOGIN_STRANGERS, SHARED.default("50/1800"),
+        "Wrong passwords for one account from all sources without evidence before each further one has to wait in the same way, and after how many seconds one of them is forgotten: 50 in a day, about.";
+    LIMIT_LOGIN_SOURCE_FAILURES, SHARED.default("100/60"),
+        "Wrong passwords of one source without evidence over all accounts, and after how many seconds one of them is forgotten: 100, then one a minute.";
     LIMIT_REGISTRATION, SHARED.default("10/3600"),
         "Registrations, `count/seconds`, for one address.";
     LIMIT_PASSWORD_CHANGE, SHARED.default("10/900"),

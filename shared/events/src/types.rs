@@ -27,7 +27,7 @@ pub enum EventType {
     PasswordChanged,
     /// The operator gave the account a new password on the machine (`admin reset`). Subject: the user.
     PasswordReset,
-    /// An administrator had the guesses at the account's password forgotten. Subject: the user.
+    /// An unlock code was made for the account's owner, by an administrator or on the machine. Subject: the user.
     AccountUnlocked,
     /// A wrong password, or a right one for an account that may not log in. About no stored entity.
     LoginFailed,

@@ -58,6 +58,25 @@ pub fn check_line(pointer: &str, text: &str, max_chars: usize) -> Result<(), Fie
     Ok(())
 }
 
+/// Returns a login identifier without what a keyboard or the clipboard left at its ends: white space of every kind, and
+/// characters without width (zero-width spaces and joiners, byte order marks, marks of direction). What stands inside is
+/// the identifier's own.
+#[must_use]
+pub fn trim_identifier(text: &str) -> &str {
+    text.trim_matches(|c: char| {
+        c.is_whitespace()
+            || matches!(
+                c,
+                '\u{AD}'
+                    | '\u{180E}'
+                    | '\u{200B}'..='\u{200F}'
+                    | '\u{202A}'..='\u{202E}'
+                    | '\u{2060}'..='\u{206F}'
+                    | '\u{FEFF}'
+            )
+    })
+}
+
 fn is_forbidden(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
@@ -66,6 +85,35 @@ fn is_forbidden(c: char) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_ends_of_an_identifier_lose_what_nobody_sees() {
+        for end in [
+            " ",
+            "\t",
+            "\r\n",
+            "\u{A0}",
+            "\u{1680}",
+            "\u{2003}",
+            "\u{202F}",
+            "\u{3000}",
+            "\u{200B}",
+            "\u{200D}",
+            "\u{2060}",
+            "\u{FEFF}",
+            "\u{200E}",
+            "\u{202C}",
+            " \u{FEFF}\t ",
+        ] {
+            for text in [format!("{end}ada@x.example"), format!("ada@x.example{end}")] {
+                assert_eq!(trim_identifier(&text), "ada@x.example", "{end:?}");
+            }
+            assert_eq!(trim_identifier(end), "");
+            let inside = format!("a{end}b");
+            assert_eq!(trim_identifier(&inside), inside);
+        }
+        assert_eq!(trim_identifier("_ada."), "_ada.");
+    }
 
     #[test]
     fn a_line_has_a_length_in_code_points_and_no_controls() {

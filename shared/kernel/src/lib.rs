@@ -16,7 +16,7 @@ pub mod permissions;
 
 pub use clock::{Clock, Timestamp};
 pub use cursor::{Cursor, CursorError};
-pub use field_error::{FieldError, check_line};
+pub use field_error::{FieldError, check_line, trim_identifier};
 pub use id::{
     AssignmentId, EventId, Id, IdError, IdKind, RecordId, RoleId, SessionId, UserId, kinds,
 };

@@ -172,6 +172,25 @@ impl Sealer {
         Ok(hmac::Key::new(hmac::HMAC_SHA256, secret.as_slice()))
     }
 
+    /// A ring with a key derived from each of this one's, under the same ids, for `purpose` alone: what is made under the
+    /// first verifies for as long as the key it was derived from stays in the ring.
+    ///
+    /// # Errors
+    /// [`SealError::Crypto`].
+    pub fn derive_ring(&self, purpose: &str) -> Result<KeyRing, SealError> {
+        let derived = |(id, key): (&str, &[u8; KEY_LEN])| {
+            let derived = self.derive(key, purpose)?;
+            Ok((id.to_owned(), *derived))
+        };
+        let keys: Zeroizing<Vec<_>> = Zeroizing::new(
+            self.ring
+                .iter()
+                .map(derived)
+                .collect::<Result<_, SealError>>()?,
+        );
+        KeyRing::new(keys.iter().cloned()).map_err(|_| SealError::Crypto)
+    }
+
     fn cipher(&self, key: &[u8; KEY_LEN]) -> Result<LessSafeKey, SealError> {
         let secret = self.derive(key, "seal AES-256-GCM")?;
         UnboundKey::new(&AES_256_GCM, secret.as_slice())
@@ -272,6 +291,24 @@ mod tests {
         };
         assert_eq!(tag("one"), tag("one"));
         assert_ne!(tag("one"), tag("two"));
+    }
+
+    #[test]
+    fn a_derived_ring_has_the_ids_and_other_keys() {
+        let sealer = sealer(&["new", "old"]);
+        let ring = sealer.derive_ring("one").unwrap();
+        assert_eq!(ring.current().0, "new");
+        for (id, key) in sealer.ring.iter() {
+            let derived = ring.get(id).unwrap();
+            assert_ne!(derived, key);
+            assert_ne!(Some(derived), sealer.derive_ring("two").unwrap().get(id));
+        }
+        // The order in the ring does not matter.
+        let turned = super::tests::sealer(&["old", "new"]);
+        assert_eq!(
+            turned.derive_ring("one").unwrap().get("old"),
+            ring.get("old")
+        );
     }
 
     proptest! {

@@ -4,7 +4,10 @@ use std::{path::PathBuf, time::Duration};
 
 use auth_service::{
     AuthConfig, AuthLimits,
-    models::{hash_pool::HashPoolSize, introspection_clients::IntrospectionClients},
+    models::{
+        hash_pool::HashPoolSize, introspection_clients::IntrospectionClients,
+        throttle::ThrottleLimits,
+    },
 };
 use end_to_end::Ports;
 use tempfile::TempDir;
@@ -186,7 +189,11 @@ pub fn auth_config(database: &str, ring: &str, sealing: SealingConfig) -> AuthCo
         redis: None,
         limits: AuthLimits {
             operations: testkit::no_limits(),
-            login_failures: many,
+            throttle: ThrottleLimits {
+                tries: many,
+                account: many,
+                source: many,
+            },
         },
         introspection_clients: IntrospectionClients::default(),
         // Busy machines are not what these tests are about.

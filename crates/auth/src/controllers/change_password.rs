@@ -45,7 +45,7 @@ pub async fn change_password(
         )?,
         current: body.0.current_password.into(),
         new: body.0.new_password.into(),
-        address: address.bucket(),
+        source: address.source(),
         origin: authed.origin(),
     };
     Ok(

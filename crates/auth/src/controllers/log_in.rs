@@ -5,11 +5,13 @@ use ud_http::{ClientAddress, Json, Limited, Problem, Refused, RequestOrigin, Too
 
 use crate::{
     models::{
+        device_token::DeviceToken,
         login_flow,
         password_check::{Account, PasswordAttempt},
+        unlock_code::UnlockCode,
     },
     state::AuthState,
-    views::{LoginRequest, TokenResponse},
+    views::{LoginRequest, LoginResponse},
 };
 
 /// Logs in.
@@ -17,10 +19,10 @@ use crate::{
     post,
     path = "/api/v1/auth/login",
     tag = "auth",
-    description = "Logs in with a password and opens a session. An unknown identifier and a wrong password are answered alike, 401 `auth.invalid-credentials`; 403 `auth.account-suspended` comes only after the right password.",
+    description = "Logs in with a password and opens a session. An unknown identifier and a wrong password are answered alike, 401 `auth.invalid-credentials`; 403 `auth.account-suspended` comes only after the right password. Send the `device_token` of the last login from this device along: other people's wrong passwords then do not keep its owner waiting. A `device_token` or `unlock_code` that is not good is ignored.",
     request_body = LoginRequest,
     responses(
-        (status = 200, description = "Logged in", body = TokenResponse),
+        (status = 200, description = "Logged in", body = LoginResponse),
         Refused<400>, Refused<401>, Refused<403>, Refused<408>, Refused<413>, Refused<415>, Refused<422>, TooMany<limits::Login>, Refused<503>,
     )
 )]
@@ -29,20 +31,25 @@ pub async fn log_in(
     address: ClientAddress,
     origin: RequestOrigin,
     body: Limited<limits::Login, Json<LoginRequest>>,
-) -> Result<web::Json<TokenResponse>, Problem> {
-    let (address, origin) = (address.bucket(), origin.0);
+) -> Result<web::Json<LoginResponse>, Problem> {
+    let (source, origin) = (address.source(), origin.0);
     // Without keys nothing is said of any password.
     state.keys.get()?;
     let LoginRequest {
         identifier,
         password,
+        device_token,
+        unlock_code,
     } = body.inner.0;
+    let device_token = device_token.and_then(|text| DeviceToken::decode(&state.device_ring, &text));
     let attempt = PasswordAttempt {
         account: Account::Named(identifier),
         password: password.into(),
-        address,
+        device_token,
+        unlock_code: unlock_code.as_deref().and_then(UnlockCode::parse),
+        source,
         origin,
     };
-    let tokens = login_flow::log_in(&state, attempt).await?;
-    Ok(web::Json(tokens.into()))
+    let logged_in = login_flow::log_in(&state, attempt).await?;
+    Ok(web::Json(logged_in.into()))
 }

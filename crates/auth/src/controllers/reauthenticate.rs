@@ -35,9 +35,11 @@ pub async fn reauthenticate(
     let session_id = authed.caller.session_id();
     let token = refresh_flow::decode_own(&state, &body.0.refresh_token, user_id, session_id)?;
     let attempt = PasswordAttempt {
-        account: Account::Own(user_id),
+        account: Account::Own(user_id, session_id),
         password: body.0.password.into(),
-        address: address.bucket(),
+        device_token: None,
+        unlock_code: None,
+        source: address.source(),
         origin: authed.origin(),
     };
     let tokens = refresh_flow::reauthenticate(&state, &token, &attempt).await?;

@@ -2,9 +2,15 @@
 
 use actix_web::{HttpResponse, web};
 use ud_http::{FromService, Json, Problem, Validate, callers};
-use ud_kernel::{UserId, models::UnlockCredential};
+use ud_kernel::{
+    UserId,
+    models::{CredentialUnlocked, UnlockCredential},
+};
 
-use crate::{models::unlock_flow, state::AuthState};
+use crate::{
+    models::{unlock_flow, unlock_store::CODE_LIFE},
+    state::AuthState,
+};
 
 /// The kernel's body.
 #[derive(Debug, serde::Deserialize)]
@@ -13,7 +19,7 @@ pub struct Body(UnlockCredential);
 
 impl Validate for Body {}
 
-/// Forgets the guesses at the account's password.
+/// Makes an unlock code.
 pub async fn unlock_credential(
     state: web::Data<AuthState>,
     _caller: FromService<callers::Profile>,
@@ -21,6 +27,9 @@ pub async fn unlock_credential(
     body: Json<Body>,
 ) -> Result<HttpResponse, Problem> {
     let Json(Body(UnlockCredential { origin })) = body;
-    unlock_flow::unlock(&state, user_id.into_inner(), origin).await?;
-    Ok(HttpResponse::NoContent().finish())
+    let code = unlock_flow::unlock(&state, user_id.into_inner(), origin).await?;
+    Ok(HttpResponse::Ok().json(CredentialUnlocked {
+        unlock_code: code.as_str().to_owned(),
+        expires_in: CODE_LIFE.as_secs(),
+    }))
 }

@@ -1,13 +1,16 @@
 //! What profile asks of auth: storing a credential, reading it, and following the user's status.
 
+use std::net::{IpAddr, Ipv4Addr};
+
 use ud_db::{DbConn, StoreError};
 use ud_events::{ApplyError, Event, EventType, NewEvent, outbox};
 use ud_kernel::{
-    FieldError, Service, Timestamp, UserId, check_line,
+    FieldError, Service, Source, Timestamp, UserId, check_line,
     models::{
         CreateCredential, Credential, CredentialStatus, CredentialStatusChanged, Origin,
         SetCredentialStatus,
     },
+    trim_identifier,
 };
 use zeroize::Zeroizing;
 
@@ -15,6 +18,7 @@ use super::{
     credential::{NewCredential, StoredCredential},
     credential_store,
     error::AuthError,
+    fair_queue::Entrant,
     identifier::{Identifier, IdentifierError},
     identifier_store::{self, UserIdentifiers},
     logout_flow::raise_epoch,
@@ -91,11 +95,19 @@ async fn store_new(
     mut body: CreateCredential,
 ) -> Result<Credential, AuthError> {
     let password = Zeroizing::new(std::mem::take(&mut body.password));
-    let identifiers = check(state, &body, &password).await?;
+    // Whoever calls may have left spaces at the ends.
+    body.email = trim_identifier(&body.email).to_owned();
+    body.username = body
+        .username
+        .as_deref()
+        .map(trim_identifier)
+        .map(str::to_owned);
+    let entrant = entrant(&body.origin);
+    let identifiers = check(state, &body, entrant, &password).await?;
     refuse_taken(state, &identifiers).await?;
     let new = NewCredential {
         user_id,
-        password_hash: state.passwords.hash(&password).await?,
+        password_hash: state.passwords.hash(entrant, &password).await?,
         created_at: state.clock.now(),
     };
     state.steps.at("credential.hashed").await;
@@ -117,10 +129,20 @@ async fn store_new(
     })
 }
 
+/// Registrations queue for their hashes with everybody else, by the address of the client.
+fn entrant(origin: &Origin) -> Entrant {
+    let address = origin.ip.as_deref().and_then(|ip| ip.parse().ok());
+    Entrant {
+        source: Source::of(address.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED))),
+        has_evidence: false,
+    }
+}
+
 /// Finds everything that is wrong with the body.
 async fn check(
     state: &AuthState,
     body: &CreateCredential,
+    entrant: Entrant,
     password: &Zeroizing<String>,
 ) -> Result<Identifiers, AuthError> {
     let mut errors = Vec::new();
@@ -149,7 +171,7 @@ async fn check(
     }
     let own = std::iter::once(body.email.as_str()).chain(body.username.as_deref());
     let context = ContextWords::new(own.chain(words.iter().map(String::as_str)));
-    if let Err(refusal) = state.passwords.check(password, context).await? {
+    if let Err(refusal) = state.passwords.check(entrant, password, context).await? {
         errors.push(refusal.field_error("/password"));
     }
     match email {

@@ -7,9 +7,12 @@ use uuid::Uuid;
 
 use super::{
     credential::{NewCredential, StatusChange, StoredCredential},
+    device_store,
     identifier::Identifier,
     password_hash::PasswordHash,
+    place_store,
     schema::{credentials, identifiers},
+    unlock_store,
 };
 
 /// Epoch of a new credential.
@@ -150,6 +153,9 @@ pub fn change_password(
             credentials::updated_at.eq(Bind(now)),
         ))
         .execute(conn)?;
+    if rows == 1 {
+        end_evidence(conn, &[user_id])?;
+    }
     Ok(rows == 1)
 }
 
@@ -181,7 +187,31 @@ pub fn reset_password(
             credentials::updated_at.eq(Bind(now)),
         ))
         .execute(conn)?;
+    if rows == 1 {
+        end_evidence(conn, &[user_id])?;
+    }
     Ok(rows == 1)
+}
+
+/// Holds the row of an active credential of `epoch` until the transaction ends. False if it is not that any more.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn hold(conn: &mut DbConn, user_id: UserId, epoch: i64) -> Result<bool, StoreError> {
+    // Of the three databases one cannot select for update.
+    let rows = diesel::update(credentials::table.find(Bind(user_id)))
+        .filter(credentials::epoch.eq(epoch))
+        .filter(credentials::status.eq(CredentialStatus::Active.as_str()))
+        .set(credentials::epoch.eq(epoch))
+        .execute(conn)?;
+    Ok(rows == 1)
+}
+
+/// Ends what proves a login of `users`, in the transaction that raises their epochs (SECURITY rule 21): devices and unlock
+/// codes. Places stay for mails; they carry the epoch.
+fn end_evidence(conn: &mut DbConn, users: &[UserId]) -> Result<(), StoreError> {
+    device_store::remove(conn, users)?;
+    unlock_store::remove(conn, users)
 }
 
 /// Takes the number of the next event about the credential, and thereby the lock of its row until the
@@ -207,11 +237,11 @@ pub fn raise_epoch(conn: &mut DbConn, user_id: UserId, now: Timestamp) -> Result
             credentials::updated_at.eq(Bind(now)),
         ))
         .execute(conn)?;
-    Ok(())
+    end_evidence(conn, &[user_id])
 }
 
 /// Stores a change of status, in a transaction that holds the row's lock. A deleted credential loses its
-/// hash.
+/// hash and its places; what else proves a login ends with the epoch that is raised.
 ///
 /// # Errors
 /// [`StoreError`].
@@ -232,6 +262,7 @@ pub fn change_status(
         diesel::update(credentials::table.find(Bind(user_id)))
             .set(credentials::password_hash.eq(None::<String>))
             .execute(conn)?;
+        place_store::remove(conn, user_id)?;
     }
     Ok(())
 }
@@ -264,15 +295,15 @@ pub fn raise_epochs(
     by: i64,
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    let users = users.iter().copied().map(Bind);
-    diesel::update(credentials::table.filter(credentials::user_id.eq_any(users)))
+    let ids = users.iter().copied().map(Bind);
+    diesel::update(credentials::table.filter(credentials::user_id.eq_any(ids)))
         .set((
             credentials::epoch.eq(credentials::epoch + by),
             credentials::event_seq.eq(credentials::event_seq + 1),
             credentials::updated_at.eq(Bind(now)),
         ))
         .execute(conn)?;
-    Ok(())
+    end_evidence(conn, users)
 }
 
 /// User, epoch, and number of the last event of each of `users`.

@@ -1,6 +1,6 @@
 //! The only place where passwords are hashed and their strength is estimated: a few OS threads of low
-//! priority behind a bounded queue. However many logins arrive, nothing else in the process waits for them, and
-//! hashes that take much memory (argon2id, scrypt) take no more than the pool has for all of them together.
+//! priority behind a bounded, fair queue (`fair_queue.rs`). However many logins arrive, nothing else in the process waits
+//! for them, and hashes that take much memory (argon2id, scrypt) take no more than the pool has for all of them together.
 
 use std::{
     collections::VecDeque,
@@ -18,8 +18,12 @@ use std::{
 use thread_priority::{ThreadPriority, ThreadPriorityValue, set_current_thread_priority};
 use tokio::sync::oneshot;
 
+use super::fair_queue::{Entrant, FairQueue, Turn};
+
 /// Bytes for all jobs at a time: two of the largest hashes that are accepted.
 const MEMORY: usize = 256 * 1024 * 1024;
+/// Turns for each thread: one hashes while another's try is being counted.
+const TURNS_PER_THREAD: usize = 2;
 
 /// How many threads, how much memory, how many jobs wait at most, and for how long.
 #[derive(Debug, Clone, Copy)]
@@ -28,14 +32,14 @@ pub struct HashPoolSize {
     pub threads: usize,
     /// Bytes that the jobs at work may take together; a job waits for its share.
     pub memory: usize,
-    /// Jobs that may wait; one more is refused.
+    /// Requests that may wait for a turn; one more is refused.
     pub queue: usize,
-    /// A job that has not started after this long is refused.
+    /// A request without a turn after this long, or a job that has not started after this long, is refused.
     pub max_wait: Duration,
 }
 
 impl HashPoolSize {
-    /// One thread per core, 256 MiB, eight waiting jobs per thread, two seconds.
+    /// One thread per core, 256 MiB, eight waiting requests per thread, two seconds.
     #[must_use]
     pub fn per_core() -> Self {
         let threads = thread::available_parallelism().map_or(1, NonZeroUsize::get);
@@ -51,7 +55,7 @@ impl HashPoolSize {
 /// A job was not done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum HashPoolError {
-    /// The queue is full, or the job waited too long in it.
+    /// There is no place in the queue, or no turn, thread or memory in time.
     #[error("hash pool busy")]
     Busy,
     /// The job panicked.
@@ -122,6 +126,7 @@ impl Shared {
 /// Handle to the pool; the threads end when the last job is done after it was dropped.
 pub struct HashPool {
     shared: Arc<Shared>,
+    turns: FairQueue,
     size: HashPoolSize,
 }
 
@@ -140,6 +145,11 @@ impl HashPool {
                 }),
                 ready: Condvar::new(),
             }),
+            turns: FairQueue::new(
+                size.threads.max(1).saturating_mul(TURNS_PER_THREAD),
+                size.queue,
+                size.max_wait,
+            ),
             size,
         };
         for number in 0..size.threads.max(1) {
@@ -151,11 +161,23 @@ impl HashPool {
         Ok(pool)
     }
 
-    /// Does `work`, which allocates about `memory` bytes, in the pool. Dropping the future gives the job up unless it has started.
+    /// Waits for a turn.
     ///
     /// # Errors
-    /// [`HashPoolError::Busy`] at once if the queue is full, or after `max_wait` if no thread or memory was free.
-    pub async fn run<T, F>(&self, memory: usize, work: F) -> Result<T, HashPoolError>
+    /// [`HashPoolError::Busy`] if there is no place in the queue for this network, or no turn in time.
+    pub async fn enter(&self, entrant: Entrant) -> Result<Turn, HashPoolError> {
+        self.turns
+            .enter(entrant)
+            .await
+            .map_err(|_| HashPoolError::Busy)
+    }
+
+    /// Does `work`, which allocates about `memory` bytes, in the pool. Dropping the future gives the job up unless it has
+    /// started; the turn lasts until the job is done or given up.
+    ///
+    /// # Errors
+    /// [`HashPoolError::Busy`] after `max_wait` if no thread or memory was free.
+    pub async fn run<T, F>(&self, turn: Turn, memory: usize, work: F) -> Result<T, HashPoolError>
     where
         T: Send + 'static,
         F: FnOnce() -> T + Send + 'static,
@@ -167,10 +189,15 @@ impl HashPool {
             // A pool smaller than a job does it alone.
             memory: memory.min(self.size.memory),
             work: Box::new(move || {
-                // Whoever asked may have gone; then nobody needs the result.
-                let _ = done.send(work());
+                let worked = catch_unwind(AssertUnwindSafe(work));
+                // Whoever is told of the result finds the turn free.
+                drop(turn);
+                if let Ok(worked) = worked {
+                    // Whoever asked may have gone; then nobody needs the result.
+                    let _ = done.send(worked);
+                }
             }),
-        })?;
+        });
         let given_up = GiveUp(taken);
         match tokio::time::timeout(self.size.max_wait, &mut result).await {
             Ok(result) => result.map_err(|_| HashPoolError::Panicked),
@@ -179,25 +206,16 @@ impl HashPool {
         }
     }
 
-    /// Jobs waiting now, those given up included.
+    /// Requests waiting for a turn, and jobs waiting for a thread or memory, those given up included.
     #[must_use]
     pub fn waiting(&self) -> usize {
-        self.shared.lock().jobs.len()
+        self.turns.waiting() + self.shared.lock().jobs.len()
     }
 
-    fn push(&self, job: Job) -> Result<(), HashPoolError> {
-        let mut queue = self.shared.lock();
-        if queue.jobs.len() >= self.size.queue {
-            // Room taken by callers that went away is room.
-            queue.jobs.retain(|j| !j.taken.load(Ordering::Acquire));
-        }
-        if queue.jobs.len() >= self.size.queue {
-            return Err(HashPoolError::Busy);
-        }
-        queue.jobs.push_back(job);
-        drop(queue);
+    fn push(&self, job: Job) {
+        // Bounded by the turns.
+        self.shared.lock().jobs.push_back(job);
         self.shared.ready.notify_one();
-        Ok(())
     }
 }
 
@@ -235,8 +253,7 @@ fn run_thread(shared: &Shared) {
         log::warn!("hash threads keep normal priority: {error:?}");
     }
     while let Some(job) = shared.next() {
-        // The result's sender is dropped by the panic, which tells the caller.
-        let _ = catch_unwind(AssertUnwindSafe(job.work));
+        (job.work)();
         shared.give_back(job.memory);
     }
 }

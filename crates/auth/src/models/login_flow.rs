@@ -1,12 +1,13 @@
 //! Logging in with a password.
 
 use ud_kernel::{SessionId, models::Origin};
-use zeroize::Zeroizing;
 
 use super::{
     credential::StoredCredential,
     credential_store,
     error::AuthError,
+    fair_queue::Entrant,
+    login_completion::{Completion, complete_login},
     password_check::{PasswordAttempt, check_password},
     refresh_token::Nonce,
     session_calls::{NewSession, ROUNDS, SessionRefusal},
@@ -14,22 +15,49 @@ use super::{
 };
 use crate::state::AuthState;
 
+/// What a login gives.
+#[derive(Debug)]
+pub struct LoggedIn {
+    /// Of the new session.
+    pub tokens: TokenPair,
+    /// To be sent with the next login from this device.
+    pub device_token: String,
+}
+
 /// Logs in. The epoch the session is made with is the one read together with the hash the password matched:
 /// whatever raises it in between makes the session service refuse, and the password is looked at again.
 ///
 /// # Errors
 /// Those of [`check_password`]; [`AuthError::Busy`], [`AuthError::Store`] or [`AuthError::Call`] when it may succeed
 /// later.
-pub async fn log_in(state: &AuthState, attempt: PasswordAttempt) -> Result<TokenPair, AuthError> {
-    let mut matched = None;
+pub async fn log_in(
+    state: &AuthState,
+    mut attempt: PasswordAttempt,
+) -> Result<LoggedIn, AuthError> {
+    let (mut matched, mut device) = (None, None);
     for _ in 0..ROUNDS {
-        let credential = check_password(state, &attempt, &mut matched).await?;
+        let right = check_password(state, &attempt, &mut matched).await?;
         state.steps.at("login.checked").await;
+        let credential = right.credential.clone();
+        let device_token = match complete_login(state, right, attempt.source, &mut device).await? {
+            Completion::Done(token) => token,
+            Completion::Changed => continue,
+            Completion::CodeUsed => {
+                // Without the code it is another try, judged by other counts.
+                attempt.unlock_code = None;
+                matched = None;
+                continue;
+            }
+        };
+        state.steps.at("login.completed").await;
         match open_session(state, &credential, &attempt.origin).await {
             Ok(tokens) => {
                 state.steps.at("login.session-opened").await;
-                rehash_if_weak(state, &credential, &attempt.password).await;
-                return Ok(tokens);
+                rehash_if_weak(state, &credential, &attempt).await;
+                return Ok(LoggedIn {
+                    tokens,
+                    device_token,
+                });
             }
             Err(SessionError::EpochTooOld) => {}
             Err(SessionError::Other(error)) => return Err(error),
@@ -104,7 +132,7 @@ async fn open_session(
 async fn rehash_if_weak(
     state: &AuthState,
     credential: &StoredCredential,
-    password: &Zeroizing<String>,
+    attempt: &PasswordAttempt,
 ) {
     let Some(old) = credential.password_hash.clone() else {
         return;
@@ -112,8 +140,12 @@ async fn rehash_if_weak(
     if !state.passwords.is_weak(&old) {
         return;
     }
+    let entrant = Entrant {
+        source: attempt.source,
+        has_evidence: true,
+    };
     let replaced = async {
-        let new = state.passwords.hash(password).await?;
+        let new = state.passwords.hash(entrant, &attempt.password).await?;
         let user_id = credential.user_id;
         state
             .db

@@ -1,23 +1,30 @@
-//! The one way a password is compared with an account, for every operation that asks for one (SECURITY rules 10
-//! to 12): first it is counted, then hashed, and a refusal takes as long whatever its reason.
+//! The one way a password is compared with an account, for every operation that asks for one (SECURITY rules 10 to 12).
+//! In this order: a ticket, one read, a turn in the hash queue, the count, the hash. What is refused before the count
+//! leaves no row, and a refusal of the password takes as long whatever its reason.
 
 use tokio::time::{Instant, sleep_until};
 use ud_db::DbConn;
 use ud_http::SecurityNotice;
 use ud_kernel::{
-    UserId,
+    SessionId, Source, UserId,
     models::{CredentialStatus, Origin},
 };
+use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use super::{
     credential::StoredCredential,
-    credential_store,
+    credential_store, device_store,
+    device_token::DeviceToken,
     error::AuthError,
-    guess_limit::{Charge, Guess},
+    fair_queue::{Entrant, Turn},
     identifier::Identifier,
-    identifier_store,
     password_hash::PasswordHash,
+    place_store,
+    throttle::{Attempt, Charge, Evidence, LoginThrottle},
+    throttle_store,
+    unlock_code::UnlockCode,
+    unlock_store,
 };
 use crate::state::AuthState;
 
@@ -26,8 +33,8 @@ use crate::state::AuthState;
 pub enum Account {
     /// Of whoever has this identifier, as typed.
     Named(String),
-    /// Of this user, who proved to be logged in. Counted under the email address, together with logins by it.
-    Own(UserId),
+    /// Of this user, whose access token for this session came with the request.
+    Own(UserId, SessionId),
 }
 
 /// A password that somebody offers.
@@ -36,21 +43,57 @@ pub struct PasswordAttempt {
     pub account: Account,
     /// As typed.
     pub password: Zeroizing<String>,
-    /// What the client's address is counted under.
-    pub address: String,
+    /// A device token whose tag is good.
+    pub device_token: Option<DeviceToken>,
+    /// A code of an operator.
+    pub unlock_code: Option<UnlockCode>,
+    /// Who asks.
+    pub source: Source,
     /// Where it comes from.
     pub origin: Origin,
 }
 
-/// What is stored about the account, and how it is counted.
+impl PasswordAttempt {
+    /// Whether it is let in by the tickets kept for those who are known.
+    const fn is_vouched(&self) -> bool {
+        self.device_token.is_some() || matches!(self.account, Account::Own(..))
+    }
+}
+
+/// A right password of an active account. It is no completed login yet: whoever completes it settles the charge
+/// (`login_completion.rs`), and where more than a password is asked for that comes in between.
+#[derive(Debug)]
+#[must_use = "the charge is settled or taken back"]
+pub struct RightPassword {
+    /// Of the account.
+    pub credential: StoredCredential,
+    /// The device that the token of the request is about, if it is one of the account's.
+    pub device: Option<DeviceToken>,
+    /// What has been counted; nothing if the password was known to be right.
+    pub counted: Option<Counted>,
+}
+
+/// A try that was counted.
+#[derive(Debug)]
+pub enum Counted {
+    /// With the others of its kind.
+    Throttle(Charge),
+    /// As one of an unlock code, of which this is stored.
+    UnlockCode(String),
+}
+
+/// What the one read finds.
 struct Found {
-    guess: Guess,
+    attempt: Attempt,
     wait: Option<u32>,
     credential: Option<StoredCredential>,
+    device: Option<DeviceToken>,
+    /// What is stored of the unlock code that is the evidence.
+    code_hash: Option<String>,
 }
 
 /// The credential that `attempt` opens. `matched` remembers the hash that the password matched: over an unchanged
-/// one it is right without another guess.
+/// one it is right without being tried again.
 ///
 /// # Errors
 /// [`AuthError::InvalidCredentials`] for unknown, wrong and deleted; [`AuthError::Suspended`] only after a right
@@ -60,7 +103,7 @@ pub async fn check_password(
     state: &AuthState,
     attempt: &PasswordAttempt,
     matched: &mut Option<PasswordHash>,
-) -> Result<StoredCredential, AuthError> {
+) -> Result<RightPassword, AuthError> {
     let floor = Instant::now() + state.passwords.answer_floor();
     let outcome = check(state, attempt, matched).await;
     if let Err(
@@ -76,95 +119,219 @@ async fn check(
     state: &AuthState,
     attempt: &PasswordAttempt,
     matched: &mut Option<PasswordHash>,
-) -> Result<StoredCredential, AuthError> {
-    let found = find(state, attempt).await?;
-    let hash = found
-        .credential
-        .as_ref()
-        .and_then(|credential| credential.password_hash.as_ref());
-    let is_known = hash.is_some() && hash == matched.as_ref();
-    if !is_known && !guess(state, attempt, &found, hash).await? {
-        note_failure(state, &found, &attempt.origin);
-        return Err(AuthError::InvalidCredentials);
-    }
-    let Some(credential) = found.credential.as_ref() else {
-        return Err(AuthError::InvalidCredentials);
-    };
-    matched.clone_from(&credential.password_hash);
-    match credential.status {
-        CredentialStatus::Active => Ok(credential.clone()),
-        CredentialStatus::Suspended => {
-            note_failure(state, &found, &attempt.origin);
-            Err(AuthError::Suspended)
-        }
-        CredentialStatus::Deleted => Err(AuthError::InvalidCredentials),
+) -> Result<RightPassword, AuthError> {
+    let _ticket = state.gate.enter(attempt.source, attempt.is_vouched())?;
+    state.steps.at("password.admitted").await;
+    let mut code = attempt.unlock_code.as_ref();
+    loop {
+        let found = find(state, attempt, code).await?;
+        let hash = found
+            .credential
+            .as_ref()
+            .and_then(|credential| credential.password_hash.as_ref());
+        let is_known = hash.is_some() && hash == matched.as_ref();
+        let counted = if is_known {
+            None
+        } else {
+            match try_password(state, attempt, &found, hash).await? {
+                Tried::Right(counted) => Some(counted),
+                Tried::Wrong => {
+                    note_failure(state, &found, &attempt.origin);
+                    return Err(AuthError::InvalidCredentials);
+                }
+                Tried::CodeGone => {
+                    // It is judged as if it had come without the code.
+                    code = None;
+                    continue;
+                }
+            }
+        };
+        let Some(credential) = found.credential.clone() else {
+            return Err(AuthError::InvalidCredentials);
+        };
+        matched.clone_from(&credential.password_hash);
+        let right = RightPassword {
+            credential,
+            device: found.device,
+            counted,
+        };
+        return match right.credential.status {
+            CredentialStatus::Active => Ok(right),
+            CredentialStatus::Suspended => {
+                note_failure(state, &found, &attempt.origin);
+                take_back(state, right).await;
+                Err(AuthError::Suspended)
+            }
+            CredentialStatus::Deleted => Err(AuthError::InvalidCredentials),
+        };
     }
 }
 
-/// Counts a guess, and looks whether it is right.
-async fn guess(
+enum Tried {
+    Right(Counted),
+    Wrong,
+    /// The unlock code was used by somebody else meanwhile.
+    CodeGone,
+}
+
+/// Counts a try, and looks whether it is right.
+async fn try_password(
     state: &AuthState,
     attempt: &PasswordAttempt,
     found: &Found,
     hash: Option<&PasswordHash>,
-) -> Result<bool, AuthError> {
-    let charge = charge(state, found)
-        .await
-        .inspect_err(|error| note_limit(state, error, &found.guess, &attempt.origin))?;
+) -> Result<Tried, AuthError> {
+    if let Some(seconds) = found.wait {
+        note_limit(state, &found.attempt, &attempt.origin);
+        return Err(AuthError::TooManyAttempts(seconds));
+    }
+    let entrant = Entrant {
+        source: attempt.source,
+        has_evidence: found.attempt.evidence().is_some(),
+    };
+    let turn = state.passwords.enter(entrant).await?;
+    let Some(counted) = count(state, attempt, found).await? else {
+        return Ok(Tried::CodeGone);
+    };
     state.steps.at("password.counted").await;
-    let verdict = state.passwords.verify(&attempt.password, hash).await;
-    let limit = state.guesses.clone();
-    match &verdict {
-        Ok(true) => state.db.tx(move |conn| limit.settle(conn, &charge)).await?,
-        // Counted already.
-        Ok(false) => {}
-        Err(_) => {
-            let taken_back = state
-                .db
-                .tx(move |conn| limit.take_back(conn, &charge))
-                .await;
-            if let Err(error) = taken_back {
-                log::warn!("a guess that was not looked at stays counted: {error}");
-            }
+    judge(state, attempt, found, turn, counted, hash).await
+}
+
+async fn judge(
+    state: &AuthState,
+    attempt: &PasswordAttempt,
+    found: &Found,
+    turn: Turn,
+    counted: Counted,
+    hash: Option<&PasswordHash>,
+) -> Result<Tried, AuthError> {
+    match state.passwords.verify(turn, &attempt.password, hash).await {
+        Ok(true) => Ok(Tried::Right(counted)),
+        Ok(false) if found.attempt.evidence().is_some() => Ok(Tried::Wrong),
+        Ok(false) => {
+            let (throttle, attempt) = (state.throttle.clone(), found.attempt.clone());
+            let now = state.clock.now();
+            let failed = move |conn: &mut DbConn| throttle.fail(conn, &attempt, now);
+            state.db.tx(failed).await?;
+            Ok(Tried::Wrong)
+        }
+        Err(error) => {
+            take_back_counted(state, found.credential.as_ref(), counted).await;
+            Err(error)
         }
     }
-    verdict
 }
 
-async fn charge(state: &AuthState, found: &Found) -> Result<Charge, AuthError> {
-    if let Some(wait) = found.wait {
-        return Err(AuthError::TooManyAttempts(wait));
+/// Raises the count that the try is judged by; none if its unlock code is gone.
+async fn count(
+    state: &AuthState,
+    attempt: &PasswordAttempt,
+    found: &Found,
+) -> Result<Option<Counted>, AuthError> {
+    let now = state.clock.now();
+    if let (Some(hash), Some(credential)) = (&found.code_hash, &found.credential) {
+        let (user_id, code) = (credential.user_id, hash.clone());
+        let is_good = state
+            .db
+            .tx(move |conn| unlock_store::count_try(conn, user_id, &code, now))
+            .await?;
+        return Ok(is_good.then(|| Counted::UnlockCode(hash.clone())));
     }
-    let (limit, guess, now) = (
-        state.guesses.clone(),
-        found.guess.clone(),
-        state.clock.now(),
-    );
-    state
+    let (throttle, judged) = (state.throttle.clone(), found.attempt.clone());
+    let charge = state
         .db
-        .tx(move |conn| limit.charge(conn, &guess, now))
+        .tx(move |conn| throttle.raise(conn, &judged, now))
         .await
+        .inspect_err(|error| {
+            if matches!(error, AuthError::TooManyAttempts(_)) {
+                note_limit(state, &found.attempt, &attempt.origin);
+            }
+        })?;
+    Ok(Some(Counted::Throttle(charge)))
 }
 
-async fn find(state: &AuthState, attempt: &PasswordAttempt) -> Result<Found, AuthError> {
-    let (limit, now) = (state.guesses.clone(), state.clock.now());
-    let (account, address) = (attempt.account.clone(), attempt.address.clone());
+/// Gives back what a right password counted that led to nothing else. If that fails, it stays counted.
+pub async fn take_back(state: &AuthState, right: RightPassword) {
+    if let Some(counted) = right.counted {
+        take_back_counted(state, Some(&right.credential), counted).await;
+    }
+}
+
+async fn take_back_counted(
+    state: &AuthState,
+    credential: Option<&StoredCredential>,
+    counted: Counted,
+) {
+    let user_id = credential.map(|credential| credential.user_id);
+    let taken_back = state
+        .db
+        .tx(move |conn| match (&counted, user_id) {
+            (Counted::Throttle(charge), _) => LoginThrottle::take_back(conn, charge),
+            (Counted::UnlockCode(hash), Some(user)) => unlock_store::take_back(conn, user, hash),
+            (Counted::UnlockCode(_), None) => Ok(()),
+        })
+        .await;
+    if let Err(error) = taken_back {
+        log::warn!("could not take back a login try that did not fail: {error}");
+    }
+}
+
+/// Finds the account, the evidence and the counts, all in one call of the database.
+async fn find(
+    state: &AuthState,
+    attempt: &PasswordAttempt,
+    code: Option<&UnlockCode>,
+) -> Result<Found, AuthError> {
+    let (throttle, places, unlock_key) = (
+        state.throttle.clone(),
+        state.places.clone(),
+        state.unlock_key.clone(),
+    );
+    let (account, source, now) = (attempt.account.clone(), attempt.source, state.clock.now());
+    let (token, code) = (attempt.device_token, code.cloned());
+    let latest = state.latest_time();
     state
         .db
         .read(move |conn| {
-            let (name, credential) = match &account {
-                Account::Named(name) => (name.clone(), find_named(conn, name)?),
-                Account::Own(user_id) => {
-                    let identifiers = identifier_store::of_user(conn, *user_id)?;
-                    let credential = credential_store::find(conn, *user_id)?;
-                    (identifiers.email_canonical.unwrap_or_default(), credential)
-                }
+            let (typed, credential) = match &account {
+                Account::Named(name) => (name.as_str(), find_named(conn, name)?),
+                Account::Own(user_id, _) => ("", credential_store::find(conn, *user_id)?),
             };
-            let guess = limit.guess(&name, &address);
+            let user_id = credential.as_ref().map(|credential| credential.user_id);
+            // Asked of nobody too, so that it takes as long for whom there is no account.
+            let asked = user_id.unwrap_or_else(|| UserId::from_uuid(Uuid::nil()));
+            let epoch = credential.as_ref().map_or(0, |credential| credential.epoch);
+            let code_hash = match &code {
+                Some(code) => unlock_store::find(conn, asked)?
+                    .filter(|stored| unlock_key.matches(asked, code, &stored.code_hash))
+                    .filter(|stored| stored.is_good(epoch, now, latest))
+                    .map(|stored| stored.code_hash),
+                None => None,
+            };
+            let device = match token {
+                Some(token) => device_store::epoch_of(conn, &token, now)?
+                    .filter(|of| *of == epoch && Some(token.user_id) == user_id)
+                    .map(|_| token),
+                None => None,
+            };
+            let names = places.names(asked, source);
+            let is_known = place_store::is_known(conn, asked, epoch, &names, now)?;
+            let evidence = match &account {
+                Account::Own(_, session_id) => Some(Evidence::Session(*session_id)),
+                Account::Named(_) if code_hash.is_some() => Some(Evidence::UnlockCode),
+                Account::Named(_) => match device {
+                    Some(token) => Some(Evidence::Device(token.device_id)),
+                    None => is_known.then_some(Evidence::Place),
+                },
+            };
+            let judged = throttle.attempt(evidence, typed, user_id, source);
+            let counts = throttle_store::find_all(conn, &judged.names())?;
             Ok(Found {
-                wait: limit.wait(conn, &guess, now)?,
-                guess,
+                wait: throttle.wait(&judged, &counts, now),
+                attempt: judged,
                 credential,
+                device,
+                code_hash,
             })
         })
         .await
@@ -181,7 +348,7 @@ fn find_named(conn: &mut DbConn, name: &str) -> Result<Option<StoredCredential>,
 fn note_failure(state: &AuthState, found: &Found, origin: &Origin) {
     let (target_type, target_id) = match &found.credential {
         Some(credential) => ("user", credential.user_id.to_string()),
-        None => ("identifier", found.guess.account().to_owned()),
+        None => ("identifier", found.attempt.account().to_owned()),
     };
     state.security_log.note(SecurityNotice {
         event: "login_failed",
@@ -191,14 +358,12 @@ fn note_failure(state: &AuthState, found: &Found, origin: &Origin) {
     });
 }
 
-/// Tells the audit log that an account is locked for a while.
-fn note_limit(state: &AuthState, error: &AuthError, guess: &Guess, origin: &Origin) {
-    if matches!(error, AuthError::TooManyAttempts(_)) {
-        state.security_log.note(SecurityNotice {
-            event: "rate_limited",
-            origin: origin.clone(),
-            target_type: "identifier",
-            target_id: guess.account().to_owned(),
-        });
-    }
+/// Tells the audit log that a try has to wait.
+fn note_limit(state: &AuthState, attempt: &Attempt, origin: &Origin) {
+    state.security_log.note(SecurityNotice {
+        event: "rate_limited",
+        origin: origin.clone(),
+        target_type: "identifier",
+        target_id: attempt.account().to_owned(),
+    });
 }

@@ -1,17 +1,20 @@
 //! Changing a password.
 
 use ud_events::{EventType, NewEvent, outbox};
-use ud_kernel::{Service, UserId, models::Origin};
+use ud_kernel::{Service, Source, UserId, models::Origin};
 use zeroize::Zeroizing;
 
 use super::{
     credential_store,
     error::AuthError,
+    fair_queue::Entrant,
     identifier_store,
+    login_completion::settle_only,
     logout_flow::{SessionsClosed, write_epoch_event},
     password_check::{Account, PasswordAttempt, check_password},
     password_hash::PasswordHash,
     password_policy::ContextWords,
+    place_store,
     refresh_flow::after_new_password,
     refresh_token::RefreshToken,
     session_calls::{ROUNDS, told_or_pending},
@@ -29,8 +32,8 @@ pub struct PasswordChange {
     pub current: Zeroizing<String>,
     /// As typed.
     pub new: Zeroizing<String>,
-    /// What the client's address is counted under.
-    pub address: String,
+    /// Who asks.
+    pub source: Source,
     /// Where it comes from.
     pub origin: Origin,
 }
@@ -56,23 +59,27 @@ pub async fn change_password(
     change: PasswordChange,
 ) -> Result<PasswordChanged, AuthError> {
     let attempt = PasswordAttempt {
-        account: Account::Own(change.user_id),
+        account: Account::Own(change.user_id, change.refresh_token.session_id),
         password: change.current.clone(),
-        address: change.address.clone(),
+        device_token: None,
+        unlock_code: None,
+        source: change.source,
         origin: change.origin.clone(),
     };
     let mut matched = None;
     let mut new_hash: Option<PasswordHash> = None;
     for _ in 0..ROUNDS {
-        let credential = check_password(state, &attempt, &mut matched).await?;
-        let old = credential
+        let mut right = check_password(state, &attempt, &mut matched).await?;
+        settle_only(state, &mut right).await?;
+        let old = right
+            .credential
             .password_hash
             .ok_or(AuthError::InvalidCredentials)?;
         let new = match &new_hash {
             Some(hash) => hash.clone(),
             None => {
                 accept_new(state, &change).await?;
-                let hash = state.passwords.hash(&change.new).await?;
+                let hash = state.passwords.hash(entrant(&change), &change.new).await?;
                 new_hash.insert(hash).clone()
             }
         };
@@ -108,6 +115,14 @@ async fn renew(state: &AuthState, change: &PasswordChange, epoch: i64) -> Passwo
     }
 }
 
+/// The current password was right: that is as good as evidence.
+const fn entrant(change: &PasswordChange) -> Entrant {
+    Entrant {
+        source: change.source,
+        has_evidence: true,
+    }
+}
+
 async fn accept_new(state: &AuthState, change: &PasswordChange) -> Result<(), AuthError> {
     let user_id = change.user_id;
     let identifiers = state
@@ -118,7 +133,7 @@ async fn accept_new(state: &AuthState, change: &PasswordChange) -> Result<(), Au
     let words = ContextWords::new(own.into_iter().flatten().map(String::as_str));
     state
         .passwords
-        .check(&change.new, words)
+        .check(entrant(change), &change.new, words)
         .await?
         .map_err(|refusal| AuthError::Invalid(vec![refusal.field_error("/new_password")]))
 }
@@ -132,6 +147,7 @@ async fn store(
 ) -> Result<Option<i64>, AuthError> {
     let (user_id, except) = (change.user_id, Some(change.refresh_token.session_id));
     let (origin, now) = (change.origin.clone(), state.clock.now());
+    let names = state.places.names(user_id, change.source);
     state
         .db
         .tx(move |conn| {
@@ -142,6 +158,8 @@ async fn store(
                 credential_store::find(conn, user_id)?.ok_or(AuthError::CredentialNotFound)?;
             let (epoch, last) = (credential.epoch, credential.event_seq);
             let kind = EventType::PasswordChanged;
+            // Whoever chose the password is known where they did.
+            place_store::put(conn, user_id, epoch, &names, now)?;
             let changed = NewEvent::about(Service::Auth, kind, user_id, last - 1, now, &origin);
             outbox::write(conn, changed)?;
             write_epoch_event(conn, user_id, epoch, last, except, now, &origin)?;

@@ -15,6 +15,7 @@ use zeroize::Zeroizing;
 use super::{
     breach_list::{BreachHash, BreachList},
     error::AuthError,
+    fair_queue::{Entrant, Turn},
     hash_pool::{HashPool, HashPoolError},
     password_hash::{PasswordHash, PasswordHashError},
     password_policy::{ContextWords, PasswordPolicy, PasswordRefusal},
@@ -106,7 +107,7 @@ impl Passwords {
             ),
             seconds: metrics.histogram_vec(
                 "password_job_duration_seconds",
-                "Time in the hash pool, waiting included.",
+                "Time in the hash pool by job; `turn`: until there was a turn in the queue.",
                 &["job"],
                 &BUCKETS,
             ),
@@ -128,6 +129,14 @@ impl Passwords {
         }
     }
 
+    /// Waits for a turn to hash.
+    ///
+    /// # Errors
+    /// [`AuthError::Busy`] if there is no place in the queue for this network, or no turn in time.
+    pub async fn enter(&self, entrant: Entrant) -> Result<Turn, AuthError> {
+        self.turn("verify", entrant).await
+    }
+
     /// Whether `password` is the one behind `hash`. Without a hash (unknown user) the same work is done and
     /// the answer is no; so too for a password too long to have been accepted.
     ///
@@ -135,6 +144,7 @@ impl Passwords {
     /// [`AuthError::Busy`].
     pub async fn verify(
         &self,
+        turn: Turn,
         password: &Zeroizing<String>,
         hash: Option<&PasswordHash>,
     ) -> Result<bool, AuthError> {
@@ -154,7 +164,7 @@ impl Passwords {
             }
             matches
         };
-        let matches = self.run("verify", memory, work).await?;
+        let matches = self.run("verify", turn, memory, work).await?;
         Ok(matches && could_match)
     }
 
@@ -164,6 +174,7 @@ impl Passwords {
     /// [`AuthError::Busy`].
     pub async fn check(
         &self,
+        entrant: Entrant,
         password: &Zeroizing<String>,
         context: ContextWords,
     ) -> Result<Result<(), PasswordRefusal>, AuthError> {
@@ -177,7 +188,8 @@ impl Passwords {
             }
             Ok(hash)
         };
-        let hash = match self.run("check", 0, work).await? {
+        let turn = self.turn("check", entrant).await?;
+        let hash = match self.run("check", turn, 0, work).await? {
             Ok(hash) => hash,
             Err(refusal) => return Ok(Err(refusal)),
         };
@@ -192,9 +204,14 @@ impl Passwords {
     ///
     /// # Errors
     /// [`AuthError::Busy`].
-    pub async fn hash(&self, password: &Zeroizing<String>) -> Result<PasswordHash, AuthError> {
+    pub async fn hash(
+        &self,
+        entrant: Entrant,
+        password: &Zeroizing<String>,
+    ) -> Result<PasswordHash, AuthError> {
         let (cost, password) = (self.cost, password.clone());
-        self.run("hash", 0, move || PasswordHash::new(&password, cost))
+        let turn = self.turn("hash", entrant).await?;
+        self.run("hash", turn, 0, move || PasswordHash::new(&password, cost))
             .await?
             .map_err(|e| AuthError::Internal(e.to_string()))
     }
@@ -205,13 +222,36 @@ impl Passwords {
         hash.is_weaker_than(self.cost)
     }
 
-    async fn run<T, F>(&self, job: &'static str, memory: usize, work: F) -> Result<T, AuthError>
+    async fn turn(&self, job: &'static str, entrant: Entrant) -> Result<Turn, AuthError> {
+        let timer = self.seconds.with_label_values(&["turn"]).start_timer();
+        let turn = self.pool.enter(entrant).await;
+        timer.observe_duration();
+        if turn.is_err() {
+            self.jobs.with_label_values(&[job, "busy"]).inc();
+        }
+        self.note_waiting();
+        Ok(turn?)
+    }
+
+    fn note_waiting(&self) {
+        #[expect(clippy::cast_precision_loss, reason = "a queue has some dozen places")]
+        let waiting = self.pool.waiting() as f64;
+        self.waiting.with_label_values::<&str>(&[]).set(waiting);
+    }
+
+    async fn run<T, F>(
+        &self,
+        job: &'static str,
+        turn: Turn,
+        memory: usize,
+        work: F,
+    ) -> Result<T, AuthError>
     where
         T: Send + 'static,
         F: FnOnce() -> T + Send + 'static,
     {
         let timer = self.seconds.with_label_values(&[job]).start_timer();
-        let result = self.pool.run(memory, work).await;
+        let result = self.pool.run(turn, memory, work).await;
         timer.observe_duration();
         let outcome = match result {
             Ok(_) => "done",
@@ -219,9 +259,7 @@ impl Passwords {
             Err(HashPoolError::Panicked) => "panicked",
         };
         self.jobs.with_label_values(&[job, outcome]).inc();
-        #[expect(clippy::cast_precision_loss, reason = "a queue has some dozen places")]
-        let waiting = self.pool.waiting() as f64;
-        self.waiting.with_label_values::<&str>(&[]).set(waiting);
+        self.note_waiting();
         Ok(result?)
     }
 }

@@ -14,6 +14,7 @@ use super::{
     credential::StoredCredential,
     credential_store,
     error::AuthError,
+    login_completion::settle_only,
     password_check::{PasswordAttempt, check_password},
     refresh_token::RefreshToken,
     session_calls::{NextStep, ROUNDS, SessionRefusal},
@@ -55,9 +56,10 @@ pub async fn reauthenticate(
 ) -> Result<TokenPair, AuthError> {
     let mut matched = None;
     exchange(state, token, true, &attempt.origin, async || {
-        let credential = check_password(state, attempt, &mut matched).await?;
+        let mut right = check_password(state, attempt, &mut matched).await?;
+        settle_only(state, &mut right).await?;
         state.steps.at("reauthenticate.checked").await;
-        Ok(credential)
+        Ok(right.credential)
     })
     .await
 }

@@ -15,25 +15,22 @@
 //! The same members under the same key are the same bytes, so that a step repeated inside the grace window
 //! gives the same successor.
 
-use aws_lc_rs::{constant_time, digest, hmac, rand};
+use aws_lc_rs::{digest, rand};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use ud_config::KeyRing;
 use ud_kernel::{SessionId, UserId};
 use uuid::Uuid;
 
-const PREFIX: &str = "udr_";
-const VERSION: u8 = 1;
-const TAG_LEN: usize = 32;
-/// Longest key id that fits a token, in bytes.
-const MAX_ID_LEN: u8 = 16;
-/// Longest text that is looked at: a token with the longest key id has 146 characters.
-const MAX_LEN: usize = 146;
-/// Separates these tags from any other use of HMAC.
-const DOMAIN: &[u8] = b"user-domain refresh token\0";
+use super::tagged_token::TokenKind;
+
+const KIND: TokenKind = TokenKind {
+    prefix: "udr_",
+    domain: b"user-domain refresh token\0",
+};
 
 /// 16 random bytes that bind a refresh token to the session it was made for.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub struct Nonce([u8; 16]);
+pub struct Nonce(pub(super) [u8; 16]);
 
 impl Nonce {
     /// A new one from the system's generator.
@@ -83,11 +80,7 @@ impl RefreshToken {
     /// whose id has more than 16 bytes.
     #[must_use]
     pub fn encode(&self, ring: &KeyRing, key_id: &str) -> Option<String> {
-        let key = ring.get(key_id)?;
-        let mut bytes = self.body(key_id)?;
-        let tag = tag(key, &bytes);
-        bytes.extend_from_slice(tag.as_ref());
-        Some(format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(bytes)))
+        KIND.encode(ring, key_id, &self.members())
     }
 
     /// Reads a token and checks its tag, in constant time, before anything it says is looked at.
@@ -95,44 +88,19 @@ impl RefreshToken {
     /// # Errors
     /// [`RefreshTokenError`] for a wrong form, version, key id or tag alike.
     pub fn decode(ring: &KeyRing, text: &str) -> Result<Self, RefreshTokenError> {
-        if text.len() > MAX_LEN {
-            return Err(RefreshTokenError);
-        }
-        let encoded = text.strip_prefix(PREFIX).ok_or(RefreshTokenError)?;
-        let bytes = URL_SAFE_NO_PAD
-            .decode(encoded)
-            .map_err(|_| RefreshTokenError)?;
-        let (body, tag) = bytes
-            .split_last_chunk::<TAG_LEN>()
-            .ok_or(RefreshTokenError)?;
-        let (&[version, id_len], rest) = body.split_first_chunk::<2>().ok_or(RefreshTokenError)?;
-        if version != VERSION {
-            return Err(RefreshTokenError);
-        }
-        let (id, rest) = rest
-            .split_at_checked(usize::from(id_len))
-            .ok_or(RefreshTokenError)?;
-        let key = std::str::from_utf8(id)
-            .ok()
-            .and_then(|id| ring.get(id))
-            .ok_or(RefreshTokenError)?;
-        constant_time::verify_slices_are_equal(self::tag(key, body).as_ref(), tag)
-            .map_err(|_| RefreshTokenError)?;
-        Self::from_members(rest).ok_or(RefreshTokenError)
+        KIND.decode(ring, text)
+            .and_then(|members| Self::from_members(&members))
+            .ok_or(RefreshTokenError)
     }
 
-    fn body(&self, key_id: &str) -> Option<Vec<u8>> {
-        let mut bytes = Vec::with_capacity(160);
-        let id_len = u8::try_from(key_id.len())
-            .ok()
-            .filter(|n| *n <= MAX_ID_LEN)?;
-        bytes.extend_from_slice(&[VERSION, id_len]);
-        bytes.extend_from_slice(key_id.as_bytes());
-        bytes.extend_from_slice(self.user_id.as_uuid().as_bytes());
-        bytes.extend_from_slice(self.session_id.as_uuid().as_bytes());
-        bytes.extend_from_slice(&self.counter.to_be_bytes());
-        bytes.extend_from_slice(&self.nonce.0);
-        Some(bytes)
+    fn members(&self) -> Vec<u8> {
+        [
+            self.user_id.as_uuid().as_bytes().as_slice(),
+            self.session_id.as_uuid().as_bytes(),
+            &self.counter.to_be_bytes(),
+            &self.nonce.0,
+        ]
+        .concat()
     }
 
     fn from_members(bytes: &[u8]) -> Option<Self> {
@@ -149,17 +117,14 @@ impl RefreshToken {
     }
 }
 
-fn tag(key: &[u8; 32], body: &[u8]) -> hmac::Tag {
-    let key = hmac::Key::new(hmac::HMAC_SHA256, key);
-    hmac::sign(&key, &[DOMAIN, body].concat())
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::models::test_rings::ring;
+    use crate::models::{tagged_token::MAX_LEN, test_rings::ring};
+
+    const PREFIX: &str = KIND.prefix;
 
     fn any_token() -> impl Strategy<Value = RefreshToken> {
         (

@@ -1,18 +1,22 @@
 //! `admin reset`: the way back in for who lost the last administrator's password (SECURITY rule 13). Whoever can run
 //! it has auth's keys and database: nothing is asked but the name of the account.
 
+use std::net::{IpAddr, Ipv4Addr};
+
 use aws_lc_rs::rand;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::Value;
 use ud_events::{EventType, NewEvent, outbox};
 use ud_kernel::{
-    Service, UserId,
+    Service, Source, UserId,
     models::{CredentialStatus, Origin},
+    trim_identifier,
 };
 use zeroize::Zeroizing;
 
 use super::{
-    credential_store, error::AuthError, identifier::Identifier, logout_flow::write_epoch_event,
+    credential_store, error::AuthError, fair_queue::Entrant, identifier::Identifier,
+    logout_flow::write_epoch_event,
 };
 use crate::state::AuthState;
 
@@ -26,10 +30,11 @@ pub fn new_password() -> Result<Zeroizing<String>, AuthError> {
     Ok(Zeroizing::new(URL_SAFE_NO_PAD.encode(bytes.as_slice())))
 }
 
-/// Gives the account of `identifier` (an email address or a username) a new password, forgets its failed logins,
-/// raises its epoch, and writes the events that close its sessions and tell the audit log, which learns from `operator`
-/// who ran the command. Both are delivered by the running service, or at its next start. With `reactivate` a suspended
-/// account can log in again; profile has a command of its own for its part.
+/// Gives the account of `identifier` (an email address or a username) a new password, raises its epoch, and writes the
+/// events that close its sessions and tell the audit log, which learns from `operator` who ran the command. Both are
+/// delivered by the running service, or at its next start. With `reactivate` a suspended account can log in again; profile
+/// has a command of its own for its part. No source becomes known: a machine is none. Where strangers keep the owner
+/// waiting, `unlock` helps.
 ///
 /// # Errors
 /// [`AuthError::CredentialNotFound`], [`AuthError::Suspended`], [`AuthError::Store`].
@@ -39,12 +44,15 @@ pub async fn reset_password(
     reactivate: bool,
     operator: &Value,
 ) -> Result<(UserId, Zeroizing<String>), AuthError> {
-    let parsed = Identifier::parse(identifier).map_err(|_| AuthError::CredentialNotFound)?;
+    let parsed = Identifier::parse(trim_identifier(identifier))
+        .map_err(|_| AuthError::CredentialNotFound)?;
     let password = new_password()?;
-    let hash = state.passwords.hash(&password).await?;
-    let now = state.clock.now();
-    let guesses = state.guesses.clone();
-    let operator = operator.clone();
+    let here = Entrant {
+        source: Source::of(IpAddr::V4(Ipv4Addr::LOCALHOST)),
+        has_evidence: true,
+    };
+    let hash = state.passwords.hash(here, &password).await?;
+    let (now, operator) = (state.clock.now(), operator.clone());
     let user_id = state
         .db
         .tx(move |conn| {
@@ -53,7 +61,6 @@ pub async fn reset_password(
             if !credential_store::reset_password(conn, user_id, &hash, reactivate, now)? {
                 return Err(AuthError::Suspended);
             }
-            guesses.forget_user(conn, user_id)?;
             let credential =
                 credential_store::find(conn, user_id)?.ok_or(AuthError::CredentialNotFound)?;
             let (epoch, last, origin) = (credential.epoch, credential.event_seq, Origin::default());

@@ -38,10 +38,64 @@ diesel::table! {
     use diesel::sql_types::*;
     use ud_db::sql;
 
+    /// Of the version before, until none of its replicas is left.
     guess_counts (counted_under) {
         counted_under -> Text,
         failures -> BigInt,
         counted_at -> sql::Instant,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use ud_db::sql;
+
+    login_counts (counted_under) {
+        counted_under -> Text,
+        failures -> BigInt,
+        counted_at -> sql::Instant,
+        decays_from -> sql::Instant,
+        forgotten_at -> sql::Instant,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use ud_db::sql;
+
+    devices (device_id) {
+        device_id -> sql::Id,
+        user_id -> sql::Id,
+        epoch -> BigInt,
+        counter -> BigInt,
+        nonce_hash -> Text,
+        used_at -> sql::Instant,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use ud_db::sql;
+
+    account_places (user_id, network) {
+        user_id -> sql::Id,
+        network -> Text,
+        kind -> Text,
+        epoch -> BigInt,
+        seen_at -> sql::Instant,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use ud_db::sql;
+
+    unlock_codes (user_id) {
+        user_id -> sql::Id,
+        code_hash -> Text,
+        epoch -> BigInt,
+        tries -> BigInt,
+        expires_at -> sql::Instant,
     }
 }
 

@@ -10,6 +10,6 @@ pub use introspection::{IntrospectionResponse, TokenForm};
 pub use key::{KeyListResponse, KeyResponse, KeyStateName};
 pub use openapi::document;
 pub use token::{
-    ChangePasswordRequest, JwkSetResponse, LoginRequest, LogoutRequest, ReauthenticateRequest,
-    RefreshRequest, TokenResponse, ValidateResponse,
+    ChangePasswordRequest, JwkSetResponse, LoginRequest, LoginResponse, LogoutRequest,
+    ReauthenticateRequest, RefreshRequest, TokenResponse, ValidateResponse,
 };

@@ -1,14 +1,18 @@
 //! Bodies about logins and tokens.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use ud_http::{Caller, FieldErrors, Validate};
-use ud_kernel::{FieldError, SessionId, Timestamp, UserId, check_line};
+use ud_kernel::{FieldError, SessionId, Timestamp, UserId, check_line, trim_identifier};
 use utoipa::ToSchema;
 
-use crate::models::token_pair::TokenPair;
+use crate::models::{login_flow::LoggedIn, token_pair::TokenPair};
 
 /// Longest identifier that is looked at, in characters.
 const MAX_IDENTIFIER: usize = 254;
+/// Longest device token that is looked at.
+const MAX_DEVICE_TOKEN: usize = 512;
+/// Longest text that is looked at as an unlock code: people write spaces and hyphens.
+const MAX_UNLOCK_CODE: usize = 32;
 /// Longest refresh token that is looked at.
 const MAX_REFRESH_TOKEN: usize = 512;
 
@@ -16,18 +20,43 @@ const MAX_REFRESH_TOKEN: usize = 512;
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LoginRequest {
-    /// Email address or username.
+    /// Email address or username. White space around it does not count.
     #[schema(min_length = 1, max_length = 254, example = "ada@example.com")]
+    #[serde(deserialize_with = "identifier")]
     pub identifier: String,
     /// Compared exactly as sent.
     #[schema(format = Password)]
     pub password: String,
+    /// The `device_token` that the last login from this device answered with. One that is not good is ignored.
+    #[serde(default)]
+    #[schema(max_length = 512)]
+    pub device_token: Option<String>,
+    /// The code that an operator handed out to unlock the account. One that is not good is ignored.
+    #[serde(default)]
+    #[schema(max_length = 32)]
+    pub unlock_code: Option<String>,
 }
 
 impl Validate for LoginRequest {
     fn validate(&self, errors: &mut FieldErrors) {
         errors.check(check_line("/identifier", &self.identifier, MAX_IDENTIFIER));
+        // Whatever else they are is not told: only that they are too long to be looked at.
+        let optional = [
+            ("/device_token", &self.device_token, MAX_DEVICE_TOKEN),
+            ("/unlock_code", &self.unlock_code, MAX_UNLOCK_CODE),
+        ];
+        for (pointer, text, max) in optional {
+            if text.as_ref().is_some_and(|text| text.chars().count() > max) {
+                let detail = format!("at most {max} characters");
+                errors.push(FieldError::new(pointer, "field.too-long", detail));
+            }
+        }
     }
+}
+
+fn identifier<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    Ok(trim_identifier(&text).to_owned())
 }
 
 /// A refresh.
@@ -152,6 +181,53 @@ impl From<TokenPair> for TokenResponse {
     }
 }
 
+/// Answer to a login.
+#[derive(Serialize, ToSchema)]
+pub struct LoginResponse {
+    /// JWT for `Authorization: Bearer`.
+    pub access_token: String,
+    /// Always `Bearer`.
+    #[schema(example = "Bearer")]
+    pub token_type: &'static str,
+    /// Seconds until the access token expires.
+    pub expires_in: u64,
+    /// Good for one refresh.
+    pub refresh_token: String,
+    /// Seconds until the refresh token expires unless used.
+    pub refresh_expires_in: u64,
+    /// The session.
+    pub session_id: SessionId,
+    /// The user.
+    pub user_id: UserId,
+    /// To be kept on this device, also after a logout, and sent with its next login. It opens nothing: it shows that a
+    /// login from here was completed before. Good for 180 days after the last login with it.
+    pub device_token: String,
+}
+
+impl From<LoggedIn> for LoginResponse {
+    fn from(logged_in: LoggedIn) -> Self {
+        let TokenResponse {
+            access_token,
+            token_type,
+            expires_in,
+            refresh_token,
+            refresh_expires_in,
+            session_id,
+            user_id,
+        } = logged_in.tokens.into();
+        Self {
+            access_token,
+            token_type,
+            expires_in,
+            refresh_token,
+            refresh_expires_in,
+            session_id,
+            user_id,
+            device_token: logged_in.device_token,
+        }
+    }
+}
+
 /// What a good access token stands for.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ValidateResponse<'a> {
@@ -217,6 +293,8 @@ mod tests {
         let login = |identifier: &str| LoginRequest {
             identifier: identifier.to_owned(),
             password: String::new(),
+            device_token: None,
+            unlock_code: None,
         };
         assert!(!faults(&login("ada@example.com")));
         assert!(faults(&login("")));

@@ -5,9 +5,7 @@ use testkit::Backend;
 use ud_events::EventType;
 use ud_kernel::{Service, UserId};
 
-use crate::world::{
-    OTHER_PASSWORD, PASSWORD, START, World, limit, outcome, read, registration, text,
-};
+use crate::world::{OTHER_PASSWORD, PASSWORD, START, World, outcome, read, registration, text};
 
 async fn put(world: &World, user: UserId, body: &Value) -> (u16, Value) {
     let path = format!("/internal/v1/credentials/{user}");
@@ -108,7 +106,7 @@ async fn a_taken_name_is_409_and_stores_nothing() {
 async fn of_registrations_of_one_address_at_once_one_wins_and_the_losers_password_never_works() {
     for backend in Backend::ALL {
         let world = World::start_with(backend, |config, _| {
-            config.limits.login_failures = limit(1000, 900);
+            config.limits.throttle = crate::world::no_throttle();
         })
         .await;
         for round in 0..5 {

@@ -7,7 +7,7 @@ use testkit::Backend;
 use ud_db::{DbConn, StoreError};
 use ud_kernel::{Service, UserId};
 
-use crate::world::{OTHER_PASSWORD, PASSWORD, World, limit, read, text};
+use crate::world::{OTHER_PASSWORD, PASSWORD, World, read, text};
 
 const EMAIL: &str = "ada@example.com";
 
@@ -21,7 +21,7 @@ struct Vector {
 /// Wrong passwords are tried by the dozen here.
 async fn world(backend: Backend) -> World {
     World::start_with(backend, |config, _| {
-        config.limits.login_failures = limit(100_000, 900);
+        config.limits.throttle = crate::world::no_throttle();
     })
     .await
 }

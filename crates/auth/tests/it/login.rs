@@ -99,7 +99,7 @@ async fn the_published_keys_verify_the_token_and_hold_nothing_private() {
 async fn unknown_wrong_and_deleted_are_one_answer() {
     for backend in Backend::ALL {
         let world = World::start_with(backend, |config, _| {
-            config.limits.login_failures = crate::world::limit(1000, 900);
+            config.limits.throttle = crate::world::no_throttle();
         })
         .await;
         world.register("ada@example.com").await;
@@ -256,7 +256,7 @@ async fn a_peer_that_is_away_is_503_and_recovers() {
 async fn a_full_hash_pool_is_503_and_no_guess() {
     let world = World::start_with(Backend::Sqlite, |config, _| {
         config.hash_pool.queue = 0;
-        config.limits.login_failures = crate::world::limit(1, 900);
+        config.limits.throttle.tries = crate::world::limit(1, 900);
     })
     .await;
     let login = json!({"identifier": "ada@example.com", "password": PASSWORD});

@@ -8,27 +8,34 @@
     reason = "tests"
 )]
 
+mod attempts;
 mod bad_input;
 mod breached;
 mod credentials;
+mod device_tokens;
 mod events;
+mod evidence;
 mod fence;
 mod foreign_hashes;
-mod guess_limit;
-mod guessing;
+mod gates;
 mod introspection;
 mod key_followers;
 mod key_rotation;
 mod login;
 mod logout;
 mod migrations;
+mod nat;
 mod password_change;
 mod password_reset;
 mod peers;
+mod places;
 mod presented;
 mod reauthenticate;
 mod refresh;
 mod signing_keys;
 mod stores;
+mod throttle_counts;
+mod throttling;
 mod timing;
+mod unlock;
 mod world;

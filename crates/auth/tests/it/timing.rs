@@ -5,30 +5,33 @@ use std::time::{Duration, Instant};
 use auth_service::{
     config::AuthConfig,
     models::{
-        guess_count_store::{self, GuessCount},
-        guess_limit::GuessLimit,
         password_hash::PasswordHash,
         schema::credentials,
+        throttle::LoginThrottle,
+        throttle_store::{self, Count},
     },
 };
 use diesel::prelude::*;
 use reqwest::Method;
-use serde_json::json;
+use serde_json::{Value, json};
 use testkit::Backend;
 use ud_db::{DbConn, StoreError, sql::Bind};
-use ud_kernel::{Service, UserId};
+use ud_kernel::{Service, Source, UserId};
 use ud_seal::Sealer;
 
-use crate::world::{OTHER_PASSWORD, PASSWORD, START, World, limit, read};
+use crate::world::{OTHER_PASSWORD, PASSWORD, START, World, no_throttle, read};
 
 /// A password refused for each of the reasons there are, with its status.
-const KINDS: [(&str, &str, u16); 6] = [
+const KINDS: [(&str, &str, u16); 8] = [
     ("unknown@example.com", PASSWORD, 401),
     ("wrong@example.com", OTHER_PASSWORD, 401),
     ("suspended@example.com", PASSWORD, 403),
     ("locked@example.com", PASSWORD, 429),
     ("imported@example.com", OTHER_PASSWORD, 401),
     ("broken@example.com", PASSWORD, 401),
+    // With a good device token of somebody else, and with an unlock code that is none.
+    ("token@example.com", OTHER_PASSWORD, 401),
+    ("code@example.com", OTHER_PASSWORD, 401),
 ];
 
 async fn set_hash(world: &World, user: UserId, hash: &'static str) {
@@ -42,10 +45,10 @@ async fn set_hash(world: &World, user: UserId, hash: &'static str) {
 }
 
 /// Accounts of all kinds; nobody is locked but the one who is to be.
-async fn world(change: impl FnOnce(&mut AuthConfig)) -> World {
+async fn world(change: impl FnOnce(&mut AuthConfig)) -> (World, Value) {
     let mut sealing = None;
     let world = World::start_with(Backend::Sqlite, |config, _| {
-        config.limits.login_failures = limit(1_000_000, 900);
+        config.limits.throttle = no_throttle();
         sealing = Some(config.sealing.clone());
         change(config);
     })
@@ -63,24 +66,41 @@ async fn world(change: impl FnOnce(&mut AuthConfig)) -> World {
     set_hash(&world, imported, cheap).await;
     let broken = world.register("broken@example.com").await;
     set_hash(&world, broken, "no hash at all").await;
-    world.register("locked@example.com").await;
+    let locked = world.register("locked@example.com").await;
     let sealer = Sealer::from_config(&sealing.unwrap(), Service::Auth).unwrap();
-    let guesses = GuessLimit::new(&sealer, limit(1_000_000, 900)).unwrap();
-    let locked = guesses.guess("locked@example.com", "").account().to_owned();
+    let throttle = LoginThrottle::new(&sealer, no_throttle()).unwrap();
+    let source = Source::of("127.0.0.1".parse().unwrap());
+    let attempt = throttle.attempt(None, "locked@example.com", Some(locked), source);
+    let account = attempt.account().to_owned();
     let lock = move |conn: &mut DbConn| {
-        guess_count_store::add(conn, &locked, START)?;
-        let many = GuessCount {
+        let many = Count {
             failures: 2_000_000,
             counted_at: START,
+            decays_from: START,
+            forgotten_at: START.plus(Duration::from_secs(1_000_000)),
         };
-        guess_count_store::set(conn, &locked, many)
+        throttle_store::add(conn, &account, many)
     };
     world.db.tx(lock).await.unwrap();
-    world
+    for name in ["token", "code"] {
+        world.register(&format!("{name}@example.com")).await;
+    }
+    world.register("owner@example.com").await;
+    let owner = crate::attempts::attempt("owner@example.com", PASSWORD, "192.0.2.1");
+    let token = owner.device_token(&world).await;
+    (world, token)
 }
 
-async fn refusal(world: &World, (identifier, password, status): (&str, &str, u16)) -> Duration {
-    let body = json!({"identifier": identifier, "password": password});
+async fn refusal(
+    (world, token): &(World, Value),
+    (identifier, password, status): (&str, &str, u16),
+) -> Duration {
+    let mut body = json!({"identifier": identifier, "password": password});
+    if identifier.starts_with("token") {
+        body["device_token"] = token.clone();
+    } else if identifier.starts_with("code") {
+        body["unlock_code"] = "22222222".into();
+    }
     let request = world.post("/api/v1/auth/login", &body);
     let start = Instant::now();
     let answer = request.send().await.unwrap();
@@ -98,7 +118,7 @@ async fn no_refusal_comes_before_the_floor_and_success_does_not_wait() {
         assert!(took >= floor, "{} after {took:?}", kind.0);
     }
     // A wrong current password too.
-    let world = self::world(|config| config.answer_floor = Some(Duration::from_secs(3))).await;
+    let (world, _) = self::world(|config| config.answer_floor = Some(Duration::from_secs(3))).await;
     let start = Instant::now();
     let tokens = world.login("wrong@example.com", PASSWORD).await;
     assert!(start.elapsed() < Duration::from_secs(3));
@@ -114,7 +134,7 @@ async fn no_refusal_comes_before_the_floor_and_success_does_not_wait() {
 
 #[actix_web::test]
 async fn waiting_for_the_floor_takes_no_place_in_the_pool() {
-    let world = world(|config| {
+    let (world, _) = world(|config| {
         config.answer_floor = Some(Duration::from_secs(2));
         config.hash_pool.threads = 1;
         config.hash_pool.queue = 1;
@@ -160,7 +180,7 @@ async fn the_kinds_of_refusal_differ_by_noise_only() {
     let world = world(|config| config.password.bcrypt_cost = 8).await;
     let rounds = rounds();
     // By another measurement, on a machine that may have been busier then.
-    let measured = world.other_process().passwords.answer_floor();
+    let measured = world.0.other_process().passwords.answer_floor();
     let mut times: [Vec<Duration>; KINDS.len()] = Default::default();
     for round in 0..rounds {
         for index in 0..KINDS.len() {

@@ -9,7 +9,8 @@ use ud_http::ServiceClient;
 use ud_kernel::{
     Clock, Code, Service, Steps, Timestamp, UserId,
     models::{
-        CredentialStatus, CredentialStatusChanged, Origin, SetCredentialStatus, UnlockCredential,
+        CredentialStatus, CredentialStatusChanged, CredentialUnlocked, Origin, SetCredentialStatus,
+        UnlockCredential,
     },
 };
 
@@ -237,8 +238,8 @@ impl AccountFlow {
             .await
     }
 
-    /// Has auth forget the guesses that keep a user from logging in. Not one's own: whoever holds a stolen token
-    /// would guess the password without a limit.
+    /// Has auth make a code with which the owner of an account that others keep waiting logs in. Not one's own: whoever
+    /// holds a stolen token would have tries at the password that nobody else has.
     ///
     /// # Errors
     /// [`ProfileError::IsSelf`], [`ProfileError::NotFound`], those of [`Rights::may_act`], [`ProfileError::Peer`].
@@ -247,7 +248,7 @@ impl AccountFlow {
         actor: UserId,
         origin: &Origin,
         id: UserId,
-    ) -> Result<(), ProfileError> {
+    ) -> Result<CredentialUnlocked, ProfileError> {
         if actor == id {
             return Err(ProfileError::IsSelf);
         }
@@ -257,9 +258,9 @@ impl AccountFlow {
         let body = UnlockCredential {
             origin: origin.clone(),
         };
-        // Forgetting twice is forgetting once.
+        // Of two codes the second is good, which is the one that is answered.
         match self.auth.post_idempotent(&path, &body).await {
-            Ok((_, ())) => Ok(()),
+            Ok((_, unlocked)) => Ok(unlocked),
             Err(error) if error.is(Code::AuthCredentialNotFound) => Err(ProfileError::NotFound),
             Err(error) => Err(error.into()),
         }

@@ -2,7 +2,7 @@
 //! forth, `deleted`.
 
 use diesel::prelude::{Queryable, Selectable};
-use ud_kernel::{FieldError, Patch, Timestamp, UserId};
+use ud_kernel::{FieldError, Patch, Timestamp, UserId, trim_identifier};
 
 use super::{personal, schema::users};
 
@@ -198,10 +198,12 @@ impl NewUser {
     /// Every value that is not acceptable.
     pub fn new(raw: RawUser<'_>) -> Result<Self, Vec<FieldError>> {
         let mut checks = Checks::default();
-        checks.keep(personal::email("/email", raw.email));
+        // As auth does: what is logged in by has no white space at its ends.
+        let email = trim_identifier(raw.email);
+        checks.keep(personal::email("/email", email));
         let user = Self {
-            email: raw.email.to_owned(),
-            username: checks.optional(raw.username, |text| {
+            email: email.to_owned(),
+            username: checks.optional(raw.username.map(trim_identifier), |text| {
                 ud_kernel::check_line("/username", text, personal::MAX_USERNAME)?;
                 Ok(text.to_ascii_lowercase())
             }),
@@ -336,6 +338,27 @@ mod tests {
             assert!(words.contains(&word.to_owned()), "{word}");
         }
         assert!(!words.contains(&"org".to_owned()));
+    }
+
+    #[test]
+    fn identifiers_lose_what_stands_at_their_ends() {
+        let user = NewUser::new(RawUser {
+            email: "\u{feff} Ada@Example.org\t\u{200b}",
+            username: Some("\u{a0}Ada.L\n"),
+            ..raw()
+        })
+        .unwrap();
+        assert_eq!(user.email(), "Ada@Example.org");
+        assert_eq!(user.username(), Some("ada.l"));
+        // Asked for again without the space it is the same registration.
+        assert_eq!(user, NewUser::new(raw()).unwrap());
+        for blank in ["", " \u{3000}"] {
+            let errors = NewUser::new(RawUser {
+                username: Some(blank),
+                ..raw()
+            });
+            assert_eq!(errors.unwrap_err()[0].code, "field.too-short");
+        }
     }
 
     #[test]

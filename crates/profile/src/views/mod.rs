@@ -3,6 +3,7 @@
 mod list_users;
 mod openapi;
 mod register_user;
+mod unlock_user;
 mod update_user;
 mod user;
 
@@ -11,5 +12,6 @@ pub use list_users::{
 };
 pub use openapi::document;
 pub use register_user::RegisterUserRequest;
+pub use unlock_user::UnlockedUserResponse;
 pub use update_user::UpdateUserRequest;
 pub use user::{UserResponse, UserStatusBody};

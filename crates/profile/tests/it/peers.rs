@@ -179,7 +179,7 @@ fn unlock(state: &mut AuthState, request: &Request) -> ResponseTemplate {
     let body = request.body_json::<Value>().unwrap();
     assert!(body["origin"]["request_id"].is_string(), "{body}");
     state.unlocked.push(user);
-    ResponseTemplate::new(204)
+    ResponseTemplate::new(200).set_body_json(json!({"unlock_code": "ABCDEFGH", "expires_in": 600}))
 }
 
 fn set_standing(state: &mut RoleState, request: &Request) -> ResponseTemplate {

@@ -194,7 +194,10 @@ async fn unlocking_is_auths_and_not_for_oneself() {
         let (boss, all) = (world.stranger(), ["users:write", "users:read"]);
         for _ in 0..2 {
             let answer = post(&world, boss, &all, ada, "unlock").await;
-            assert_eq!(answer.status(), StatusCode::NO_CONTENT);
+            assert_eq!(answer.status(), StatusCode::OK);
+            let body: Value = answer.json().await.unwrap();
+            let code = json!({"unlock_code": "ABCDEFGH", "expires_in": 600});
+            assert_eq!(body, code);
         }
         let ids = [ada.to_string(), ada.to_string()];
         assert_eq!(world.auth.state().unlocked, ids);
@@ -207,7 +210,7 @@ async fn unlocking_is_auths_and_not_for_oneself() {
         let refused = post(&world, boss, &all, ada, "unlock").await;
         expect_problem(refused, 403, "user.target-holds-more").await;
         let answer = post(&world, boss, &["*"], ada, "unlock").await;
-        assert_eq!(answer.status(), StatusCode::NO_CONTENT);
+        assert_eq!(answer.status(), StatusCode::OK);
         world.auth.state().is_down = true;
         let away = post(&world, boss, &["*"], ada, "unlock").await;
         expect_problem(away, 503, "server.dependency-unavailable").await;

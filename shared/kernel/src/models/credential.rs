@@ -102,11 +102,26 @@ pub struct CredentialStatusChanged {
     pub sessions_closed: bool,
 }
 
-/// `POST /internal/v1/credentials/{user_id}/unlock` at auth (caller: profile): guesses at the account's password are
-/// forgotten. 204, also when there were none; 404 `auth.credential-not-found`.
+/// `POST /internal/v1/credentials/{user_id}/unlock` at auth (caller: profile): makes a code for the account's owner in place
+/// of an earlier one. 200 with [`CredentialUnlocked`]; 404 `auth.credential-not-found`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct UnlockCredential {
     /// Where the request came from.
     pub origin: Origin,
+}
+
+/// Answer to [`UnlockCredential`].
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CredentialUnlocked {
+    /// 8 characters that the owner sends with a login, once.
+    pub unlock_code: String,
+    /// Seconds until it ends.
+    pub expires_in: u64,
+}
+
+impl std::fmt::Debug for CredentialUnlocked {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("CredentialUnlocked(..)")
+    }
 }

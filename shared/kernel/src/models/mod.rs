@@ -10,8 +10,8 @@ mod standing;
 
 pub use access::{Access, FirstAdministrator};
 pub use credential::{
-    CreateCredential, Credential, CredentialStatus, CredentialStatusChanged, PasswordContext,
-    SetCredentialStatus, UnlockCredential,
+    CreateCredential, Credential, CredentialStatus, CredentialStatusChanged, CredentialUnlocked,
+    PasswordContext, SetCredentialStatus, UnlockCredential,
 };
 pub use origin::Origin;
 pub use revocation::{
