@@ -1,7 +1,9 @@
 //! What the session service is configured with.
 
-use ud_config::{DatabaseConfig, Loader, RedisConfig};
-use ud_kernel::Service;
+use std::path::PathBuf;
+
+use ud_config::{DatabaseConfig, KeyRing, Loader, RedisConfig, keys, keys_dir};
+use ud_kernel::{Clock, Service};
 
 /// Before every key, and a hash tag: a cluster keeps all of them in one slot.
 pub const NAMESPACE: &str = "{ud}";
@@ -22,6 +24,8 @@ pub struct RedisSettings {
     pub redis: RedisConfig,
     /// What every key begins with: [`NAMESPACE`], and something of its own in each test.
     pub namespace: String,
+    /// A test's hand in the place of the server's clock. Nothing that is configured sets it.
+    pub hand: Option<Clock>,
 }
 
 /// The session service's own configuration.
@@ -29,23 +33,38 @@ pub struct RedisSettings {
 pub struct SessionConfig {
     /// Where sessions are kept.
     pub store: StoreConfig,
+    /// Keys under the places handed out by the revocation feed. `None` only in development and in standalone: then the
+    /// ring is a file in [`SessionConfig::keys_dir`].
+    pub feed_keys: Option<KeyRing>,
+    /// Where key rings are kept that the configuration does not give.
+    pub keys_dir: PathBuf,
 }
 
 impl SessionConfig {
     /// Redis when `REDIS_URL` is set, otherwise `SESSION_DATABASE_URL`, which must name an SQLite file.
     pub fn load(loader: &mut Loader) -> Self {
+        let mut feed_keys = loader.key_ring(&keys::SESSION_FEED_KEYS);
+        if loader.app_env().is_production() && !loader.is_standalone() {
+            feed_keys = loader.require(&keys::SESSION_FEED_KEYS, feed_keys);
+        }
+        Self {
+            store: StoreConfig::load(loader),
+            feed_keys,
+            keys_dir: keys_dir(loader),
+        }
+    }
+}
+
+impl StoreConfig {
+    fn load(loader: &mut Loader) -> Self {
         if let Some(redis) = RedisConfig::load(loader, Service::Session) {
             let settings = RedisSettings {
                 redis,
                 namespace: NAMESPACE.to_owned(),
+                hand: None,
             };
-            return Self {
-                store: StoreConfig::Redis(settings),
-            };
+            return Self::Redis(settings);
         }
-        let database = DatabaseConfig::load(loader, Service::Session);
-        Self {
-            store: StoreConfig::Sqlite(database),
-        }
+        Self::Sqlite(DatabaseConfig::load(loader, Service::Session))
     }
 }

@@ -10,7 +10,7 @@ use ud_kernel::{Clock, EventId, Service, Timestamp, models::Origin};
 
 use super::{
     error::SessionError, redis_connection::Redis, redis_scripts::script, redis_store::RedisStore,
-    session_event::SessionEvent,
+    session_event::{SessionEvent, Source},
 };
 
 /// Claim: entry, lease, attempts, fields.
@@ -150,6 +150,7 @@ fn event(fields: &HashMap<String, String>) -> Result<Event, EnvelopeError> {
             .parse()
             .map_err(|_| EnvelopeError::Invalid(name))
     };
+    let filled = |name| fields.get(name).filter(|text| !text.is_empty()).cloned();
     let kind = EventType::from_name(field("type")?).ok_or(EnvelopeError::Invalid("type"))?;
     let new = SessionEvent {
         kind,
@@ -163,6 +164,10 @@ fn event(fields: &HashMap<String, String>) -> Result<Event, EnvelopeError> {
         at: Timestamp::from_millis(number("at")?),
         reason: Some(field("reason")?.to_owned()).filter(|reason| !reason.is_empty()),
         origin: serde_json::from_str::<Origin>(field("origin")?)?,
+        stepped_from: fields.contains_key("before_ip").then(|| Source {
+            ip: filled("before_ip"),
+            user_agent: filled("before_agent"),
+        }),
     };
     let mut event = new.into_new_event().finish()?;
     event.id = field("id")?

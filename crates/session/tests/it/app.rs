@@ -1,6 +1,6 @@
 //! The service on two sockets, with an invented auth in front and an invented role behind it.
 
-use std::time::Duration;
+use std::{path::PathBuf, sync::LazyLock, time::Duration};
 
 use reqwest::{Method, RequestBuilder, Response};
 use serde_json::{Value, json};
@@ -11,7 +11,9 @@ use session_service::{
 use tempfile::TempDir;
 use testkit::{AUDIENCE, ISSUER, TestIdentities};
 use tokio::sync::{mpsc, oneshot};
-use ud_config::{AppEnv, DatabaseConfig, Durability, HttpConfig, PeersConfig, TokenConfig};
+use ud_config::{
+    AppEnv, DatabaseConfig, Durability, HttpConfig, KeyRing, PeersConfig, TokenConfig,
+};
 use ud_http::{Base, Identity, Listening, Mounted, Server, ServiceBinary as _, StartError};
 use ud_jwt::{AccessClaims, SigningKey, new_jti, service::ServiceVerifier};
 use ud_kernel::{
@@ -85,8 +87,23 @@ pub async fn try_start(store: StoreConfig) -> Result<Mounted, u8> {
         AppEnv::Production,
         &metrics,
     );
-    let built = SessionService::build(SessionConfig { store }, base).await;
+    let built = SessionService::build(config(store), base).await;
     built.map_err(|error| error.exit_code())
+}
+
+/// With that store, and one ring for all replicas.
+fn config(store: StoreConfig) -> SessionConfig {
+    SessionConfig {
+        store,
+        feed_keys: Some(feed_ring()),
+        keys_dir: PathBuf::new(),
+    }
+}
+
+/// The ring of the feed's tags.
+pub fn feed_ring() -> KeyRing {
+    static RING: LazyLock<String> = LazyLock::new(|| testkit::new_key_ring("f1"));
+    RING.parse().unwrap()
 }
 
 impl App {
@@ -110,6 +127,10 @@ impl App {
     /// With sessions in that Redis.
     pub async fn start_on(settings: RedisSettings) -> Self {
         let clock = Clock::manual(START);
+        let settings = RedisSettings {
+            hand: Some(clock.clone()),
+            ..settings
+        };
         let identities = TestIdentities::new(clock.clone());
         let folder = tempfile::tempdir().unwrap();
         Self::start_with(StoreConfig::Redis(settings), clock, identities, folder).await
@@ -118,6 +139,10 @@ impl App {
     /// A replica of `first`, with sessions in that Redis.
     pub async fn start_with_identities(settings: RedisSettings, first: &Self) -> Self {
         let (clock, identities) = (first.clock.clone(), first.identities.clone());
+        let settings = RedisSettings {
+            hand: Some(clock.clone()),
+            ..settings
+        };
         let folder = tempfile::tempdir().unwrap();
         Self::start_with(StoreConfig::Redis(settings), clock, identities, folder).await
     }
@@ -140,7 +165,7 @@ impl App {
         peers.set(Service::Audit, audit.uri().parse().unwrap());
         let metrics = Metrics::new("session");
         let base = base(&clock, &identities, peers, AppEnv::Development, &metrics);
-        let mounted = SessionService::build(SessionConfig { store }, base)
+        let mounted = SessionService::build(config(store), base)
             .await
             .unwrap();
         let key = SigningKey::from_secret(SECRET.as_bytes()).unwrap();

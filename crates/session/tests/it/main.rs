@@ -25,6 +25,7 @@ mod sqlite;
 mod store_close;
 mod store_create;
 mod store_keys;
+mod store_late;
 mod store_lifetimes;
 mod store_marks;
 mod store_step;

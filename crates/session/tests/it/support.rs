@@ -9,8 +9,11 @@ use session_service::{
         error::SessionError,
         redis_outbox::RedisOutbox,
         redis_store::RedisStore,
-        session::Refusal,
-        session_store::{CloseOrder, Closing, SessionStore},
+        seen::Seen,
+        session::{Refusal, Session},
+        session_store::{
+            Answer, Checked, CloseOrder, Closing, Created, FeedRead, SessionStore,
+        },
         sqlite_lock::SqliteLock,
         sqlite_store::SqliteStore,
     },
@@ -19,12 +22,12 @@ use tempfile::TempDir;
 use tokio::sync::watch;
 use ud_config::{Durability, RedisConfig};
 use ud_db::{Db, DbOptions};
-use ud_events::{Event, Outbox, OutboxHandle, SqlOutbox};
+use ud_events::{Event, NewEvent, Outbox, OutboxHandle, SqlOutbox};
 use ud_kernel::{
     Clock, Service, SessionId, Timestamp, UserId,
     models::{
-        CreateSession, Origin, Revocation, SessionGrant, SessionState, SessionStateQuery,
-        StepSession,
+        CreateSession, FeedPosition, Mark, Origin, Revocation, RevokedKey, SessionGrant,
+        SessionState, SessionStateQuery, StepSession,
     },
 };
 
@@ -42,7 +45,10 @@ pub enum Backend {
 
 /// A fresh store, and what belongs to it.
 pub struct Fixture {
+    /// Its clock shows what auth's does: a request brings its time with it.
     pub store: Arc<dyn SessionStore>,
+    /// The same store by `clock` alone.
+    pub own: Arc<dyn SessionStore>,
     pub outbox: AnyOutbox,
     pub clock: Clock,
     /// Changes when the relay is woken.
@@ -65,6 +71,7 @@ pub fn redis_settings(url: &str, durability: Durability) -> RedisSettings {
             durability,
         },
         namespace,
+        hand: Some(Clock::manual(START)),
     }
 }
 
@@ -96,7 +103,8 @@ async fn sqlite_store_with(
     let db = Db::open(&options, Service::Session).unwrap();
     db.migrate(&ALL_MIGRATIONS).await.unwrap();
     let outbox = SqlOutbox::new(db.clone(), clock.clone());
-    (Arc::new(SqliteStore::new(db, lock, relay)), outbox)
+    let store = SqliteStore::new(db, lock, relay, clock.clone());
+    (Arc::new(store), outbox)
 }
 
 impl Backend {
@@ -106,11 +114,13 @@ impl Backend {
         let woken = relay.subscribe();
         match self {
             Self::Redis => {
-                let settings = redis_settings(&testkit::redis_url(), Durability::Lossy);
+                let mut settings = redis_settings(&testkit::redis_url(), Durability::Lossy);
+                settings.hand = Some(clock.clone());
                 let store = Arc::new(RedisStore::new(&settings, relay, true).unwrap());
                 let outbox = AnyOutbox::Redis(RedisOutbox::new(&store, clock.clone()));
                 Fixture {
-                    store,
+                    store: Abreast::of(&store, &clock),
+                    own: store,
                     outbox,
                     clock,
                     woken,
@@ -121,7 +131,8 @@ impl Backend {
                 let folder = tempfile::tempdir().unwrap();
                 let (store, outbox) = sqlite_store_with(folder.path(), &clock, relay).await;
                 Fixture {
-                    store,
+                    store: Abreast::of(&store, &clock),
+                    own: store,
                     outbox: AnyOutbox::Sqlite(outbox),
                     clock,
                     woken,
@@ -129,6 +140,82 @@ impl Backend {
                 }
             }
         }
+    }
+}
+
+/// A store whose clock is set by each login and each step to auth's.
+struct Abreast<S> {
+    store: Arc<S>,
+    clock: Clock,
+}
+
+impl<S: SessionStore + 'static> Abreast<S> {
+    fn of(store: &Arc<S>, clock: &Clock) -> Arc<dyn SessionStore> {
+        Arc::new(Self {
+            store: Arc::clone(store),
+            clock: clock.clone(),
+        })
+    }
+}
+
+impl<S: SessionStore> SessionStore for Abreast<S> {
+    fn create(&self, id: SessionId, new: CreateSession) -> Answer<'_, Created> {
+        self.clock.set(new.now);
+        self.store.create(id, new)
+    }
+
+    fn step(&self, request: StepSession) -> Answer<'_, SessionGrant> {
+        self.clock.set(request.now);
+        self.store.step(request)
+    }
+
+    fn close(&self, order: CloseOrder) -> Answer<'_, u32> {
+        self.store.close(order)
+    }
+
+    fn mark(&self, mark: Mark, now: Timestamp) -> Answer<'_, ()> {
+        self.store.mark(mark, now)
+    }
+
+    fn revoke_key(&self, key: RevokedKey, now: Timestamp) -> Answer<'_, ()> {
+        self.store.revoke_key(key, now)
+    }
+
+    fn state(
+        &self,
+        id: SessionId,
+        token: SessionStateQuery,
+        now: Timestamp,
+    ) -> Answer<'_, SessionState> {
+        self.store.state(id, token, now)
+    }
+
+    fn find(&self, id: SessionId, now: Timestamp) -> Answer<'_, Option<Session>> {
+        self.store.find(id, now)
+    }
+
+    fn list(&self, user_id: UserId, now: Timestamp) -> Answer<'_, Vec<Session>> {
+        self.store.list(user_id, now)
+    }
+
+    fn learn(&self, seen: Seen) -> Answer<'_, ()> {
+        self.store.learn(seen)
+    }
+
+    fn feed(&self, known: Option<Seen>, now: Timestamp) -> Answer<'_, FeedRead> {
+        self.store.feed(known, now)
+    }
+
+    fn wait_for_feed(&self, after: FeedPosition) -> Answer<'_, ()> {
+        self.store.wait_for_feed(after)
+    }
+
+    fn note(&self, events: Vec<NewEvent>) -> Answer<'_, ()> {
+        self.store.note(events)
+    }
+
+    fn check(&self) -> Checked<'_> {
+        self.store.check()
     }
 }
 
@@ -254,6 +341,8 @@ pub fn step(grant: &SessionGrant, user_id: UserId, now: Timestamp) -> StepSessio
         idle: 14 * 86_400,
         absolute: 30 * 86_400,
         reauthenticated: false,
+        privileged: false,
+        key_ids: ["k1", "k2", "k3"].map(str::to_owned).to_vec(),
         origin: origin(),
     }
 }
@@ -268,6 +357,7 @@ pub fn token(grant: &SessionGrant, user_id: UserId) -> SessionStateQuery {
         kid: "key-1".to_owned(),
         feed_incarnation: None,
         feed_position: None,
+        feed_tag: None,
     }
 }
 
