@@ -87,20 +87,20 @@ pub async fn try_start(store: StoreConfig) -> Result<Mounted, u8> {
         AppEnv::Production,
         &metrics,
     );
-    let built = SessionService::build(config(store), base).await;
+    let built = SessionService::build(config(store, feed_ring()), base).await;
     built.map_err(|error| error.exit_code())
 }
 
-/// With that store, and one ring for all replicas.
-fn config(store: StoreConfig) -> SessionConfig {
+/// With that store and that ring of the feed's tags.
+fn config(store: StoreConfig, ring: KeyRing) -> SessionConfig {
     SessionConfig {
         store,
-        feed_keys: Some(feed_ring()),
+        feed_keys: Some(ring),
         keys_dir: PathBuf::new(),
     }
 }
 
-/// The ring of the feed's tags.
+/// The ring of all replicas.
 pub fn feed_ring() -> KeyRing {
     static RING: LazyLock<String> = LazyLock::new(|| testkit::new_key_ring("f1"));
     RING.parse().unwrap()
@@ -119,7 +119,7 @@ impl App {
                 let store = StoreConfig::Sqlite(DatabaseConfig::for_tests(&url));
                 let clock = Clock::manual(START);
                 let identities = TestIdentities::new(clock.clone());
-                Self::start_with(store, clock, identities, folder).await
+                Self::start_with(store, feed_ring(), clock, identities, folder).await
             }
         }
     }
@@ -133,22 +133,30 @@ impl App {
         };
         let identities = TestIdentities::new(clock.clone());
         let folder = tempfile::tempdir().unwrap();
-        Self::start_with(StoreConfig::Redis(settings), clock, identities, folder).await
+        let store = StoreConfig::Redis(settings);
+        Self::start_with(store, feed_ring(), clock, identities, folder).await
     }
 
     /// A replica of `first`, with sessions in that Redis.
     pub async fn start_with_identities(settings: RedisSettings, first: &Self) -> Self {
+        Self::start_with_ring(settings, first, feed_ring()).await
+    }
+
+    /// The same with another ring of the feed's tags.
+    pub async fn start_with_ring(settings: RedisSettings, first: &Self, ring: KeyRing) -> Self {
         let (clock, identities) = (first.clock.clone(), first.identities.clone());
         let settings = RedisSettings {
             hand: Some(clock.clone()),
             ..settings
         };
         let folder = tempfile::tempdir().unwrap();
-        Self::start_with(StoreConfig::Redis(settings), clock, identities, folder).await
+        let store = StoreConfig::Redis(settings);
+        Self::start_with(store, ring, clock, identities, folder).await
     }
 
     async fn start_with(
         store: StoreConfig,
+        ring: KeyRing,
         clock: Clock,
         identities: TestIdentities,
         folder: TempDir,
@@ -165,7 +173,7 @@ impl App {
         peers.set(Service::Audit, audit.uri().parse().unwrap());
         let metrics = Metrics::new("session");
         let base = base(&clock, &identities, peers, AppEnv::Development, &metrics);
-        let mounted = SessionService::build(config(store), base)
+        let mounted = SessionService::build(config(store, ring), base)
             .await
             .unwrap();
         let key = SigningKey::from_secret(SECRET.as_bytes()).unwrap();
@@ -193,6 +201,12 @@ impl App {
             running: Some(running),
             _folder: folder,
         }
+    }
+
+    /// What it tells Prometheus.
+    pub async fn metrics(&self) -> String {
+        let request = self.http.get(format!("{}/metrics", self.internal));
+        request.send().await.unwrap().text().await.unwrap()
     }
 
     /// Stops it gracefully and waits for its end.

@@ -141,7 +141,7 @@ async fn a_store_behind_a_reader_is_emptied(#[case] backend: Backend) {
 }
 
 /// Every key of a server, as a backup has it.
-struct Backup(Vec<(Vec<u8>, Vec<u8>, i64)>);
+pub struct Backup(Vec<(Vec<u8>, Vec<u8>, i64)>);
 
 fn connect(server: &RedisServer) -> redis::Connection {
     let client = redis::Client::open(server.url()).unwrap();
@@ -149,7 +149,7 @@ fn connect(server: &RedisServer) -> redis::Connection {
 }
 
 impl Backup {
-    fn of(server: &RedisServer) -> Self {
+    pub fn of(server: &RedisServer) -> Self {
         let mut connection = connect(server);
         let ask = |name: &str, key: &[u8]| redis::cmd(name).arg(key).to_owned();
         let keys: Vec<Vec<u8>> = redis::cmd("KEYS").arg("*").query(&mut connection).unwrap();
@@ -161,7 +161,7 @@ impl Backup {
         Self(keys.collect())
     }
 
-    fn restore(&self, server: &RedisServer) {
+    pub fn restore(&self, server: &RedisServer) {
         let mut connection = connect(server);
         redis::cmd("FLUSHALL").exec(&mut connection).unwrap();
         for (key, dump, ttl) in &self.0 {

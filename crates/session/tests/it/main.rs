@@ -10,6 +10,7 @@
 
 mod app;
 mod feed;
+mod feed_claims;
 mod following;
 mod internal_routes;
 mod model;
@@ -22,6 +23,7 @@ mod redis_server;
 mod relay;
 mod slow_reader;
 mod sqlite;
+mod store_behind;
 mod store_close;
 mod store_create;
 mod store_keys;
