@@ -32,3 +32,4 @@ mod store_lifetimes;
 mod store_marks;
 mod store_step;
 mod support;
+mod version_before;

@@ -51,9 +51,11 @@ pub struct Fixture {
     pub own: Arc<dyn SessionStore>,
     pub outbox: AnyOutbox,
     pub clock: Clock,
+    /// Of its keys in Redis.
+    pub namespace: Option<String>,
     /// Changes when the relay is woken.
     pub woken: watch::Receiver<()>,
-    _folder: Option<TempDir>,
+    folder: Option<TempDir>,
 }
 
 #[derive(Clone)]
@@ -116,6 +118,7 @@ impl Backend {
             Self::Redis => {
                 let mut settings = redis_settings(&testkit::redis_url(), Durability::Lossy);
                 settings.hand = Some(clock.clone());
+                let namespace = Some(settings.namespace.clone());
                 let store = Arc::new(RedisStore::new(&settings, relay, true).unwrap());
                 let outbox = AnyOutbox::Redis(RedisOutbox::new(&store, clock.clone()));
                 Fixture {
@@ -124,7 +127,8 @@ impl Backend {
                     outbox,
                     clock,
                     woken,
-                    _folder: None,
+                    namespace,
+                    folder: None,
                 }
             }
             Self::Sqlite => {
@@ -136,7 +140,8 @@ impl Backend {
                     outbox: AnyOutbox::Sqlite(outbox),
                     clock,
                     woken,
-                    _folder: Some(folder),
+                    namespace: None,
+                    folder: Some(folder),
                 }
             }
         }
@@ -235,6 +240,22 @@ impl Fixture {
             .iter()
             .map(|event| event.kind.as_str())
             .collect()
+    }
+
+    /// Of the file, if it is in one.
+    pub fn sqlite_url(&self) -> String {
+        let folder = self.folder.as_ref().expect("in SQLite");
+        format!("sqlite://{}", folder.path().join("session.db").display())
+    }
+
+    /// How many events are in the stream of the outbox.
+    pub async fn outbox_length(&self) -> usize {
+        let namespace = self.namespace.clone().expect("in Redis");
+        let client = redis::Client::open(testkit::redis_url()).unwrap();
+        let mut connection = client.get_connection().unwrap();
+        let mut length = redis::cmd("XLEN");
+        let length = length.arg(format!("{namespace}:outbox"));
+        length.query(&mut connection).unwrap()
     }
 
     /// Logs `user` in at `now`.
