@@ -68,3 +68,26 @@ impl StoreConfig {
         Self::Sqlite(DatabaseConfig::load(loader, Service::Session))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load(pairs: &[(&str, &str)]) -> Result<SessionConfig, String> {
+        let mut loader = Loader::from_pairs(pairs.iter().copied());
+        let config = SessionConfig::load(&mut loader);
+        loader.finish().map(|()| config).map_err(|e| e.to_string())
+    }
+
+    #[test]
+    fn production_wants_the_keys_of_the_feed_and_nobody_else_does() {
+        let told = load(&[("SESSION_DATABASE_URL", "sqlite:///x/s.db")]).unwrap_err();
+        assert!(told.contains("SESSION_FEED_KEYS: is missing"), "{told}");
+        let config = load(&[("APP_ENV", "development")]).unwrap();
+        assert!(config.feed_keys.is_none());
+        assert_eq!(config.keys_dir, std::path::Path::new("./data/keys"));
+        let ring = "f1:c29tZXRoaW5nIGVsc2UsIDMyIGJ5dGVzIGxvbmcgOi0";
+        let given = [("SESSION_DATABASE_URL", "sqlite:///x/s.db"), ("SESSION_FEED_KEYS", ring)];
+        assert_eq!(load(&given).unwrap().feed_keys.unwrap().current().0, "f1");
+    }
+}
