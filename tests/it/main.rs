@@ -20,6 +20,7 @@ mod existence;
 mod feed;
 mod foreign;
 mod forged_tokens;
+mod freezes;
 mod gateway;
 mod hostile;
 mod input;

@@ -87,7 +87,10 @@ mod tests {
         assert!(config.feed_keys.is_none());
         assert_eq!(config.keys_dir, std::path::Path::new("./data/keys"));
         let ring = "f1:c29tZXRoaW5nIGVsc2UsIDMyIGJ5dGVzIGxvbmcgOi0";
-        let given = [("SESSION_DATABASE_URL", "sqlite:///x/s.db"), ("SESSION_FEED_KEYS", ring)];
+        let given = [
+            ("SESSION_DATABASE_URL", "sqlite:///x/s.db"),
+            ("SESSION_FEED_KEYS", ring),
+        ];
         assert_eq!(load(&given).unwrap().feed_keys.unwrap().current().0, "f1");
     }
 }

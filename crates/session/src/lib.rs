@@ -28,9 +28,9 @@ use utoipa::OpenApi as _;
 use crate::{
     config::{RedisSettings, SessionConfig, StoreConfig},
     models::{
-        feed::Feed, feed_tags::FeedTags, redis_connection::Unfit, redis_outbox::RedisOutbox, redis_store::RedisStore,
-        session_flow::SessionFlow, session_store::SessionStore, sqlite_lock::SqliteLock,
-        sqlite_store::SqliteStore,
+        feed::Feed, feed_tags::FeedTags, redis_connection::Unfit, redis_outbox::RedisOutbox,
+        redis_store::RedisStore, session_flow::SessionFlow, session_store::SessionStore,
+        sqlite_lock::SqliteLock, sqlite_store::SqliteStore,
     },
     state::SessionState,
     views::openapi::SessionApi,

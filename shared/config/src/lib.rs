@@ -22,7 +22,8 @@ pub use loader::Loader;
 pub use sections::{
     Algorithm, AppEnv, Bootstrap, BreachedPasswords, DatabaseConfig, Durability, HttpConfig,
     IdentityConfig, LogConfig, LogFormat, PasswordConfig, PeersConfig, RedisConfig,
-    RegistrationConfig, SealingConfig, SigningConfig, StandaloneConfig, TlsConfig, TokenConfig, keys_dir,
+    RegistrationConfig, SealingConfig, SigningConfig, StandaloneConfig, TlsConfig, TokenConfig,
+    keys_dir,
 };
 
 /// Exit code of a program whose configuration is wrong (`EX_CONFIG` of sysexits.h).

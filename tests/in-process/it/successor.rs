@@ -117,7 +117,10 @@ async fn a_lost_answer_comes_again_and_its_access_token_is_good(#[case] store: S
     world.advance(MINUTE);
     let lost = world.refresh(0, &first.refresh).await.tokens();
     world.advance(60 * MINUTE);
-    let late = world.refresh_from(1, &first.refresh, "198.51.100.7").await.tokens();
+    let late = world
+        .refresh_from(1, &first.refresh, "198.51.100.7")
+        .await
+        .tokens();
     assert_eq!(late.refresh, lost.refresh);
     assert_ne!(late.access, lost.access);
     let ends = |tokens: &Tokens| tokens.lasts;

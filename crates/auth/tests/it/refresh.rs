@@ -169,7 +169,11 @@ async fn the_successor_is_the_same_across_a_change_of_keys() {
 #[actix_web::test]
 async fn session_is_told_what_is_at_stake_and_which_keys_there_are() {
     let world = World::start_with(Backend::Sqlite, |config, _| {
-        let ring = format!("{},{}", testkit::new_key_ring("new"), testkit::new_key_ring("old"));
+        let ring = format!(
+            "{},{}",
+            testkit::new_key_ring("new"),
+            testkit::new_key_ring("old")
+        );
         config.signing.refresh_tokens = Some(ring.parse().unwrap());
     })
     .await;

@@ -13,7 +13,10 @@ use ud_events::{
 use ud_kernel::{Clock, EventId, Service, Timestamp, models::Origin};
 
 use super::{
-    error::SessionError, redis_connection::Redis, redis_scripts::script, redis_store::RedisStore,
+    error::SessionError,
+    redis_connection::Redis,
+    redis_scripts::script,
+    redis_store::RedisStore,
     session_event::{SessionEvent, Source},
 };
 

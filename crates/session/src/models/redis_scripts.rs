@@ -3,8 +3,7 @@
 use redis::Script;
 
 use super::{
-    late_repetition,
-    rotations,
+    late_repetition, rotations,
     seen::RENEW_EVERY,
     session::{
         CLOCKS_APART, DEFAULT_ABSOLUTE, EPOCH_SLACK, FIRST_COUNTER, LATE, MAX_LIVE, REPEAT_WINDOW,

@@ -102,7 +102,11 @@ impl RedisStore {
         let seen = self.memory.seen();
         let argument = with(argument, "clock", hand);
         let argument = with(argument, "incarnation", Some(json!(incarnation)));
-        let argument = with(argument, "renewed_ago", renewed.map(|d| json!(d.as_millis())));
+        let argument = with(
+            argument,
+            "renewed_ago",
+            renewed.map(|d| json!(d.as_millis())),
+        );
         with(argument, "seen", seen.as_ref().map(seen_fields))
     }
 
@@ -281,7 +285,8 @@ impl SessionStore for RedisStore {
                 position: last.or(from).unwrap_or_default(),
             });
             if let Ok(ago) = u64::try_from(renewed_ago) {
-                self.memory.renewed(self.now().minus(Duration::from_millis(ago)));
+                self.memory
+                    .renewed(self.now().minus(Duration::from_millis(ago)));
             }
             Ok(FeedRead {
                 incarnation,

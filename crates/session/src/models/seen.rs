@@ -87,7 +87,11 @@ impl Memory {
     /// An id for a new incarnation: it begins after every one remembered, whatever the clock says.
     #[must_use]
     pub fn next_incarnation(&self, now: Timestamp) -> EventId {
-        let last = self.lock().seen.as_ref().map_or(0, |s| began(&s.incarnation));
+        let last = self
+            .lock()
+            .seen
+            .as_ref()
+            .map_or(0, |s| began(&s.incarnation));
         let after = Timestamp::from_millis(i64::try_from(last).unwrap_or_default() + 1);
         EventId::new(now.max(after))
     }

@@ -10,8 +10,8 @@ use ud_events::{EventType, NewEvent, OutboxHandle, outbox};
 use ud_kernel::{
     Clock, SessionId, Timestamp, UserId,
     models::{
-        CreateSession, FeedPosition, Mark, Revoked, RevokedKey, SessionGrant,
-        SessionState, SessionStateQuery, StepSession,
+        CreateSession, FeedPosition, Mark, Revoked, RevokedKey, SessionGrant, SessionState,
+        SessionStateQuery, StepSession,
     },
 };
 
@@ -69,8 +69,7 @@ impl SqliteStore {
         };
         let (memory, clock) = (Arc::clone(&self.memory), self.clock.clone());
         let claimed = seen.clone();
-        let renew =
-            move |conn: &mut DbConn| renew_if_behind(conn, &claimed, &memory, clock.now());
+        let renew = move |conn: &mut DbConn| renew_if_behind(conn, &claimed, &memory, clock.now());
         if self.db.tx(renew).await? {
             self.memory.renewed(self.clock.now());
             self.committed.notify_one();

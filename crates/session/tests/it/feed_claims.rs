@@ -23,7 +23,11 @@ use crate::{
 };
 
 /// The first messages of the feed to somebody who claims that: the greeting, and the entries that follow at once.
-async fn follow(app: &App, caller: Service, claim: Option<&FeedKnown>) -> (FeedMessage, FeedMessage) {
+async fn follow(
+    app: &App,
+    caller: Service,
+    claim: Option<&FeedKnown>,
+) -> (FeedMessage, FeedMessage) {
     let mut request = app.call(caller, Method::GET, "/internal/v1/revocations");
     if let Some(claim) = claim {
         request = request.query(claim);
@@ -31,7 +35,9 @@ async fn follow(app: &App, caller: Service, claim: Option<&FeedKnown>) -> (FeedM
     let response = request.upgrade().send().await.unwrap();
     let mut websocket = response.into_websocket().await.unwrap();
     let ping = Message::Text(r#"{"ping":1}"#.to_owned());
-    futures_util::SinkExt::send(&mut websocket, ping).await.unwrap();
+    futures_util::SinkExt::send(&mut websocket, ping)
+        .await
+        .unwrap();
     let mut messages = Vec::new();
     while messages.len() < 2 {
         if let Message::Text(text) = websocket.next().await.unwrap().unwrap() {
@@ -150,7 +156,11 @@ async fn no_service_ends_a_session_by_what_it_claims(#[case] backend: Backend) {
     for caller in Service::ALL {
         for claim in forged(&handed) {
             let good = (200, "good".to_owned());
-            assert_eq!(state(&app, caller, (user, &kept), &claim).await, good, "{claim:?}");
+            assert_eq!(
+                state(&app, caller, (user, &kept), &claim).await,
+                good,
+                "{claim:?}"
+            );
             // Answered by all there is.
             let (hello, next) = follow(&app, caller, Some(&claim)).await;
             assert!(
@@ -158,17 +168,27 @@ async fn no_service_ends_a_session_by_what_it_claims(#[case] backend: Backend) {
                 "{caller} {claim:?}: {hello:?}"
             );
             assert!(matches!(&next, FeedMessage::Entries { entries, .. } if entries.len() == 1));
-            assert_eq!(state(&app, caller, (user, &kept), &claim).await, good, "{claim:?}");
+            assert_eq!(
+                state(&app, caller, (user, &kept), &claim).await,
+                good,
+                "{claim:?}"
+            );
         }
     }
     let event = app.audited("feed_claim_refused").await;
     assert_eq!(event["data"]["outcome"], "failure");
     let text = event.to_string();
-    assert!(Service::ALL.iter().any(|s| text.contains(s.as_str())), "{event}");
+    assert!(
+        Service::ALL.iter().any(|s| text.contains(s.as_str())),
+        "{event}"
+    );
     // What was handed out is believed: it goes on from there.
     for caller in Service::ALL {
         let (hello, next) = follow(&app, caller, Some(&handed)).await;
-        assert!(matches!(&hello, FeedMessage::Hello { resumed: true, .. }), "{hello:?}");
+        assert!(
+            matches!(&hello, FeedMessage::Hello { resumed: true, .. }),
+            "{hello:?}"
+        );
         assert!(matches!(next, FeedMessage::Pong { .. }), "{next:?}");
         let good = (200, "good".to_owned());
         assert_eq!(state(&app, caller, (user, &kept), &handed).await, good);
@@ -194,7 +214,10 @@ async fn a_restored_redis_is_found_out_and_a_second_one_is_refused() {
     drop(first);
     let over = (200, "closed".to_owned());
     for grant in [&closed, &kept] {
-        assert_eq!(state(&app, Service::Audit, (user, grant), &handed).await, over);
+        assert_eq!(
+            state(&app, Service::Audit, (user, grant), &handed).await,
+            over
+        );
     }
     let renewed = handed_out(&app).await;
     assert_ne!(renewed.incarnation, handed.incarnation);
@@ -216,20 +239,33 @@ async fn a_restored_redis_is_found_out_and_a_second_one_is_refused() {
     assert_eq!(outcome(request.send().await.unwrap()).await, refused);
     let body = crate::support::step(&second, user, app.clock.now());
     let request = app.call(Service::Auth, Method::POST, "/internal/v1/sessions/step");
-    assert_eq!(outcome(request.json(&body).send().await.unwrap()).await, refused);
-    assert_eq!(log_out(&app, user, &kept).await, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(
+        outcome(request.json(&body).send().await.unwrap()).await,
+        refused
+    );
+    assert_eq!(
+        log_out(&app, user, &kept).await,
+        StatusCode::SERVICE_UNAVAILABLE
+    );
     crate::following::soon("the alarm rings", || async {
-        app.metrics().await.contains("session_store_behind{service=\"session\"} 1")
+        app.metrics()
+            .await
+            .contains("session_store_behind{service=\"session\"} 1")
     })
     .await;
 
     app.clock.advance(secs(61));
     for grant in [&closed, &kept, &second] {
-        assert_eq!(state(&app, Service::Audit, (user, grant), &renewed).await, over);
+        assert_eq!(
+            state(&app, Service::Audit, (user, grant), &renewed).await,
+            over
+        );
     }
     app.log_in(user).await;
     crate::following::soon("the alarm is over", || async {
-        app.metrics().await.contains("session_store_behind{service=\"session\"} 0")
+        app.metrics()
+            .await
+            .contains("session_store_behind{service=\"session\"} 0")
     })
     .await;
 }

@@ -120,14 +120,21 @@ impl Model {
         let session = self.sessions.get_mut(&slot).unwrap();
         let behind = session.counter - counter;
         let rotated = usize::try_from(counter - 1).ok();
-        let rotated = rotated.and_then(|place| session.rotated.get(place)).copied();
+        let rotated = rotated
+            .and_then(|place| session.rotated.get(place))
+            .copied();
         let window = Duration::from_secs(10);
         let repeats = behind <= 8 && rotated.is_some_and(|at| by_store < at.plus(window));
         let mut is_late = false;
         if behind > 0 && !repeats {
             let again = session.late.is_some_and(|(at, _)| at == session.counter);
-            let follows = session.late.is_some_and(|(at, _)| at == session.counter - 1);
-            is_late = behind == 1 && counter > 0 && !privileged && (again || (!follows && session.lates < 5));
+            let follows = session
+                .late
+                .is_some_and(|(at, _)| at == session.counter - 1);
+            is_late = behind == 1
+                && counter > 0
+                && !privileged
+                && (again || (!follows && session.lates < 5));
         }
         let good = behind == 0 || (behind > 0 && (repeats || is_late));
         let idle = session.idle.min(idle.into());

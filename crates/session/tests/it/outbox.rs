@@ -205,7 +205,10 @@ async fn the_stream_does_not_grow_beside_one_pending_entry() {
     fx.log_in(user(), START).await;
     let waiting = outbox.claim(Audit, 10).await.unwrap();
     let until = START.plus(secs(300));
-    outbox.postpone(Audit, &waiting, until, Postponed::Parked).await.unwrap();
+    outbox
+        .postpone(Audit, &waiting, until, Postponed::Parked)
+        .await
+        .unwrap();
     for _ in 0..50 {
         fx.log_in(user(), START).await;
         let claimed = outbox.claim(Audit, 10).await.unwrap();

@@ -17,7 +17,10 @@ use crate::support::{
 };
 
 fn is_behind<T: std::fmt::Debug>(result: Result<T, SessionError>) {
-    assert!(matches!(result, Err(SessionError::StoreBehind)), "{result:?}");
+    assert!(
+        matches!(result, Err(SessionError::StoreBehind)),
+        "{result:?}"
+    );
 }
 
 /// Somebody saw of this store's incarnation an entry that it does not have.

@@ -23,7 +23,10 @@ fn elsewhere(mut request: StepSession) -> StepSession {
 /// A session stepped once at `START + 600 s`: the token before it, and the one after.
 async fn stepped(fx: &Fixture, user: UserId) -> (SessionGrant, SessionGrant) {
     let first = fx.log_in(user, START).await;
-    let second = fx.store.step(step(&first, user, START.plus(secs(600)))).await;
+    let second = fx
+        .store
+        .step(step(&first, user, START.plus(secs(600))))
+        .await;
     fx.take_events().await;
     (first, second.unwrap())
 }
@@ -43,9 +46,17 @@ async fn an_answer_that_was_lost_comes_again_at_any_age(#[case] backend: Backend
         request.key_id = "k3".to_owned();
         let again = fx.store.step(request).await.unwrap();
         let refresh = |g: &SessionGrant| (g.counter, g.key_id.clone(), g.refresh_expires_at);
-        assert_eq!(refresh(&again), refresh(&second), "the same token, no later end");
+        assert_eq!(
+            refresh(&again),
+            refresh(&second),
+            "the same token, no later end"
+        );
         assert_eq!(again.issued_at, now);
-        assert_eq!(again.access_expires_at, now.plus(secs(ACCESS_TTL.into())).min(second.refresh_expires_at));
+        assert_eq!(
+            again.access_expires_at,
+            now.plus(secs(ACCESS_TTL.into()))
+                .min(second.refresh_expires_at)
+        );
         let found = fx.store.find(first.session_id, now).await.unwrap().unwrap();
         assert_eq!(found.last_seen_at, START.plus(secs(600)));
         assert_eq!(found.ip.as_deref(), Some("192.0.2.1"));
@@ -53,7 +64,10 @@ async fn an_answer_that_was_lost_comes_again_at_any_age(#[case] backend: Backend
         let events = fx.take_events().await;
         assert_eq!(events.len(), 1);
         let event = &events[0];
-        assert_eq!((event.kind.as_str(), event.sequence), ("refresh_token_repeated_late", 2));
+        assert_eq!(
+            (event.kind.as_str(), event.sequence),
+            ("refresh_token_repeated_late", 2)
+        );
         assert_eq!(event.data.ip, Some("198.51.100.7".parse().unwrap()));
         let before = event.data.before.as_ref().unwrap();
         assert_eq!(before["user_id"], user.to_string());
@@ -120,7 +134,10 @@ async fn what_is_no_lost_answer_is_reuse(#[case] backend: Backend) {
         let mut request = step(&first, user, START.plus(secs(700)));
         change(&mut request);
         assert_eq!(refusal(fx.store.step(request).await), Refusal::Closed);
-        let current = fx.store.step(step(&second, user, START.plus(secs(700)))).await;
+        let current = fx
+            .store
+            .step(step(&second, user, START.plus(secs(700))))
+            .await;
         assert_eq!(refusal(current), Refusal::Closed);
         assert_eq!(fx.take_kinds().await, ["refresh_token_reused"]);
     }
@@ -128,8 +145,14 @@ async fn what_is_no_lost_answer_is_reuse(#[case] backend: Backend) {
     let fx = backend.open().await;
     let user = user();
     let (first, second) = stepped(&fx, user).await;
-    fx.store.step(step(&second, user, START.plus(secs(650)))).await.unwrap();
-    let late = fx.store.step(step(&first, user, START.plus(secs(700)))).await;
+    fx.store
+        .step(step(&second, user, START.plus(secs(650))))
+        .await
+        .unwrap();
+    let late = fx
+        .store
+        .step(step(&first, user, START.plus(secs(700))))
+        .await;
     assert_eq!(refusal(late), Refusal::Closed);
     assert_eq!(fx.take_kinds().await, ["refresh_token_reused"]);
 }
@@ -152,7 +175,10 @@ async fn a_successor_whose_key_has_left_the_ring_is_refused_without_effect(
     assert!(fx.take_events().await.is_empty());
     let found = fx.store.find(first.session_id, START.plus(secs(700))).await;
     assert_eq!(found.unwrap().unwrap().late.count, 0);
-    let third = fx.store.step(step(&second, user, START.plus(secs(700)))).await;
+    let third = fx
+        .store
+        .step(step(&second, user, START.plus(secs(700))))
+        .await;
     assert_eq!(third.unwrap().counter, 3);
 }
 
@@ -252,7 +278,11 @@ async fn two_parties_taking_turns_are_found_at_their_second_turn(#[case] backend
             };
             assert_eq!(found, [2, 2], "{pause:?}");
             let told = fx.take_kinds().await;
-            let expected = ["user_logged_in", "refresh_token_repeated_late", "refresh_token_reused"];
+            let expected = [
+                "user_logged_in",
+                "refresh_token_repeated_late",
+                "refresh_token_reused",
+            ];
             assert_eq!(told, expected, "{pause:?}");
             assert!(fx.store.list(user, now).await.unwrap().is_empty());
         }

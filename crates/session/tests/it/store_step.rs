@@ -365,7 +365,11 @@ async fn sixty_four_steps_at_once_give_one_successor_whatever_auths_clocks_say(
         let now = START.plus(secs(600)).plus(millis(apart * (i % 2)));
         fx.own.step(step(&first, user, now))
     });
-    let granted: Vec<_> = join_all(steps).await.into_iter().map(Result::unwrap).collect();
+    let granted: Vec<_> = join_all(steps)
+        .await
+        .into_iter()
+        .map(Result::unwrap)
+        .collect();
     assert!(
         granted.iter().all(|g| g == &granted[0]),
         "one grant for all"

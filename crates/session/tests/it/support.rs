@@ -11,9 +11,7 @@ use session_service::{
         redis_store::RedisStore,
         seen::Seen,
         session::{Refusal, Session},
-        session_store::{
-            Answer, Checked, CloseOrder, Closing, Created, FeedRead, SessionStore,
-        },
+        session_store::{Answer, Checked, CloseOrder, Closing, Created, FeedRead, SessionStore},
         sqlite_lock::SqliteLock,
         sqlite_store::SqliteStore,
     },

@@ -26,15 +26,26 @@ async fn as_stepped_before(fx: &Fixture, grant: &SessionGrant, counter: i64, for
         let mut connection = client.get_connection().unwrap();
         let key = format!("{namespace}:session:{}", grant.session_id);
         let mut set = redis::cmd("HSET");
-        set.arg(&key).arg("counter").arg(counter).arg("last_seen_at");
+        set.arg(&key)
+            .arg("counter")
+            .arg(counter)
+            .arg("last_seen_at");
         set.arg(seen.as_millis()).exec(&mut connection).unwrap();
         if forget {
-            redis::cmd("HDEL").arg(&key).arg(&NEW).exec(&mut connection).unwrap();
+            redis::cmd("HDEL")
+                .arg(&key)
+                .arg(&NEW)
+                .exec(&mut connection)
+                .unwrap();
         }
         return;
     }
     let forgotten = "rotated = '', late_counter = 0, late_count = 0, late_source = ''";
-    let more = if forget { format!(", {forgotten}") } else { String::new() };
+    let more = if forget {
+        format!(", {forgotten}")
+    } else {
+        String::new()
+    };
     let sql = format!("UPDATE sessions SET counter = {counter}, last_seen_at = '{seen}'{more}");
     let options = DbOptions {
         url: fx.sqlite_url().into(),
@@ -74,8 +85,15 @@ async fn a_session_stepped_by_the_version_before_goes_on(
         let fx = backend.open().await;
         let user = user();
         let first = fx.log_in(user, START).await;
-        let second = fx.store.step(step(&first, user, START.plus(secs(300)))).await.unwrap();
-        fx.store.step(step(&second, user, START.plus(secs(301)))).await.unwrap();
+        let second = fx
+            .store
+            .step(step(&first, user, START.plus(secs(300))))
+            .await
+            .unwrap();
+        fx.store
+            .step(step(&second, user, START.plus(secs(301))))
+            .await
+            .unwrap();
         as_stepped_before(&fx, &first, 7, forget).await;
         let mut request = step(&first, user, START.plus(at));
         request.counter = 7 - back;
@@ -87,8 +105,16 @@ async fn a_session_stepped_by_the_version_before_goes_on(
         let got = got.unwrap();
         assert_eq!(got.counter, counter, "{back} {at:?}");
         // And on: the rotation from here is known, those of before are not.
-        let next = fx.store.step(step(&got, user, START.plus(at))).await.unwrap();
-        let again = fx.store.step(step(&got, user, START.plus(at))).await.unwrap();
+        let next = fx
+            .store
+            .step(step(&got, user, START.plus(at)))
+            .await
+            .unwrap();
+        let again = fx
+            .store
+            .step(step(&got, user, START.plus(at)))
+            .await
+            .unwrap();
         assert_eq!((next.counter, &again), (counter + 1, &next));
     }
 }
@@ -99,14 +125,22 @@ async fn the_version_before_reads_what_this_one_writes() {
     let fx = Redis.open().await;
     let user = user();
     let first = fx.log_in(user, START).await;
-    fx.store.step(step(&first, user, START.plus(secs(300)))).await.unwrap();
-    fx.store.step(step(&first, user, START.plus(secs(900)))).await.unwrap();
+    fx.store
+        .step(step(&first, user, START.plus(secs(300))))
+        .await
+        .unwrap();
+    fx.store
+        .step(step(&first, user, START.plus(secs(900))))
+        .await
+        .unwrap();
     let namespace = fx.namespace.clone().unwrap();
     let client = redis::Client::open(testkit::redis_url()).unwrap();
     let mut connection = client.get_connection().unwrap();
     let key = format!("{namespace}:session:{}", first.session_id);
-    let mut found: HashMap<String, String> =
-        redis::cmd("HGETALL").arg(key).query(&mut connection).unwrap();
+    let mut found: HashMap<String, String> = redis::cmd("HGETALL")
+        .arg(key)
+        .query(&mut connection)
+        .unwrap();
     for name in NEW {
         assert!(found.remove(name).is_some(), "{name}");
     }

@@ -240,7 +240,10 @@ async fn a_wait_further_ahead_than_any_may_be_is_due(
     sender.clock.set(START);
     let claimed = outbox.claim(AUDIT, 100).await.unwrap();
     assert_eq!(ids(&claimed), [id], "the lease");
-    assert!(outbox.claim(AUDIT, 100).await.unwrap().is_empty(), "this one holds");
+    assert!(
+        outbox.claim(AUDIT, 100).await.unwrap().is_empty(),
+        "this one holds"
+    );
     let until = START.plus(ahead);
     let postpone = outbox.postpone(AUDIT, &claimed, until, Postponed::Parked);
     postpone.await.unwrap();
