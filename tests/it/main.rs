@@ -21,6 +21,7 @@ mod feed;
 mod floods;
 mod foreign;
 mod forged_tokens;
+mod freezes;
 mod gateway;
 mod gateway_sources;
 mod hostile;

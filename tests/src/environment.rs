@@ -57,6 +57,9 @@ pub(crate) fn of_service(platform: &Platform, service: Service, options: &Option
     if service == Service::Auth {
         set("REFRESH_TOKEN_KEYS", ring("r1"));
     }
+    if service == Service::Session {
+        set("SESSION_FEED_KEYS", ring("f1"));
+    }
     platform
         .witness
         .saw("key", &identities.private_key(service));

@@ -45,6 +45,7 @@ impl Stepper {
                 durability: Durability::Fsync,
             },
             namespace: NAMESPACE.to_owned(),
+            hand: None,
         };
         let store = RedisStore::new(&settings, OutboxHandle::new(), true);
         let store = Arc::new(store.expect("an address of Redis"));
@@ -128,6 +129,8 @@ pub fn step(user_id: UserId, session_id: SessionId, counter: i64, now: Timestamp
         idle: IDLE,
         absolute: ABSOLUTE,
         reauthenticated: false,
+        privileged: false,
+        key_ids: vec!["r1".to_owned()],
         origin: origin(),
     }
 }

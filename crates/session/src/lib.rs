@@ -22,14 +22,15 @@ use ud_jwt::{
     revocation::{SessionChecker, StateSource, StateUnavailable},
 };
 use ud_kernel::{Clock, Service};
+use ud_seal::ring_or_file;
 use utoipa::OpenApi as _;
 
 use crate::{
     config::{RedisSettings, SessionConfig, StoreConfig},
     models::{
-        feed::Feed, redis_connection::Unfit, redis_outbox::RedisOutbox, redis_store::RedisStore,
-        session_flow::SessionFlow, session_store::SessionStore, sqlite_lock::SqliteLock,
-        sqlite_store::SqliteStore,
+        feed::Feed, feed_tags::FeedTags, redis_connection::Unfit, redis_outbox::RedisOutbox,
+        redis_store::RedisStore, session_flow::SessionFlow, session_store::SessionStore,
+        sqlite_lock::SqliteLock, sqlite_store::SqliteStore,
     },
     state::SessionState,
     views::openapi::SessionApi,
@@ -65,7 +66,14 @@ impl ServiceBinary for SessionService {
             base.peers.client(Service::Role),
             base.clock.clone(),
         );
-        let feed = Feed::new(Arc::clone(&store), base.clock.clone());
+        let ring = ring_or_file(config.feed_keys.as_ref(), &config.keys_dir, "session-feed")
+            .map_err(StartError::config)?;
+        let feed = Feed::new(
+            Arc::clone(&store),
+            base.clock.clone(),
+            FeedTags::new(ring),
+            &base.metrics,
+        );
         let state = SessionState::new(
             Arc::clone(&store),
             flow,
@@ -158,7 +166,7 @@ async fn open_store(
                     .map_err(StartError::internal)?;
             }
             let outbox = SqlOutbox::new(db.clone(), base.clock.clone());
-            let store = SqliteStore::new(db, lock, relay.clone());
+            let store = SqliteStore::new(db, lock, relay.clone(), base.clock.clone());
             Ok((
                 Arc::new(store),
                 "database",

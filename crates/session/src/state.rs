@@ -4,11 +4,14 @@ use std::sync::Arc;
 
 use prometheus::{Gauge, IntCounterVec};
 use ud_http::{SecurityLog, SecurityNotice};
-use ud_kernel::{Clock, UserId, models::Origin};
+use ud_kernel::{
+    Clock, Service, UserId,
+    models::{FeedKnown, Origin},
+};
 use ud_telemetry::Metrics;
 
 use crate::models::{
-    error::SessionError, feed::Feed, session::Refusal, session_flow::SessionFlow,
+    error::SessionError, feed::Feed, seen::Seen, session::Refusal, session_flow::SessionFlow,
     session_store::SessionStore,
 };
 
@@ -70,6 +73,21 @@ impl SessionState {
         if origin.actor_id != Some(owner) {
             self.note("admin_read", origin.clone(), owner);
         }
+    }
+
+    /// What `caller` claims to have seen of the revocation feed, if session's own tag is on it. Otherwise the audit log is
+    /// told (SECURITY rule 19), and the claim counts for nothing.
+    pub fn believe(&self, claim: FeedKnown, caller: Service, origin: Origin) -> Option<Seen> {
+        let seen = self.feed.believe(claim);
+        if seen.is_none() {
+            self.security_log.note(SecurityNotice {
+                event: "feed_claim_refused",
+                origin,
+                target_type: "service",
+                target_id: caller.as_str().to_owned(),
+            });
+        }
+        seen
     }
 
     /// Notes `event` about the things of `owner`.

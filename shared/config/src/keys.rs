@@ -217,6 +217,8 @@ table! {
         "Keys that seal what is secret at rest: `id:base64url of 32 bytes`, separated by commas. The first seals, all open. auth, profile and audit, best with different ones; required there in production.";
     REFRESH_TOKEN_KEYS, SECRET.example("r1:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"),
         "Keys under refresh tokens, written like `KEY_ENCRYPTION_KEYS`. The first makes tokens, all verify. auth alone; required in production.";
+    SESSION_FEED_KEYS, SECRET.example("f1:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"),
+        "Keys under the places that the revocation feed hands out, written like `KEY_ENCRYPTION_KEYS`. The first tags, all verify. session alone, the same on all its replicas; required in production.";
     PASSWORD_MIN_LENGTH, SHARED.default("15"),
         "Shortest password in characters, 8 to 256.";
     BCRYPT_COST, SHARED.default("12"),

@@ -23,6 +23,7 @@ pub use sections::{
     Algorithm, AppEnv, Bootstrap, BreachedPasswords, DatabaseConfig, Durability, HttpConfig,
     IdentityConfig, LimitsConfig, LogConfig, LogFormat, PasswordConfig, PeersConfig, RedisConfig,
     RegistrationConfig, SealingConfig, SigningConfig, StandaloneConfig, TlsConfig, TokenConfig,
+    keys_dir,
 };
 
 /// Exit code of a program whose configuration is wrong (`EX_CONFIG` of sysexits.h).

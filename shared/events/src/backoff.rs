@@ -5,6 +5,9 @@ use std::{
     time::Duration,
 };
 
+/// Longest wait of an event that was refused.
+pub(crate) const LONGEST_PARKING: Duration = Duration::from_secs(300);
+
 /// Pause after so many failures in a row of one destination: 0.2 s doubling to 5 s.
 pub(crate) fn retry_pause(failures: u32) -> Duration {
     doubled(
@@ -19,7 +22,7 @@ pub(crate) fn park_delay(attempts: u32) -> Duration {
     doubled(
         Duration::from_secs(1),
         attempts.saturating_sub(1),
-        Duration::from_secs(300),
+        LONGEST_PARKING,
     )
 }
 

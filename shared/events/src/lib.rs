@@ -23,7 +23,7 @@ pub use notices::record_notices;
 pub use outbox::{Claimed, Outbox, OutboxError, OutboxHandle, Postponed, SqlOutbox};
 pub use personal::MASK;
 pub use receive::events_resource;
-pub use relay::{LEASE, Relay, Step};
+pub use relay::{LEASE, LONGEST_LEASE, LONGEST_WAIT, Relay, Step};
 pub use schema::MIGRATIONS;
 pub use sql_events::SqlEvents;
 pub use transport::{

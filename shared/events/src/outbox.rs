@@ -45,7 +45,7 @@ pub enum Postponed {
 pub trait Outbox: Send + Sync + 'static {
     /// Up to `max` deliveries to `destination`: of each subject the one with the lowest sequence that is not
     /// delivered yet, unless it waits or is claimed. No two callers get the same delivery while its lease
-    /// lasts.
+    /// lasts. What waits for longer than anything may (a clock was ahead) is due.
     fn claim(
         &self,
         destination: Service,

@@ -13,12 +13,18 @@ use ud_telemetry::Metrics;
 
 use crate::{
     Claimed, EventType, MAX_BATCH, Outbox, OutboxError, OutboxHandle, Postponed, Transport,
-    backoff::{park_delay, retry_pause},
+    backoff::{LONGEST_PARKING, park_delay, retry_pause},
 };
 
 /// How long a claim holds: longer than a send may take, so that nobody else takes what is being sent, and
 /// short, so that what a killed process held goes out soon.
 pub const LEASE: Duration = Duration::from_secs(10);
+/// How far the clocks of replicas may be from each other before one takes what another has claimed.
+const CLOCKS_APART: Duration = Duration::from_secs(5);
+/// A claim that ends later than this from now was made by a clock that was ahead: it counts as ended.
+pub const LONGEST_LEASE: Duration = LEASE.saturating_add(CLOCKS_APART);
+/// The same of an event that was refused.
+pub const LONGEST_WAIT: Duration = LONGEST_PARKING.saturating_add(CLOCKS_APART);
 /// A send that takes longer has failed.
 const SEND_DEADLINE: Duration = Duration::from_secs(5);
 /// The outbox is looked at this often without being woken.

@@ -51,6 +51,12 @@ pub enum EventType {
     RefreshTokenReused,
     /// The last refresh token was presented again, within the window, from elsewhere. Subject: the session.
     RefreshTokenReplayed,
+    /// The last refresh token was presented again after the window, its successor never: the answer was lost, or the token
+    /// stolen. Subject: the session. `before` names the source of the rotation.
+    RefreshTokenRepeatedLate,
+    /// A verifier claimed to have seen of the revocation feed what session had not told it. About no stored entity.
+    /// Target: the service that claimed.
+    FeedClaimRefused,
     /// A role was made. Subject: the role.
     RoleCreated,
     /// A role's permissions or description changed. Subject: the role. Details: a [`ud_kernel::models::Mark`]
@@ -153,6 +159,8 @@ impl EventType {
             Self::SessionClosed          => ("session_closed", Some(Session), &[]),
             Self::RefreshTokenReused     => ("refresh_token_reused", Some(Session), &[]),
             Self::RefreshTokenReplayed   => ("refresh_token_replayed", Some(Session), &[]),
+            Self::RefreshTokenRepeatedLate => ("refresh_token_repeated_late", Some(Session), &[]),
+            Self::FeedClaimRefused       => ("feed_claim_refused", Some(Session), &[]),
             Self::RoleCreated            => ("role_created", Some(Role), &[]),
             Self::RoleUpdated            => ("role_updated", Some(Role), &[Session]),
             Self::RoleDeleted            => ("role_deleted", Some(Role), &[Session]),

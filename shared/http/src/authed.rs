@@ -6,7 +6,7 @@ use std::{future::Future, marker::PhantomData, pin::Pin, sync::Arc, time::Durati
 
 use actix_web::{FromRequest, HttpRequest, dev, http::header, web};
 use ud_jwt::{
-    TokenError, VerifiedToken, Verifier,
+    LEEWAY_SECS, TokenError, VerifiedToken, Verifier,
     revocation::{RevocationError, SessionChecker, Stakes},
 };
 use ud_kernel::{Code, SessionId, UserId, models::Origin, permission};
@@ -72,11 +72,13 @@ impl TokenGuard {
         &self.sessions
     }
 
-    /// Whether the caller proved less than [`MAX_LOGIN_AGE`] ago who they are.
+    /// Whether the caller proved less than [`MAX_LOGIN_AGE`] ago who they are. What lies further ahead than clocks may
+    /// differ was proved at a time that nobody knows.
     fn is_fresh(&self, caller: &Caller) -> bool {
         let now = self.verifier.clock().now().as_secs();
         let age = now.saturating_sub(caller.0.claims().auth_time);
-        i64::try_from(MAX_LOGIN_AGE.as_secs()).is_ok_and(|longest| age < longest)
+        let longest = i64::try_from(MAX_LOGIN_AGE.as_secs()).unwrap_or(i64::MAX);
+        (-LEEWAY_SECS..longest).contains(&age)
     }
 
     /// The caller a token stands for, in a request of such stakes.

@@ -36,7 +36,8 @@ const MAX_USERS: usize = 10_000;
 pub const LANES: &[&str] = &[
     "refresh_token_reused",
     "refresh_token_replayed",
-    "refresh_token_repeated",
+    "refresh_token_repeated_late",
+    "feed_claim_refused",
     "login_locked",
     "service_token_refused",
     "admin_read",

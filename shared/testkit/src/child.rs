@@ -134,6 +134,16 @@ impl Child {
         let _ = self.wait_blocking(Duration::from_secs(10));
     }
 
+    /// Has it stand still (SIGSTOP): nothing of it runs, and nobody who talks to it is told.
+    pub fn freeze(&self) {
+        self.signal(Signal::STOP);
+    }
+
+    /// Lets it go on (SIGCONT).
+    pub fn thaw(&self) {
+        self.signal(Signal::CONT);
+    }
+
     /// Sends `signal`, unless the process has ended.
     pub(crate) fn signal(&self, signal: Signal) {
         if self.exit_status().is_none() {

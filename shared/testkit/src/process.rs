@@ -223,6 +223,16 @@ impl Process {
     pub fn kill(&self) {
         self.child.kill();
     }
+
+    /// Has it stand still (SIGSTOP), until [`Process::thaw`].
+    pub fn freeze(&self) {
+        self.child.freeze();
+    }
+
+    /// Lets it go on (SIGCONT).
+    pub fn thaw(&self) {
+        self.child.thaw();
+    }
 }
 
 /// The command that [`Process::start`] describes, its output not yet directed.

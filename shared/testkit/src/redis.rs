@@ -62,6 +62,16 @@ impl RedisServer {
         self.child = None;
     }
 
+    /// Has it stand still (SIGSTOP), until [`RedisServer::thaw`].
+    pub fn freeze(&self) {
+        self.child.iter().for_each(Child::freeze);
+    }
+
+    /// Lets it go on (SIGCONT).
+    pub fn thaw(&self) {
+        self.child.iter().for_each(Child::thaw);
+    }
+
     /// Starts it again on the same port and data, after [`RedisServer::stop`] or [`RedisServer::kill`].
     ///
     /// # Panics

@@ -18,6 +18,23 @@ pub enum Act {
         elsewhere: bool,
         with_password: bool,
     },
+    /// The newest token, and its answer is lost.
+    Lose {
+        chain: usize,
+        auth: usize,
+    },
+    /// The store stands still while a client asks once a second.
+    Freeze {
+        chain: usize,
+        back: usize,
+        auth: usize,
+        seconds: u64,
+    },
+    /// An owner and a thief on one chain, with a pause before each turn.
+    TakeTurns {
+        chain: usize,
+        pause: u64,
+    },
     /// A refresh token with another tag.
     Forge {
         chain: usize,
@@ -70,6 +87,12 @@ pub fn act() -> impl Strategy<Value = Act> {
                 Act::Present { chain, back, auth, elsewhere, with_password }
             }
         ),
+        4 => (chain(), two()).prop_map(|(chain, auth)| Act::Lose { chain, auth }),
+        2 => (chain(), back(), two(), prop_oneof![Just(3_u64), Just(12), Just(30)]).prop_map(
+            |(chain, back, auth, seconds)| Act::Freeze { chain, back, auth, seconds }
+        ),
+        1 => (chain(), prop_oneof![Just(500_u64), Just(900_000), Just(29_160_000), Just(86_400_000)])
+            .prop_map(|(chain, pause)| Act::TakeTurns { chain, pause }),
         2 => (chain(), 0..3_usize).prop_map(|(chain, back)| Act::Forge { chain, back }),
         2 => (chain(), two()).prop_map(|(chain, auth)| Act::LogOut { chain, auth }),
         1 => (chain(), two()).prop_map(|(chain, session)| Act::Close { chain, session }),

@@ -10,6 +10,11 @@ pub struct Chain {
     idle: i64,
     absolute: i64,
     elsewhere: bool,
+    /// When each token was rotated, by the store's clock, from counter 1 on.
+    rotated: Vec<i64>,
+    /// The last late repetition: at which counter, and from elsewhere or not; and how many there were.
+    late: Option<(i64, bool)>,
+    lates: usize,
     pub is_over: bool,
     /// The key that tags each token, from counter 1 on.
     pub keys: Vec<usize>,
@@ -73,6 +78,9 @@ impl Model {
             idle,
             absolute,
             elsewhere: false,
+            rotated: Vec::new(),
+            late: None,
+            lates: 0,
             is_over: false,
             keys: vec![self.ring[0]],
         });
@@ -80,16 +88,17 @@ impl Model {
         Expected::Token(1)
     }
 
-    /// The token with that counter is presented, perhaps with the password.
+    /// The token with that counter is presented, perhaps with the password. Clocks: auth's, and the store's.
     pub fn refresh(
         &mut self,
         chain: usize,
         counter: i64,
-        now: i64,
+        [now, by_store]: [i64; 2],
         elsewhere: bool,
         with_password: bool,
     ) -> Expected {
         let lifetime = self.lifetime();
+        let is_privileged = self.is_privileged;
         let chain = &mut self.chains[chain];
         let is_known = |key: &usize| self.ring.contains(key);
         let place = |counter: i64| usize::try_from(counter - 1).unwrap();
@@ -102,11 +111,20 @@ impl Model {
         if !chain.lives(now) {
             return Expected::Refused;
         }
-        let since = now - chain.seen;
-        let repeats = counter == chain.counter - 1 && (-1_000..10_000).contains(&since);
-        if counter < chain.counter && !repeats {
+        let behind = chain.counter - counter;
+        let rotated = chain.rotated.get(place(counter)).copied();
+        let repeats = behind <= 8 && rotated.is_some_and(|at| by_store < at + 10_000);
+        let again = chain.late.is_some_and(|(at, _)| at == chain.counter);
+        let follows = chain.late.is_some_and(|(at, _)| at == chain.counter - 1);
+        let is_late = behind > 0 && !repeats;
+        let is_lost_answer =
+            behind == 1 && !is_privileged && (again || (!follows && chain.lates < 5));
+        if is_late && !is_lost_answer {
             chain.is_over = true;
             self.events.push("refresh_token_reused");
+            return Expected::Refused;
+        }
+        if is_late && !is_known(&chain.keys[place(chain.counter)]) {
             return Expected::Refused;
         }
         let idle = chain.idle.min(lifetime.0);
@@ -118,6 +136,14 @@ impl Model {
         }
         if with_password {
             self.events.push("user_reauthenticated");
+        }
+        if is_late {
+            if chain.late != Some((chain.counter, elsewhere)) {
+                self.events.push("refresh_token_repeated_late");
+            }
+            chain.lates += usize::from(!again);
+            chain.late = Some((chain.counter, elsewhere));
+            return Expected::Token(chain.counter);
         }
         if repeats {
             if chain.elsewhere != elsewhere {
@@ -131,6 +157,7 @@ impl Model {
             };
         }
         chain.counter += 1;
+        chain.rotated.push(by_store);
         chain.seen = chain.seen.max(now);
         (chain.idle, chain.absolute, chain.elsewhere) = (idle, absolute, elsewhere);
         chain.keys.push(self.ring[0]);

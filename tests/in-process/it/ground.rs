@@ -9,8 +9,8 @@ use session_service::{
     models::sqlite_lock::SqliteLock,
 };
 use tempfile::TempDir;
-use testkit::{Backend, TestDatabase, sealing};
-use ud_config::{DatabaseConfig, Durability, RedisConfig, SealingConfig};
+use testkit::{Backend, TestDatabase, new_key_ring, sealing};
+use ud_config::{DatabaseConfig, Durability, KeyRing, RedisConfig, SealingConfig};
 use ud_db::{Db, DbOptions, StoreError};
 use ud_events::Event;
 use ud_kernel::{Clock, Service, SessionId};
@@ -32,14 +32,17 @@ pub struct Ground {
     pub sessions: StoreConfig,
     pub database: TestDatabase,
     pub sealing: SealingConfig,
+    /// `SESSION_FEED_KEYS`.
+    pub feed_keys: KeyRing,
     folder: TempDir,
 }
 
 impl Ground {
-    pub fn new(store: Store) -> Self {
+    /// `clock` is that of the Redis server; SQLite has that of the session service.
+    pub fn new(store: Store, clock: &Clock) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let (backend, sessions) = match store {
-            Store::Redis => (Backend::Postgres, StoreConfig::Redis(redis_settings())),
+            Store::Redis => (Backend::Postgres, StoreConfig::Redis(redis_settings(clock))),
             Store::Sqlite => {
                 let file = folder.path().join("session.db");
                 let url = format!("sqlite://{}", file.display());
@@ -52,6 +55,7 @@ impl Ground {
             sessions,
             database: TestDatabase::create(backend),
             sealing: sealing(),
+            feed_keys: new_key_ring("f1").parse().unwrap(),
             folder,
         }
     }
@@ -128,7 +132,7 @@ async fn sqlite_events(database: &DatabaseConfig) -> Vec<String> {
     rows.await.unwrap().iter().map(kind).collect()
 }
 
-fn redis_settings() -> RedisSettings {
+fn redis_settings(clock: &Clock) -> RedisSettings {
     RedisSettings {
         redis: RedisConfig {
             url: testkit::redis_url().into(),
@@ -136,5 +140,6 @@ fn redis_settings() -> RedisSettings {
         },
         // Under the hash tag of production, and nobody else's.
         namespace: format!("{{ud}}:{}", SessionId::new(Clock::system().now())),
+        hand: Some(clock.clone()),
     }
 }

@@ -43,6 +43,18 @@ impl Run<'_> {
         self.since(self.world.auths[i].own.clock.now())
     }
 
+    /// Auth's clock, and that of the store: Redis has the time it is, SQLite that of its only session service.
+    fn clocks(&self, auth: usize) -> [i64; 2] {
+        [self.auth_now(auth), self.since(self.store_clock())]
+    }
+
+    fn store_clock(&self) -> Timestamp {
+        match self.world.sessions.len() {
+            1 => self.world.sessions[0].own.clock.now(),
+            _ => self.world.clock.now(),
+        }
+    }
+
     fn session_now(&self, i: usize) -> i64 {
         self.since(self.world.sessions[i].own.clock.now())
     }
@@ -62,29 +74,87 @@ impl Run<'_> {
         i % self.world.sessions.len()
     }
 
-    async fn present(&mut self, chain: usize, place: usize, auth: usize, elsewhere: bool) {
+    async fn present(
+        &mut self,
+        chain: usize,
+        place: usize,
+        auth: usize,
+        elsewhere: bool,
+    ) -> Expected {
+        let (expected, answer) = self.ask(chain, place, auth, elsewhere).await;
+        self.check(chain, expected, &answer);
+        expected
+    }
+
+    /// What should be answered, and what is.
+    async fn ask(
+        &mut self,
+        chain: usize,
+        place: usize,
+        auth: usize,
+        elsewhere: bool,
+    ) -> (Expected, Seen) {
         let address = address(elsewhere);
         let counter = i64::try_from(place).unwrap() + 1;
-        let now = self.auth_now(auth);
+        let clocks = self.clocks(auth);
         let token = self.given[chain][place].refresh.clone();
         let answer = self.world.refresh_from(auth, &token, address).await;
-        let expected = self.model.refresh(chain, counter, now, elsewhere, false);
-        self.check(chain, expected, &answer);
+        let expected = self.model.refresh(chain, counter, clocks, elsewhere, false);
+        (expected, answer)
+    }
+
+    /// An answer that never arrives: the client does not know the successor.
+    async fn lose(&mut self, chain: usize, place: usize, auth: usize) {
+        let (expected, answer) = self.ask(chain, place, auth, false).await;
+        let status = match expected {
+            Expected::Token(_) => 200,
+            Expected::Refused => 401,
+            Expected::TryLater => 503,
+        };
+        assert_eq!(answer.status, status, "{answer:?}");
+    }
+
+    /// The store stands still for so many seconds, while the client asks every second; all of it is done at the thaw.
+    async fn freeze(&mut self, chain: usize, place: usize, auth: usize, seconds: u64) {
+        let clock = self.world.auths[auth].own.clock.clone();
+        let asked_at = clock.now();
+        self.world.advance(Duration::from_secs(seconds));
+        let thawed_at = clock.now();
+        for second in 0..seconds {
+            clock.set(asked_at.plus(Duration::from_secs(second)));
+            self.present(chain, place, auth, false).await;
+        }
+        clock.set(thawed_at);
+    }
+
+    /// Two who have the same token refresh in turns, each with the newest that they were given.
+    async fn take_turns(&mut self, chain: usize, place: usize, pause: u64) {
+        let mut held = [place; 2];
+        for turn in 0..6 {
+            let party = turn % 2;
+            self.world.advance(Duration::from_millis(pause));
+            let elsewhere = party == 1;
+            match self.present(chain, held[party], party, elsewhere).await {
+                Expected::Token(counter) => held[party] = usize::try_from(counter).unwrap() - 1,
+                Expected::Refused => return,
+                Expected::TryLater => {}
+            }
+        }
     }
 
     async fn reauthenticate(&mut self, chain: usize, place: usize, auth: usize, elsewhere: bool) {
         let given = &self.given[chain][place];
         let claims = given.claims();
         let at = |claim: &str| claims[claim].as_i64().unwrap();
-        let (now, second) = (self.auth_now(auth), self.world.auths[auth].own.clock.now());
+        let (clocks, second) = (self.clocks(auth), self.world.auths[auth].own.clock.now());
         if !(at("iat")..at("exp")).contains(&second.as_secs()) {
             return;
         }
-        let is_over = !self.model.chains[chain].lives(now);
+        let is_over = !self.model.chains[chain].lives(clocks[0]);
         let call = self.world.reauthenticate(auth, given, address(elsewhere));
         let answer = call.await;
         let counter = i64::try_from(place).unwrap() + 1;
-        let expected = self.model.refresh(chain, counter, now, elsewhere, true);
+        let expected = self.model.refresh(chain, counter, clocks, elsewhere, true);
         // By the access token, as soon as auth has heard that the session is over; by the refresh token before.
         if expected == Expected::Refused || (is_over && answer.status == 401) {
             assert_eq!(answer.status, 401, "{answer:?}");
@@ -93,10 +163,10 @@ impl Run<'_> {
         self.check(chain, expected, &answer);
         if answer.status == 200 {
             let renewed = answer.tokens().claims()["auth_time"].as_i64().unwrap();
-            assert!(
-                renewed >= at("auth_time").max(second.as_secs()),
-                "{answer:?}"
-            );
+            let by_store = self.store_clock().as_secs();
+            // Now, and not ahead of the store's clock.
+            let least = at("auth_time").max(second.as_secs()).min(by_store);
+            assert!((least..=by_store).contains(&renewed), "{answer:?}");
         }
     }
 
@@ -135,6 +205,26 @@ impl Run<'_> {
                     self.reauthenticate(chain, place, auth, elsewhere).await;
                 } else {
                     self.present(chain, place, auth, elsewhere).await;
+                }
+            }
+            Act::Lose { chain, auth } => {
+                if let Some((chain, place)) = self.pick(chain, 0) {
+                    self.lose(chain, place, auth).await;
+                }
+            }
+            Act::Freeze {
+                chain,
+                back,
+                auth,
+                seconds,
+            } => {
+                if let Some((chain, place)) = self.pick(chain, back) {
+                    self.freeze(chain, place, auth, seconds).await;
+                }
+            }
+            Act::TakeTurns { chain, pause } => {
+                if let Some((chain, place)) = self.pick(chain, 0) {
+                    self.take_turns(chain, place, pause).await;
                 }
             }
             Act::Forge { chain, back } => {

@@ -50,6 +50,7 @@ async fn a_replay_during_the_outage_is_caught_after_it(#[case] store: Store) {
     let email = world.register_ada().await;
     let first = world.log_in(0, email).await;
     let second = world.refresh(0, &first.refresh).await.tokens();
+    let second = world.refresh(0, &second.refresh).await.tokens();
     world.role.is_down(true);
     world.advance(Duration::from_secs(60));
     world.refresh(0, "udr_AAAA").await.refused();

@@ -79,7 +79,7 @@ impl World {
         };
         let mut world = Self {
             real_role: None,
-            ground: Ground::new(store),
+            ground: Ground::new(store, &clock),
             role: Role::invented().await,
             auths: (0..).zip(skews.auths).map(replica).collect(),
             sessions: (2..).zip(sessions.iter().copied()).map(replica).collect(),
@@ -333,6 +333,8 @@ impl Replica {
         let config = SessionConfig {
             store: ground.sessions.clone(),
             limits: testkit::no_limits(),
+            feed_keys: Some(ground.feed_keys.clone()),
+            keys_dir: std::path::PathBuf::new(),
         };
         let mounted = SessionService::build(config, base.with_guard(&guard)).await;
         self.running = Some(self.own.serve(mounted.unwrap(), metrics));

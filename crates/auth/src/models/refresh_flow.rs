@@ -136,7 +136,7 @@ async fn exchange(
         let next = NextStep {
             token,
             epoch: credential.epoch,
-            key_id: state.refresh_ring.current().0,
+            ring: &state.refresh_ring,
             now,
             reauthenticated,
             origin,

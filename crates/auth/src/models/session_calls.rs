@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde::Serialize;
+use ud_config::KeyRing;
 use ud_http::{CallError, ServiceClient};
 use ud_kernel::{
     Code, SessionId, Timestamp, UserId,
@@ -57,18 +59,36 @@ impl From<CallError> for SessionRefusal {
     }
 }
 
-/// Seconds a session with these permissions may idle, and live in all.
-fn lifetime(access: &Access) -> (u32, u32) {
-    let is_privileged = access
-        .permissions
-        .iter()
-        .any(|held| permission::is_privileged(held));
+/// Whether a session with these permissions may change or delete things of this platform.
+fn is_privileged(access: &Access) -> bool {
+    let mut held = access.permissions.iter();
+    held.any(|permission| permission::is_privileged(permission))
+}
+
+/// Seconds such a session may idle, and live in all.
+fn lifetime(is_privileged: bool) -> (u32, u32) {
     let (idle, absolute) = if is_privileged { PRIVILEGED } else { ORDINARY };
     (seconds(idle), seconds(absolute))
 }
 
 fn seconds(duration: Duration) -> u32 {
     u32::try_from(duration.as_secs()).unwrap_or(u32::MAX)
+}
+
+/// [`StepSession`] as the version before has it: the members of its day, in whatever order.
+#[derive(Serialize)]
+#[serde(transparent)]
+struct StepSessionBefore(serde_json::Value);
+
+impl From<StepSession> for StepSessionBefore {
+    fn from(body: StepSession) -> Self {
+        let mut value = serde_json::to_value(body).unwrap_or_default();
+        if let Some(members) = value.as_object_mut() {
+            members.remove("privileged");
+            members.remove("key_ids");
+        }
+        Self(value)
+    }
 }
 
 /// The clients, and how long access tokens live.
@@ -103,8 +123,8 @@ pub struct NextStep<'a> {
     pub token: &'a RefreshToken,
     /// The credential's epoch.
     pub epoch: i64,
-    /// Key that would tag the successor.
-    pub key_id: &'a str,
+    /// Its first key would tag the successor; any of them may have tagged the one before.
+    pub ring: &'a KeyRing,
     /// Now.
     pub now: Timestamp,
     /// The user has just given their password.
@@ -142,7 +162,7 @@ impl SessionCalls {
         new: &NewSession<'_>,
         access: &Access,
     ) -> Result<SessionGrant, SessionRefusal> {
-        let (idle, absolute) = lifetime(access);
+        let (idle, absolute) = lifetime(is_privileged(access));
         let body = CreateSession {
             user_id: new.credential.user_id,
             epoch: new.credential.epoch,
@@ -173,13 +193,14 @@ impl SessionCalls {
         access: &Access,
     ) -> Result<SessionGrant, SessionRefusal> {
         let NextStep { token, origin, .. } = *next;
-        let (idle, absolute) = lifetime(access);
+        let privileged = is_privileged(access);
+        let (idle, absolute) = lifetime(privileged);
         let body = StepSession {
             session_id: token.session_id,
             user_id: token.user_id,
             nonce_hash: token.nonce.hash(),
             counter: token.counter,
-            key_id: next.key_id.to_owned(),
+            key_id: next.ring.current().0.to_owned(),
             epoch: next.epoch,
             pv: access.policy_version,
             roles: access.roles.clone(),
@@ -189,13 +210,19 @@ impl SessionCalls {
             idle,
             absolute,
             reauthenticated: next.reauthenticated,
+            privileged,
+            key_ids: next.ring.iter().map(|(id, _)| id.to_owned()).collect(),
             origin: origin.clone(),
         };
-        let (_, grant) = self
-            .session
-            .post_idempotent("/internal/v1/sessions/step", &body)
-            .await?;
-        Ok(grant)
+        let path = "/internal/v1/sessions/step";
+        match self.session.post_idempotent(path, &body).await {
+            // Session of the version before does not know the newest members; it answers no late repetition.
+            Err(error) if error.is(Code::RequestValidationFailed) => {
+                let body = StepSessionBefore::from(body);
+                Ok(self.session.post_idempotent(path, &body).await?.1)
+            }
+            answer => Ok(answer?.1),
+        }
     }
 
     /// Closes one session.
@@ -277,12 +304,12 @@ mod tests {
     #[test]
     fn sessions_that_may_change_things_live_shorter() {
         let of = |permissions: &[&str]| {
-            lifetime(&Access {
+            lifetime(is_privileged(&Access {
                 roles: vec!["user".to_owned()],
                 permissions: permissions.iter().map(ToString::to_string).collect(),
                 policy_version: 1,
                 valid_until: None,
-            })
+            }))
         };
         let ordinary = (14 * 86_400, 30 * 86_400);
         let privileged = (3600, 12 * 3600);

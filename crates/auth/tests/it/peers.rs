@@ -63,6 +63,8 @@ pub struct PeersState {
     /// The session service does not close sessions, nor take events.
     pub deaf: bool,
     pub role_down: bool,
+    /// The session service is of the version before: it knows no late repetitions.
+    pub is_of_before: bool,
     pub access: Option<Access>,
     pub access_reads: usize,
     /// Called at the next creation of a session, before it is decided about.
@@ -126,7 +128,16 @@ impl Peers {
         let path = request.url.path().to_owned();
         let method = request.method.as_str();
         match (method, path.trim_start_matches("/internal/v1/")) {
-            ("POST", "sessions/step") => self.step(&request.body_json().unwrap()),
+            ("POST", "sessions/step") => {
+                let body: Value = request.body_json().unwrap();
+                let is_new = body.get("privileged").is_some() || body.get("key_ids").is_some();
+                if is_new && self.with(|s| s.is_of_before) {
+                    let problem = json!({"status": 422, "code": "request.validation-failed"});
+                    return ResponseTemplate::new(422)
+                        .set_body_raw(problem.to_string(), "application/problem+json");
+                }
+                self.step(&serde_json::from_value(body).unwrap())
+            }
             ("POST", "sessions/close") => self.close(request.body_json().unwrap()),
             ("POST", "revoked-keys") => self.revoke_key(&request.body_json().unwrap()),
             ("POST", "events") => self.take_events(&request.body),

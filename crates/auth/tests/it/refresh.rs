@@ -164,3 +164,49 @@ async fn the_successor_is_the_same_across_a_change_of_keys() {
     assert_eq!(world.clock.now(), START);
     assert_eq!(world.peers.with(|s| s.stepped[0].key_id.clone()), "old");
 }
+
+/// What session needs to know for a late repetition: whether much is at stake, and which successors can be made.
+#[actix_web::test]
+async fn session_is_told_what_is_at_stake_and_which_keys_there_are() {
+    let world = World::start_with(Backend::Sqlite, |config, _| {
+        let ring = format!(
+            "{},{}",
+            testkit::new_key_ring("new"),
+            testkit::new_key_ring("old")
+        );
+        config.signing.refresh_tokens = Some(ring.parse().unwrap());
+    })
+    .await;
+    world.register("ada@example.com").await;
+    let mut tokens = world.login("ada@example.com", PASSWORD).await;
+    for (held, privileged) in [
+        (&[][..], false),
+        (&["users:read", "orders:write"], false),
+        (&["users:write"], true),
+        (&["*"], true),
+    ] {
+        world.peers.holds(held);
+        let (status, next) = world.refresh(&tokens["refresh_token"]).await;
+        assert_eq!(status, 200, "{next}");
+        tokens = next;
+        let last = world.peers.with(|s| s.stepped.last().cloned().unwrap());
+        assert_eq!(last.privileged, privileged, "{held:?}");
+        assert_eq!(last.key_ids, ["new", "old"]);
+    }
+}
+
+/// Members that the session service of the version before does not know are left out for it.
+#[actix_web::test]
+async fn a_session_service_of_the_version_before_steps_all_the_same() {
+    let (world, tokens) = logged_in(Backend::Sqlite).await;
+    world.peers.with(|s| s.is_of_before = true);
+    let (status, next) = world.refresh(&tokens["refresh_token"]).await;
+    assert_eq!(status, 200, "{next}");
+    world.peers.with(|s| s.is_of_before = false);
+    let (status, next) = world.refresh(&next["refresh_token"]).await;
+    assert_eq!(status, 200, "{next}");
+    let stepped = world.peers.with(|s| s.stepped.clone());
+    // An absent member is the stricter.
+    assert!(stepped[0].privileged && stepped[0].key_ids.is_empty());
+    assert!(!stepped[1].privileged);
+}

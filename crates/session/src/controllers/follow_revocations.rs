@@ -7,7 +7,7 @@ use actix_ws::{AggregatedMessage, CloseCode, CloseReason, MessageStream, Session
 use futures_util::StreamExt as _;
 use serde::{Deserialize, Serialize};
 use tokio::time::timeout;
-use ud_http::{FromService, Problem, callers};
+use ud_http::{FromService, Problem, RequestOrigin, callers};
 use ud_kernel::{
     Code,
     models::{FeedKnown, FeedMessage, FeedPing, FeedPosition},
@@ -36,14 +36,18 @@ pub struct FollowQuery {
     incarnation: Option<String>,
     #[serde(default)]
     position: Option<FeedPosition>,
+    #[serde(default)]
+    tag: Option<String>,
 }
 
-/// Upgrades to a WebSocket and tells revocations until one side ends it.
+/// Upgrades to a WebSocket and tells revocations until one side ends it: from where the verifier was, if session's own tag
+/// says so, and otherwise from the oldest.
 ///
 /// # Errors
 /// 400 for what is no upgrade; 403 with an `Origin`: no browser has business here; 503 if the store cannot be read.
 pub async fn follow_revocations(
-    _: FromService<callers::Any>,
+    caller: FromService<callers::Any>,
+    origin: RequestOrigin,
     state: web::Data<SessionState>,
     request: HttpRequest,
     query: web::Query<FollowQuery>,
@@ -54,10 +58,12 @@ pub async fn follow_revocations(
     }
     let query = query.into_inner();
     let known = query.incarnation.zip(query.position);
-    let known = known.map(|(incarnation, position)| FeedKnown {
+    let claim = known.map(|(incarnation, position)| FeedKnown {
         incarnation,
         position,
+        tag: query.tag,
     });
+    let known = claim.and_then(|claim| state.believe(claim, caller.service, origin.0));
     let subscription = state.feed.subscribe(known).await?;
     let (response, session, messages) = actix_ws::handle(&request, body)
         .map_err(|e| Problem::new(Code::RequestMalformed).cause(e))?;
@@ -85,6 +91,7 @@ async fn follow(
     let hello = FeedMessage::Hello {
         incarnation: subscription.incarnation.clone(),
         resumed: subscription.resumed,
+        tag: Some(subscription.tag.clone()),
     };
     send(&mut session, &hello).await?;
     loop {
@@ -93,8 +100,9 @@ async fn follow(
             message = timeout(SILENCE, messages.next()) => Err(message),
         };
         match next {
-            Ok(News::Entries(entries)) => {
-                send(&mut session, &FeedMessage::Entries { entries }).await?;
+            Ok(News::Entries(entries, tag)) => {
+                let tag = Some(tag);
+                send(&mut session, &FeedMessage::Entries { entries, tag }).await?;
             }
             Ok(News::Pong(ping)) => send(&mut session, &FeedMessage::Pong { ping }).await?,
             Ok(News::Renewed) => return Some(CloseCode::Restart.into()),

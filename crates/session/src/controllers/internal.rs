@@ -2,7 +2,7 @@
 
 use actix_web::{HttpResponse, web};
 use ud_events::{Batch, Receipt};
-use ud_http::{FromService, Json, Problem, callers};
+use ud_http::{FromService, Json, Problem, RequestOrigin, callers};
 use ud_kernel::{
     SessionId,
     models::{SessionGrant, SessionStateQuery, SessionStateResponse, SessionsClosed},
@@ -107,21 +107,27 @@ pub async fn revoke_key(
     Ok(HttpResponse::NoContent().finish())
 }
 
-/// `GET /internal/v1/sessions/{id}/state`
+/// `GET /internal/v1/sessions/{id}/state`. What the caller claims to have seen of the feed is believed with session's own
+/// tag on it only.
 ///
 /// # Errors
-/// 503 if the store fails.
+/// 503 if the store fails; 503 `auth.revocation-unavailable` if it has gone back again.
 pub async fn read_state(
-    _: FromService<callers::Any>,
+    caller: FromService<callers::Any>,
+    origin: RequestOrigin,
     state: web::Data<SessionState>,
     id: web::Path<SessionId>,
     query: web::Query<SessionStateQuery>,
 ) -> Result<web::Json<SessionStateResponse>, Problem> {
+    let query = query.into_inner();
+    if let Some(claim) = query.known()
+        && let Some(seen) = state.believe(claim, caller.service, origin.0)
+    {
+        state.store.learn(seen).await?;
+    }
     let now = state.clock.now();
-    let state = state
-        .store
-        .state(id.into_inner(), query.into_inner(), now)
-        .await?;
+    let (id, query) = (id.into_inner(), query.without_claim());
+    let state = state.store.state(id, query, now).await?;
     Ok(web::Json(SessionStateResponse { state }))
 }
 

@@ -12,6 +12,9 @@ impl From<SessionError> for Problem {
             SessionError::Refused(Refusal::Closed) => Code::SessionClosed,
             SessionError::Refused(Refusal::EpochTooOld) => Code::SessionEpochTooOld,
             SessionError::Refused(Refusal::PolicyStale) => Code::SessionPolicyStale,
+            SessionError::StoreBehind => {
+                return Self::new(Code::AuthRevocationUnavailable).cause(error);
+            }
             SessionError::NotFound => Code::SessionNotFound,
             SessionError::TargetHoldsMore => Code::UserTargetHoldsMore,
             SessionError::NotPermitted => Code::AuthPermissionDenied,

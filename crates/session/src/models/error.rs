@@ -20,6 +20,9 @@ pub enum SessionError {
     /// The caller no longer holds the permission their token carries.
     #[error("the caller does not hold the permission now")]
     NotPermitted,
+    /// The store has gone back again, so soon after it last began anew that it does not do so once more yet.
+    #[error("the session store has gone back again")]
+    StoreBehind,
     /// Redis or the database failed.
     #[error(transparent)]
     Store(#[from] StoreError),

@@ -14,6 +14,7 @@ use std::{
     time::Duration,
 };
 
+use prometheus::Gauge;
 use tokio::{
     sync::{Notify, watch},
     time::{sleep, timeout},
@@ -24,9 +25,12 @@ use ud_kernel::{
     Clock, Timestamp,
     models::{FeedEntry, FeedKnown, FeedPosition, Revocation, Revoked},
 };
+use ud_telemetry::Metrics;
 
 use super::{
     error::SessionError,
+    feed_tags::FeedTags,
+    seen::Seen,
     session::CLOCKS_APART,
     session_store::{FEED_PAGE, SessionStore},
 };
@@ -49,6 +53,9 @@ pub struct Feed(Arc<Shared>);
 struct Shared {
     store: Arc<dyn SessionStore>,
     clock: Clock,
+    tags: FeedTags,
+    /// 1 while the store is refused for having gone back again.
+    behind: Gauge,
     list: Mutex<List>,
     /// Number of the last read that began.
     begun: AtomicU64,
@@ -69,8 +76,8 @@ struct List {
 }
 
 impl List {
-    fn known(&self) -> Option<FeedKnown> {
-        Some(FeedKnown {
+    fn known(&self) -> Option<Seen> {
+        Some(Seen {
             incarnation: self.incarnation.clone()?,
             position: self.last,
         })
@@ -78,12 +85,25 @@ impl List {
 }
 
 impl Feed {
-    /// Reads `store`, as soon as [`Feed::run`] runs.
+    /// Reads `store`, as soon as [`Feed::run`] runs; what it hands out is tagged by `tags`. `metrics` tells of a store that
+    /// is refused.
     #[must_use]
-    pub fn new(store: Arc<dyn SessionStore>, clock: Clock) -> Self {
+    pub fn new(
+        store: Arc<dyn SessionStore>,
+        clock: Clock,
+        tags: FeedTags,
+        metrics: &Metrics,
+    ) -> Self {
+        let behind = metrics.gauge_vec(
+            "session_store_behind",
+            "1 while the session store is older than what was seen of it and is refused.",
+            &[],
+        );
         Self(Arc::new(Shared {
             store,
             clock,
+            tags,
+            behind: behind.with_label_values::<&str>(&[]),
             list: Mutex::default(),
             begun: AtomicU64::new(0),
             done: watch::Sender::new(0),
@@ -118,11 +138,20 @@ impl Feed {
                     if std::mem::take(&mut failing) {
                         log::info!("the revocation feed goes on");
                     }
+                    self.0.behind.set(0.0);
                     self.0.done.send_replace(number);
                     // Whether it was wanted or it is time.
                     let _ = timeout(READ_EVERY, self.0.wanted.notified()).await;
                 }
                 Err(error) => {
+                    let is_behind = matches!(error, SessionError::StoreBehind);
+                    if is_behind && self.0.behind.get() == 0.0 {
+                        log::error!(
+                            "{error}: logins, refreshes and states are refused until five minutes have passed since it \
+                             last began anew"
+                        );
+                    }
+                    self.0.behind.set(if is_behind { 1.0 } else { 0.0 });
                     if !std::mem::replace(&mut failing, true) {
                         log::warn!("the revocation feed stands still: {error}");
                     }
@@ -193,23 +222,24 @@ impl Feed {
         number
     }
 
-    /// A subscriber that has the list as far as `known`.
+    /// What a verifier claims to have seen, if session's own tag is on it.
+    #[must_use]
+    pub fn believe(&self, claim: FeedKnown) -> Option<Seen> {
+        self.0.tags.believe(claim)
+    }
+
+    /// A subscriber that has seen the list as far as `known`.
     ///
     /// # Errors
-    /// If the store cannot be read in time.
-    pub async fn subscribe(&self, known: Option<FeedKnown>) -> Result<Subscription, SessionError> {
+    /// If the store cannot be read in time, or has gone back again.
+    pub async fn subscribe(&self, known: Option<Seen>) -> Result<Subscription, SessionError> {
         let mut done = self.0.done.subscribe();
+        let own = self.list().known();
         if let Some(known) = &known
-            && self
-                .list()
-                .known()
-                .is_none_or(|own| own.position < known.position)
+            && own.is_none_or(|own| known.is_beyond(&own))
         {
             // They know more than this process: either it is behind, or the store has gone back.
-            self.0
-                .store
-                .feed(Some(known.clone()), self.0.clock.now())
-                .await?;
+            self.0.store.learn(known.clone()).await?;
         }
         let needed = self.want_read();
         let read = timeout(FIRST_READ, done.wait_for(|n| *n >= needed)).await;
@@ -224,9 +254,12 @@ impl Feed {
         };
         let resumed = known
             .filter(|known| known.incarnation == own.incarnation && known.position <= own.position);
+        let is_resumed = resumed.is_some();
+        let sent = resumed.map_or(FeedPosition::default(), |known| known.position);
         Ok(Subscription {
-            resumed: resumed.is_some(),
-            sent: resumed.map_or(FeedPosition::default(), |known| known.position),
+            resumed: is_resumed,
+            tag: self.0.tags.of(&own.incarnation, sent),
+            sent,
             incarnation: own.incarnation,
             feed: self.clone(),
             done,
@@ -245,6 +278,8 @@ pub struct Subscription {
     pub incarnation: String,
     /// Whether it goes on from where the verifier was.
     pub resumed: bool,
+    /// Tag of the place it goes on from.
+    pub tag: String,
     feed: Feed,
     sent: FeedPosition,
     done: watch::Receiver<u64>,
@@ -255,8 +290,8 @@ pub struct Subscription {
 /// What a subscriber is told.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum News {
-    /// Further entries.
-    Entries(Vec<FeedEntry>),
+    /// Further entries, and the tag of the last one's place.
+    Entries(Vec<FeedEntry>, String),
     /// All entries stored before this ping was sent have been told.
     Pong(u64),
     /// The store has another incarnation: subscribe anew.
@@ -307,7 +342,8 @@ impl Subscription {
         drop(list);
         if let Some(last) = entries.last() {
             self.sent = last.position;
-            return Some(News::Entries(entries));
+            let tag = self.feed.0.tags.of(&self.incarnation, self.sent);
+            return Some(News::Entries(entries, tag));
         }
         let mut pong = None;
         while let Some((ping, needed)) = self.pings.front().copied()

@@ -3,13 +3,17 @@
 mod access;
 pub mod error;
 pub mod feed;
+pub mod feed_tags;
+pub mod late_repetition;
 pub mod received_event;
 pub mod redis_connection;
 mod redis_fields;
 pub mod redis_outbox;
 mod redis_scripts;
 pub mod redis_store;
+pub mod rotations;
 mod schema;
+pub mod seen;
 pub mod session;
 pub mod session_event;
 pub mod session_flow;

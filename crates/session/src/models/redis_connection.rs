@@ -20,6 +20,8 @@ const RESPONSE: Duration = Duration::from_millis(500);
 const CONNECT: Duration = Duration::from_millis(500);
 /// A replica has this long to confirm a close; below [`RESPONSE`], so that the answer is read.
 const REPLICATED_WITHIN_MS: u32 = 400;
+/// What the scripts refuse with where the store has gone back again.
+const BEHIND: &str = "BEHIND";
 /// Connections of one process. Each carries many requests at once; a script takes the server well under a
 /// millisecond.
 const POOL_SIZE: usize = 16;
@@ -290,6 +292,9 @@ fn unconnected(error: deadpool::managed::PoolError<RedisError>) -> SessionError 
 /// Only kind and code go on: the server's text may repeat what was sent.
 pub(super) fn failed(error: &RedisError) -> SessionError {
     let code = error.code().unwrap_or_default();
+    if code == BEHIND {
+        return SessionError::StoreBehind;
+    }
     let text = format!("Redis: {} {code}", error.category());
     let passes = match error.kind() {
         ErrorKind::Io | ErrorKind::AuthenticationFailed => true,

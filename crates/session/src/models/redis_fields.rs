@@ -6,11 +6,14 @@ use serde_json::{Value, json};
 use ud_db::StoreError;
 use ud_kernel::{
     Timestamp,
-    models::{FeedEntry, FeedKnown, FeedPosition, Revocation, Revoked},
+    models::{FeedEntry, FeedPosition, Revocation, Revoked},
 };
 
 use super::{
     error::SessionError,
+    late_repetition::LateRepetitions,
+    rotations::Rotations,
+    seen::Seen,
     session::{Refusal, Session},
 };
 
@@ -22,7 +25,8 @@ pub(super) fn with(mut object: Value, name: &str, value: Option<Value>) -> Value
     object
 }
 
-/// The fields of a session's hash, named as in [`Session`]. No address and no agent are empty texts.
+/// The fields of a new session's hash, named as in [`Session`]. No address and no agent are empty texts. Those of
+/// rotations and late repetitions come with the first of them.
 pub(super) fn fields(session: &Session) -> Value {
     json!({
         "id": session.id, "user_id": session.user_id, "epoch": session.epoch,
@@ -63,13 +67,27 @@ pub(super) fn read_session(flat: &HashMap<String, String>) -> Result<Session, Se
         ip: optional("ip"),
         user_agent: optional("user_agent"),
         event_seq: read(flat, "event_seq")?,
+        rotations: if flat.contains_key("rotated") {
+            read(flat, "rotated")?
+        } else {
+            Rotations::default()
+        },
+        late: if flat.contains_key("late_counter") {
+            LateRepetitions {
+                counter: read(flat, "late_counter")?,
+                count: read(flat, "late_count")?,
+                source: read(flat, "late_source")?,
+            }
+        } else {
+            LateRepetitions::default()
+        },
     })
 }
 
-/// How far somebody knows the stream of revocations.
-pub(super) fn known_fields(known: &FeedKnown) -> Value {
-    let FeedPosition(ms, seq) = known.position;
-    json!({"incarnation": known.incarnation, "ms": ms, "seq": seq})
+/// How far somebody has seen the stream of revocations.
+pub(super) fn seen_fields(seen: &Seen) -> Value {
+    let FeedPosition(ms, seq) = seen.position;
+    json!({"incarnation": seen.incarnation, "ms": ms, "seq": seq})
 }
 
 /// An entry of the stream of revocations.

@@ -1,16 +1,23 @@
 //! The outbox of sessions in Redis: a stream that the scripts of [`super::redis_store`] write in the same
-//! step as the change, with one consumer group per destination, cut off at the lowest acknowledged id.
+//! step as the change, with one consumer group per destination. What every destination has is deleted at
+//! once, and cut off at the lowest id that some group has not acknowledged.
 
 use std::collections::HashMap;
 
 use redis::Script;
 use serde_json::{Value, json};
-use ud_events::{Claimed, EnvelopeError, Event, EventType, LEASE, Outbox, OutboxError, Postponed};
+use ud_events::{
+    Claimed, EnvelopeError, Event, EventType, LEASE, LONGEST_LEASE, LONGEST_WAIT, Outbox,
+    OutboxError, Postponed,
+};
 use ud_kernel::{Clock, EventId, Service, Timestamp, models::Origin};
 
 use super::{
-    error::SessionError, redis_connection::Redis, redis_scripts::script, redis_store::RedisStore,
-    session_event::SessionEvent,
+    error::SessionError,
+    redis_connection::Redis,
+    redis_scripts::script,
+    redis_store::RedisStore,
+    session_event::{SessionEvent, Source},
 };
 
 /// Claim: entry, lease, attempts, fields.
@@ -62,6 +69,7 @@ impl Outbox for RedisOutbox {
         let argument = json!({
             "destination": destination, "max": max, "now": now.as_millis(),
             "until_": now.plus(LEASE).as_millis(), "lease": EventId::new(now),
+            "longest_lease": LONGEST_LEASE.as_millis(), "longest_wait": LONGEST_WAIT.as_millis(),
         });
         let rows: Vec<Row> = self.run(&self.claim, &argument).await?;
         Ok(rows.into_iter().filter_map(read).collect())
@@ -72,7 +80,10 @@ impl Outbox for RedisOutbox {
         destination: Service,
         claimed: &[Claimed],
     ) -> Result<(), OutboxError> {
-        let argument = json!({ "destination": destination, "claims": claims(claimed) });
+        let argument = json!({
+            "destination": destination, "claims": claims(claimed),
+            "destinations": EventType::destinations_of(Service::Session),
+        });
         self.run::<i64>(&self.settle, &argument).await?;
         self.tidy().await
     }
@@ -150,6 +161,7 @@ fn event(fields: &HashMap<String, String>) -> Result<Event, EnvelopeError> {
             .parse()
             .map_err(|_| EnvelopeError::Invalid(name))
     };
+    let filled = |name| fields.get(name).filter(|text| !text.is_empty()).cloned();
     let kind = EventType::from_name(field("type")?).ok_or(EnvelopeError::Invalid("type"))?;
     let new = SessionEvent {
         kind,
@@ -163,6 +175,10 @@ fn event(fields: &HashMap<String, String>) -> Result<Event, EnvelopeError> {
         at: Timestamp::from_millis(number("at")?),
         reason: Some(field("reason")?.to_owned()).filter(|reason| !reason.is_empty()),
         origin: serde_json::from_str::<Origin>(field("origin")?)?,
+        stepped_from: fields.contains_key("before_ip").then(|| Source {
+            ip: filled("before_ip"),
+            user_agent: filled("before_agent"),
+        }),
     };
     let mut event = new.into_new_event().finish()?;
     event.id = field("id")?

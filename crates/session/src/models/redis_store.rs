@@ -1,18 +1,15 @@
 //! Sessions in Redis: one Lua script for each operation, so that each is one atomic step.
 
-use std::{
-    collections::HashMap,
-    sync::{Mutex, PoisonError},
-};
+use std::{collections::HashMap, time::Duration};
 
 use redis::{Script, aio::MultiplexedConnection};
 use serde_json::{Value, json};
 use ud_db::StoreError;
 use ud_events::{EnvelopeError, NewEvent, OutboxHandle};
 use ud_kernel::{
-    EventId, SessionId, Timestamp, UserId,
+    Clock, EventId, SessionId, Timestamp, UserId,
     models::{
-        CreateSession, FeedKnown, FeedPosition, Mark, RevokedKey, SessionGrant, SessionState,
+        CreateSession, FeedPosition, Mark, RevokedKey, SessionGrant, SessionState,
         SessionStateQuery, StepSession,
     },
 };
@@ -22,8 +19,9 @@ use crate::config::RedisSettings;
 use super::{
     error::SessionError,
     redis_connection::{Redis, Unfit, failed},
-    redis_fields::{fields, known_fields, read_answer, read_entry, read_session, unreadable, with},
+    redis_fields::{fields, read_answer, read_entry, read_session, seen_fields, unreadable, with},
     redis_scripts::Scripts,
+    seen::{Memory, Seen},
     session::Session,
     session_store::{
         Answer, Checked, CloseOrder, Closing, Created, FEED_WAIT, FeedRead, SessionStore,
@@ -40,8 +38,10 @@ pub struct RedisStore {
     scripts: Scripts,
     relay: OutboxHandle,
     strict: bool,
-    /// How far this process has seen the list of revocations: a store behind it has gone back.
-    seen: Mutex<Option<FeedKnown>>,
+    /// A test's hand in the place of the server's clock.
+    hand: Option<Clock>,
+    /// How far the list of revocations was seen: a store behind that has gone back.
+    memory: Memory,
     /// The connection that waits for entries, while nobody waits.
     waiting: tokio::sync::Mutex<Option<MultiplexedConnection>>,
 }
@@ -63,7 +63,8 @@ impl RedisStore {
             scripts: Scripts::new(),
             relay,
             strict,
-            seen: Mutex::default(),
+            hand: settings.hand.clone(),
+            memory: Memory::default(),
             waiting: tokio::sync::Mutex::default(),
         })
     }
@@ -80,53 +81,38 @@ impl RedisStore {
         (self.redis.clone(), self.namespace.clone())
     }
 
-    /// Runs a script with what this process, and perhaps a caller, has seen of the list of revocations. `argument`
-    /// names the time; the incarnation is for the case that a new one begins.
-    async fn call_seen<T: redis::FromRedisValue>(
-        &self,
-        script: &Script,
-        argument: Value,
-        seen: Option<&FeedKnown>,
-    ) -> Result<T, SessionError> {
-        let argument = self.with_seen(argument, seen);
-        self.redis
-            .run(script, &self.namespace, &argument.to_string())
-            .await
-    }
-
+    /// Runs a script.
     async fn call<T: redis::FromRedisValue>(
         &self,
         script: &Script,
         argument: Value,
     ) -> Result<T, SessionError> {
-        self.call_seen(script, argument, None).await
+        let argument = self.with_memory(argument);
+        self.redis
+            .run(script, &self.namespace, &argument.to_string())
+            .await
     }
 
-    fn with_seen(&self, argument: Value, callers: Option<&FeedKnown>) -> Value {
-        let own = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        let seen: Vec<Value> = own.iter().chain(callers).map(known_fields).collect();
-        drop(own);
-        let now = argument
-            .get("now")
-            .and_then(Value::as_i64)
-            .unwrap_or_default();
-        let incarnation = EventId::new(Timestamp::from_millis(now));
+    /// `argument` with what this process remembers of the store; the incarnation is for the case that a new one begins.
+    fn with_memory(&self, argument: Value) -> Value {
+        let now = self.now();
+        let hand = self.hand.as_ref().map(|_| now.as_millis().into());
+        let incarnation = self.memory.next_incarnation(now);
+        let renewed = self.memory.renewed_ago(now);
+        let seen = self.memory.seen();
+        let argument = with(argument, "clock", hand);
         let argument = with(argument, "incarnation", Some(json!(incarnation)));
-        with(argument, "seen", Some(seen.into()))
+        let argument = with(
+            argument,
+            "renewed_ago",
+            renewed.map(|d| json!(d.as_millis())),
+        );
+        with(argument, "seen", seen.as_ref().map(seen_fields))
     }
 
-    /// Remembers how far the list was seen.
-    fn saw(&self, incarnation: &str, position: FeedPosition) {
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        let further = seen
-            .as_ref()
-            .is_none_or(|s| s.incarnation != incarnation || s.position < position);
-        if further {
-            *seen = Some(FeedKnown {
-                incarnation: incarnation.to_owned(),
-                position,
-            });
-        }
+    /// Now by this process's clock, by which it remembers.
+    fn now(&self) -> Timestamp {
+        self.hand.clone().unwrap_or_else(Clock::system).now()
     }
 
     async fn call_durably<T: redis::FromRedisValue>(
@@ -134,7 +120,7 @@ impl RedisStore {
         script: &Script,
         argument: Value,
     ) -> Result<T, SessionError> {
-        let argument = self.with_seen(argument, None);
+        let argument = self.with_memory(argument);
         self.redis
             .run_durably(script, &self.namespace, &argument.to_string())
             .await
@@ -147,7 +133,7 @@ impl SessionStore for RedisStore {
             let argument = json!({
                 "now": new.now.as_millis(), "user_id": new.user_id, "epoch": new.epoch, "pv": new.pv,
                 "roles": new.roles, "event_id": EventId::new(new.now),
-                "origin": new.origin, "session": fields(&Session::open(id, &new)),
+                "origin": new.origin, "session": fields(&Session::open(id, &new, new.now)),
             });
             let answer = self.call(&self.scripts.create, argument).await?;
             self.relay.wake();
@@ -168,7 +154,8 @@ impl SessionStore for RedisStore {
                 "counter": request.counter, "key_id": request.key_id, "epoch": request.epoch,
                 "pv": request.pv, "roles": request.roles, "access_ttl": request.access_ttl,
                 "idle": request.idle, "absolute": request.absolute, "origin": request.origin,
-                "reauthenticated": request.reauthenticated, "event_id": EventId::new(request.now),
+                "reauthenticated": request.reauthenticated, "privileged": request.privileged,
+                "key_ids": request.key_ids, "event_id": EventId::new(request.now),
             });
             let argument = with(
                 argument,
@@ -244,10 +231,7 @@ impl SessionStore for RedisStore {
                 "now": now.as_millis(), "session_id": id, "user_id": token.user_id, "pv": token.pv,
                 "inc": token.inc, "kid": token.kid, "roles": token.roles.split(',').collect::<Vec<_>>(),
             });
-            let known = token.known();
-            let state: String = self
-                .call_seen(&self.scripts.state, argument, known.as_ref())
-                .await?;
+            let state: String = self.call(&self.scripts.state, argument).await?;
             match state.as_str() {
                 "good" => Ok(SessionState::Good),
                 "stale" => Ok(SessionState::Stale),
@@ -277,13 +261,18 @@ impl SessionStore for RedisStore {
         })
     }
 
-    fn feed(&self, known: Option<FeedKnown>, now: Timestamp) -> Answer<'_, FeedRead> {
+    fn learn(&self, seen: Seen) -> Answer<'_, ()> {
+        self.memory.saw(seen);
+        // Whatever is asked next looks whether the store has gone back.
+        Box::pin(async { Ok(()) })
+    }
+
+    fn feed(&self, known: Option<Seen>, now: Timestamp) -> Answer<'_, FeedRead> {
         Box::pin(async move {
             let argument = json!({ "now": now.as_millis() });
-            let argument = with(argument, "known", known.as_ref().map(known_fields));
-            let (incarnation, resumed, entries): (String, u8, Vec<StreamEntry>) = self
-                .call_seen(&self.scripts.feed, argument, known.as_ref())
-                .await?;
+            let argument = with(argument, "known", known.as_ref().map(seen_fields));
+            let (incarnation, resumed, entries, renewed_ago): (String, u8, Vec<StreamEntry>, i64) =
+                self.call(&self.scripts.feed, argument).await?;
             let resumed = resumed == 1;
             let entries = entries
                 .iter()
@@ -291,7 +280,14 @@ impl SessionStore for RedisStore {
                 .collect::<Result<Vec<_>, _>>()?;
             let from = known.filter(|_| resumed).map(|known| known.position);
             let last = entries.last().map(|entry| entry.position);
-            self.saw(&incarnation, last.or(from).unwrap_or_default());
+            self.memory.saw(Seen {
+                incarnation: incarnation.clone(),
+                position: last.or(from).unwrap_or_default(),
+            });
+            if let Ok(ago) = u64::try_from(renewed_ago) {
+                self.memory
+                    .renewed(self.now().minus(Duration::from_millis(ago)));
+            }
             Ok(FeedRead {
                 incarnation,
                 resumed,

@@ -24,6 +24,10 @@ diesel::table! {
         user_agent -> Nullable<Text>,
         event_seq -> BigInt,
         authenticated_at -> Instant,
+        rotated -> Text,
+        late_counter -> BigInt,
+        late_count -> BigInt,
+        late_source -> Text,
     }
 }
 
@@ -81,5 +85,6 @@ diesel::table! {
         incarnation -> Text,
         latest_expiry -> Instant,
         absolute -> BigInt,
+        renewed_at -> Nullable<Instant>,
     }
 }

@@ -7,15 +7,17 @@ use ud_kernel::{
     models::{CreateSession, SessionGrant, StepSession},
 };
 
+use super::{
+    late_repetition::{LateRepetitions, family},
+    rotations::Rotations,
+};
+
 /// Counter of the first refresh token of a session.
 pub const FIRST_COUNTER: i64 = 1;
 
-/// The previous refresh token gets the same successor again when it comes less than this after the step:
-/// a client whose answer was lost, or two tabs of one browser.
+/// A refresh token whose own rotation was less than this ago, by the store's clock, gets the newest one: a client whose
+/// answer was lost, or several tabs of one browser.
 pub const REPEAT_WINDOW: Duration = Duration::from_secs(10);
-
-/// How far the clock of one auth replica may be behind that of another inside [`REPEAT_WINDOW`].
-pub const CLOCK_SKEW: Duration = Duration::from_secs(1);
 
 /// How far this service's clock may be from those of auth, by which sessions and tokens end, and of verifiers. What
 /// has ended by this clock alone is closed and revoked all the same.
@@ -54,9 +56,9 @@ pub struct Session {
     pub nonce_hash: String,
     /// When the user logged in.
     pub created_at: Timestamp,
-    /// When the user last proved who they are; never decreases.
+    /// When the user last proved who they are; never later than the store's clock when it was written.
     pub authenticated_at: Timestamp,
-    /// When the session was last stepped (`rotated_at`); never decreases.
+    /// When the session was last stepped, by auth's clock: what its idle end is counted from; never decreases.
     pub last_seen_at: Timestamp,
     /// `iat` of the newest access token.
     pub issued_at: Timestamp,
@@ -78,6 +80,10 @@ pub struct Session {
     pub user_agent: Option<String>,
     /// Number of events written about it.
     pub event_seq: i64,
+    /// When it was last stepped, by the store's clock.
+    pub rotations: Rotations,
+    /// Its late repetitions.
+    pub late: LateRepetitions,
 }
 
 /// What the store knows of a user beyond one session: below it nothing is made or stepped.
@@ -137,12 +143,19 @@ impl CloseReason {
 pub enum Step {
     /// One forward: the session as it is afterwards.
     Advance(Session),
-    /// The same successor again.
+    /// The newest token again, inside the window.
     Repeat {
         /// The session as it is afterwards: only `authenticated_at` may have changed.
         session: Session,
         /// Not from where the session was last stepped.
         elsewhere: bool,
+    },
+    /// The newest token again, after the window, beside a new access token.
+    RepeatLate {
+        /// The session as it is afterwards; neither of its ends has moved.
+        session: Session,
+        /// Whether audit has not been told of it.
+        is_news: bool,
     },
     /// Nothing happens.
     Refuse(Refusal),
@@ -171,9 +184,9 @@ impl Fences {
 }
 
 impl Session {
-    /// A new session, as auth asks for it.
+    /// A new session, as auth asks for it. `at` is now by the store's clock, which a login does not lie ahead of.
     #[must_use]
-    pub fn open(id: SessionId, new: &CreateSession) -> Self {
+    pub fn open(id: SessionId, new: &CreateSession, at: Timestamp) -> Self {
         let mut session = Self {
             id,
             user_id: new.user_id,
@@ -182,7 +195,7 @@ impl Session {
             key_id: new.key_id.clone(),
             nonce_hash: new.nonce_hash.clone(),
             created_at: new.now,
-            authenticated_at: new.now,
+            authenticated_at: new.now.min(at),
             last_seen_at: new.now,
             issued_at: new.now,
             access_expires_at: new.now,
@@ -194,6 +207,8 @@ impl Session {
             ip: new.origin.ip.clone(),
             user_agent: new.origin.user_agent.clone(),
             event_seq: 0,
+            rotations: Rotations::default(),
+            late: LateRepetitions::default(),
         };
         session.issue(new.now, new.access_ttl, new.access_until);
         session
@@ -213,9 +228,10 @@ impl Session {
         now < self.expires_at
     }
 
-    /// Decides about a presented refresh token (docs/ARCHITECTURE.md, Refresh).
+    /// Decides about a presented refresh token (docs/ARCHITECTURE.md, Refresh). `at` is now by the store's clock, which
+    /// alone decides what was just now; `request.now`, auth's, serves the times in tokens and the ends.
     #[must_use]
-    pub fn step(&self, request: &StepSession, fences: Fences) -> Step {
+    pub fn step(&self, request: &StepSession, fences: Fences, at: Timestamp) -> Step {
         let foreign = self.user_id != request.user_id || self.nonce_hash != request.nonce_hash;
         if foreign || !self.is_alive(request.now) {
             return Step::Refuse(Refusal::Closed);
@@ -227,36 +243,58 @@ impl Session {
         if let Err(refusal) = fences.check(request.epoch, request.pv) {
             return Step::Refuse(refusal);
         }
-        if request.counter > self.counter {
+        let behind = self.counter - request.counter;
+        if behind < 0 {
             return Step::Close(CloseReason::CounterAhead);
         }
-        let repeats = request.counter == self.counter - 1 && self.in_repeat_window(request.now);
-        if request.counter < self.counter && !repeats {
-            return Step::Close(CloseReason::Reused);
-        }
+        let repeats = behind > 0 && self.was_just_rotated(behind, at);
+        let late = if behind > 0 && !repeats {
+            match self.late_after(request, behind) {
+                None => return Step::Close(CloseReason::Reused),
+                Some(_) if !request.key_ids.contains(&self.key_id) => {
+                    // It could not be made: nothing has happened.
+                    return Step::Refuse(Refusal::Closed);
+                }
+                late => late,
+            }
+        } else {
+            None
+        };
         let idle = self.idle.min(request.idle);
         let absolute = self.absolute.min(request.absolute);
         if request.now >= self.end(idle, absolute) {
             return Step::Close(CloseReason::Expired);
         }
+        let authenticated_at = self.authenticated_after(request, at);
         if repeats {
             let elsewhere =
                 self.ip != request.origin.ip || self.user_agent != request.origin.user_agent;
             let session = Self {
-                authenticated_at: self.authenticated_after(request),
+                authenticated_at,
                 ..self.clone()
             };
             return Step::Repeat { session, elsewhere };
         }
+        if let Some((late, is_news)) = late {
+            let mut session = Self {
+                authenticated_at,
+                late,
+                ..self.clone()
+            };
+            session.issue_access(request.now, request.access_ttl, request.access_until);
+            return Step::RepeatLate { session, is_news };
+        }
+        let counter = self.counter + 1;
         let mut next = Self {
-            counter: self.counter + 1,
+            counter,
             key_id: request.key_id.clone(),
-            authenticated_at: self.authenticated_after(request),
+            authenticated_at,
             last_seen_at: self.last_seen_at.max(request.now),
             idle,
             absolute,
             ip: request.origin.ip.clone(),
             user_agent: request.origin.user_agent.clone(),
+            rotations: self.rotations.and(counter, at),
             ..self.clone()
         };
         next.issue(request.now, request.access_ttl, request.access_until);
@@ -279,16 +317,34 @@ impl Session {
         }
     }
 
-    fn authenticated_after(&self, request: &StepSession) -> Timestamp {
-        if request.reauthenticated {
-            self.authenticated_at.max(request.now)
-        } else {
-            self.authenticated_at
-        }
+    /// Never ahead of the store's clock, also where an earlier version wrote so.
+    fn authenticated_after(&self, request: &StepSession, at: Timestamp) -> Timestamp {
+        let proved = request.reauthenticated.then_some(request.now);
+        let latest = proved.map_or(self.authenticated_at, |now| self.authenticated_at.max(now));
+        latest.min(at)
     }
 
-    fn in_repeat_window(&self, now: Timestamp) -> bool {
-        now >= self.last_seen_at.minus(CLOCK_SKEW) && now < self.last_seen_at.plus(REPEAT_WINDOW)
+    /// Whether the token so many before the newest was rotated less than [`REPEAT_WINDOW`] ago. What lies ahead of the
+    /// store's clock (after a failover to a slower one) was just now.
+    fn was_just_rotated(&self, behind: i64, at: Timestamp) -> bool {
+        if behind >= self.counter {
+            // No token was ever given that counter.
+            return false;
+        }
+        let known = self.rotations.of(self.counter, behind);
+        // The version before kept no times: auth's of the last step is the best there is.
+        let rotated = known.or_else(|| (behind == 1).then_some(self.last_seen_at));
+        rotated.is_some_and(|rotated| at < rotated.plus(REPEAT_WINDOW))
+    }
+
+    /// The late repetitions after this one, and whether it is news; none where it is reuse.
+    fn late_after(&self, request: &StepSession, behind: i64) -> Option<(LateRepetitions, bool)> {
+        let agents = [&self.user_agent, &request.origin.user_agent];
+        let [last, this] = agents.map(|agent| family(agent.as_deref()));
+        if behind != 1 || self.counter == FIRST_COUNTER || request.privileged || last != this {
+            return None;
+        }
+        self.late.and(self.counter, &request.origin)
     }
 
     fn end(&self, idle: u32, absolute: u32) -> Timestamp {
@@ -299,6 +355,10 @@ impl Session {
     /// Sets the ends of the newest tokens; an access token never outlives its session.
     fn issue(&mut self, now: Timestamp, access_ttl: u32, access_until: Option<Timestamp>) {
         self.expires_at = self.end(self.idle, self.absolute);
+        self.issue_access(now, access_ttl, access_until);
+    }
+
+    fn issue_access(&mut self, now: Timestamp, access_ttl: u32, access_until: Option<Timestamp>) {
         self.issued_at = now;
         self.access_expires_at =
             earlier(now.plus(seconds(access_ttl)), access_until).min(self.expires_at);

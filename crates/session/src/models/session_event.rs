@@ -7,7 +7,8 @@ use ud_kernel::{Service, SessionId, Timestamp, UserId, models::Origin};
 /// Something that happened to a session, as a store notes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SessionEvent {
-    /// `user_logged_in`, `user_reauthenticated`, `session_closed`, `refresh_token_reused` or `refresh_token_replayed`.
+    /// `user_logged_in`, `user_reauthenticated`, `session_closed`, `refresh_token_reused`,
+    /// `refresh_token_replayed` or `refresh_token_repeated_late`.
     pub kind: EventType,
     /// To which session.
     pub session_id: SessionId,
@@ -21,6 +22,17 @@ pub struct SessionEvent {
     pub reason: Option<String>,
     /// Where the request that caused it came from.
     pub origin: Origin,
+    /// Of a late repetition: where the session was last stepped from.
+    pub stepped_from: Option<Source>,
+}
+
+/// Where a request came from, as a session remembers it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Source {
+    /// The client's address.
+    pub ip: Option<String>,
+    /// Its `User-Agent`.
+    pub user_agent: Option<String>,
 }
 
 impl SessionEvent {
@@ -35,6 +47,7 @@ impl SessionEvent {
             at,
             reason,
             origin,
+            stepped_from,
         } = self;
         let event = NewEvent::about(Service::Session, kind, session_id, sequence, at, &origin);
         let user = json!({ "user_id": user_id });
@@ -48,6 +61,10 @@ impl SessionEvent {
                 .before(user)
                 .after(json!({ "closed": reason })),
             EventType::SessionClosed => event.before(user).after(json!({ "closed": reason })),
+            EventType::RefreshTokenRepeatedLate => {
+                let from = stepped_from.map(|s| json!({"ip": s.ip, "user_agent": s.user_agent}));
+                event.before(json!({ "user_id": user_id, "stepped_from": from }))
+            }
             _ => event.before(user),
         }
     }

@@ -4,7 +4,7 @@ use diesel::prelude::*;
 use ud_db::{StoreError, sql::Bind};
 use ud_kernel::{SessionId, Timestamp, UserId};
 
-use super::{schema::sessions, session::Session};
+use super::{late_repetition::LateRepetitions, schema::sessions, session::Session};
 
 /// Columns of `sessions`, in their order.
 #[derive(Queryable)]
@@ -28,6 +28,10 @@ pub(crate) struct SessionRow {
     user_agent: Option<String>,
     event_seq: i64,
     authenticated_at: Timestamp,
+    rotated: String,
+    late_counter: i64,
+    late_count: i64,
+    late_source: String,
 }
 
 /// The same columns on their way in.
@@ -53,6 +57,10 @@ pub(crate) struct SessionColumns<'a> {
     user_agent: Option<&'a str>,
     event_seq: i64,
     authenticated_at: Bind<Timestamp>,
+    rotated: String,
+    late_counter: i64,
+    late_count: i64,
+    late_source: &'a str,
 }
 
 impl<'a> From<&'a Session> for SessionColumns<'a> {
@@ -77,6 +85,10 @@ impl<'a> From<&'a Session> for SessionColumns<'a> {
             user_agent: session.user_agent.as_deref(),
             event_seq: session.event_seq,
             authenticated_at: Bind(session.authenticated_at),
+            rotated: session.rotations.to_string(),
+            late_counter: session.late.counter,
+            late_count: session.late.count.into(),
+            late_source: &session.late.source,
         }
     }
 }
@@ -87,7 +99,7 @@ impl TryFrom<SessionRow> for Session {
     fn try_from(row: SessionRow) -> Result<Self, StoreError> {
         let unreadable =
             |name: &str| StoreError::Internal(format!("sessions.{name} is not as written"));
-        let seconds = |count: i64, name| u32::try_from(count).map_err(|_| unreadable(name));
+        let number = |count: i64, name| u32::try_from(count).map_err(|_| unreadable(name));
         Ok(Self {
             id: row.id,
             user_id: row.user_id,
@@ -101,13 +113,19 @@ impl TryFrom<SessionRow> for Session {
             access_expires_at: row.access_expires_at,
             latest_expiry: row.latest_expiry,
             expires_at: row.expires_at,
-            idle: seconds(row.idle, "idle")?,
-            absolute: seconds(row.absolute, "absolute")?,
+            idle: number(row.idle, "idle")?,
+            absolute: number(row.absolute, "absolute")?,
             amr: serde_json::from_str(&row.amr).map_err(|_| unreadable("amr"))?,
             ip: row.ip,
             user_agent: row.user_agent,
             event_seq: row.event_seq,
             authenticated_at: row.authenticated_at,
+            rotations: row.rotated.parse().map_err(|_| unreadable("rotated"))?,
+            late: LateRepetitions {
+                counter: row.late_counter,
+                count: number(row.late_count, "late_count")?,
+                source: row.late_source,
+            },
         })
     }
 }

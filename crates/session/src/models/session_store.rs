@@ -7,13 +7,14 @@ use ud_events::NewEvent;
 use ud_kernel::{
     SessionId, Timestamp, UserId,
     models::{
-        CreateSession, FeedEntry, FeedKnown, FeedPosition, Mark, Origin, RevokedKey, SessionGrant,
+        CreateSession, FeedEntry, FeedPosition, Mark, Origin, RevokedKey, SessionGrant,
         SessionState, SessionStateQuery, StepSession,
     },
 };
 
 use super::{
     error::SessionError,
+    seen::Seen,
     session::{CloseReason, Session},
 };
 
@@ -112,7 +113,8 @@ pub trait SessionStore: Send + Sync {
     /// Makes tokens of a signing key stale. The same key again changes nothing.
     fn revoke_key(&self, key: RevokedKey, now: Timestamp) -> Answer<'_, ()>;
 
-    /// Whether a token of session `id` may still be accepted.
+    /// Whether a token of session `id` may still be accepted. What `token` claims of the feed is not looked at:
+    /// [`SessionStore::learn`].
     fn state(
         &self,
         id: SessionId,
@@ -126,11 +128,15 @@ pub trait SessionStore: Send + Sync {
     /// The living sessions of a user, newest first; at most [`super::session::MAX_LIVE`].
     fn list(&self, user_id: UserId, now: Timestamp) -> Answer<'_, Vec<Session>>;
 
-    /// The list of revocations from where the reader, who knows it as far as `known`, left off; from its oldest
-    /// entry for whoever knows nothing of this incarnation. A store found to have gone back behind `known` (a
-    /// restored file, a replica that had not everything) is emptied and starts a new incarnation: everybody logs in
-    /// again, and nothing that was closed comes back.
-    fn feed(&self, known: Option<FeedKnown>, now: Timestamp) -> Answer<'_, FeedRead>;
+    /// Remembers that the list was seen so far. A store found behind that (a restored file, a replica that had not
+    /// everything) begins anew with its next use: everybody logs in again, and nothing that was closed comes back. If the
+    /// last one did so less than [`super::seen::RENEW_EVERY`] ago, everything is [`SessionError::StoreBehind`] until that
+    /// time has passed: an older store is never served.
+    fn learn(&self, seen: Seen) -> Answer<'_, ()>;
+
+    /// The list of revocations from where the reader, who has seen it as far as `known`, left off; from its oldest entry
+    /// for whoever knows nothing of this incarnation.
+    fn feed(&self, known: Option<Seen>, now: Timestamp) -> Answer<'_, FeedRead>;
 
     /// Returns when the list may have grown beyond `after`, or [`FEED_WAIT`] has passed.
     fn wait_for_feed(&self, after: FeedPosition) -> Answer<'_, ()>;

@@ -6,13 +6,14 @@ use diesel::{
 };
 use ud_db::{DbConn, StoreError, sql::Bind};
 use ud_kernel::{
-    EventId, Timestamp,
-    models::{FeedEntry, FeedKnown, FeedPosition, Revocation, Revoked},
+    Timestamp,
+    models::{FeedEntry, FeedPosition, Revocation, Revoked},
 };
 
 use super::{
     error::SessionError,
     schema::{revocations, sessions, store},
+    seen::{Memory, RENEW_EVERY, Seen},
     session::CLOCKS_APART,
     session_store::{FEED_PAGE, FeedRead},
 };
@@ -48,7 +49,7 @@ pub(super) fn revoke(
 /// The list from where a reader was. None if the store has not begun.
 pub(super) fn read_feed(
     conn: &mut DbConn,
-    known: Option<&FeedKnown>,
+    known: Option<&Seen>,
 ) -> Result<Option<FeedRead>, SessionError> {
     let Some(incarnation) = incarnation(conn)? else {
         return Ok(None);
@@ -115,23 +116,57 @@ pub(super) fn last_position(conn: &mut DbConn) -> Result<FeedPosition, SessionEr
     Ok(position(last.seq.unwrap_or_default()))
 }
 
-/// Whether the list is shorter than somebody has seen it.
-pub(super) fn has_gone_back(conn: &mut DbConn, known: &FeedKnown) -> Result<bool, SessionError> {
-    let same = incarnation(conn)?.is_some_and(|incarnation| incarnation == known.incarnation);
-    Ok(same && last_position(conn)? < known.position)
+/// Whether the store is behind what was seen of it. One that has not begun is empty, not behind.
+pub(super) fn has_gone_back(conn: &mut DbConn, seen: &Seen) -> Result<bool, SessionError> {
+    let Some(incarnation) = incarnation(conn)? else {
+        return Ok(false);
+    };
+    let here = Seen {
+        incarnation,
+        position: last_position(conn)?,
+    };
+    Ok(seen.is_beyond(&here))
 }
 
-/// Ends every session and starts a new incarnation.
-pub(super) fn renew(conn: &mut DbConn, now: Timestamp) -> Result<(), SessionError> {
+/// Ends every session and starts a new incarnation if the store is behind `seen`; whether it was. `now` is the store's own
+/// clock.
+///
+/// # Errors
+/// [`SessionError::StoreBehind`] if the last one began less than [`RENEW_EVERY`] ago, by the store's row or by memory.
+pub(super) fn renew_if_behind(
+    conn: &mut DbConn,
+    seen: &Seen,
+    memory: &Memory,
+    now: Timestamp,
+) -> Result<bool, SessionError> {
+    if !has_gone_back(conn, seen)? {
+        return Ok(false);
+    }
+    let by_row = store::table
+        .select(store::renewed_at)
+        .first::<Option<Timestamp>>(conn)
+        .map_err(StoreError::from)?
+        // What lies ahead of the clock is not waited for.
+        .filter(|at| *at <= now)
+        .map(|at| now.since(at));
+    let is_recent = |ago: Option<std::time::Duration>| ago.is_some_and(|ago| ago < RENEW_EVERY);
+    if is_recent(by_row) || is_recent(memory.renewed_ago(now)) {
+        return Err(SessionError::StoreBehind);
+    }
+    let incarnation = memory.next_incarnation(now).to_string();
     let run = |conn: &mut DbConn| -> QueryResult<()> {
         diesel::delete(sessions::table).execute(conn)?;
         diesel::delete(revocations::table).execute(conn)?;
         diesel::update(store::table)
-            .set(store::incarnation.eq(EventId::new(now).to_string()))
+            .set((
+                store::incarnation.eq(incarnation),
+                store::renewed_at.eq(Some(Bind(now))),
+            ))
             .execute(conn)?;
         Ok(())
     };
-    Ok(run(conn).map_err(StoreError::from)?)
+    run(conn).map_err(StoreError::from)?;
+    Ok(true)
 }
 
 /// Whether tokens of this signing key are refused.

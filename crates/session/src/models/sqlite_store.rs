@@ -1,26 +1,31 @@
 //! Sessions in one SQLite file: each operation is one IMMEDIATE transaction. One process only, which
 //! [`SqliteLock`] sees to.
 
+use std::sync::Arc;
+
 use diesel::prelude::*;
 use tokio::sync::Notify;
 use ud_db::{Db, DbConn, StoreError, sql::Bind};
 use ud_events::{EventType, NewEvent, OutboxHandle, outbox};
 use ud_kernel::{
-    SessionId, Timestamp, UserId,
+    Clock, SessionId, Timestamp, UserId,
     models::{
-        CreateSession, FeedKnown, FeedPosition, Mark, Revoked, RevokedKey, SessionGrant,
-        SessionState, SessionStateQuery, StepSession,
+        CreateSession, FeedPosition, Mark, Revoked, RevokedKey, SessionGrant, SessionState,
+        SessionStateQuery, StepSession,
     },
 };
 
 use super::{
     error::SessionError,
     schema::{closed_sessions, marks, sessions, store},
-    session::{CloseReason, LATE, MAX_LIVE, Refusal, Session, Step, TWICE_LEEWAY},
+    seen::{Memory, Seen},
+    session::{CLOCKS_APART, CloseReason, LATE, MAX_LIVE, Refusal, Session, Step, TWICE_LEEWAY},
     session_row::SessionColumns,
-    session_store::{Answer, Checked, CloseOrder, Created, FEED_WAIT, FeedRead, SessionStore},
+    session_store::{
+        Answer, Checked, CloseOrder, Closing, Created, FEED_WAIT, FeedRead, SessionStore,
+    },
     sqlite_close::{close, is_closed_already},
-    sqlite_feed::{has_gone_back, is_revoked_key, last_position, read_feed, renew, revoke},
+    sqlite_feed::{is_revoked_key, last_position, read_feed, renew_if_behind, revoke},
     sqlite_lock::SqliteLock,
     sqlite_tables::{emit, end, fences, known_store, living, load, min_pv, purge, save},
 };
@@ -30,6 +35,11 @@ pub struct SqliteStore {
     db: Db,
     relay: OutboxHandle,
     committed: Notify,
+    /// The store's own clock is that of the process that has the file.
+    clock: Clock,
+    /// What was seen of the list and not found in it. As the file is this process's alone, it goes back under no
+    /// running process: what was found in it once need not be looked for again.
+    memory: Arc<Memory>,
     /// The file is this process's alone for as long as the store is.
     _lock: SqliteLock,
 }
@@ -40,32 +50,30 @@ type Outcome<T> = Result<Result<T, Refusal>, SessionError>;
 impl SqliteStore {
     /// Takes a migrated database and the lock on its file; wakes `relay` after each commit.
     #[must_use]
-    pub fn new(db: Db, lock: SqliteLock, relay: OutboxHandle) -> Self {
+    pub fn new(db: Db, lock: SqliteLock, relay: OutboxHandle, clock: Clock) -> Self {
         Self {
             db,
             relay,
             committed: Notify::new(),
+            clock,
+            memory: Arc::default(),
             _lock: lock,
         }
     }
 
-    /// Empties the store if it has gone back behind `known`.
-    async fn renew_if_gone_back(
-        &self,
-        known: FeedKnown,
-        now: Timestamp,
-    ) -> Result<(), SessionError> {
-        let seen = known.clone();
-        if self.db.read(move |conn| has_gone_back(conn, &seen)).await? {
-            let renew = move |conn: &mut DbConn| {
-                // Once more, now that nobody else writes.
-                if has_gone_back(conn, &known)? {
-                    renew(conn, now)?;
-                }
-                Ok::<_, SessionError>(())
-            };
-            self.db.tx(renew).await?;
+    /// Sees to it that nothing is read from a store that has gone back.
+    async fn begin(&self) -> Result<(), SessionError> {
+        let Some(seen) = self.memory.seen() else {
+            return Ok(());
+        };
+        let (memory, clock) = (Arc::clone(&self.memory), self.clock.clone());
+        let claimed = seen.clone();
+        let renew = move |conn: &mut DbConn| renew_if_behind(conn, &claimed, &memory, clock.now());
+        if self.db.tx(renew).await? {
+            self.memory.renewed(self.clock.now());
+            self.committed.notify_one();
         }
+        self.memory.forget(&seen);
         Ok(())
     }
 
@@ -73,20 +81,31 @@ impl SqliteStore {
         &self,
         work: impl FnMut(&mut DbConn) -> Outcome<T> + Send + 'static,
     ) -> Result<T, SessionError> {
+        self.begin().await?;
         let outcome = self.db.tx(work).await?;
         self.relay.wake();
         self.committed.notify_one();
         Ok(outcome?)
     }
+
+    async fn read<T: Send + 'static>(
+        &self,
+        work: impl FnMut(&mut DbConn) -> Result<T, SessionError> + Send + 'static,
+    ) -> Result<T, SessionError> {
+        self.begin().await?;
+        self.db.read(work).await
+    }
 }
 
 impl SessionStore for SqliteStore {
     fn create(&self, id: SessionId, new: CreateSession) -> Answer<'_, Created> {
-        Box::pin(self.commit(move |conn| create(conn, id, &new)))
+        let clock = self.clock.clone();
+        Box::pin(self.commit(move |conn| create(conn, id, &new, clock.now())))
     }
 
     fn step(&self, request: StepSession) -> Answer<'_, SessionGrant> {
-        Box::pin(self.commit(move |conn| step(conn, &request)))
+        let clock = self.clock.clone();
+        Box::pin(self.commit(move |conn| step(conn, &request, clock.now())))
     }
 
     fn close(&self, order: CloseOrder) -> Answer<'_, u32> {
@@ -123,36 +142,30 @@ impl SessionStore for SqliteStore {
         token: SessionStateQuery,
         now: Timestamp,
     ) -> Answer<'_, SessionState> {
-        Box::pin(async move {
-            if let Some(known) = token.known() {
-                self.renew_if_gone_back(known, now).await?;
-            }
-            self.db.read(move |conn| state(conn, id, &token, now)).await
-        })
+        Box::pin(self.read(move |conn| state(conn, id, &token, now)))
     }
 
     fn find(&self, id: SessionId, now: Timestamp) -> Answer<'_, Option<Session>> {
-        Box::pin(
-            self.db
-                .read(move |conn| Ok(load(conn, id)?.filter(|s| s.is_alive(now)))),
-        )
+        Box::pin(self.read(move |conn| Ok(load(conn, id)?.filter(|s| s.is_alive(now)))))
     }
 
     fn list(&self, user_id: UserId, now: Timestamp) -> Answer<'_, Vec<Session>> {
-        Box::pin(self.db.read(move |conn| {
+        Box::pin(self.read(move |conn| {
             let mut living = living(conn, user_id, now)?;
             living.reverse();
             Ok(living)
         }))
     }
 
-    fn feed(&self, known: Option<FeedKnown>, now: Timestamp) -> Answer<'_, FeedRead> {
+    fn learn(&self, seen: Seen) -> Answer<'_, ()> {
+        self.memory.saw(seen);
+        Box::pin(self.begin())
+    }
+
+    fn feed(&self, known: Option<Seen>, now: Timestamp) -> Answer<'_, FeedRead> {
         Box::pin(async move {
-            if let Some(known) = known.clone() {
-                self.renew_if_gone_back(known, now).await?;
-            }
             let read = known.clone();
-            let found = self.db.read(move |conn| read_feed(conn, read.as_ref()));
+            let found = self.read(move |conn| read_feed(conn, read.as_ref()));
             match found.await? {
                 Some(read) => Ok(read),
                 // Nobody has logged in yet: the store begins here.
@@ -185,11 +198,16 @@ impl SessionStore for SqliteStore {
     }
 
     fn note(&self, events: Vec<NewEvent>) -> Answer<'_, ()> {
-        Box::pin(self.commit(move |conn| {
-            Ok(Ok(events.iter().try_for_each(|event| {
-                outbox::write(conn, event.clone())
-            })?))
-        }))
+        // Also while the store is refused for having gone back: audit hears of what happens then.
+        Box::pin(async move {
+            let write = move |conn: &mut DbConn| {
+                let mut events = events.iter();
+                events.try_for_each(|event| outbox::write(conn, event.clone()))
+            };
+            self.db.tx(write).await?;
+            self.relay.wake();
+            Ok(())
+        })
     }
 
     fn check(&self) -> Checked<'_> {
@@ -208,7 +226,12 @@ impl SessionStore for SqliteStore {
     }
 }
 
-fn create(conn: &mut DbConn, id: SessionId, new: &CreateSession) -> Outcome<Created> {
+fn create(
+    conn: &mut DbConn,
+    id: SessionId,
+    new: &CreateSession,
+    at: Timestamp,
+) -> Outcome<Created> {
     purge(conn, new.now)?;
     let fences = fences(conn, new.user_id, &new.roles)?;
     if let Err(refusal) = fences.check(new.epoch, new.pv) {
@@ -232,7 +255,7 @@ fn create(conn: &mut DbConn, id: SessionId, new: &CreateSession) -> Outcome<Crea
         return Ok(Err(Refusal::Closed));
     }
 
-    let mut session = Session::open(id, new);
+    let mut session = Session::open(id, new, at);
     known.remember(conn, &session)?;
     emit(
         conn,
@@ -258,12 +281,13 @@ fn create(conn: &mut DbConn, id: SessionId, new: &CreateSession) -> Outcome<Crea
     }))
 }
 
-fn step(conn: &mut DbConn, request: &StepSession) -> Outcome<SessionGrant> {
+fn step(conn: &mut DbConn, request: &StepSession, at: Timestamp) -> Outcome<SessionGrant> {
     let Some(session) = load(conn, request.session_id)? else {
         return Ok(Err(Refusal::Closed));
     };
     let fences = fences(conn, request.user_id, &request.roles)?;
-    let session = match session.step(request, fences) {
+    let authenticated_at = session.authenticated_at;
+    let session = match session.step(request, fences, at) {
         Step::Refuse(refusal) => return Ok(Err(refusal)),
         Step::Close(reason) => {
             end(conn, session, reason, &request.origin, request.now)?;
@@ -278,9 +302,22 @@ fn step(conn: &mut DbConn, request: &StepSession) -> Outcome<SessionGrant> {
                 let kind = EventType::RefreshTokenReplayed;
                 emit(conn, kind, &mut session, None, &request.origin, request.now)?;
             }
-            if elsewhere || request.reauthenticated {
+            if elsewhere || session.authenticated_at != authenticated_at || request.reauthenticated
+            {
                 save(conn, &session)?;
             }
+            session
+        }
+        Step::RepeatLate {
+            mut session,
+            is_news,
+        } => {
+            note_reauthentication(conn, &mut session, request)?;
+            if is_news {
+                let kind = EventType::RefreshTokenRepeatedLate;
+                emit(conn, kind, &mut session, None, &request.origin, request.now)?;
+            }
+            save(conn, &session)?;
             session
         }
         Step::Advance(mut next) => {

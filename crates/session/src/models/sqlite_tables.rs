@@ -17,7 +17,7 @@ use super::{
         CLOCKS_APART, CloseReason, DEFAULT_ABSOLUTE, EPOCH_SLACK, Fences, LATE, Session,
         TWICE_LEEWAY,
     },
-    session_event::SessionEvent,
+    session_event::{SessionEvent, Source},
     session_row::{SessionColumns, SessionRow},
     sqlite_feed::revoke,
 };
@@ -102,6 +102,10 @@ pub(super) fn emit(
         at: now,
         reason: reason.map(|reason| reason.as_str().to_owned()),
         origin: origin.clone(),
+        stepped_from: (kind == EventType::RefreshTokenRepeatedLate).then(|| Source {
+            ip: session.ip.clone(),
+            user_agent: session.user_agent.clone(),
+        }),
     };
     Ok(outbox::write(conn, event.into_new_event())?)
 }

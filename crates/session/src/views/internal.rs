@@ -12,6 +12,8 @@ const MAX_NUMBER: i64 = (1 << 53) - 1;
 /// Roles of one token: 20 assigned, `user`, and room.
 const MAX_ROLES: usize = 64;
 const MAX_ROLE_NAME: usize = 63;
+/// Keys of one ring.
+const MAX_KEYS: usize = 64;
 /// SHA-256 as base64url without padding.
 const NONCE_HASH_LEN: usize = 43;
 
@@ -69,6 +71,8 @@ impl Validate for StepSessionBody {
         chain(errors, &body.nonce_hash, &body.key_id);
         roles(errors, &body.roles);
         lifetimes(errors, [body.access_ttl, body.idle, body.absolute]);
+        let keys = body.key_ids.len() <= MAX_KEYS && body.key_ids.iter().all(|id| id.len() <= 64);
+        expect(errors, "/key_ids", keys, "too many, or too long");
         origin(errors, &body.origin);
     }
 }

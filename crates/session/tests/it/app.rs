@@ -1,6 +1,6 @@
 //! The service on two sockets, with an invented auth in front and an invented role behind it.
 
-use std::time::Duration;
+use std::{path::PathBuf, sync::LazyLock, time::Duration};
 
 use reqwest::{Method, RequestBuilder, Response};
 use serde_json::{Value, json};
@@ -11,7 +11,9 @@ use session_service::{
 use tempfile::TempDir;
 use testkit::{AUDIENCE, ISSUER, TestIdentities};
 use tokio::sync::{mpsc, oneshot};
-use ud_config::{AppEnv, DatabaseConfig, Durability, HttpConfig, PeersConfig, TokenConfig};
+use ud_config::{
+    AppEnv, DatabaseConfig, Durability, HttpConfig, KeyRing, PeersConfig, TokenConfig,
+};
 use ud_http::{Base, Identity, Listening, Mounted, Server, ServiceBinary as _, StartError};
 use ud_jwt::{AccessClaims, SigningKey, new_jti, service::ServiceVerifier};
 use ud_kernel::{
@@ -85,15 +87,24 @@ pub async fn try_start(store: StoreConfig) -> Result<Mounted, u8> {
         AppEnv::Production,
         &metrics,
     );
-    let built = SessionService::build(config(store), base).await;
+    let built = SessionService::build(config(store, feed_ring()), base).await;
     built.map_err(|error| error.exit_code())
 }
 
-fn config(store: StoreConfig) -> SessionConfig {
+/// With that store and that ring of the feed's tags.
+fn config(store: StoreConfig, ring: KeyRing) -> SessionConfig {
     SessionConfig {
         store,
         limits: testkit::no_limits(),
+        feed_keys: Some(ring),
+        keys_dir: PathBuf::new(),
     }
+}
+
+/// The ring of all replicas.
+pub fn feed_ring() -> KeyRing {
+    static RING: LazyLock<String> = LazyLock::new(|| testkit::new_key_ring("f1"));
+    RING.parse().unwrap()
 }
 
 impl App {
@@ -109,7 +120,7 @@ impl App {
                 let store = StoreConfig::Sqlite(DatabaseConfig::for_tests(&url));
                 let clock = Clock::manual(START);
                 let identities = TestIdentities::new(clock.clone());
-                Self::start_with(store, clock, identities, folder).await
+                Self::start_with(store, feed_ring(), clock, identities, folder).await
             }
         }
     }
@@ -117,20 +128,36 @@ impl App {
     /// With sessions in that Redis.
     pub async fn start_on(settings: RedisSettings) -> Self {
         let clock = Clock::manual(START);
+        let settings = RedisSettings {
+            hand: Some(clock.clone()),
+            ..settings
+        };
         let identities = TestIdentities::new(clock.clone());
         let folder = tempfile::tempdir().unwrap();
-        Self::start_with(StoreConfig::Redis(settings), clock, identities, folder).await
+        let store = StoreConfig::Redis(settings);
+        Self::start_with(store, feed_ring(), clock, identities, folder).await
     }
 
     /// A replica of `first`, with sessions in that Redis.
     pub async fn start_with_identities(settings: RedisSettings, first: &Self) -> Self {
+        Self::start_with_ring(settings, first, feed_ring()).await
+    }
+
+    /// The same with another ring of the feed's tags.
+    pub async fn start_with_ring(settings: RedisSettings, first: &Self, ring: KeyRing) -> Self {
         let (clock, identities) = (first.clock.clone(), first.identities.clone());
+        let settings = RedisSettings {
+            hand: Some(clock.clone()),
+            ..settings
+        };
         let folder = tempfile::tempdir().unwrap();
-        Self::start_with(StoreConfig::Redis(settings), clock, identities, folder).await
+        let store = StoreConfig::Redis(settings);
+        Self::start_with(store, ring, clock, identities, folder).await
     }
 
     async fn start_with(
         store: StoreConfig,
+        ring: KeyRing,
         clock: Clock,
         identities: TestIdentities,
         folder: TempDir,
@@ -147,7 +174,9 @@ impl App {
         peers.set(Service::Audit, audit.uri().parse().unwrap());
         let metrics = Metrics::new("session");
         let base = base(&clock, &identities, peers, AppEnv::Development, &metrics);
-        let mounted = SessionService::build(config(store), base).await.unwrap();
+        let mounted = SessionService::build(config(store, ring), base)
+            .await
+            .unwrap();
         let key = SigningKey::from_secret(SECRET.as_bytes()).unwrap();
         let listening = Listening::bind(&HttpConfig::default()).unwrap();
         let public = format!("http://{}", listening.public_addr().unwrap());
@@ -173,6 +202,12 @@ impl App {
             running: Some(running),
             _folder: folder,
         }
+    }
+
+    /// What it tells Prometheus.
+    pub async fn metrics(&self) -> String {
+        let request = self.http.get(format!("{}/metrics", self.internal));
+        request.send().await.unwrap().text().await.unwrap()
     }
 
     /// Stops it gracefully and waits for its end.

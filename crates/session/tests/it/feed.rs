@@ -3,6 +3,7 @@
 use rstest::rstest;
 use session_service::models::{
     redis_store::RedisStore,
+    seen::Seen,
     session::Refusal,
     session_store::{CloseOrder, Closing, SessionStore},
 };
@@ -10,7 +11,7 @@ use testkit::RedisServer;
 use ud_config::Durability;
 use ud_kernel::{
     SessionId, UserId,
-    models::{FeedKnown, FeedPosition, Revoked, SessionGrant, SessionState},
+    models::{FeedPosition, Revoked, SessionGrant, SessionState},
 };
 
 use crate::support::{
@@ -50,7 +51,7 @@ async fn a_reader_goes_on_from_where_it_was(#[case] backend: Backend) {
     close(&*fx.store, user, sessions[0].session_id).await;
     let first = fx.store.feed(None, START).await.unwrap();
     assert_eq!(first.entries.len(), 1);
-    let known = FeedKnown {
+    let known = Seen {
         incarnation: first.incarnation.clone(),
         position: first.entries[0].position,
     };
@@ -66,7 +67,7 @@ async fn a_reader_goes_on_from_where_it_was(#[case] backend: Backend) {
     let id = sessions[1].session_id;
     assert_eq!(entry.revocation.revoked, Revoked::Session { id });
     // Who comes from another store begins anew.
-    let foreign = FeedKnown {
+    let foreign = Seen {
         incarnation: "another".to_owned(),
         position: FeedPosition(u64::from(u32::MAX), 0),
     };
@@ -114,12 +115,15 @@ async fn a_store_behind_a_reader_is_emptied(#[case] backend: Backend) {
     let read = fx.store.feed(None, START).await.unwrap();
     // Somebody saw an entry that this store does not have.
     let FeedPosition(high, low) = read.entries[0].position;
-    let mut question = token(&grant, user);
-    question.feed_incarnation = Some(read.incarnation.clone());
-    question.feed_position = Some(FeedPosition(high, low));
+    let question = token(&grant, user);
+    let seen = |high| Seen {
+        incarnation: read.incarnation.clone(),
+        position: FeedPosition(high, low),
+    };
+    fx.store.learn(seen(high)).await.unwrap();
     let state = fx.store.state(grant.session_id, question.clone(), START);
     assert_eq!(state.await.unwrap(), SessionState::Good);
-    question.feed_position = Some(FeedPosition(high + 1, 0));
+    fx.store.learn(seen(high + 1)).await.unwrap();
     let state = fx.store.state(grant.session_id, question, START);
     assert_eq!(state.await.unwrap(), SessionState::Closed);
     assert_eq!(fx.store.find(grant.session_id, START).await.unwrap(), None);
@@ -137,7 +141,7 @@ async fn a_store_behind_a_reader_is_emptied(#[case] backend: Backend) {
 }
 
 /// Every key of a server, as a backup has it.
-struct Backup(Vec<(Vec<u8>, Vec<u8>, i64)>);
+pub struct Backup(Vec<(Vec<u8>, Vec<u8>, i64)>);
 
 fn connect(server: &RedisServer) -> redis::Connection {
     let client = redis::Client::open(server.url()).unwrap();
@@ -145,7 +149,7 @@ fn connect(server: &RedisServer) -> redis::Connection {
 }
 
 impl Backup {
-    fn of(server: &RedisServer) -> Self {
+    pub fn of(server: &RedisServer) -> Self {
         let mut connection = connect(server);
         let ask = |name: &str, key: &[u8]| redis::cmd(name).arg(key).to_owned();
         let keys: Vec<Vec<u8>> = redis::cmd("KEYS").arg("*").query(&mut connection).unwrap();
@@ -157,7 +161,7 @@ impl Backup {
         Self(keys.collect())
     }
 
-    fn restore(&self, server: &RedisServer) {
+    pub fn restore(&self, server: &RedisServer) {
         let mut connection = connect(server);
         redis::cmd("FLUSHALL").exec(&mut connection).unwrap();
         for (key, dump, ttl) in &self.0 {
@@ -186,6 +190,8 @@ async fn a_restored_backup_brings_nothing_back_whatever_is_asked_first() {
     let server = RedisServer::start();
     let settings = redis_settings(&server.url(), Durability::Lossy);
     for first in ["state", "step", "find", "list", "create", "close"] {
+        // The backup says when the one before was found out.
+        settings.hand.as_ref().unwrap().advance(secs(300));
         let store = redis_store(&settings);
         let user = user();
         let (kept, closed, backup) = closed_after_backup(&server, &store, user).await;
@@ -237,10 +243,12 @@ async fn a_restarted_service_learns_of_a_restored_backup_from_who_asks() {
     backup.restore(&server);
     // Another process, which has seen nothing.
     let store = redis_store(&settings);
-    let mut question = token(&closed, user);
-    question.feed_incarnation = Some(read.incarnation.clone());
-    question.feed_position = read.entries.last().map(|entry| entry.position);
-    let state = store.state(closed.session_id, question, START);
+    let seen = Seen {
+        incarnation: read.incarnation.clone(),
+        position: read.entries.last().unwrap().position,
+    };
+    store.learn(seen).await.unwrap();
+    let state = store.state(closed.session_id, token(&closed, user), START);
     assert_eq!(state.await.unwrap(), SessionState::Closed);
     let again = store.feed(None, START).await.unwrap();
     assert_ne!(again.incarnation, read.incarnation);

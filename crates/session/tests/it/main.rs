@@ -10,6 +10,7 @@
 
 mod app;
 mod feed;
+mod feed_claims;
 mod following;
 mod internal_routes;
 mod model;
@@ -22,10 +23,13 @@ mod redis_server;
 mod relay;
 mod slow_reader;
 mod sqlite;
+mod store_behind;
 mod store_close;
 mod store_create;
 mod store_keys;
+mod store_late;
 mod store_lifetimes;
 mod store_marks;
 mod store_step;
 mod support;
+mod version_before;

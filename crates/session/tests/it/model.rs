@@ -33,6 +33,7 @@ enum Act {
         skew_ms: i64,
         idle: u32,
         elsewhere: bool,
+        privileged: bool,
     },
     CloseOne {
         slot: usize,
@@ -62,14 +63,16 @@ fn act() -> impl Strategy<Value = Act> {
     let idle = || prop_oneof![Just(60_u32), Just(120), Just(600)];
     // Mostly what a good client does; epochs and versions near each other.
     let back = prop_oneof![5 => Just(0_i64), 3 => Just(1), 1 => Just(2), 1 => Just(-1)];
-    let skew = prop_oneof![4 => Just(0_i64), 1 => Just(-900), 1 => Just(-1100), 1 => Just(500)];
+    let skew = prop_oneof![
+        4 => Just(0_i64), 1 => Just(-900), 1 => Just(-1100), 1 => Just(500), 1 => Just(300_000)
+    ];
     prop_oneof![
         3 => prop_oneof![Just(500), Just(9_500), Just(10_500), 1..MAX_PAUSE_MS].prop_map(Act::Pause),
         4 => (slot(), 1..4_i64, 1..4_i64, idle())
             .prop_map(|(slot, epoch, pv, idle)| Act::Create { slot, epoch, pv, idle }),
-        10 => (slot(), back, 1..4_i64, 1..4_i64, skew, idle(), any::<bool>()).prop_map(
-            |(slot, back, epoch, pv, skew_ms, idle, elsewhere)| Act::Step {
-                slot, back, epoch, pv, skew_ms, idle, elsewhere
+        10 => (slot(), back, 1..4_i64, 1..4_i64, skew, idle(), any::<[bool; 2]>()).prop_map(
+            |(slot, back, epoch, pv, skew_ms, idle, [elsewhere, privileged])| Act::Step {
+                slot, back, epoch, pv, skew_ms, idle, elsewhere, privileged
             }
         ),
         1 => (slot(), user()).prop_map(|(slot, user)| Act::CloseOne { slot, user }),
@@ -154,7 +157,9 @@ impl World {
                 skew_ms,
                 idle,
                 elsewhere,
+                privileged,
             } => {
+                let by_store = now;
                 let now = Timestamp::from_millis(now.as_millis() + skew_ms);
                 let user = self.users[slot % USERS];
                 let counter = model.sessions.get(&slot).map_or(1, |s| s.counter) - back;
@@ -175,8 +180,12 @@ impl World {
                 if elsewhere {
                     request.origin.ip = Some("198.51.100.1".to_owned());
                 }
-                let got = store.step(request).await.map(|g| g.counter);
-                let expected = model.step(slot, counter, epoch, pv, now, idle, elsewhere);
+                request.privileged = privileged;
+                self.fx.clock.set(by_store);
+                let got = self.fx.own.step(request).await.map(|g| g.counter);
+                let expected = model.step(
+                    slot, counter, epoch, pv, now, by_store, idle, elsewhere, privileged,
+                );
                 assert_eq!(simple(got), expected, "{i}: {act:?}");
             }
             Act::CloseOne { slot, user } => {

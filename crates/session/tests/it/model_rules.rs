@@ -17,6 +17,11 @@ pub struct Known {
     pub seen: Timestamp,
     pub idle: u64,
     pub elsewhere: bool,
+    /// When each of its tokens was rotated, by the store's clock; by counter, from 1 on.
+    pub rotated: Vec<Timestamp>,
+    /// The last late repetition: of which counter, from elsewhere or not; and how many there were.
+    pub late: Option<(i64, bool)>,
+    pub lates: usize,
     pub ended: bool,
     pub events: usize,
 }
@@ -81,6 +86,9 @@ impl Model {
                     seen: now,
                     idle: idle.into(),
                     elsewhere: false,
+                    rotated: Vec::new(),
+                    late: None,
+                    lates: 0,
                     ended: false,
                     events: 1,
                 };
@@ -98,8 +106,10 @@ impl Model {
         epoch: i64,
         pv: i64,
         now: Timestamp,
+        by_store: Timestamp,
         idle: u32,
         elsewhere: bool,
+        privileged: bool,
     ) -> Expected {
         let lives = self.sessions.get(&slot).filter(|s| s.lives(now));
         let session_epoch = lives.ok_or(Refusal::Closed)?.epoch;
@@ -108,9 +118,25 @@ impl Model {
         }
         self.fenced(slot % USERS, epoch, pv)?;
         let session = self.sessions.get_mut(&slot).unwrap();
-        let since = now.as_millis() - session.seen.as_millis();
-        let repeats = counter == session.counter - 1 && (-1000..10_000).contains(&since);
-        let good = counter == session.counter || repeats;
+        let behind = session.counter - counter;
+        let rotated = usize::try_from(counter - 1).ok();
+        let rotated = rotated
+            .and_then(|place| session.rotated.get(place))
+            .copied();
+        let window = Duration::from_secs(10);
+        let repeats = behind <= 8 && rotated.is_some_and(|at| by_store < at.plus(window));
+        let mut is_late = false;
+        if behind > 0 && !repeats {
+            let again = session.late.is_some_and(|(at, _)| at == session.counter);
+            let follows = session
+                .late
+                .is_some_and(|(at, _)| at == session.counter - 1);
+            is_late = behind == 1
+                && counter > 0
+                && !privileged
+                && (again || (!follows && session.lates < 5));
+        }
+        let good = behind == 0 || (behind > 0 && (repeats || is_late));
         let idle = session.idle.min(idle.into());
         if !good || now >= session.end(idle) {
             session.ended = true;
@@ -121,6 +147,14 @@ impl Model {
             session.events += usize::from(session.elsewhere != elsewhere);
             return Ok(session.counter);
         }
+        if is_late {
+            let again = session.late.is_some_and(|(at, _)| at == session.counter);
+            session.lates += usize::from(!again);
+            session.events += usize::from(session.late != Some((session.counter, elsewhere)));
+            session.late = Some((session.counter, elsewhere));
+            return Ok(session.counter);
+        }
+        session.rotated.push(by_store);
         session.counter += 1;
         session.seen = session.seen.max(now);
         session.idle = idle;

@@ -168,3 +168,76 @@ async fn a_refusal_goes_out_as_written() {
         event.finish().unwrap()
     );
 }
+
+#[tokio::test]
+async fn a_wait_further_ahead_than_any_may_be_is_due() {
+    for ahead in [secs(30 * 86_400), secs(310)] {
+        let (fx, outbox) = open().await;
+        fx.log_in(user(), START).await;
+        fx.clock.set(START.plus(ahead));
+        assert_eq!(outbox.claim(Audit, 10).await.unwrap().len(), 1);
+        fx.clock.set(START);
+        let claimed = outbox.claim(Audit, 10).await.unwrap();
+        assert_eq!(claimed.len(), 1, "the lease");
+        assert!(outbox.claim(Audit, 10).await.unwrap().is_empty());
+        let until = START.plus(ahead);
+        let postpone = outbox.postpone(Audit, &claimed, until, Postponed::Parked);
+        postpone.await.unwrap();
+        let claimed = outbox.claim(Audit, 10).await.unwrap();
+        assert_eq!(claimed.len(), 1, "the wait");
+        // The longest that is legal holds to its end.
+        let until = START.plus(secs(300));
+        let postpone = outbox.postpone(Audit, &claimed, until, Postponed::Parked);
+        postpone.await.unwrap();
+        for at in [START, until.minus(Duration::from_millis(1))] {
+            fx.clock.set(at);
+            assert!(outbox.claim(Audit, 10).await.unwrap().is_empty(), "{at}");
+        }
+        fx.clock.set(until);
+        assert_eq!(outbox.claim(Audit, 10).await.unwrap().len(), 1);
+    }
+}
+
+/// One event that is not taken keeps its own place, and nothing behind it.
+#[tokio::test]
+async fn the_stream_does_not_grow_beside_one_pending_entry() {
+    let (fx, outbox) = open().await;
+    fx.log_in(user(), START).await;
+    let waiting = outbox.claim(Audit, 10).await.unwrap();
+    let until = START.plus(secs(300));
+    outbox
+        .postpone(Audit, &waiting, until, Postponed::Parked)
+        .await
+        .unwrap();
+    for _ in 0..50 {
+        fx.log_in(user(), START).await;
+        let claimed = outbox.claim(Audit, 10).await.unwrap();
+        assert_eq!(kinds(&claimed), ["user_logged_in"]);
+        outbox.delivered(Audit, &claimed).await.unwrap();
+        assert_eq!(fx.outbox_length().await, 1);
+    }
+    fx.clock.set(until);
+    let claimed = outbox.claim(Audit, 10).await.unwrap();
+    assert_eq!(claimed.len(), 1);
+    assert_eq!(claimed[0].id, waiting[0].id);
+    outbox.delivered(Audit, &claimed).await.unwrap();
+    assert_eq!(fx.outbox_length().await, 0);
+}
+
+/// Written by the version before, which trimmed below the lowest pending entry only: nothing is deleted that some
+/// destination does not have.
+#[tokio::test]
+async fn nothing_is_deleted_that_was_not_delivered() {
+    let (fx, outbox) = open().await;
+    for _ in 0..5 {
+        fx.log_in(user(), START).await;
+    }
+    let claimed = outbox.claim(Audit, 3).await.unwrap();
+    outbox.delivered(Audit, &claimed[1..2]).await.unwrap();
+    assert_eq!(fx.outbox_length().await, 4);
+    // Settled again, by whoever held it before.
+    outbox.delivered(Audit, &claimed[1..2]).await.unwrap();
+    assert_eq!(fx.outbox_length().await, 4);
+    let rest = outbox.claim(Audit, 10).await.unwrap();
+    assert_eq!(rest.len(), 2);
+}

@@ -39,6 +39,8 @@ async fn the_relay_is_woken_when_there_is_something_to_send(#[case] backend: Bac
     renewal.reauthenticated = true;
     let renewal = fx.store.step(renewal).await;
     assert!(renewal.is_ok() && has_told("reauthentication").await);
-    let reuse = fx.store.step(step(&first, user, now)).await;
+    let late = fx.store.step(step(&second, user, now.plus(secs(60)))).await;
+    assert!(late.is_ok() && has_told("late repetition").await);
+    let reuse = fx.store.step(step(&first, user, now.plus(secs(60)))).await;
     assert!(reuse.is_err() && has_told("reuse").await);
 }

@@ -63,7 +63,8 @@ async fn inside_the_window_the_same_successor_comes_again(#[case] backend: Backe
     let user = user();
     let (first, second) = stepped(&fx, user).await;
     for now in [
-        START.plus(secs(600)).minus(millis(1000)),
+        // After a failover to a slower clock, the last rotation is just now.
+        START.plus(secs(1)),
         START.plus(secs(600)),
         START.plus(millis(609_999)),
     ] {
@@ -157,7 +158,7 @@ async fn a_new_proof_counts_in_a_step_and_in_a_repeated_one(#[case] backend: Bac
     assert_eq!(third.as_ref().unwrap().authenticated_at, at);
     let mut earlier = step(&third.unwrap(), user, START.plus(secs(600)));
     earlier.reauthenticated = true;
-    let fourth = fx.store.step(earlier).await.unwrap();
+    let fourth = fx.own.step(earlier).await.unwrap();
     assert_eq!(fourth.authenticated_at, at);
     let mut late = step(&fourth, user, START.plus(secs(700)));
     late.reauthenticated = true;
@@ -198,19 +199,14 @@ async fn a_proof_from_elsewhere_is_told_as_both(#[case] backend: Backend) {
 #[case(Redis)]
 #[case(Sqlite)]
 #[tokio::test]
-async fn outside_the_window_the_session_closes(#[case] backend: Backend) {
-    for now in [
-        START.plus(secs(600)).minus(millis(1001)),
-        START.plus(millis(610_000)),
-        START.plus(secs(86_400)),
-    ] {
+async fn outside_the_window_a_privileged_session_closes(#[case] backend: Backend) {
+    for now in [START.plus(millis(610_000)), START.plus(secs(86_400))] {
         let fx = backend.open().await;
         let user = user();
         let (first, second) = stepped(&fx, user).await;
-        assert_eq!(
-            refusal(fx.store.step(step(&first, user, now)).await),
-            Refusal::Closed
-        );
+        let mut late = step(&first, user, now);
+        late.privileged = true;
+        assert_eq!(refusal(fx.store.step(late).await), Refusal::Closed);
         assert_eq!(
             refusal(fx.store.step(step(&second, user, now)).await),
             Refusal::Closed
@@ -228,20 +224,52 @@ async fn outside_the_window_the_session_closes(#[case] backend: Backend) {
     }
 }
 
+/// Three tabs of one browser, and what they lost.
 #[rstest]
 #[case(Redis)]
 #[case(Sqlite)]
 #[tokio::test]
-async fn two_steps_back_is_reuse_even_at_once(#[case] backend: Backend) {
+async fn whatever_was_rotated_within_ten_seconds_gets_the_newest(#[case] backend: Backend) {
     let fx = backend.open().await;
     let user = user();
-    let (first, second) = stepped(&fx, user).await;
-    let now = START.plus(secs(601));
-    fx.store.step(step(&second, user, now)).await.unwrap();
-    assert_eq!(
-        refusal(fx.store.step(step(&first, user, now)).await),
-        Refusal::Closed
-    );
+    let mut tokens = vec![fx.log_in(user, START).await];
+    for n in 1..=10 {
+        let now = START.plus(secs(60)).plus(millis(100 * n));
+        let last = tokens.last().unwrap();
+        tokens.push(fx.store.step(step(last, user, now)).await.unwrap());
+    }
+    fx.take_events().await;
+    let newest = tokens.last().unwrap().clone();
+    // The last eight rotations are kept.
+    for old in &tokens[2..10] {
+        let again = fx.store.step(step(old, user, START.plus(secs(68)))).await;
+        assert_eq!(again.unwrap(), newest);
+    }
+    assert!(fx.take_events().await.is_empty(), "and nothing was rotated");
+    // Each by its own rotation: that of the fourth was ten seconds ago, that of the fifth was not.
+    let now = START.plus(millis(70_450));
+    let again = fx.store.step(step(&tokens[4], user, now)).await;
+    assert_eq!(again.unwrap(), newest);
+    let late = fx.store.step(step(&tokens[3], user, now)).await;
+    assert_eq!(refusal(late), Refusal::Closed);
+    assert_eq!(fx.take_kinds().await, ["refresh_token_reused"]);
+}
+
+#[rstest]
+#[case(Redis)]
+#[case(Sqlite)]
+#[tokio::test]
+async fn nine_rotations_back_is_reuse_even_at_once(#[case] backend: Backend) {
+    let fx = backend.open().await;
+    let user = user();
+    let first = fx.log_in(user, START).await;
+    let mut last = first.clone();
+    for _ in 0..9 {
+        last = fx.store.step(step(&last, user, START)).await.unwrap();
+    }
+    fx.take_events().await;
+    let old = fx.store.step(step(&first, user, START)).await;
+    assert_eq!(refusal(old), Refusal::Closed);
     assert_eq!(fx.take_kinds().await, ["refresh_token_reused"]);
 }
 
@@ -320,18 +348,22 @@ async fn another_epoch_steps_nothing_and_closes_nothing(#[case] backend: Backend
     );
 }
 
+/// Two auth replicas whose clocks are half a second, or five minutes, apart; a rotation two ago and one from the future.
 #[rstest]
 #[case(Redis)]
 #[case(Sqlite)]
 #[tokio::test]
-async fn sixty_four_steps_at_once_give_one_successor(#[case] backend: Backend) {
+async fn sixty_four_steps_at_once_give_one_successor_whatever_auths_clocks_say(
+    #[case] backend: Backend,
+    #[values(500, 300_000)] apart: u64,
+) {
     let fx = backend.open().await;
     let user = user();
-    let grant = fx.log_in(user, START).await;
-    // Two auth replicas whose clocks are 500 ms apart.
+    let first = fx.log_in(user, START).await;
+    fx.clock.set(START.plus(secs(600)));
     let steps = (0..64).map(|i| {
-        let now = START.plus(secs(60)).plus(millis(500 * (i % 2)));
-        fx.store.step(step(&grant, user, now))
+        let now = START.plus(secs(600)).plus(millis(apart * (i % 2)));
+        fx.own.step(step(&first, user, now))
     });
     let granted: Vec<_> = join_all(steps)
         .await
@@ -343,36 +375,60 @@ async fn sixty_four_steps_at_once_give_one_successor(#[case] backend: Backend) {
         "one grant for all"
     );
     assert_eq!(granted[0].counter, 2);
-    let session = fx
-        .store
-        .find(grant.session_id, START.plus(secs(61)))
-        .await
-        .unwrap()
-        .unwrap();
-    assert_eq!(session.counter, 2);
+    let found = fx.store.find(first.session_id, START.plus(secs(601))).await;
+    assert_eq!(found.unwrap().unwrap().counter, 2);
     assert_eq!(fx.take_kinds().await, ["user_logged_in"]);
+}
+
+/// What queued while the store stood still is done at one moment of its clock, however long ago it was asked for.
+#[rstest]
+#[case(Redis)]
+#[case(Sqlite)]
+#[tokio::test]
+async fn repetitions_that_waited_for_a_frozen_store_are_of_one_moment(#[case] backend: Backend) {
+    let fx = backend.open().await;
+    let user = user();
+    let first = fx.log_in(user, START).await;
+    fx.take_events().await;
+    // Asked once a second for thirty seconds, and all of it done at the thaw.
+    fx.clock.set(START.plus(secs(630)));
+    let mut granted = Vec::new();
+    for second in 0..30 {
+        let now = START.plus(secs(600 + second));
+        let mut request = step(&first, user, now);
+        request.privileged = true;
+        granted.push(fx.own.step(request).await.unwrap());
+    }
+    assert!(granted.iter().all(|g| g == &granted[0]));
+    assert!(fx.take_events().await.is_empty());
 }
 
 #[rstest]
 #[case(Redis)]
 #[case(Sqlite)]
 #[tokio::test]
-async fn clocks_five_minutes_apart_close_with_an_event(#[case] backend: Backend) {
+async fn a_login_never_lies_ahead_of_the_stores_clock(#[case] backend: Backend) {
     let fx = backend.open().await;
     let user = user();
-    let grant = fx.log_in(user, START).await;
-    fx.take_events().await;
-    let steps = (0..64).map(|i| {
-        fx.store
-            .step(step(&grant, user, START.plus(secs(600 + 300 * (i % 2)))))
-    });
-    let outcomes = join_all(steps).await;
-    assert!(outcomes.iter().any(Result::is_ok) && outcomes.iter().any(Result::is_err));
+    let ahead = START.plus(secs(3600));
+    let id = ud_kernel::SessionId::new(START);
+    let made = fx.own.create(id, crate::support::create(user, ahead)).await;
+    let first = made.unwrap().grant;
+    assert_eq!((first.authenticated_at, first.issued_at), (START, ahead));
+    fx.clock.set(START.plus(secs(60)));
+    let mut proved = step(&first, user, ahead);
+    proved.reauthenticated = true;
+    let second = fx.own.step(proved.clone()).await.unwrap();
+    assert_eq!(second.authenticated_at, START.plus(secs(60)));
+    // Neither in a repeated step.
+    fx.clock.set(START.plus(secs(65)));
+    let again = fx.own.step(proved).await.unwrap();
     assert_eq!(
-        fx.state(&grant, user, START.plus(secs(901))).await,
-        SessionState::Closed
+        (again.counter, again.authenticated_at),
+        (2, START.plus(secs(65)))
     );
-    assert_eq!(fx.take_kinds().await, ["refresh_token_reused"]);
+    let found = fx.store.find(id, ahead).await.unwrap().unwrap();
+    assert_eq!(found.authenticated_at, again.authenticated_at);
 }
 
 #[rstest]

@@ -9,8 +9,9 @@ use session_service::{
         error::SessionError,
         redis_outbox::RedisOutbox,
         redis_store::RedisStore,
-        session::Refusal,
-        session_store::{CloseOrder, Closing, SessionStore},
+        seen::Seen,
+        session::{Refusal, Session},
+        session_store::{Answer, Checked, CloseOrder, Closing, Created, FeedRead, SessionStore},
         sqlite_lock::SqliteLock,
         sqlite_store::SqliteStore,
     },
@@ -19,12 +20,12 @@ use tempfile::TempDir;
 use tokio::sync::watch;
 use ud_config::{Durability, RedisConfig};
 use ud_db::{Db, DbOptions};
-use ud_events::{Event, Outbox, OutboxHandle, SqlOutbox};
+use ud_events::{Event, NewEvent, Outbox, OutboxHandle, SqlOutbox};
 use ud_kernel::{
     Clock, Service, SessionId, Timestamp, UserId,
     models::{
-        CreateSession, Origin, Revocation, SessionGrant, SessionState, SessionStateQuery,
-        StepSession,
+        CreateSession, FeedPosition, Mark, Origin, Revocation, RevokedKey, SessionGrant,
+        SessionState, SessionStateQuery, StepSession,
     },
 };
 
@@ -42,12 +43,17 @@ pub enum Backend {
 
 /// A fresh store, and what belongs to it.
 pub struct Fixture {
+    /// Its clock shows what auth's does: a request brings its time with it.
     pub store: Arc<dyn SessionStore>,
+    /// The same store by `clock` alone.
+    pub own: Arc<dyn SessionStore>,
     pub outbox: AnyOutbox,
     pub clock: Clock,
+    /// Of its keys in Redis.
+    pub namespace: Option<String>,
     /// Changes when the relay is woken.
     pub woken: watch::Receiver<()>,
-    _folder: Option<TempDir>,
+    folder: Option<TempDir>,
 }
 
 #[derive(Clone)]
@@ -65,6 +71,7 @@ pub fn redis_settings(url: &str, durability: Durability) -> RedisSettings {
             durability,
         },
         namespace,
+        hand: Some(Clock::manual(START)),
     }
 }
 
@@ -96,7 +103,8 @@ async fn sqlite_store_with(
     let db = Db::open(&options, Service::Session).unwrap();
     db.migrate(&ALL_MIGRATIONS).await.unwrap();
     let outbox = SqlOutbox::new(db.clone(), clock.clone());
-    (Arc::new(SqliteStore::new(db, lock, relay)), outbox)
+    let store = SqliteStore::new(db, lock, relay, clock.clone());
+    (Arc::new(store), outbox)
 }
 
 impl Backend {
@@ -106,29 +114,111 @@ impl Backend {
         let woken = relay.subscribe();
         match self {
             Self::Redis => {
-                let settings = redis_settings(&testkit::redis_url(), Durability::Lossy);
+                let mut settings = redis_settings(&testkit::redis_url(), Durability::Lossy);
+                settings.hand = Some(clock.clone());
+                let namespace = Some(settings.namespace.clone());
                 let store = Arc::new(RedisStore::new(&settings, relay, true).unwrap());
                 let outbox = AnyOutbox::Redis(RedisOutbox::new(&store, clock.clone()));
                 Fixture {
-                    store,
+                    store: Abreast::of(&store, &clock),
+                    own: store,
                     outbox,
                     clock,
                     woken,
-                    _folder: None,
+                    namespace,
+                    folder: None,
                 }
             }
             Self::Sqlite => {
                 let folder = tempfile::tempdir().unwrap();
                 let (store, outbox) = sqlite_store_with(folder.path(), &clock, relay).await;
                 Fixture {
-                    store,
+                    store: Abreast::of(&store, &clock),
+                    own: store,
                     outbox: AnyOutbox::Sqlite(outbox),
                     clock,
                     woken,
-                    _folder: Some(folder),
+                    namespace: None,
+                    folder: Some(folder),
                 }
             }
         }
+    }
+}
+
+/// A store whose clock is set by each login and each step to auth's.
+struct Abreast<S> {
+    store: Arc<S>,
+    clock: Clock,
+}
+
+impl<S: SessionStore + 'static> Abreast<S> {
+    fn of(store: &Arc<S>, clock: &Clock) -> Arc<dyn SessionStore> {
+        Arc::new(Self {
+            store: Arc::clone(store),
+            clock: clock.clone(),
+        })
+    }
+}
+
+impl<S: SessionStore> SessionStore for Abreast<S> {
+    fn create(&self, id: SessionId, new: CreateSession) -> Answer<'_, Created> {
+        self.clock.set(new.now);
+        self.store.create(id, new)
+    }
+
+    fn step(&self, request: StepSession) -> Answer<'_, SessionGrant> {
+        self.clock.set(request.now);
+        self.store.step(request)
+    }
+
+    fn close(&self, order: CloseOrder) -> Answer<'_, u32> {
+        self.store.close(order)
+    }
+
+    fn mark(&self, mark: Mark, now: Timestamp) -> Answer<'_, ()> {
+        self.store.mark(mark, now)
+    }
+
+    fn revoke_key(&self, key: RevokedKey, now: Timestamp) -> Answer<'_, ()> {
+        self.store.revoke_key(key, now)
+    }
+
+    fn state(
+        &self,
+        id: SessionId,
+        token: SessionStateQuery,
+        now: Timestamp,
+    ) -> Answer<'_, SessionState> {
+        self.store.state(id, token, now)
+    }
+
+    fn find(&self, id: SessionId, now: Timestamp) -> Answer<'_, Option<Session>> {
+        self.store.find(id, now)
+    }
+
+    fn list(&self, user_id: UserId, now: Timestamp) -> Answer<'_, Vec<Session>> {
+        self.store.list(user_id, now)
+    }
+
+    fn learn(&self, seen: Seen) -> Answer<'_, ()> {
+        self.store.learn(seen)
+    }
+
+    fn feed(&self, known: Option<Seen>, now: Timestamp) -> Answer<'_, FeedRead> {
+        self.store.feed(known, now)
+    }
+
+    fn wait_for_feed(&self, after: FeedPosition) -> Answer<'_, ()> {
+        self.store.wait_for_feed(after)
+    }
+
+    fn note(&self, events: Vec<NewEvent>) -> Answer<'_, ()> {
+        self.store.note(events)
+    }
+
+    fn check(&self) -> Checked<'_> {
+        self.store.check()
     }
 }
 
@@ -148,6 +238,22 @@ impl Fixture {
             .iter()
             .map(|event| event.kind.as_str())
             .collect()
+    }
+
+    /// Of the file, if it is in one.
+    pub fn sqlite_url(&self) -> String {
+        let folder = self.folder.as_ref().expect("in SQLite");
+        format!("sqlite://{}", folder.path().join("session.db").display())
+    }
+
+    /// How many events are in the stream of the outbox.
+    pub async fn outbox_length(&self) -> usize {
+        let namespace = self.namespace.clone().expect("in Redis");
+        let client = redis::Client::open(testkit::redis_url()).unwrap();
+        let mut connection = client.get_connection().unwrap();
+        let mut length = redis::cmd("XLEN");
+        let length = length.arg(format!("{namespace}:outbox"));
+        length.query(&mut connection).unwrap()
     }
 
     /// Logs `user` in at `now`.
@@ -254,6 +360,8 @@ pub fn step(grant: &SessionGrant, user_id: UserId, now: Timestamp) -> StepSessio
         idle: 14 * 86_400,
         absolute: 30 * 86_400,
         reauthenticated: false,
+        privileged: false,
+        key_ids: ["k1", "k2", "k3"].map(str::to_owned).to_vec(),
         origin: origin(),
     }
 }
@@ -268,6 +376,7 @@ pub fn token(grant: &SessionGrant, user_id: UserId) -> SessionStateQuery {
         kid: "key-1".to_owned(),
         feed_incarnation: None,
         feed_position: None,
+        feed_tag: None,
     }
 }
 

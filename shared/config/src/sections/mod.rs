@@ -20,6 +20,6 @@ pub use log::{LogConfig, LogFormat};
 pub use password::{Bootstrap, BreachedPasswords, PasswordConfig, RegistrationConfig};
 pub use peers::{IdentityConfig, PeersConfig};
 pub use redis::{Durability, RedisConfig};
-pub use sealing::SealingConfig;
+pub use sealing::{SealingConfig, keys_dir};
 pub use standalone::StandaloneConfig;
 pub use token::{Algorithm, SigningConfig, TokenConfig};

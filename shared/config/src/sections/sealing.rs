@@ -21,12 +21,19 @@ impl SealingConfig {
         if loader.app_env().is_production() && !loader.is_standalone() {
             key_encryption = loader.require(&keys::KEY_ENCRYPTION_KEYS, key_encryption);
         }
-        let data = loader
-            .text(&keys::DATA_DIR)
-            .filter(|_| loader.is_standalone());
         Self {
             key_encryption,
-            keys_dir: PathBuf::from(data.unwrap_or_else(|| "./data".to_owned())).join("keys"),
+            keys_dir: keys_dir(loader),
         }
     }
+}
+
+/// Where key rings are kept that the configuration does not give: below `DATA_DIR` in standalone, otherwise below
+/// `./data`.
+#[must_use]
+pub fn keys_dir(loader: &mut Loader) -> PathBuf {
+    let data = loader
+        .text(&keys::DATA_DIR)
+        .filter(|_| loader.is_standalone());
+    PathBuf::from(data.unwrap_or_else(|| "./data".to_owned())).join("keys")
 }

@@ -162,6 +162,18 @@ fn no_key_has_two_uses() {
         found,
         ["REFRESH_TOKEN_KEYS (c): is the same key as KEY_ENCRYPTION_KEYS (a); no key has two uses"]
     );
+    let loader = development(&[
+        ("REFRESH_TOKEN_KEYS", &format!("b:{k}")),
+        ("SESSION_FEED_KEYS", &format!("a:{},b:{k}", key(2))),
+    ]);
+    let found = problems(loader, |loader| {
+        SigningConfig::load(loader, Service::Auth);
+        loader.key_ring(&ud_config::keys::SESSION_FEED_KEYS);
+    });
+    assert_eq!(
+        found,
+        ["SESSION_FEED_KEYS (b): is the same key as REFRESH_TOKEN_KEYS (b); no key has two uses"]
+    );
 }
 
 #[test]

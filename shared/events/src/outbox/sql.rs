@@ -6,7 +6,7 @@ use ud_kernel::{Clock, EventId, Service, Timestamp};
 
 use crate::{
     Claimed, EventType, NewEvent, Outbox, OutboxError, Postponed,
-    relay::LEASE,
+    relay::{LEASE, LONGEST_LEASE, LONGEST_WAIT},
     schema::{outbox, outbox_deliveries},
 };
 
@@ -20,6 +20,19 @@ const AT_ONCE: Timestamp = Timestamp::from_millis(0);
 const TIDY_AT_ONCE: i64 = 1000;
 
 alias!(outbox_deliveries as earlier: Earlier);
+
+/// Whether a delivery is due: its time has come, or lies further ahead than a clock that is right could have set it. Then
+/// its writer's was ahead, and what it holds back (the end of a session, an account's deletion) is not meant for that time.
+macro_rules! is_due {
+    ($now:expr) => {
+        outbox_deliveries::next_at
+            .le(Bind($now))
+            .or(outbox_deliveries::next_at.gt(Bind($now.plus(LONGEST_WAIT))))
+            .or(outbox_deliveries::state
+                .eq(PENDING)
+                .and(outbox_deliveries::next_at.gt(Bind($now.plus(LONGEST_LEASE)))))
+    };
+}
 
 /// Writes an event into the caller's transaction, which must be that of the change it tells of. Wake the
 /// relay ([`crate::OutboxHandle::wake`]) after the commit.
@@ -240,7 +253,7 @@ fn due(
         );
     outbox_deliveries::table
         .filter(outbox_deliveries::destination.eq(destination.as_str()))
-        .filter(outbox_deliveries::next_at.le(Bind(now)))
+        .filter(is_due!(now))
         .filter(not(exists(before)))
         .order(outbox_deliveries::event_id)
         .limit(max)
@@ -261,7 +274,7 @@ fn take(
     diesel::update(outbox_deliveries::table)
         .filter(outbox_deliveries::destination.eq(destination.as_str()))
         .filter(outbox_deliveries::event_id.eq_any(binds(due)))
-        .filter(outbox_deliveries::next_at.le(Bind(now)))
+        .filter(is_due!(now))
         .set((
             outbox_deliveries::next_at.eq(Bind(now.plus(LEASE))),
             outbox_deliveries::lease.eq(Some(Bind(lease))),

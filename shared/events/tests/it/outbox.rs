@@ -223,6 +223,59 @@ async fn a_writer_whose_clock_is_ahead_delays_nobody(
     assert_eq!(ids(&sender.outbox().claim(AUDIT, 100).await.unwrap()), [id]);
 }
 
+/// A process whose clock was a month, or five minutes, ahead claimed and was killed, or was refused: nothing waits for that.
+#[rstest]
+#[tokio::test]
+async fn a_wait_further_ahead_than_any_may_be_is_due(
+    #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
+    #[values(30 * 86_400, 310)] ahead: u64,
+) {
+    let sender = Sender::new(backend).await;
+    let outbox = sender.outbox();
+    let id = sender.write(sender.updated(1, 1)).await;
+    let ahead = Duration::from_secs(ahead);
+    sender.clock.advance(ahead);
+    let lost = outbox.claim(AUDIT, 100).await.unwrap();
+    assert_eq!(ids(&lost), [id]);
+    sender.clock.set(START);
+    let claimed = outbox.claim(AUDIT, 100).await.unwrap();
+    assert_eq!(ids(&claimed), [id], "the lease");
+    assert!(
+        outbox.claim(AUDIT, 100).await.unwrap().is_empty(),
+        "this one holds"
+    );
+    let until = START.plus(ahead);
+    let postpone = outbox.postpone(AUDIT, &claimed, until, Postponed::Parked);
+    postpone.await.unwrap();
+    let claimed = outbox.claim(AUDIT, 100).await.unwrap();
+    assert_eq!(ids(&claimed), [id], "the wait");
+    // The longest that is legal holds to its end.
+    let until = START.plus(Duration::from_secs(300));
+    let postpone = outbox.postpone(AUDIT, &claimed, until, Postponed::Parked);
+    postpone.await.unwrap();
+    for at in [START, until.minus(Duration::from_millis(1))] {
+        sender.clock.set(at);
+        assert!(outbox.claim(AUDIT, 100).await.unwrap().is_empty(), "{at}");
+    }
+    sender.clock.set(until);
+    assert_eq!(ids(&outbox.claim(AUDIT, 100).await.unwrap()), [id]);
+}
+
+/// Clocks of replicas are never quite the same: a claim of one that is a little ahead holds.
+#[rstest]
+#[tokio::test]
+async fn a_claim_by_a_clock_that_is_a_little_ahead_holds(
+    #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
+) {
+    let sender = Sender::new(backend).await;
+    let outbox = sender.outbox();
+    sender.write(sender.updated(1, 1)).await;
+    sender.clock.advance(Duration::from_secs(5));
+    assert_eq!(outbox.claim(AUDIT, 100).await.unwrap().len(), 1);
+    sender.clock.set(START);
+    assert!(outbox.claim(AUDIT, 100).await.unwrap().is_empty());
+}
+
 #[rstest]
 #[tokio::test]
 async fn the_oldest_event_tells_the_lag(

@@ -14,7 +14,7 @@ use std::{
 };
 
 use futures_util::{SinkExt as _, StreamExt as _};
-use reqwest::{Client, Url};
+use reqwest::{Client, StatusCode, Url};
 use reqwest_websocket::{Message, Upgrade as _, WebSocket};
 use tokio::{
     sync::Notify,
@@ -126,6 +126,8 @@ enum Ended {
     Closed,
     #[error("a message was not understood")]
     Message,
+    #[error("what is known of the feed was not understood")]
+    Claim,
 }
 
 /// Keeps the copy up to date. Ends when nobody checks tokens against it any more.
@@ -136,6 +138,8 @@ pub struct Follower {
     signer: Arc<ServiceSigner>,
     clock: Clock,
     failing: AtomicBool,
+    /// The next connection claims nothing: the last claim was not understood.
+    claims_nothing: AtomicBool,
     /// Whose set has changed when a key is revoked.
     keys: Option<KeySource>,
 }
@@ -163,6 +167,7 @@ impl Follower {
             signer,
             clock,
             failing: AtomicBool::new(false),
+            claims_nothing: AtomicBool::new(false),
             keys: None,
         })
     }
@@ -180,7 +185,8 @@ impl Follower {
     pub async fn run(self) {
         let mut pause = RETRY.0;
         while let Some(feed) = self.feed.upgrade() {
-            let known = feed.known();
+            let claims_nothing = self.claims_nothing.swap(false, Ordering::Relaxed);
+            let known = feed.known().filter(|_| !claims_nothing);
             drop(feed);
             let ended = match timeout(CONNECT, self.connect(known)).await {
                 Ok(Ok(websocket)) => {
@@ -204,10 +210,16 @@ impl Follower {
     async fn connect(&self, known: Option<FeedKnown>) -> Result<WebSocket, Ended> {
         let token = self.signer.token(Service::Session, None)?;
         let mut request = self.http.get(self.url.clone()).bearer_auth(token);
+        let claims = known.is_some();
         if let Some(known) = known {
             request = request.query(&known);
         }
         let response = request.upgrade().send().await?;
+        if claims && response.status() == StatusCode::BAD_REQUEST {
+            // Session of the version before knows no tags.
+            self.claims_nothing.store(true, Ordering::Relaxed);
+            return Err(Ended::Claim);
+        }
         Ok(response.into_websocket().await?)
     }
 
@@ -234,19 +246,19 @@ impl Follower {
                         return Ok(());
                     };
                     match message {
-                        FeedMessage::Hello { incarnation, resumed } => {
+                        FeedMessage::Hello { incarnation, resumed, tag } => {
                             greeted = true;
                             let mut copy = feed.write();
                             if !resumed {
                                 // Until the list is here, and an answer says so, others are asked.
                                 copy.fresh_until = None;
                             }
-                            copy.set.hello(incarnation, resumed);
+                            copy.set.hello(incarnation, resumed, tag);
                         }
-                        FeedMessage::Entries { entries } if greeted => {
+                        FeedMessage::Entries { entries, tag } if greeted => {
                             let is_key = |e: &FeedEntry| matches!(e.revocation.revoked, Revoked::Key { .. });
                             let has_key = entries.iter().any(is_key);
-                            feed.write().set.apply(entries);
+                            feed.write().set.apply(entries, tag);
                             if has_key {
                                 feed.key_revoked.notify_one();
                                 if let Some(keys) = &self.keys {

@@ -85,6 +85,11 @@ impl Asker {
         if matches!(&answer, Err(AskError::Transport(error)) if !error.is_timeout()) {
             answer = self.attempt(session, &query).await;
         }
+        if matches!(&answer, Err(AskError::Status(400))) && query.feed_tag.is_some() {
+            // Session of the version before knows no tags.
+            let query = query.without_claim();
+            answer = self.attempt(session, &query).await;
+        }
         match answer {
             Ok(state) => {
                 if self.failing.swap(false, Ordering::Relaxed) {

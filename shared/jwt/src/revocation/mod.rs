@@ -182,7 +182,8 @@ impl SessionChecker {
             let known = known.known();
             let query = SessionStateQuery {
                 feed_incarnation: known.as_ref().map(|k| k.incarnation.clone()),
-                feed_position: known.map(|k| k.position),
+                feed_position: known.as_ref().map(|k| k.position),
+                feed_tag: known.and_then(|k| k.tag),
                 ..query
             };
             source(session, query)
@@ -305,6 +306,7 @@ fn question(token: &VerifiedToken) -> (SessionId, SessionStateQuery) {
         kid: token.kid().to_owned(),
         feed_incarnation: None,
         feed_position: None,
+        feed_tag: None,
     };
     (claims.sid, query)
 }

@@ -13,7 +13,8 @@ use crate::VerifiedToken;
 #[derive(Debug, Default)]
 pub(super) struct RevocationSet {
     incarnation: Option<String>,
-    position: FeedPosition,
+    /// The newest place session has tagged, and its tag.
+    tagged: Option<(FeedPosition, String)>,
     sessions: HashMap<SessionId, Timestamp>,
     users: HashMap<UserId, Mark>,
     roles: HashMap<String, Mark>,
@@ -38,26 +39,36 @@ impl Mark {
 }
 
 impl RevocationSet {
-    /// How far the feed is known.
+    /// How far the feed is known, as session believes it; none before it has tagged anything.
     pub(super) fn known(&self) -> Option<FeedKnown> {
+        let (position, tag) = self.tagged.clone()?;
         Some(FeedKnown {
             incarnation: self.incarnation.clone()?,
-            position: self.position,
+            position,
+            tag: Some(tag),
         })
     }
 
-    /// A connection begins. Unless it resumes, what was known before counts no more.
-    pub(super) fn hello(&mut self, incarnation: String, resumed: bool) {
+    /// A connection begins. Unless it resumes, what was known before counts no more. `tag` is of the place from which it
+    /// goes on.
+    pub(super) fn hello(&mut self, incarnation: String, resumed: bool, tag: Option<String>) {
         if !resumed {
             *self = Self {
                 incarnation: Some(incarnation),
+                tagged: tag.map(|tag| (FeedPosition::default(), tag)),
                 ..Self::default()
             };
+        } else if let (Some(tagged), Some(tag)) = (&mut self.tagged, tag) {
+            tagged.1 = tag;
         }
     }
 
-    /// Takes entries in.
-    pub(super) fn apply(&mut self, entries: Vec<FeedEntry>) {
+    /// Takes entries in, and the tag of the last one's place.
+    pub(super) fn apply(&mut self, entries: Vec<FeedEntry>, tag: Option<String>) {
+        let last = entries.last().map(|entry| entry.position);
+        if let Some(tagged) = last.zip(tag) {
+            self.tagged = Some(tagged);
+        }
         for entry in entries {
             let until = entry.revocation.until;
             match entry.revocation.revoked {
@@ -78,7 +89,6 @@ impl RevocationSet {
                     self.keys.insert(kid, until);
                 }
             }
-            self.position = self.position.max(entry.position);
         }
     }
 

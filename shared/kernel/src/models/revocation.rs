@@ -50,7 +50,7 @@ impl<'de> Deserialize<'de> for FeedPosition {
     }
 }
 
-/// How far somebody knows the list.
+/// How far somebody knows the list: what a verifier returns when it connects again and when it asks.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FeedKnown {
@@ -58,6 +58,9 @@ pub struct FeedKnown {
     pub incarnation: String,
     /// The last entry seen of it.
     pub position: FeedPosition,
+    /// Session's own tag on both, as it was handed out with them. Session believes no claim without it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tag: Option<String>,
 }
 
 /// What tokens a revocation concerns.
@@ -119,11 +122,17 @@ pub enum FeedMessage {
         incarnation: String,
         /// Entries follow from where the verifier left off; otherwise it forgets what it has.
         resumed: bool,
+        /// Tag of the place the entries follow on. Session of the version before gives none.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        tag: Option<String>,
     },
     /// Entries, in order.
     Entries {
         /// At most a few hundred.
         entries: Vec<FeedEntry>,
+        /// Tag of the last one's place.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        tag: Option<String>,
     },
     /// Every entry that was stored before ping `ping` was sent has been sent.
     Pong {
@@ -174,6 +183,7 @@ mod tests {
                 position,
                 revocation,
             }],
+            tag: None,
         };
         let json = serde_json::to_value(&message).unwrap();
         assert_eq!(
@@ -191,6 +201,7 @@ mod tests {
         let expected = FeedMessage::Hello {
             incarnation: "i".into(),
             resumed: false,
+            tag: None,
         };
         assert_eq!(
             serde_json::from_value::<FeedMessage>(hello).unwrap(),

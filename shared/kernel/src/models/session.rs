@@ -73,8 +73,19 @@ pub struct StepSession {
     /// The user has just proved again who they are: `auth_time` becomes `now`, in a repeated step too.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub reauthenticated: bool,
+    /// Whether the session may change or delete things of this platform: then no late repetition is answered. Auth of
+    /// the version before does not say, and is taken at the stricter.
+    #[serde(default = "is_privileged_unless_told")]
+    pub privileged: bool,
+    /// Ids of the keys auth can tag with: a late repetition whose successor it could not make has no effect.
+    #[serde(default)]
+    pub key_ids: Vec<String>,
     /// Compared with the last one to notice a replay from elsewhere.
     pub origin: Origin,
+}
+
+const fn is_privileged_unless_told() -> bool {
+    true
 }
 
 /// What a created or stepped session allows auth to sign.
@@ -177,6 +188,9 @@ pub struct SessionStateQuery {
     /// The last entry the caller has of that feed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub feed_position: Option<FeedPosition>,
+    /// Session's own tag on both; without it they are not believed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub feed_tag: Option<String>,
 }
 
 impl SessionStateQuery {
@@ -186,7 +200,19 @@ impl SessionStateQuery {
         Some(FeedKnown {
             incarnation: self.feed_incarnation.clone()?,
             position: self.feed_position?,
+            tag: self.feed_tag.clone(),
         })
+    }
+
+    /// The same question without the claim.
+    #[must_use]
+    pub fn without_claim(self) -> Self {
+        Self {
+            feed_incarnation: None,
+            feed_position: None,
+            feed_tag: None,
+            ..self
+        }
     }
 }
 

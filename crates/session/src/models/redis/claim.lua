@@ -27,13 +27,16 @@ local function consider(id, flat)
     return
   end
   held[subject] = true
-  local free_at, attempts = 0, 0
+  local free_at, attempts, held_by = 0, 0, ''
   local lease = redis.call('HGET', leases_key, id)
   if lease then
-    local times, count = lease:match('^(%d+)|(%d+)|')
-    free_at, attempts = tonumber(times), tonumber(count)
+    local times, count, holder = lease:match('^(%d+)|(%d+)|(.*)$')
+    free_at, attempts, held_by = tonumber(times), tonumber(count), holder
   end
-  if free_at > a.now then
+  -- One that nobody holds was refused, and may wait for longer. What lies still further ahead was written by a clock that
+  -- was: it is due.
+  local longest = held_by == '' and a.longest_wait or a.longest_lease
+  if free_at > a.now and free_at - a.now <= longest then
     return
   end
   lease = int(a.until_) .. '|' .. int(attempts + 1) .. '|' .. a.lease

@@ -1,6 +1,9 @@
 -- Ends sessions of one user: one (`session_id`), those below `min_epoch`, or all, less `except`. Answers how
 -- many were living.
-open_store()
+local refused = open_store()
+if refused then
+  return refused
+end
 local ids
 if a.session_id then
   ids = { a.session_id }

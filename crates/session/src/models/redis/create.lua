@@ -1,5 +1,8 @@
 -- Makes a session: PUT /internal/v1/sessions/{session_id}.
-open_store()
+local refused = open_store()
+if refused then
+  return refused
+end
 local fence = fenced()
 if fence then
   return { fence }
@@ -14,6 +17,8 @@ if s.user_id or s.closed then
 end
 
 s = a.session
+-- A login does not lie ahead of this clock.
+s.authenticated_at = math.min(s.authenticated_at, store_now())
 s.incarnation = st.incarnation
 remember_expiry(s.latest_expiry)
 if s.absolute > st.absolute then

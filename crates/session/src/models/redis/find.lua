@@ -1,5 +1,8 @@
 -- The living session of an id, as its flat fields.
-open_store()
+local refused = open_store()
+if refused then
+  return refused
+end
 if not alive(load(a.session_id)) then
   return {}
 end

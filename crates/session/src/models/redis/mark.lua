@@ -1,6 +1,9 @@
 -- Makes tokens below `min_pv` stale: of a user or of a role. A mark only grows.
 local key = ns .. ':mark:' .. a.kind .. ':' .. a.name
-open_store()
+local refused = open_store()
+if refused then
+  return refused
+end
 if a.min_pv <= tonumber(redis.call('GET', key) or 0) then
   return 0
 end

@@ -29,8 +29,17 @@ end
 
 local NUMBERS = {
   'epoch', 'counter', 'created_at', 'authenticated_at', 'last_seen_at', 'issued_at', 'access_expires_at',
-  'latest_expiry', 'expires_at', 'idle', 'absolute', 'event_seq',
+  'latest_expiry', 'expires_at', 'idle', 'absolute', 'event_seq', 'late_counter', 'late_count',
 }
+
+-- Now, by the clock of the server that does the step. `a.clock` is the hand of a test; nothing else gives it.
+local function store_now()
+  if a.clock then
+    return a.clock
+  end
+  local time = redis.call('TIME')
+  return time[1] * 1000 + math.floor(time[2] / 1000)
+end
 
 -- The session, with `user_id` nil where there is none; `closed` is set where there was one.
 local function load(id)
@@ -45,7 +54,8 @@ local function load(id)
   return s
 end
 
--- What the store knows beyond sessions. Each script that looks at sessions begins with `open_store()`.
+-- What the store knows beyond sessions. Each script that looks at sessions begins with `open_store()`, and
+-- ends there where that refuses.
 local st
 
 -- A session of an earlier incarnation is dead: that is how a store is emptied in one step.
@@ -87,18 +97,32 @@ local function answer(status, s)
   return flat
 end
 
--- Whether the list of revocations is shorter than somebody has seen it.
-local function gone_back()
-  for _, seen in ipairs(a.seen or {}) do
-    if seen.incarnation == st.incarnation
-        and (st.last_ms < seen.ms or (st.last_ms == seen.ms and st.last_seq < seen.seq)) then
-      return true
-    end
-  end
-  return false
+-- When an incarnation began: its id is a UUIDv7.
+local function began(incarnation)
+  return tonumber(incarnation:sub(1, 8) .. incarnation:sub(10, 13), 16) or 0
 end
 
--- A store found empty, or to have gone back, starts a new incarnation.
+-- Whether the store is behind what was seen of it. As `Seen::is_beyond`.
+local function gone_back()
+  local seen = a.seen
+  if not seen then
+    return false
+  elseif seen.incarnation ~= st.incarnation then
+    return began(seen.incarnation) > began(st.incarnation)
+  end
+  return st.last_ms < seen.ms or (st.last_ms == seen.ms and st.last_seq < seen.seq)
+end
+
+-- How long ago a store that had gone back last began anew, by this store's key; nil if it never did. What lies ahead of
+-- this clock is not waited for.
+local function renewed_ago()
+  local at = tonumber(redis.call('HGET', store_key, 'renewed_at') or nil)
+  local ago = at and store_now() - at
+  return ago and ago >= 0 and ago or nil
+end
+
+-- A store found empty begins anew; one found to have gone back does, unless the last one did a moment ago by this store's
+-- key or by the caller's memory. Answers what to refuse with, or nil.
 local function open_store()
   local found = redis.call('HMGET', store_key, 'incarnation', 'latest_expiry', 'absolute', 'last_ms', 'last_seq')
   st = {
@@ -108,11 +132,20 @@ local function open_store()
     last_ms = tonumber(found[4]) or 0,
     last_seq = tonumber(found[5]) or 0,
   }
-  if not st.incarnation or gone_back() then
-    st.incarnation, st.last_ms, st.last_seq = a.incarnation, 0, 0
-    redis.call('HSET', store_key, 'incarnation', a.incarnation, 'last_ms', 0, 'last_seq', 0)
-    redis.call('DEL', revocations_key)
+  if st.incarnation then
+    if not gone_back() then
+      return nil
+    end
+    local ago = math.min(renewed_ago() or RENEW_EVERY, a.renewed_ago or RENEW_EVERY)
+    if ago < RENEW_EVERY then
+      return redis.error_reply('BEHIND the store has gone back again')
+    end
+    redis.call('HSET', store_key, 'renewed_at', int(store_now()))
   end
+  st.incarnation, st.last_ms, st.last_seq = a.incarnation, 0, 0
+  redis.call('HSET', store_key, 'incarnation', a.incarnation, 'last_ms', 0, 'last_seq', 0)
+  redis.call('DEL', revocations_key)
+  return nil
 end
 
 -- Rounded up to a minute, so that few steps have to write it.
@@ -148,13 +181,13 @@ end
 local emitted = 0
 
 -- An event about `s`. Ids after the first are the given one with a counter at its end (RFC 9562 6.2).
-local function emit(kind, s, reason)
+local function emit(kind, s, reason, ...)
   s.event_seq = s.event_seq + 1
   local id = a.event_id:sub(1, 32) .. string.format('%04x', emitted)
   emitted = emitted + 1
   local o = a.origin
   redis.call('XADD', outbox_key, '*', 'id', id, 'type', kind, 'session_id', s.id, 'user_id', s.user_id,
-    'sequence', int(s.event_seq), 'at', int(a.now), 'reason', reason or '', 'origin', cjson.encode(o))
+    'sequence', int(s.event_seq), 'at', int(a.now), 'reason', reason or '', 'origin', cjson.encode(o), ...)
 end
 
 -- Adds to the list verifiers follow, unless no token it concerns can be alive by any clock. Entries that have

@@ -1,5 +1,8 @@
 -- Whether a token may still be accepted: GET /internal/v1/sessions/{id}/state.
-open_store()
+local refused = open_store()
+if refused then
+  return refused
+end
 if redis.call('EXISTS', revoked_key_key(a.kid)) == 1 then
   return 'stale'
 end
