@@ -218,7 +218,7 @@ async fn a_lost_password_is_reset_on_the_machine(
     })
     .await;
     assert_eq!(record["actor_id"], Value::Null, "{record}");
-    let operator = &record["metadata"]["operator"];
+    let operator = &record["metadata"]["details"]["operator"];
     assert!(operator["uid"].is_u64(), "{record}");
 
     let nobody = ["unlock", "nobody@example.com"];
@@ -433,7 +433,7 @@ async fn the_machine_leads_back_in(#[values(Kind::Services, Kind::Standalone)] k
             page.items().into_iter().next()
         })
         .await;
-        let operator = &record["metadata"]["operator"];
+        let operator = &record["metadata"]["details"]["operator"];
         assert!(operator["uid"].is_u64(), "{record}");
         assert_eq!(record["actor_id"], Value::Null, "{record}");
     }
