@@ -33,8 +33,8 @@ impl TrustedProxies {
     }
 
     /// The client's address: the TCP peer, or behind trusted proxies the right-most untrusted entry of
-    /// `X-Forwarded-For`, in whatever spelling [`address_in`] reads. `Forwarded` is ignored. An entry that cannot be
-    /// read ends the search: what stands left of it was not written by a proxy we trust. Empty entries are skipped.
+    /// `X-Forwarded-For`, with or without port and brackets. `Forwarded` is ignored. An entry that cannot be read ends
+    /// the search: what stands left of it was not written by a proxy we trust. Empty entries are skipped.
     #[must_use]
     pub fn client_address(&self, peer: Option<IpAddr>, headers: &HeaderMap) -> Option<IpAddr> {
         let peer = peer?.to_canonical();
