@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use ud_config::{
-    DatabaseConfig, Limit, LimitsConfig, Loader, PasswordConfig, RedisConfig, SealingConfig,
+    DatabaseConfig, LimitsConfig, Loader, PasswordConfig, RedisConfig, SealingConfig,
     SigningConfig, keys,
 };
 use ud_db::DbOptions;

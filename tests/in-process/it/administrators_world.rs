@@ -76,6 +76,7 @@ impl House {
         let guard = role_own.idle_guard(&role_base);
         let config = RoleConfig {
             database: DatabaseConfig::for_tests(&databases[0].url),
+            limits: testkit::no_limits(),
         };
         let mut served = role_base.clone().with_guard(&guard);
         served.steps = Steps::none();

@@ -19,11 +19,9 @@ use super::{
     error::SessionError,
     schema::{closed_sessions, marks, sessions, store},
     seen::{Memory, Seen},
-    session::{CLOCKS_APART, CloseReason, LATE, MAX_LIVE, Refusal, Session, Step, TWICE_LEEWAY},
+    session::{CloseReason, LATE, MAX_LIVE, Refusal, Session, Step, TWICE_LEEWAY},
     session_row::SessionColumns,
-    session_store::{
-        Answer, Checked, CloseOrder, Closing, Created, FEED_WAIT, FeedRead, SessionStore,
-    },
+    session_store::{Answer, Checked, CloseOrder, Created, FEED_WAIT, FeedRead, SessionStore},
     sqlite_close::{close, is_closed_already},
     sqlite_feed::{is_revoked_key, last_position, read_feed, renew_if_behind, revoke},
     sqlite_lock::SqliteLock,
