@@ -218,7 +218,7 @@ async fn a_lost_password_is_reset_on_the_machine(
     })
     .await;
     assert_eq!(record["actor_id"], Value::Null, "{record}");
-    let os_user = record["details"]["os_user"].as_str().unwrap();
+    let os_user = record["metadata"]["details"]["os_user"].as_str().unwrap();
     assert!(os_user.contains("uid "), "{record}");
 
     let nobody = ["unlock", "nobody@example.com"];
