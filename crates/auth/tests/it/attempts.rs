@@ -1,11 +1,31 @@
 //! Logins as different people send them.
 
+use auth_service::models::throttle::ThrottleLimits;
 use futures_util::future::join_all;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use ud_kernel::{Service, UserId};
 
-use crate::world::{PASSWORD, World, registration};
+use crate::world::{PASSWORD, World, limit, registration};
+
+/// As configured by default.
+pub fn throttle_limits() -> ThrottleLimits {
+    ThrottleLimits {
+        tries: limit(5, 900),
+        account: limit(50, 1800),
+        source: limit(100, 60),
+    }
+}
+
+/// So many wrong passwords as no test tries.
+pub fn no_throttle() -> ThrottleLimits {
+    let many = limit(1_000_000, 900);
+    ThrottleLimits {
+        tries: many,
+        account: many,
+        source: many,
+    }
+}
 
 /// A login about to be sent.
 #[derive(Debug, Clone)]

@@ -106,7 +106,7 @@ async fn a_taken_name_is_409_and_stores_nothing() {
 async fn of_registrations_of_one_address_at_once_one_wins_and_the_losers_password_never_works() {
     for backend in Backend::ALL {
         let world = World::start_with(backend, |config, _| {
-            config.limits.throttle = crate::world::no_throttle();
+            config.limits.throttle = crate::attempts::no_throttle();
         })
         .await;
         for round in 0..5 {

@@ -13,8 +13,8 @@ use ud_db::{StoreError, sql::Bind};
 use ud_kernel::UserId;
 
 use crate::{
-    attempts::{Try, attempt, set_status, strangers},
-    world::{OTHER_PASSWORD, PASSWORD, World, no_throttle, read},
+    attempts::{Try, attempt, no_throttle, set_status, strangers},
+    world::{OTHER_PASSWORD, PASSWORD, World, read},
 };
 
 const ADA: &str = "ada@example.com";

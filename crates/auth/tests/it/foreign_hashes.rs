@@ -21,7 +21,7 @@ struct Vector {
 /// Wrong passwords are tried by the dozen here.
 async fn world(backend: Backend) -> World {
     World::start_with(backend, |config, _| {
-        config.limits.throttle = crate::world::no_throttle();
+        config.limits.throttle = crate::attempts::no_throttle();
     })
     .await
 }

@@ -99,7 +99,7 @@ async fn the_published_keys_verify_the_token_and_hold_nothing_private() {
 async fn unknown_wrong_and_deleted_are_one_answer() {
     for backend in Backend::ALL {
         let world = World::start_with(backend, |config, _| {
-            config.limits.throttle = crate::world::no_throttle();
+            config.limits.throttle = crate::attempts::no_throttle();
         })
         .await;
         world.register("ada@example.com").await;

@@ -19,7 +19,10 @@ use ud_kernel::{Service, SessionId, Source, Timestamp, UserId};
 use ud_seal::Sealer;
 use uuid::Uuid;
 
-use crate::world::{START, config, throttle_limits};
+use crate::{
+    attempts::throttle_limits,
+    world::{START, config},
+};
 
 struct Counting {
     db: Db,

@@ -10,8 +10,8 @@ use testkit::Backend;
 use ud_events::EventType;
 
 use crate::{
-    attempts::{attempt, register_named},
-    world::{PASSWORD, World, limit, no_throttle, outcome},
+    attempts::{attempt, no_throttle, register_named},
+    world::{PASSWORD, World, limit, outcome},
 };
 
 const ADA: &str = "ada@example.com";

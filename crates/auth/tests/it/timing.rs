@@ -19,7 +19,10 @@ use ud_db::{DbConn, StoreError, sql::Bind};
 use ud_kernel::{Service, Source, UserId};
 use ud_seal::Sealer;
 
-use crate::world::{OTHER_PASSWORD, PASSWORD, START, World, no_throttle, read};
+use crate::{
+    attempts::no_throttle,
+    world::{OTHER_PASSWORD, PASSWORD, START, World, read},
+};
 
 /// A password refused for each of the reasons there are, with its status.
 const KINDS: [(&str, &str, u16); 8] = [

@@ -4,10 +4,7 @@ use std::{path::PathBuf, time::Duration};
 
 use auth_service::{
     ALL_MIGRATIONS, AuthConfig, AuthLimits, AuthState,
-    models::{
-        hash_pool::HashPoolSize, introspection_clients::IntrospectionClients,
-        throttle::ThrottleLimits,
-    },
+    models::{hash_pool::HashPoolSize, introspection_clients::IntrospectionClients},
 };
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use diesel::{QueryableByName, RunQueryDsl as _, sql_types::Text};
@@ -58,25 +55,6 @@ pub fn limit(count: u32, seconds: u64) -> Limit {
     }
 }
 
-/// As configured by default.
-pub fn throttle_limits() -> ThrottleLimits {
-    ThrottleLimits {
-        tries: limit(5, 900),
-        account: limit(50, 1800),
-        source: limit(100, 60),
-    }
-}
-
-/// So many wrong passwords as no test tries.
-pub fn no_throttle() -> ThrottleLimits {
-    let many = limit(1_000_000, 900);
-    ThrottleLimits {
-        tries: many,
-        account: many,
-        source: many,
-    }
-}
-
 pub fn config(database: &TestDatabase, keys_dir: PathBuf) -> AuthConfig {
     AuthConfig {
         database: DatabaseConfig::for_tests(&database.url),
@@ -94,7 +72,7 @@ pub fn config(database: &TestDatabase, keys_dir: PathBuf) -> AuthConfig {
         redis: None,
         limits: AuthLimits {
             operations: testkit::no_limits(),
-            throttle: throttle_limits(),
+            throttle: crate::attempts::throttle_limits(),
         },
         introspection_clients: IntrospectionClients::default(),
         // Busy machines are not what these tests are about.
