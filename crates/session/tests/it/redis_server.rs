@@ -231,6 +231,37 @@ async fn two_replicas_give_one_successor() {
     assert_eq!(first.counter, 2);
 }
 
+/// As in production, where no test has its hand in the place of the server's clock: auth's replicas are five minutes apart,
+/// and one of them an hour ahead.
+#[tokio::test]
+async fn the_servers_own_clock_decides_what_was_just_now() {
+    let mut settings = redis_settings(&testkit::redis_url(), Durability::Lossy);
+    settings.hand = None;
+    let store = redis_store(&settings);
+    let (user, now) = (user(), Clock::system().now());
+    let ahead = now.plus(secs(3600));
+    let id = SessionId::new(now);
+    let grant = store.create(id, create(user, ahead)).await.unwrap().grant;
+    let latest = Clock::system().now();
+    assert!(
+        (now..=latest).contains(&grant.authenticated_at),
+        "{grant:?}"
+    );
+    let mut granted = Vec::new();
+    for apart in [0, 300, 3600, 300] {
+        let mut request = step(&grant, user, now.plus(secs(apart)));
+        request.privileged = true;
+        granted.push(store.step(request).await.unwrap());
+    }
+    assert!(granted.iter().all(|g| g == &granted[0]));
+    let found = store.find(id, now).await.unwrap().unwrap();
+    let rotated = found.rotations.of(2, 1).unwrap();
+    assert!(
+        (now..=Clock::system().now()).contains(&rotated),
+        "{rotated}"
+    );
+}
+
 #[tokio::test]
 async fn a_replica_confirms_each_close() {
     let (primary, mut replica) = (RedisServer::start(), RedisServer::start());

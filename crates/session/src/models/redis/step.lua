@@ -114,4 +114,6 @@ s.access_expires_at = math.min(a.now + a.access_ttl * 1000, a.access_until or s.
 s.latest_expiry = math.max(s.latest_expiry, s.access_expires_at)
 remember_expiry(s.latest_expiry)
 save(s)
+-- What only the next step needs.
+s.rotated = nil
 return answer(emitted > 0 and 'told' or 'stepped', s)
