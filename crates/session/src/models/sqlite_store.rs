@@ -17,15 +17,16 @@ use ud_kernel::{
 
 use super::{
     error::SessionError,
-    schema::{closed_sessions, marks, sessions, store},
+    schema::{closed_sessions, sessions, store},
     seen::{Memory, Seen},
-    session::{CLOCKS_APART, CloseReason, LATE, MAX_LIVE, Refusal, Session, Step, TWICE_LEEWAY},
+    session::{CLOCKS_APART, CloseReason, MAX_LIVE, Refusal, Session, Step},
     session_row::SessionColumns,
     session_store::{
         Answer, Checked, CloseOrder, Closing, Created, FEED_WAIT, FeedRead, SessionStore,
     },
     sqlite_feed::{is_revoked_key, last_position, read_feed, renew_if_behind, revoke},
     sqlite_lock::SqliteLock,
+    sqlite_marks::set_mark,
     sqlite_tables::{
         emit, end, fences, known_store, living, load, min_pv, purge, raise_min_epoch, save,
     },
@@ -374,47 +375,6 @@ fn close(conn: &mut DbConn, order: &CloseOrder) -> Result<u32, SessionError> {
         }
     }
     Ok(closed)
-}
-
-fn set_mark(conn: &mut DbConn, mark: &Mark, now: Timestamp) -> Result<(), SessionError> {
-    let (revoked, kind, name) = match (mark.user_id, &mark.role) {
-        (Some(id), None) => {
-            let min_pv = mark.min_pv;
-            (Revoked::User { id, min_pv }, "user", id.to_string())
-        }
-        (None, Some(role)) => {
-            let (name, min_pv) = (role.clone(), mark.min_pv);
-            (Revoked::Role { name, min_pv }, "role", role.clone())
-        }
-        _ => return Ok(()),
-    };
-    let current = marks::table
-        .find((kind, &name))
-        .select(marks::min_pv)
-        .first::<i64>(conn)
-        .optional()
-        .map_err(StoreError::from)?;
-    if current.is_some_and(|current| mark.min_pv <= current) || mark.min_pv <= 0 {
-        return Ok(());
-    }
-    // As long as a token below it can be alive, or on its way to be signed.
-    let until = known_store(conn, now)?.latest_expiry.plus(TWICE_LEEWAY);
-    let kept_until = until.max(now.plus(LATE));
-    let values = (
-        marks::min_pv.eq(mark.min_pv),
-        marks::kept_until.eq(Bind(kept_until)),
-    );
-    let query = if current.is_some() {
-        diesel::update(marks::table.find((kind, &name)))
-            .set(values)
-            .execute(conn)
-    } else {
-        diesel::insert_into(marks::table)
-            .values((marks::kind.eq(kind), marks::name.eq(&name), values))
-            .execute(conn)
-    };
-    query.map_err(StoreError::from)?;
-    revoke(conn, &revoked, until, now)
 }
 
 fn state(
