@@ -22,6 +22,8 @@ enum Frozen {
     Service(Service),
 }
 
+/// Between two refreshes of a client: of a token's successors in ten seconds, fewer are made than session keeps times of.
+const PACE: Duration = Duration::from_millis(1_500);
 /// So many clients of each kind.
 const CLIENTS: usize = 4;
 
@@ -59,7 +61,7 @@ async fn refresh_on(
                 if stop.load(Ordering::SeqCst) {
                     return login;
                 }
-                sleep(Duration::from_millis(50)).await;
+                sleep(PACE).await;
             }
             Ok(answer) => {
                 assert!(matches!(answer.status, 408 | 503), "{answer:?}");
@@ -93,7 +95,7 @@ async fn freeze_under_load(platform: &Platform, frozen: Frozen, length: Duration
         clients.push(tokio::spawn(on));
     }
     end_to_end::eventually(Duration::from_secs(30), "they refresh", || async {
-        (refreshed.load(Ordering::SeqCst) > 4 * CLIENTS).then_some(())
+        (refreshed.load(Ordering::SeqCst) >= 3 * CLIENTS).then_some(())
     })
     .await;
     frozen.stop(platform);

@@ -17,15 +17,26 @@ use ud_kernel::{
 
 use super::{
     error::SessionError,
-    schema::{closed_sessions, marks, sessions, store},
+    schema::{closed_sessions, sessions, store},
     seen::{Memory, Seen},
+<<<<<<< HEAD
     session::{CloseReason, LATE, MAX_LIVE, Refusal, Session, Step, TWICE_LEEWAY},
+=======
+    session::{CLOCKS_APART, CloseReason, MAX_LIVE, Refusal, Session, Step},
+>>>>>>> feed
     session_row::SessionColumns,
     session_store::{Answer, Checked, CloseOrder, Created, FEED_WAIT, FeedRead, SessionStore},
     sqlite_close::{close, is_closed_already},
     sqlite_feed::{is_revoked_key, last_position, read_feed, renew_if_behind, revoke},
     sqlite_lock::SqliteLock,
+<<<<<<< HEAD
     sqlite_tables::{emit, end, fences, known_store, living, load, min_pv, purge, save},
+=======
+    sqlite_marks::set_mark,
+    sqlite_tables::{
+        emit, end, fences, known_store, living, load, min_pv, purge, raise_min_epoch, save,
+    },
+>>>>>>> feed
 };
 
 /// The store. Its tables, and those of its outbox, are in one database.
@@ -341,6 +352,7 @@ fn note_reauthentication(
     Ok(())
 }
 
+<<<<<<< HEAD
 fn set_mark(conn: &mut DbConn, mark: &Mark, now: Timestamp) -> Result<(), SessionError> {
     let (revoked, kind, name) = match (mark.user_id, &mark.role) {
         (Some(id), None) => {
@@ -380,6 +392,46 @@ fn set_mark(conn: &mut DbConn, mark: &Mark, now: Timestamp) -> Result<(), Sessio
     };
     query.map_err(StoreError::from)?;
     revoke(conn, &revoked, until, now)
+=======
+fn close(conn: &mut DbConn, order: &CloseOrder) -> Result<u32, SessionError> {
+    // What has ended by this clock may live by auth's.
+    let alive_at = order.now.minus(CLOCKS_APART);
+    let candidates = match order.closing {
+        Closing::One(id) => load(conn, id)?
+            .filter(|s| s.user_id == order.user_id && s.is_alive(alive_at))
+            .into_iter()
+            .collect(),
+        Closing::Below { .. } | Closing::All { .. } => living(conn, order.user_id, alive_at)?,
+    };
+    let mut closed = 0;
+    if let Closing::Below { min_epoch, .. } = order.closing {
+        raise_min_epoch(conn, order.user_id, min_epoch, order.now)?;
+    }
+    for mut session in candidates {
+        let kept = match order.closing {
+            Closing::One(_) => false,
+            Closing::All { except } => except == Some(session.id),
+            Closing::Below { min_epoch, .. } if session.epoch >= min_epoch => true,
+            Closing::Below { min_epoch, except } if except == Some(session.id) => {
+                session.epoch = min_epoch;
+                save(conn, &session)?;
+                true
+            }
+            Closing::Below { .. } => false,
+        };
+        if !kept {
+            end(
+                conn,
+                session,
+                order.closing.reason(),
+                &order.origin,
+                order.now,
+            )?;
+            closed += 1;
+        }
+    }
+    Ok(closed)
+>>>>>>> feed
 }
 
 fn state(

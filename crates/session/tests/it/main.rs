@@ -24,6 +24,7 @@ mod relay;
 mod slow_reader;
 mod sqlite;
 mod store_behind;
+mod store_clocks;
 mod store_close;
 mod store_create;
 mod store_keys;

@@ -162,10 +162,12 @@ fn no_key_has_two_uses() {
         found,
         ["REFRESH_TOKEN_KEYS (c): is the same key as KEY_ENCRYPTION_KEYS (a); no key has two uses"]
     );
-    let loader = development(&[
-        ("REFRESH_TOKEN_KEYS", &format!("b:{k}")),
-        ("SESSION_FEED_KEYS", &format!("a:{},b:{k}", key(2))),
-    ]);
+    let (refresh, feed) = (format!("b:{k}"), format!("a:{},b:{k}", key(2)));
+    let pairs = [
+        ("REFRESH_TOKEN_KEYS", &*refresh),
+        ("SESSION_FEED_KEYS", &feed),
+    ];
+    let loader = development(&pairs);
     let found = problems(loader, |loader| {
         SigningConfig::load(loader, Service::Auth);
         loader.key_ring(&ud_config::keys::SESSION_FEED_KEYS);
