@@ -35,6 +35,11 @@ enum Command {
     /// For the operator of the machine
     #[command(subcommand)]
     Admin(AdminCommand),
+    /// Make a code by which the owner of an account logs in whatever strangers have tried, and show it on the terminal
+    Unlock {
+        /// Email address or username
+        identifier: String,
+    },
     /// Seal what is sealed under older keys under the first of KEY_ENCRYPTION_KEYS
     Reseal,
     /// After restoring the databases: replace every signing key, close every session
@@ -75,6 +80,7 @@ pub fn main() -> ExitCode {
             identifier,
             reactivate,
         }) => run_auth(AuthCommand::reset(identifier, reactivate)),
+        Command::Unlock { identifier } => run_auth(AuthCommand::Unlock { identifier }),
         Command::Reseal => run_auth(AuthCommand::Reseal),
         Command::Fence => run_auth(AuthCommand::Fence),
         Command::CheckConfig => Config::from_environment().and_then(|_| print("configuration: ok")),

@@ -19,24 +19,14 @@ use super::{
     error::SessionError,
     schema::{closed_sessions, sessions, store},
     seen::{Memory, Seen},
-<<<<<<< HEAD
-    session::{CloseReason, LATE, MAX_LIVE, Refusal, Session, Step, TWICE_LEEWAY},
-=======
-    session::{CLOCKS_APART, CloseReason, MAX_LIVE, Refusal, Session, Step},
->>>>>>> feed
+    session::{CloseReason, MAX_LIVE, Refusal, Session, Step},
     session_row::SessionColumns,
     session_store::{Answer, Checked, CloseOrder, Created, FEED_WAIT, FeedRead, SessionStore},
     sqlite_close::{close, is_closed_already},
     sqlite_feed::{is_revoked_key, last_position, read_feed, renew_if_behind, revoke},
     sqlite_lock::SqliteLock,
-<<<<<<< HEAD
-    sqlite_tables::{emit, end, fences, known_store, living, load, min_pv, purge, save},
-=======
     sqlite_marks::set_mark,
-    sqlite_tables::{
-        emit, end, fences, known_store, living, load, min_pv, purge, raise_min_epoch, save,
-    },
->>>>>>> feed
+    sqlite_tables::{emit, end, fences, known_store, living, load, min_pv, purge, save},
 };
 
 /// The store. Its tables, and those of its outbox, are in one database.
@@ -350,88 +340,6 @@ fn note_reauthentication(
         emit(conn, kind, session, None, &request.origin, request.now)?;
     }
     Ok(())
-}
-
-<<<<<<< HEAD
-fn set_mark(conn: &mut DbConn, mark: &Mark, now: Timestamp) -> Result<(), SessionError> {
-    let (revoked, kind, name) = match (mark.user_id, &mark.role) {
-        (Some(id), None) => {
-            let min_pv = mark.min_pv;
-            (Revoked::User { id, min_pv }, "user", id.to_string())
-        }
-        (None, Some(role)) => {
-            let (name, min_pv) = (role.clone(), mark.min_pv);
-            (Revoked::Role { name, min_pv }, "role", role.clone())
-        }
-        _ => return Ok(()),
-    };
-    let current = marks::table
-        .find((kind, &name))
-        .select(marks::min_pv)
-        .first::<i64>(conn)
-        .optional()
-        .map_err(StoreError::from)?;
-    if current.is_some_and(|current| mark.min_pv <= current) || mark.min_pv <= 0 {
-        return Ok(());
-    }
-    // As long as a token below it can be alive, or on its way to be signed.
-    let until = known_store(conn, now)?.latest_expiry.plus(TWICE_LEEWAY);
-    let kept_until = until.max(now.plus(LATE));
-    let values = (
-        marks::min_pv.eq(mark.min_pv),
-        marks::kept_until.eq(Bind(kept_until)),
-    );
-    let query = if current.is_some() {
-        diesel::update(marks::table.find((kind, &name)))
-            .set(values)
-            .execute(conn)
-    } else {
-        diesel::insert_into(marks::table)
-            .values((marks::kind.eq(kind), marks::name.eq(&name), values))
-            .execute(conn)
-    };
-    query.map_err(StoreError::from)?;
-    revoke(conn, &revoked, until, now)
-=======
-fn close(conn: &mut DbConn, order: &CloseOrder) -> Result<u32, SessionError> {
-    // What has ended by this clock may live by auth's.
-    let alive_at = order.now.minus(CLOCKS_APART);
-    let candidates = match order.closing {
-        Closing::One(id) => load(conn, id)?
-            .filter(|s| s.user_id == order.user_id && s.is_alive(alive_at))
-            .into_iter()
-            .collect(),
-        Closing::Below { .. } | Closing::All { .. } => living(conn, order.user_id, alive_at)?,
-    };
-    let mut closed = 0;
-    if let Closing::Below { min_epoch, .. } = order.closing {
-        raise_min_epoch(conn, order.user_id, min_epoch, order.now)?;
-    }
-    for mut session in candidates {
-        let kept = match order.closing {
-            Closing::One(_) => false,
-            Closing::All { except } => except == Some(session.id),
-            Closing::Below { min_epoch, .. } if session.epoch >= min_epoch => true,
-            Closing::Below { min_epoch, except } if except == Some(session.id) => {
-                session.epoch = min_epoch;
-                save(conn, &session)?;
-                true
-            }
-            Closing::Below { .. } => false,
-        };
-        if !kept {
-            end(
-                conn,
-                session,
-                order.closing.reason(),
-                &order.origin,
-                order.now,
-            )?;
-            closed += 1;
-        }
-    }
-    Ok(closed)
->>>>>>> feed
 }
 
 fn state(
