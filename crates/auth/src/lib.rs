@@ -21,6 +21,7 @@ use utoipa::openapi::OpenApi;
 pub use command::{AdminCommand, AuthCommand};
 pub use config::{AuthConfig, AuthLimits};
 pub use models::schema::MIGRATIONS;
+pub use operator::require_terminal;
 pub use state::AuthState;
 
 /// All migrations of this service's database.

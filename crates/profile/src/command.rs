@@ -25,10 +25,18 @@ pub enum ProfileCommand {
     Reseal,
 }
 
+impl ProfileCommand {
+    /// `admin reactivate`.
+    #[must_use]
+    pub const fn reactivate(identifier: String) -> Self {
+        Self::Admin(AdminCommand::Reactivate { identifier })
+    }
+}
+
 /// What the operator may do without logging in.
 #[derive(Debug, Subcommand)]
 pub enum AdminCommand {
-    /// Let a suspended user log in again, and print the user's id
+    /// Let a suspended user log in again, say again to every service that they can, and print the user's id
     Reactivate {
         /// Email address, username, or id
         identifier: String,

@@ -1,6 +1,12 @@
 //! Background work.
 
-use std::time::Duration;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use tokio::time::MissedTickBehavior;
 use ud_http::{StopSignal, Task};
@@ -33,12 +39,19 @@ pub(crate) fn sweep(sweeper: Sweeper) -> Task {
     })
 }
 
-/// Finishes changes of status that role has not confirmed.
+/// Finishes changes of status that role has not confirmed; at the start it tells role again who cannot log in.
 pub(crate) fn sweep_standings(standings: Standings) -> Task {
+    let recalled = Arc::new(AtomicBool::new(false));
     Box::new(move |stop| {
         Box::pin(every(SWEEP_STANDINGS_EVERY, stop, move || {
-            let standings = standings.clone();
+            let (standings, recalled) = (standings.clone(), Arc::clone(&recalled));
             async move {
+                if !recalled.load(Ordering::Relaxed) {
+                    match standings.recall().await {
+                        Ok(_) => recalled.store(true, Ordering::Relaxed),
+                        Err(error) => log::debug!("standings were not recalled: {error}"),
+                    }
+                }
                 if let Err(error) = standings.sweep().await {
                     log::warn!("role was not told of all changes of status: {error}");
                 }

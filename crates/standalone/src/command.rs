@@ -57,6 +57,11 @@ enum AdminCommand {
         #[arg(long)]
         reactivate: bool,
     },
+    /// Let a suspended user log in again, and say again to every service that they can
+    Reactivate {
+        /// Email address, username, or id
+        identifier: String,
+    },
     /// Make an account an administrator, whatever its state: reactivate it, give it a new password, assign `admin`
     Grant {
         /// Email address or username
@@ -76,10 +81,16 @@ pub fn main() -> ExitCode {
         Command::Admin(AdminCommand::Grant { identifier }) => {
             Config::from_environment().and_then(|c| block_on(start::grant(identifier, c)))
         }
+        Command::Admin(AdminCommand::Reactivate { identifier }) => {
+            Config::from_environment().and_then(|c| block_on(start::reactivate(identifier, c)))
+        }
         Command::Admin(AdminCommand::Reset {
             identifier,
-            reactivate,
-        }) => run_auth(AuthCommand::reset(identifier, reactivate)),
+            reactivate: true,
+        }) => Config::from_environment().and_then(|c| block_on(start::reset(identifier, c))),
+        Command::Admin(AdminCommand::Reset { identifier, .. }) => {
+            run_auth(AuthCommand::reset(identifier, false))
+        }
         Command::Unlock { identifier } => run_auth(AuthCommand::Unlock { identifier }),
         Command::Reseal => run_auth(AuthCommand::Reseal),
         Command::Fence => run_auth(AuthCommand::Fence),

@@ -110,16 +110,39 @@ pub(crate) async fn run_auth(command: AuthCommand, config: Config) -> Result<(),
     AuthService::run_command(command, config.auth, bases.of(Service::Auth)?).await
 }
 
+/// Lets a suspended user log in again, by profile's command; auth and role are told by the running process.
+///
+/// # Errors
+/// Those of the command.
+pub(crate) async fn reactivate(identifier: String, config: Config) -> Result<(), StartError> {
+    let command = ProfileCommand::reactivate(identifier);
+    let base = bases(&config)?.of(Service::Profile)?;
+    ProfileService::run_command(command, config.profile, base).await
+}
+
+/// Gives an account a new password and lets it log in again, at profile and at auth.
+///
+/// # Errors
+/// Those of the commands; what was done before stands, and the command can be repeated.
+pub(crate) async fn reset(identifier: String, config: Config) -> Result<(), StartError> {
+    auth_service::require_terminal()?;
+    let bases = bases(&config)?;
+    let profile = bases.of(Service::Profile)?;
+    let command = ProfileCommand::reactivate(identifier.clone());
+    ProfileService::run_command(command, config.profile, profile).await?;
+    let command = AuthCommand::reset(identifier, true);
+    AuthService::run_command(command, config.auth, bases.of(Service::Auth)?).await
+}
+
 /// Makes an account an administrator, whatever its state, by the commands of the three services that have a part in it:
 /// profile reactivates it, auth gives it a new password, role assigns `admin`.
 ///
 /// # Errors
 /// Those of the commands; what was done before stands, and the command can be repeated.
 pub(crate) async fn grant(identifier: String, config: Config) -> Result<(), StartError> {
-    let listening = Listening::bind(&ud_config::HttpConfig::default())?;
-    let clock = Clock::system();
-    let metrics = Metrics::new("standalone");
-    let bases = Bases::new(&config, &listening, clock, metrics)?;
+    // Before anything is changed: otherwise nobody sees the new password.
+    auth_service::require_terminal()?;
+    let bases = bases(&config)?;
     let profile = bases.of(Service::Profile)?;
     let user_id =
         user_profile_service::admin_reactivate(config.profile, &profile, identifier.clone())
@@ -128,6 +151,13 @@ pub(crate) async fn grant(identifier: String, config: Config) -> Result<(), Star
     AuthService::run_command(reset, config.auth, bases.of(Service::Auth)?).await?;
     let command = RoleCommand::grant(user_id);
     RoleService::run_command(command, config.role, bases.of(Service::Role)?).await
+}
+
+/// What a command needs of the services, none of which it serves.
+fn bases(config: &Config) -> Result<Bases, StartError> {
+    let listening = Listening::bind(&ud_config::HttpConfig::default())?;
+    let metrics = Metrics::new("standalone");
+    Bases::new(config, &listening, Clock::system(), metrics)
 }
 
 /// Auth first: its guard, which knows the signing keys, is everybody's.

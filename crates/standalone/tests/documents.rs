@@ -208,7 +208,7 @@ fn each_limit_has_a_key_of_its_own_and_a_default() {
         "LIMIT_LOGIN_STRANGERS",
         "LIMIT_LOGIN_SOURCE_FAILURES",
     ];
-    let known = |key: &&&ud_config::Key| !throttling.contains(&key.name.as_str());
+    let known = |key: &&&ud_config::Key| !throttling.contains(&&*key.name);
     let documented: Vec<_> = ud_config::keys::limits().collect();
     assert_eq!(documented.iter().filter(known).count(), count);
 }

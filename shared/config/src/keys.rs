@@ -239,8 +239,10 @@ table! {
     "Limits":
     LIMIT_LOGIN, SHARED.default("300/60"),
         "Requests to log in, `count/seconds`, for one source (an IPv4 address, or the /64 of an IPv6 address). Passwords are limited by the three keys below.";
+    LIMIT_LOGIN_DEVICE, SHARED.default("30/60"),
+        "Requests to log in, `count/seconds`, of one device, by its token: they do not count for the source, so that nobody at the same address keeps a known device out.";
     LIMIT_LOGIN_FAILURES, SHARED.default("5/900"),
-        "Wrong passwords, `count/seconds`, before each further one has to wait: 1 s, doubling to 900 s. Counted for one device, session, or known source of an account; without such evidence for one identifier from one source. Forgotten after so many seconds without another, and with evidence by a right one.";
+        "Wrong passwords, `count/seconds`, before each further one has to wait: 1 s, doubling to 900 s. Counted for one device, session, or known source of an account; without such evidence for one identifier from one source. One is forgotten after so many seconds, and with evidence all of them by a right one.";
     LIMIT_LOGIN_STRANGERS, SHARED.default("50/1800"),
         "Wrong passwords for one account from all sources without evidence before each further one has to wait in the same way, and after how many seconds one of them is forgotten: 50 in a day, about.";
     LIMIT_LOGIN_SOURCE_FAILURES, SHARED.default("100/60"),

@@ -38,7 +38,7 @@ pub enum Counts {
     Sources,
     /// The authenticated user.
     Users,
-    /// The session of the token in the body; who asks, by address, if that is no token.
+    /// The session or device of the token in the body; who asks, by address, if there is no good one.
     Presented,
 }
 
@@ -97,7 +97,8 @@ macro_rules! operations {
 
 operations! {
     [Auth]
-    Login = "login", Sources, LIMIT_LOGIN, shared();
+    Login = "login", Presented, LIMIT_LOGIN, shared();
+    LoginDevice = "login_device", Presented, LIMIT_LOGIN_DEVICE;
     Refresh = "refresh", Presented, LIMIT_REFRESH;
     RefreshSession = "refresh_session", Presented, LIMIT_REFRESH_SESSION;
     Logout = "logout", Presented, LIMIT_LOGOUT;

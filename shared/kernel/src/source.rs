@@ -5,6 +5,8 @@ use std::{
     net::{IpAddr, Ipv6Addr},
 };
 
+use uuid::Uuid;
+
 use crate::{SessionId, UserId};
 
 /// The network a request comes from: an IPv4 address, or the /64 of an IPv6 address, which is what one subscriber
@@ -82,6 +84,8 @@ pub enum LimitKey {
     User(UserId),
     /// A session, known by a token of its own.
     Session(SessionId),
+    /// A device, known by a token of its own.
+    Device(Uuid),
 }
 
 impl fmt::Display for LimitKey {
@@ -90,6 +94,7 @@ impl fmt::Display for LimitKey {
             Self::Source(source) => source.fmt(f),
             Self::User(user) => user.fmt(f),
             Self::Session(session) => session.fmt(f),
+            Self::Device(device) => device.fmt(f),
         }
     }
 }

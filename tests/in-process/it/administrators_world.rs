@@ -26,7 +26,7 @@ use ud_kernel::{
 };
 use ud_telemetry::Metrics;
 use user_profile_service::models::{
-    AccountFlow, Rights, Standings,
+    AccountFlow, Rights, Standings, standing_store,
     user::{User, UserStatus},
     user_store,
 };
@@ -217,7 +217,29 @@ impl House {
 
     async fn person(&self, id: UserId) -> Person {
         let user = self.profile.read(move |conn| user_store::find(conn, id));
-        let status = user.await.unwrap().unwrap().status;
+        let user = user.await.unwrap().unwrap();
+        let status = user.status;
+        let left = self
+            .profile
+            .read(move |conn| standing_store::find(conn, id));
+        assert_eq!(left.await.unwrap(), None, "role has not confirmed a change");
+        // A question that never counts: what role holds, if it was told anything.
+        let clock = self.clock.clone();
+        let question = UserStanding {
+            state: Standing::Active,
+            sequence: 0,
+        };
+        let held = self
+            .role
+            .tx(move |conn| standing_flow::set(conn, id, question, &clock))
+            .await
+            .unwrap();
+        let expected = match status {
+            UserStatus::Active => Standing::Active,
+            _ => Standing::Inactive,
+        };
+        assert_eq!(held.state, expected, "role and profile differ");
+        assert!(held.sequence <= user.version, "role is ahead of profile");
         let told = self.auth.lock().unwrap()[&id.to_string()].0.clone();
         assert_eq!(told, status.as_str(), "auth and profile differ");
         Person {

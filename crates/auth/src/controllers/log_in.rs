@@ -1,11 +1,11 @@
 //! `POST /api/v1/auth/login`
 
 use actix_web::web;
-use ud_http::{ClientAddress, Json, Limited, Problem, Refused, RequestOrigin, TooMany, limits};
+use ud_http::{ClientAddress, Problem, Refused, RequestOrigin, TooMany, limits};
 
+use super::presented_token::PresentedLogin;
 use crate::{
     models::{
-        device_token::DeviceToken,
         login_flow,
         password_check::{Account, PasswordAttempt},
         unlock_code::UnlockCode,
@@ -23,25 +23,23 @@ use crate::{
     request_body = LoginRequest,
     responses(
         (status = 200, description = "Logged in", body = LoginResponse),
-        Refused<400>, Refused<401>, Refused<403>, Refused<408>, Refused<413>, Refused<415>, Refused<422>, TooMany<limits::Login>, Refused<503>,
+        Refused<400>, Refused<401>, Refused<403>, Refused<408>, Refused<413>, Refused<415>, Refused<422>, TooMany<limits::Login, limits::LoginDevice>, Refused<503>,
     )
 )]
 pub async fn log_in(
     state: web::Data<AuthState>,
     address: ClientAddress,
     origin: RequestOrigin,
-    body: Limited<limits::Login, Json<LoginRequest>>,
+    presented: PresentedLogin,
 ) -> Result<web::Json<LoginResponse>, Problem> {
     let (source, origin) = (address.source(), origin.0);
-    // Without keys nothing is said of any password.
-    state.keys.get()?;
+    let PresentedLogin { body, device_token } = presented;
     let LoginRequest {
         identifier,
         password,
-        device_token,
         unlock_code,
-    } = body.inner.0;
-    let device_token = device_token.and_then(|text| DeviceToken::decode(&state.device_ring, &text));
+        ..
+    } = body;
     let attempt = PasswordAttempt {
         account: Account::Named(identifier),
         password: password.into(),

@@ -1,16 +1,20 @@
-//! Refresh tokens that a body presents: the tag is checked first (SECURITY rule 11), an HMAC and no database call. A
-//! good one counts for its session, anything else for who asks.
+//! Refresh and device tokens that a body presents: the tag is checked first (SECURITY rule 11), an HMAC and no database
+//! call. A good one counts for its session or device, anything else for who asks.
 
 use std::{future::Future, pin::Pin};
 
 use actix_web::{FromRequest, HttpRequest, dev, web};
 use ud_http::{
     Json, Problem, TokenGuard,
-    limits::{LimitedOperation, Refresh, RefreshSession},
+    limits::{LimitedOperation, Login, LoginDevice, Refresh, RefreshSession},
 };
 use ud_kernel::{Code, LimitKey};
 
-use crate::{models::refresh_token::RefreshToken, state::AuthState, views::RefreshRequest};
+use crate::{
+    models::{device_token::DeviceToken, refresh_token::RefreshToken},
+    state::AuthState,
+    views::{LoginRequest, RefreshRequest},
+};
 
 /// The refresh token of a [`RefreshRequest`]: it is one of this platform, and its session did not refresh too often.
 pub struct PresentedToken(pub RefreshToken);
@@ -32,6 +36,42 @@ impl FromRequest for PresentedToken {
     }
 }
 
+/// A [`LoginRequest`], and its device token if that is one of this platform. With one the request counts for the device,
+/// so that nobody at the same address keeps a known device out; otherwise for who asks.
+pub struct PresentedLogin {
+    /// The whole body.
+    pub body: LoginRequest,
+    /// Its device token, if the tag is good.
+    pub device_token: Option<DeviceToken>,
+}
+
+impl FromRequest for PresentedLogin {
+    type Error = Problem;
+    type Future = Pin<Box<dyn Future<Output = Result<Self, Problem>>>>;
+
+    fn from_request(req: &HttpRequest, payload: &mut dev::Payload) -> Self::Future {
+        let body = Json::<LoginRequest>::from_request(req, payload);
+        let req = req.clone();
+        Box::pin(async move {
+            let Json(body) = body.await?;
+            let state = state_of(&req)?;
+            // Without keys nothing is counted, and nothing said of any password.
+            state.keys.get()?;
+            let text = body.device_token.as_deref();
+            let device_token = text.and_then(|text| DeviceToken::decode(&state.device_ring, text));
+            let guard = guard_of(&req)?;
+            match &device_token {
+                Some(token) => {
+                    let key = LimitKey::Device(*token.device_id.as_uuid());
+                    guard.count::<LoginDevice>(&req, key, None).await?;
+                }
+                None => guard.count_source::<Login>(&req).await?,
+            }
+            Ok(Self { body, device_token })
+        })
+    }
+}
+
 /// The refresh token in `text`. A good one is a call of `Good` by its session, any other of `Bad` by who asks.
 ///
 /// # Errors
@@ -40,9 +80,7 @@ pub(super) async fn decode<Good: LimitedOperation, Bad: LimitedOperation>(
     req: &HttpRequest,
     text: &str,
 ) -> Result<RefreshToken, Problem> {
-    let guard = req
-        .app_data::<web::Data<TokenGuard>>()
-        .ok_or_else(|| Problem::internal("no TokenGuard in the application"))?;
+    let guard = guard_of(req)?;
     if let Ok(token) = RefreshToken::decode(&state_of(req)?.refresh_ring, text) {
         let key = LimitKey::Session(token.session_id);
         guard.count::<Good>(req, key, Some(token.user_id)).await?;
@@ -51,6 +89,12 @@ pub(super) async fn decode<Good: LimitedOperation, Bad: LimitedOperation>(
         guard.count_source::<Bad>(req).await?;
         Err(Problem::new(Code::AuthRefreshTokenInvalid))
     }
+}
+
+fn guard_of(req: &HttpRequest) -> Result<&TokenGuard, Problem> {
+    req.app_data::<web::Data<TokenGuard>>()
+        .map(|guard| &***guard)
+        .ok_or_else(|| Problem::internal("no TokenGuard in the application"))
 }
 
 fn state_of(req: &HttpRequest) -> Result<&AuthState, Problem> {

@@ -39,8 +39,8 @@ pub fn epoch_of(
     Ok(found)
 }
 
-/// Stores that a login with `epoch` came from the device of `token`. A new device takes the place of the user's oldest
-/// ones beyond [`MAX_DEVICES`].
+/// Stores that a login with `epoch` came from the device of `token`. Returns whether the user has more than
+/// [`MAX_DEVICES`] now: [`remove_oldest`] ends the others when the login has succeeded.
 ///
 /// # Errors
 /// [`StoreError`].
@@ -49,7 +49,7 @@ pub fn put(
     token: &DeviceToken,
     epoch: i64,
     now: Timestamp,
-) -> Result<(), StoreError> {
+) -> Result<bool, StoreError> {
     let rows = diesel::update(devices::table.find(Bind(token.device_id)))
         .filter(devices::user_id.eq(Bind(token.user_id)))
         .set((
@@ -60,7 +60,7 @@ pub fn put(
         ))
         .execute(conn)?;
     if rows == 1 {
-        return Ok(());
+        return Ok(false);
     }
     diesel::insert_into(devices::table)
         .values((
@@ -73,10 +73,27 @@ pub fn put(
         ))
         .execute(conn)
         .map_err(|error| StoreError::from(error).or_again())?;
-    remove_oldest(conn, token.user_id)
+    let all = devices::table
+        .filter(devices::user_id.eq(Bind(token.user_id)))
+        .count()
+        .get_result::<i64>(conn)?;
+    Ok(all > MAX_DEVICES)
 }
 
-fn remove_oldest(conn: &mut DbConn, user_id: UserId) -> Result<(), StoreError> {
+/// Removes one device.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn remove_one(conn: &mut DbConn, device_id: DeviceId) -> Result<(), StoreError> {
+    diesel::delete(devices::table.find(Bind(device_id))).execute(conn)?;
+    Ok(())
+}
+
+/// Removes the devices of a user that were used longest ago, of more than [`MAX_DEVICES`].
+///
+/// # Errors
+/// [`StoreError`].
+pub fn remove_oldest(conn: &mut DbConn, user_id: UserId) -> Result<(), StoreError> {
     let all = devices::table
         .filter(devices::user_id.eq(Bind(user_id)))
         .order((devices::used_at.desc(), devices::device_id.desc()))

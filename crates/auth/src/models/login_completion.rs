@@ -7,7 +7,7 @@ use ud_kernel::{Source, Timestamp, UserId};
 
 use super::{
     credential_store, device_store,
-    device_token::DeviceToken,
+    device_token::{DeviceId, DeviceToken},
     error::AuthError,
     password_check::{Counted, RightPassword},
     place_store,
@@ -17,18 +17,29 @@ use super::{
 };
 use crate::state::AuthState;
 
-/// How completing a login ended.
-#[derive(Debug)]
-pub enum Completion {
+/// What a completed login has left in the database, until it is known whether it has a session.
+pub struct Traces {
     /// The text of the device token.
-    Done(String),
+    pub device_token: String,
+    user_id: UserId,
+    /// The device, if this login made it.
+    made: Option<DeviceId>,
+    /// Whether the user has more devices than are kept.
+    is_crowded: bool,
+}
+
+/// How completing a login ended.
+pub enum Completion {
+    /// As it should.
+    Done(Traces),
     /// The credential has changed since it was read.
     Changed,
     /// Somebody else used the unlock code meanwhile.
     CodeUsed,
 }
 
-/// Completes a login from `source` with one transaction. `device` is the device of an earlier round of the same login.
+/// Completes a login from `source` with one transaction. `device` is the device that an earlier round of the same login
+/// made.
 ///
 /// A device token that is good stays as it is, and lasts 180 days from now; otherwise there is a new device.
 ///
@@ -42,16 +53,22 @@ pub async fn complete_login(
 ) -> Result<Completion, AuthError> {
     let (user_id, epoch) = (right.credential.user_id, right.credential.epoch);
     let now = state.clock.now();
-    let token = match right.device.or(*device) {
-        Some(token) => token,
-        None => DeviceToken::new(user_id, now)?,
+    // What a request brought counts in the round that found it good, and not after what ended it meanwhile.
+    let token = match (right.device, *device) {
+        (Some(token), _) => token,
+        (None, Some(made)) => made,
+        (None, None) => {
+            let made = DeviceToken::new(user_id, now)?;
+            *device = Some(made);
+            made
+        }
     };
-    *device = Some(token);
     let text = token
         .encode(&state.device_ring)
         .ok_or_else(|| AuthError::Internal("the id of a key is too long".to_owned()))?;
     let names = state.places.names(user_id, source);
     let counted = right.counted;
+    let made = (right.device.is_none()).then_some(token.device_id);
     let ended = state
         .db
         .tx(move |conn| {
@@ -66,19 +83,47 @@ pub async fn complete_login(
             if !settle(conn, user_id, counted.as_ref())? {
                 return Ok(Ended::CodeUsed);
             }
-            leave_traces(conn, &token, epoch, &names, now)?;
-            Ok(Ended::Done)
+            let is_crowded = leave_traces(conn, &token, epoch, &names, now)?;
+            Ok(Ended::Done { is_crowded })
         })
         .await?;
     Ok(match ended {
-        Ended::Done => Completion::Done(text),
+        Ended::Done { is_crowded } => Completion::Done(Traces {
+            device_token: text,
+            user_id,
+            made,
+            is_crowded,
+        }),
         Ended::Changed => Completion::Changed,
         Ended::CodeUsed => Completion::CodeUsed,
     })
 }
 
+impl Traces {
+    /// The login has its session: devices beyond those that are kept go. If that fails, the next login does it.
+    pub async fn keep(self, state: &AuthState) -> String {
+        let user_id = self.user_id;
+        if self.is_crowded {
+            let remove = move |conn: &mut DbConn| device_store::remove_oldest(conn, user_id);
+            if let Err(error) = state.db.tx(remove).await {
+                log::warn!("could not remove the oldest devices of user {user_id}: {error}");
+            }
+        }
+        self.device_token
+    }
+
+    /// The login came to no session, so nobody gets the token: a device that it made goes again.
+    pub async fn undo(self, state: &AuthState) {
+        let Some(device) = self.made else { return };
+        let remove = move |conn: &mut DbConn| device_store::remove_one(conn, device);
+        if let Err(error) = state.db.tx(remove).await {
+            log::warn!("a device without a session stays until it is forgotten: {error}");
+        }
+    }
+}
+
 enum Ended {
-    Done,
+    Done { is_crowded: bool },
     Changed,
     CodeUsed,
 }
@@ -120,7 +165,8 @@ fn leave_traces(
     epoch: i64,
     names: &PlaceNames,
     now: Timestamp,
-) -> Result<(), StoreError> {
-    device_store::put(conn, token, epoch, now)?;
-    place_store::put(conn, token.user_id, epoch, names, now)
+) -> Result<bool, StoreError> {
+    let is_crowded = device_store::put(conn, token, epoch, now)?;
+    place_store::put(conn, token.user_id, epoch, names, now)?;
+    Ok(is_crowded)
 }

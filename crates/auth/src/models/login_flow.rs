@@ -16,7 +16,6 @@ use super::{
 use crate::state::AuthState;
 
 /// What a login gives.
-#[derive(Debug)]
 pub struct LoggedIn {
     /// Of the new session.
     pub tokens: TokenPair,
@@ -39,8 +38,8 @@ pub async fn log_in(
         let right = check_password(state, &attempt, &mut matched).await?;
         state.steps.at("login.checked").await;
         let credential = right.credential.clone();
-        let device_token = match complete_login(state, right, attempt.source, &mut device).await? {
-            Completion::Done(token) => token,
+        let traces = match complete_login(state, right, attempt.source, &mut device).await? {
+            Completion::Done(traces) => traces,
             Completion::Changed => continue,
             Completion::CodeUsed => {
                 // Without the code it is another try, judged by other counts.
@@ -54,13 +53,17 @@ pub async fn log_in(
             Ok(tokens) => {
                 state.steps.at("login.session-opened").await;
                 rehash_if_weak(state, &credential, &attempt).await;
+                let device_token = traces.keep(state).await;
                 return Ok(LoggedIn {
                     tokens,
                     device_token,
                 });
             }
             Err(SessionError::EpochTooOld) => {}
-            Err(SessionError::Other(error)) => return Err(error),
+            Err(SessionError::Other(error)) => {
+                traces.undo(state).await;
+                return Err(error);
+            }
         }
     }
     Err(AuthError::Busy)

@@ -182,7 +182,7 @@ async fn try_password(
     hash: Option<&PasswordHash>,
 ) -> Result<Tried, AuthError> {
     if let Some(seconds) = found.wait {
-        note_limit(state, &found.attempt, &attempt.origin);
+        note_limit(state, found, &attempt.origin);
         return Err(AuthError::TooManyAttempts(seconds));
     }
     let entrant = Entrant {
@@ -193,8 +193,11 @@ async fn try_password(
     let Some(counted) = count(state, attempt, found).await? else {
         return Ok(Tried::CodeGone);
     };
+    let hashing = Hashing::begin(state, &found.attempt);
     state.steps.at("password.counted").await;
-    judge(state, attempt, found, turn, counted, hash).await
+    let outcome = judge(state, attempt, found, turn, counted, hash).await;
+    hashing.end();
+    outcome
 }
 
 async fn judge(
@@ -222,6 +225,39 @@ async fn judge(
     }
 }
 
+/// A try that was counted and is looked at. If whoever asked goes away before that is done (a connection that is reset takes
+/// its request along), its source is charged all the same: otherwise hashes would be free for those who do not wait for the
+/// answer.
+struct Hashing(Option<(AuthState, Attempt)>);
+
+impl Hashing {
+    fn begin(state: &AuthState, attempt: &Attempt) -> Self {
+        let is_counted = attempt.evidence().is_none();
+        Self(is_counted.then(|| (state.clone(), attempt.clone())))
+    }
+
+    fn end(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Hashing {
+    fn drop(&mut self) {
+        let (Some((state, attempt)), Ok(runtime)) =
+            (self.0.take(), tokio::runtime::Handle::try_current())
+        else {
+            return;
+        };
+        runtime.spawn(async move {
+            let (throttle, now) = (state.throttle.clone(), state.clock.now());
+            let failed = move |conn: &mut DbConn| throttle.fail(conn, &attempt, now);
+            if let Err(error) = state.db.tx(failed).await {
+                log::warn!("could not count a login try that was given up: {error}");
+            }
+        });
+    }
+}
+
 /// Raises the count that the try is judged by; none if its unlock code is gone.
 async fn count(
     state: &AuthState,
@@ -244,7 +280,7 @@ async fn count(
         .await
         .inspect_err(|error| {
             if matches!(error, AuthError::TooManyAttempts(_)) {
-                note_limit(state, &found.attempt, &attempt.origin);
+                note_limit(state, found, &attempt.origin);
             }
         })?;
     Ok(Some(Counted::Throttle(charge)))
@@ -346,10 +382,7 @@ fn find_named(conn: &mut DbConn, name: &str) -> Result<Option<StoredCredential>,
 
 /// Tells the audit log of a password that was refused (SECURITY rule 33); who is the target only if they exist.
 fn note_failure(state: &AuthState, found: &Found, origin: &Origin) {
-    let (target_type, target_id) = match &found.credential {
-        Some(credential) => ("user", credential.user_id.to_string()),
-        None => ("identifier", found.attempt.account().to_owned()),
-    };
+    let (target_type, target_id) = target(found);
     state.security_log.note(SecurityNotice {
         event: "login_failed",
         origin: origin.clone(),
@@ -359,11 +392,20 @@ fn note_failure(state: &AuthState, found: &Found, origin: &Origin) {
 }
 
 /// Tells the audit log that a try has to wait.
-fn note_limit(state: &AuthState, attempt: &Attempt, origin: &Origin) {
+fn note_limit(state: &AuthState, found: &Found, origin: &Origin) {
+    let (target_type, target_id) = target(found);
     state.security_log.note(SecurityNotice {
         event: "rate_limited",
         origin: origin.clone(),
-        target_type: "identifier",
-        target_id: attempt.account().to_owned(),
+        target_type,
+        target_id,
     });
+}
+
+/// Who a notice is about: the user, if there is one.
+fn target(found: &Found) -> (&'static str, String) {
+    match &found.credential {
+        Some(credential) => ("user", credential.user_id.to_string()),
+        None => ("identifier", found.attempt.account().to_owned()),
+    }
 }

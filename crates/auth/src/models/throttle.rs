@@ -126,9 +126,11 @@ impl LoginThrottle {
             Ok(parsed) => format!("{}\0{}", parsed.kind().as_str(), parsed.canonical()),
             Err(_) => format!("other\0{typed}"),
         };
+        let identifier = self.name("identifier", &typed);
         let account = match user_id {
             Some(user_id) => self.name("user", &user_id.to_string()),
-            None => self.name("identifier", &typed),
+            // As many rows for an identifier that is nobody's, and as much work.
+            None => self.name("user", &typed),
         };
         let mut by_source = None;
         let mut raised = match evidence {
@@ -146,7 +148,12 @@ impl LoginThrottle {
             None => {
                 by_source = Some(self.name("source", &source.to_string()));
                 let pair = self.name("typed", &format!("{source}\0{typed}"));
-                vec![(pair, Rule::Tries), (account.clone(), Rule::Account)]
+                // By what was typed as well: an account that begins or ends leaves strangers' waits as they are.
+                vec![
+                    (pair, Rule::Tries),
+                    (identifier, Rule::Account),
+                    (account.clone(), Rule::Account),
+                ]
             }
         };
         raised.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));

@@ -17,9 +17,9 @@ pub const CLOCKS_APART: Duration = Duration::from_secs(300);
 /// How one kind of count works.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Rule {
-    /// Some are free, then 1, 2, 4 ... 900 s after the one before; all are forgotten after a while without another.
+    /// Some are free, then 1, 2, 4 ... 900 s after the one before; forgotten one by one while there is no other.
     Tries,
-    /// The same, but forgotten one by one.
+    /// The same, but forgotten one by one also while there are others.
     Account,
     /// Some are free and forgotten one by one; then as many as are forgotten.
     Source,
@@ -73,20 +73,18 @@ impl Rule {
         let free = i64::from(limit.count);
         // More than this changes no wait, and would only take longer to be forgotten.
         let most = match self {
-            Self::Tries => i64::MAX,
-            Self::Account => free.saturating_add(LAST_DOUBLING),
+            Self::Tries | Self::Account => free.saturating_add(LAST_DOUBLING),
             Self::Source => free,
         };
         count.failures = count.failures.saturating_add(1).min(most);
         // Replicas' clocks differ; the count never goes back.
         count.counted_at = count.counted_at.max(now);
-        count.forgotten_at = match self {
-            Self::Tries => count.counted_at.plus(limit.per),
-            Self::Account | Self::Source => {
-                let failures = u32::try_from(count.failures).unwrap_or(u32::MAX);
-                count.decays_from.plus(limit.per.saturating_mul(failures))
-            }
+        let failures = u32::try_from(count.failures).unwrap_or(u32::MAX);
+        let from = match self {
+            Self::Tries => count.counted_at,
+            Self::Account | Self::Source => count.decays_from,
         };
+        count.forgotten_at = from.plus(limit.per.saturating_mul(failures));
         count
     }
 
@@ -101,14 +99,12 @@ impl Rule {
             decays_from: nearest(count.decays_from),
             ..count
         };
-        let gone = match self {
-            Self::Tries if count.counted_at.plus(per) <= now => count.failures,
-            Self::Tries => 0,
-            Self::Account | Self::Source => {
-                let periods = now.since(count.decays_from).as_millis() / per.as_millis().max(1);
-                i64::try_from(periods).unwrap_or(i64::MAX)
-            }
+        let from = match self {
+            Self::Tries => count.counted_at,
+            Self::Account | Self::Source => count.decays_from,
         };
+        let periods = now.since(from).as_millis() / per.as_millis().max(1);
+        let gone = i64::try_from(periods).unwrap_or(i64::MAX);
         if gone >= count.failures {
             return Count {
                 failures: 0,
@@ -131,10 +127,14 @@ impl Rule {
     /// Returns how long a row counts at most after it was written.
     #[must_use]
     pub fn longest(limits: &ThrottleLimits) -> Duration {
-        let account = limits.account.count.saturating_add(10);
+        let (tries, account) = (
+            limits.tries.count.saturating_add(10),
+            limits.account.count.saturating_add(10),
+        );
         limits
             .tries
             .per
+            .saturating_mul(tries)
             .max(limits.account.per.saturating_mul(account))
             .max(limits.source.per.saturating_mul(limits.source.count))
     }

@@ -197,7 +197,8 @@ pub fn correct_future(
     Ok(rows)
 }
 
-/// Removes rows that replicas of the version before counted last before `limit`, or ahead of `now`; returns how many.
+/// Removes rows that replicas of the version before counted last before `limit`, or ahead of `now`; returns how many, at
+/// most a thousand.
 ///
 /// # Errors
 /// [`StoreError`].
@@ -206,12 +207,17 @@ pub fn forget_guesses(
     limit: Timestamp,
     now: Timestamp,
 ) -> Result<usize, StoreError> {
-    let rows = diesel::delete(guess_counts::table)
+    let old = guess_counts::table
         .filter(
             guess_counts::counted_at
                 .lt(Bind(limit))
                 .or(guess_counts::counted_at.gt(Bind(now))),
         )
+        .select(guess_counts::counted_under)
+        .limit(FORGET_AT_ONCE)
+        .load::<String>(conn)?;
+    let rows = diesel::delete(guess_counts::table)
+        .filter(guess_counts::counted_under.eq_any(old))
         .execute(conn)?;
     Ok(rows)
 }

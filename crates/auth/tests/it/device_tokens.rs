@@ -238,3 +238,27 @@ async fn a_time_ahead_makes_no_device_young_for_ever() {
         assert_eq!(stored(&world, ada).await, 0, "{backend}");
     }
 }
+
+/// Role is away, and the owner tries again and again: no token of another device gives way, and no row is left.
+#[actix_web::test]
+async fn a_login_that_comes_to_no_session_leaves_no_device() {
+    for backend in Backend::ALL {
+        let world = World::start(backend).await;
+        let ada = world.register(ADA).await;
+        let mut tokens = Vec::new();
+        for n in 0..20 {
+            tokens.push(new_place(n).device_token(&world).await);
+        }
+        assert_eq!(stored(&world, ada).await, 20, "{backend}");
+        world.peers.with(|s| s.role_down = true);
+        for n in 20..25 {
+            assert_eq!(new_place(n).status(&world).await, 503, "{backend}");
+        }
+        assert_eq!(stored(&world, ada).await, 20, "{backend}");
+        world.peers.with(|s| s.role_down = false);
+        let again = new_place(30).with_token(&tokens[0]).device_token(&world);
+        assert_eq!(again.await, tokens[0], "{backend}");
+        assert_eq!(new_place(31).status(&world).await, 200, "{backend}");
+        assert_eq!(stored(&world, ada).await, 20, "{backend}");
+    }
+}

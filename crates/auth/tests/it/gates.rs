@@ -162,7 +162,7 @@ async fn a_login_costs_one_read_and_at_most_two_transactions() {
                     let Completion::Done(token) = completed.await.unwrap() else {
                         panic!("nothing changed meanwhile");
                     };
-                    Ok(DeviceToken::decode(&state.device_ring, &token).unwrap())
+                    Ok(DeviceToken::decode(&state.device_ring, &token.device_token).unwrap())
                 }
                 Err(error) => Err(error),
             };

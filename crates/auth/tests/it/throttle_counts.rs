@@ -139,12 +139,20 @@ async fn five_are_free_and_then_each_waits_twice_as_long() {
                 assert_eq!(counting.attempt(&attempt, at(now)).await, 0, "{backend}");
             }
             assert_eq!(counting.attempt(&attempt, at(now)).await, 900);
-            // Never for good: forgotten after 15 minutes without another.
+            // From then on one in 15 minutes, for as long as somebody goes on.
+            for _ in 0..3 {
+                now += 900;
+                assert_eq!(counting.attempt(&attempt, at(now)).await, 0, "{backend}");
+                assert_eq!(counting.attempt(&attempt, at(now)).await, 900);
+                assert_eq!(counting.attempt(&attempt, at(now + 899)).await, 1);
+            }
+            // Never for good: one is forgotten in 15 minutes.
+            now += 15 * 900;
             for _ in 0..5 {
-                let told = counting.attempt(&attempt, at(now + 900)).await;
+                let told = counting.attempt(&attempt, at(now)).await;
                 assert_eq!(told, 0, "{backend}");
             }
-            assert_eq!(counting.attempt(&attempt, at(now + 900)).await, 1);
+            assert_eq!(counting.attempt(&attempt, at(now)).await, 1);
         }
     }
 }
@@ -260,15 +268,15 @@ async fn what_is_taken_back_leaves_nothing_behind() {
             let charge = counting.raise(&attempt, at(600 + n)).await.unwrap();
             counting.take_back(charge).await;
         }
-        // The time of the last failure is what it was, too: 15 minutes after it all is forgotten.
+        // The time of the last failure is what it was, too: four times 15 minutes after it all is forgotten.
         for _ in 0..5 {
-            assert_eq!(counting.attempt(&attempt, at(900)).await, 0, "{backend}");
+            assert_eq!(counting.attempt(&attempt, at(3600)).await, 0, "{backend}");
         }
         // Others came in between: smaller by one, never below nothing, and no row of nothing.
         let other = counting.stranger("bob", "192.0.3.1");
         let rows = counting.rows().await;
-        let first = counting.raise(&other, at(1000)).await.unwrap();
-        let second = counting.raise(&other, at(1001)).await.unwrap();
+        let first = counting.raise(&other, at(4000)).await.unwrap();
+        let second = counting.raise(&other, at(4001)).await.unwrap();
         counting.take_back(first).await;
         counting.take_back(second).await;
         assert_eq!(counting.rows().await, rows, "{backend}");

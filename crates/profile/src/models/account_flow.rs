@@ -302,7 +302,7 @@ const fn nothing_done(_: &User) -> Option<User> {
 }
 
 /// The transaction that lets a user log in again, also by the command on the machine, where `operator` says who ran
-/// it; one who is active already stays as they are.
+/// it. One who is active already stays as they are, but there.
 pub(crate) fn reactivate(
     conn: &mut DbConn,
     old: User,
@@ -310,9 +310,12 @@ pub(crate) fn reactivate(
     operator: Option<&serde_json::Value>,
     now: Timestamp,
 ) -> Result<User, ProfileError> {
-    if old.status == UserStatus::Active {
+    if old.status == UserStatus::Active && operator.is_none() {
+        // Role may have lost what it was told.
+        standing_store::put(conn, old.id, old.version, now)?;
         return Ok(old);
     }
+    // On the machine it is said again to everybody, whatever they were told before.
     let user = next_version(
         User {
             status: UserStatus::Active,

@@ -4,7 +4,10 @@ use diesel::prelude::*;
 use ud_db::{DbConn, StoreError, sql::Bind};
 use ud_kernel::{Timestamp, UserId};
 
-use super::schema::{standing_changes as changes, users};
+use super::{
+    schema::{standing_changes as changes, users},
+    user::UserStatus,
+};
 
 /// A change that role has not confirmed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,6 +60,30 @@ pub fn put(
         .execute(conn)
         .map_err(|error| StoreError::from(error).or_again())?;
     Ok(())
+}
+
+/// Writes down all who are suspended, and who were deleted after `since`, as decided changes, where nothing is written
+/// yet. Returns how many.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn recall(conn: &mut DbConn, since: Timestamp) -> Result<usize, StoreError> {
+    let cannot_log_in: Vec<(UserId, i64, Timestamp)> = users::table
+        .left_join(changes::table)
+        .filter(changes::user_id.nullable().is_null())
+        .filter(
+            users::status
+                .eq(UserStatus::Suspended.as_str())
+                .or(users::status
+                    .eq(UserStatus::Deleted.as_str())
+                    .and(users::updated_at.gt(Bind(since)))),
+        )
+        .select((users::id, users::version, users::updated_at))
+        .load(conn)?;
+    for (user, sequence, updated_at) in &cannot_log_in {
+        put(conn, *user, *sequence, *updated_at)?;
+    }
+    Ok(cannot_log_in.len())
 }
 
 /// Forgets the change of `user` if its sequence is at most `confirmed`.

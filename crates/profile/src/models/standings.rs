@@ -28,6 +28,8 @@ use super::{
 pub const OVERDUE_AFTER: Duration = Duration::from_secs(60);
 /// Clocks of replicas differ by this at most.
 const CLOCKS_APART: Duration = Duration::from_secs(300);
+/// Role is told again of deletions that are not older.
+const RECALLED: Duration = Duration::from_secs(90 * 86_400);
 /// Looked at in one round of the sweeper.
 const AT_ONCE: i64 = 100;
 /// So often a change is tried that others get ahead of.
@@ -136,6 +138,8 @@ impl Standings {
             .tx(move |conn| {
                 let user = visible(conn, id)?;
                 if let Some(done) = is_done(&user) {
+                    // Role may have lost what it was told.
+                    standing_store::put(conn, id, user.version, now)?;
                     return Ok(Ok(done));
                 }
                 let sequence = user.version + 1;
@@ -187,12 +191,25 @@ impl Standings {
             .await
     }
 
-    /// Tells role what the user's status says, if no change of it is announced; forgets the change that this
-    /// confirms.
+    /// Tells role what the user's status says, if no change of it is announced; forgets the change that this confirms.
+    /// Where role holds something else of the same or a later sequence (one of the databases went back), the user's
+    /// version is raised beyond that, and role is told again.
     ///
     /// # Errors
-    /// [`ProfileError::Peer`], [`ProfileError::Store`].
+    /// [`ProfileError::Peer`], [`ProfileError::Store`]; [`StoreError::Conflict`] if role does not come to hold what it is
+    /// told.
     pub async fn tell(&self, id: UserId) -> Result<(), ProfileError> {
+        for _ in 0..ROUNDS {
+            match self.tell_once(id).await? {
+                None => return Ok(()),
+                Some(held) => self.decide(id, held.sequence.saturating_add(1)).await?,
+            }
+        }
+        Err(StoreError::Conflict.into())
+    }
+
+    /// What role holds, if that is something else.
+    async fn tell_once(&self, id: UserId) -> Result<Option<UserStanding>, ProfileError> {
         let told = self
             .db
             .read(move |conn| {
@@ -202,23 +219,31 @@ impl Standings {
             })
             .await?;
         let Some((user, announced)) = told else {
-            return Ok(());
+            return Ok(None);
         };
         if user.version < announced {
-            return Ok(());
+            return Ok(None);
         }
         let state = match user.status {
             UserStatus::Active => Standing::Active,
             UserStatus::Suspended | UserStatus::Deleted => Standing::Inactive,
-            UserStatus::Pending => return Ok(()),
+            UserStatus::Pending => return Ok(None),
         };
         let sequence = user.version;
-        put(&self.role, id, UserStanding { state, sequence }).await?;
+        let held = put(&self.role, id, UserStanding { state, sequence }).await?;
         self.steps.at("standing.told").await;
+        if held.state != state {
+            // A change announced meanwhile is no contradiction: it is told when it is decided.
+            let announced = self.db.read(move |conn| standing_store::find(conn, id));
+            let is_announced = announced
+                .await?
+                .is_some_and(|sequence| sequence > user.version);
+            return Ok((!is_announced).then_some(held));
+        }
         self.db
             .tx(move |conn| standing_store::confirm(conn, id, sequence))
             .await?;
-        Ok(())
+        Ok(None)
     }
 
     /// As [`Standings::tell`], after a change was made; what fails is left to the sweeper.
@@ -240,11 +265,30 @@ impl Standings {
             .db
             .read(move |conn| standing_store::due(conn, before, latest, AT_ONCE))
             .await?;
+        let mut outcome = Ok(due.len());
         for change in &due {
-            self.decide(change.user_id, change.sequence).await?;
-            self.tell(change.user_id).await?;
+            let finished = match self.decide(change.user_id, change.sequence).await {
+                Ok(()) => self.tell(change.user_id).await,
+                Err(error) => Err(error.into()),
+            };
+            // One that fails holds up nobody else.
+            if let Err(error) = finished {
+                outcome = outcome.and(Err(error));
+            }
         }
-        Ok(due.len())
+        outcome
+    }
+
+    /// Writes down everybody whose account cannot log in, so that role is told again: at the start of the service, for
+    /// a database that went back, and for what a version before this one did while it still ran. Returns how many.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn recall(&self) -> Result<usize, StoreError> {
+        let since = self.clock.now().minus(RECALLED);
+        self.db
+            .tx(move |conn| standing_store::recall(conn, since))
+            .await
     }
 }
 

@@ -358,3 +358,73 @@ async fn those_suspended_before_are_told_to_role_after_the_upgrade() {
     })
     .await;
 }
+
+/// Role's database was restored from before what it was told: the next start of profile tells it again.
+#[tokio::test]
+async fn a_role_that_went_back_is_told_again() {
+    on_each_database(|world| async move {
+        let (ada, bob) = (
+            world.register_email("ada@example.org").await,
+            world.register_email("bob@example.org").await,
+        );
+        let carol = world.register_email("carol@example.org").await;
+        let boss = world.stranger();
+        let answer = post(&world, boss, &["users:write"], ada, "suspend").await;
+        assert_eq!(answer.status(), StatusCode::OK);
+        assert_eq!(
+            delete(&world, bob, &[], bob).await.status(),
+            StatusCode::NO_CONTENT
+        );
+        world.role.state().standings.clear();
+        assert_eq!(standings(&world).recall().await.unwrap(), 2);
+        while standings(&world).sweep().await.unwrap() > 0 {}
+        for user in [ada, bob] {
+            assert_eq!(told(&world, user), Some(standing(Standing::Inactive, 2)));
+            assert_eq!(left(&world, user).await, None);
+        }
+        assert_eq!(told(&world, carol), None);
+    })
+    .await;
+}
+
+/// What role holds is of the same sequence or beyond, and something else: profile says it again with a later one.
+#[tokio::test]
+async fn what_role_holds_beyond_is_overtaken() {
+    on_each_database(|world| async move {
+        let ada = world.register_email("ada@example.org").await;
+        let boss = world.stranger();
+        for (held, verb, state) in [
+            (
+                standing(Standing::Inactive, 7),
+                "reactivate",
+                Standing::Active,
+            ),
+            (
+                standing(Standing::Reserved, 30),
+                "reactivate",
+                Standing::Active,
+            ),
+            (
+                standing(Standing::Active, 60),
+                "suspend",
+                Standing::Inactive,
+            ),
+            (
+                standing(Standing::Active, 90),
+                "suspend",
+                Standing::Inactive,
+            ),
+        ] {
+            world.role.state().standings.insert(ada.to_string(), held);
+            let answer = post(&world, boss, &["users:write"], ada, verb).await;
+            assert_eq!(answer.status(), StatusCode::OK, "{held:?}");
+            let now = told(&world, ada).unwrap();
+            assert_eq!(now.state, state, "{held:?}");
+            assert!(now.sequence > held.sequence, "{held:?}: {now:?}");
+            let user = stored(&world, ada).await;
+            assert!(user.version >= now.sequence, "{held:?}");
+            assert_eq!(left(&world, ada).await, None, "{held:?}");
+        }
+    })
+    .await;
+}

@@ -6,7 +6,7 @@ use ud_db::DbConn;
 use ud_events::{EventType, NewEvent, outbox};
 use ud_kernel::{
     AssignmentId, Clock, Service, UserId,
-    models::{Origin, Standing, UserStanding},
+    models::{Origin, Standing},
 };
 
 use super::{
@@ -16,8 +16,9 @@ use super::{
 };
 
 /// Makes `user` an administrator, in one transaction; `None` if they are one already. `operator` says who ran the
-/// command, for the audit log. An account that is known as unable to log in counts as able from now on: profile's and
-/// auth's commands see to that. The number of roles is not limited here: `*` stands alone in a token.
+/// command, for the audit log. An account that is known as unable to log in becomes an administrator too, but does not
+/// count as one until profile has told that it can: profile's and auth's commands see to that. The number of roles is not
+/// limited here: `*` stands alone in a token.
 ///
 /// # Errors
 /// [`RoleError::UnknownUser`] for a deleted user; [`RoleError::UserInactive`] while profile is changing the account's
@@ -33,16 +34,8 @@ pub fn grant(
     if policy_store::is_deleted(conn, user)? {
         return Err(RoleError::UnknownUser);
     }
-    match standing_store::find(conn, user)? {
-        Some(told) if told.state == Standing::Reserved => return Err(RoleError::UserInactive),
-        Some(told) if told.state == Standing::Inactive => {
-            let standing = UserStanding {
-                state: Standing::Active,
-                ..told
-            };
-            standing_store::store(conn, user, standing, now)?;
-        }
-        Some(_) | None => {}
+    if standing_store::find(conn, user)?.is_some_and(|told| told.state == Standing::Reserved) {
+        return Err(RoleError::UserInactive);
     }
     let role = role_store::find(conn, ADMIN_ROLE)?.ok_or(ud_db::StoreError::NotFound)?;
     let held = assignment_store::of_user(conn, user)?;

@@ -141,9 +141,12 @@ async fn a_grant_on_the_machine_works_whatever_the_state() {
         assert!(f.grant(user).await.unwrap().is_some(), "{backend}");
         let access = f.access(user).await;
         assert_eq!(access.permissions, ["*"]);
-        // The message that made them inactive, arriving again, does not count; a later one does.
-        assert_eq!(f.standing(user, Inactive, 7).await, Ok(of(Active, 7)));
-        let refused = f.standing(user, Reserved, 8).await;
+        // Until profile has told, they do not count as one who can act; then they do.
+        let first = f.administrators().await.remove(0);
+        let last = f.unassign_as(user, first.id).await.err();
+        assert_eq!(last, Some(RoleError::LastAdministrator), "{backend}");
+        assert_eq!(f.standing(user, Active, 8).await, Ok(of(Active, 8)));
+        let refused = f.standing(user, Reserved, 9).await;
         assert_eq!(refused, Err(RoleError::IsAdministrator));
         // A change under way is waited for, not overruled.
         let third = f.user();

@@ -109,7 +109,8 @@ async fn follow(
             Ok(News::Stopped) => return Some(CloseCode::Away.into()),
             Err(Ok(Some(Ok(AggregatedMessage::Text(text))))) => {
                 match serde_json::from_str::<FeedPing>(&text) {
-                    Ok(FeedPing { ping }) => subscription.ping(ping),
+                    Ok(FeedPing { ping }) if subscription.ping(ping) => {}
+                    Ok(_) => return Some(CloseCode::Policy.into()),
                     Err(_) => return Some(CloseCode::Unsupported.into()),
                 }
             }

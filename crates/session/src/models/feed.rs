@@ -300,11 +300,20 @@ pub enum News {
     Stopped,
 }
 
+/// So many pings of one subscriber may wait for an answer.
+const MOST_PINGS: usize = 32;
+
 impl Subscription {
-    /// Takes a ping, to be answered by [`News::Pong`].
-    pub fn ping(&mut self, ping: u64) {
+    /// Takes a ping, to be answered by [`News::Pong`]. Returns whether there was room: a verifier waits for answers and
+    /// has few on the way.
+    #[must_use]
+    pub fn ping(&mut self, ping: u64) -> bool {
+        if self.pings.len() >= MOST_PINGS {
+            return false;
+        }
         let needed = self.feed.want_read();
         self.pings.push_back((ping, needed));
+        true
     }
 
     /// The next news, at most `most` entries at once. May be dropped and called again.

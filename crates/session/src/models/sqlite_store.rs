@@ -129,7 +129,7 @@ impl SessionStore for SqliteStore {
             known_store(conn, now)?;
             if !is_revoked_key(conn, &key.kid)? {
                 let kid = key.kid.clone();
-                revoke(conn, &Revoked::Key { kid }, key.until, now)?;
+                revoke(conn, &Revoked::Key { kid }, key.until)?;
             }
             Ok(Ok(()))
         }))
@@ -231,12 +231,13 @@ fn create(
     new: &CreateSession,
     at: Timestamp,
 ) -> Outcome<Created> {
-    purge(conn, new.now)?;
+    // By the store's clock: that of auth may be wrong.
+    purge(conn, at)?;
     let fences = fences(conn, new.user_id, &new.roles)?;
     if let Err(refusal) = fences.check(new.epoch, new.pv) {
         return Ok(Err(refusal));
     }
-    let known = known_store(conn, new.now)?;
+    let known = known_store(conn, at)?;
     if let Some(session) = load(conn, id)? {
         if session.is_alive(new.now) && session.is_made_by(new) {
             let grant = session.grant(new.access_until, known.incarnation);

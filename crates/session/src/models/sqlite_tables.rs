@@ -82,7 +82,7 @@ pub(super) fn end(
         ))
         .execute(conn)
         .map_err(StoreError::from)?;
-    revoke(conn, &Revoked::Session { id: session.id }, until, now)
+    revoke(conn, &Revoked::Session { id: session.id }, until)
 }
 
 pub(super) fn emit(

@@ -190,14 +190,16 @@ local function emit(kind, s, reason, ...)
     'sequence', int(s.event_seq), 'at', int(a.now), 'reason', reason or '', 'origin', cjson.encode(o), ...)
 end
 
--- Adds to the list verifiers follow, unless no token it concerns can be alive by any clock. Entries that have
--- passed are cut off the front on the way; those of keys, which are few and stay for long, do not hold that up.
+-- Adds to the list verifiers follow, unless no token it concerns can be alive, by the store's clock and not by that of the
+-- caller, which may be wrong. Entries that have passed are cut off the front on the way; those of keys, which are few and
+-- stay for long, do not hold that up.
 local function revoke(ends, ...)
-  if ends + CLOCKS_APART <= a.now then
+  local now = store_now()
+  if ends + CLOCKS_APART <= now then
     return
   end
   for _, entry in ipairs(redis.call('XRANGE', revocations_key, '-', '+', 'COUNT', 32)) do
-    if tonumber(entry[2][2]) + CLOCKS_APART <= a.now then
+    if tonumber(entry[2][2]) + CLOCKS_APART <= now then
       redis.call('XDEL', revocations_key, entry[1])
     elseif entry[2][3] ~= 'key' then
       break
