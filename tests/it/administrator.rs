@@ -440,7 +440,7 @@ async fn the_machine_leads_back_in(#[values(Kind::Services, Kind::Standalone)] k
     // Nobody else became anything, and a mistake says so.
     let (code, output) = platform
         .process(Service::Profile)
-        .run(&[
+        .run_on_a_terminal(&[
             "admin",
             if kind == Kind::Standalone {
                 "grant"

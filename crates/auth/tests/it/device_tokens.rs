@@ -256,8 +256,8 @@ async fn a_login_that_comes_to_no_session_leaves_no_device() {
         }
         assert_eq!(stored(&world, ada).await, 20, "{backend}");
         world.peers.with(|s| s.role_down = false);
-        let again = new_place(30).with_token(&tokens[0]).device_token(&world);
-        assert_eq!(again.await, tokens[0], "{backend}");
+        let known = new_place(30).with_token(&tokens[0]);
+        assert_eq!(known.device_token(&world).await, tokens[0], "{backend}");
         assert_eq!(new_place(31).status(&world).await, 200, "{backend}");
         assert_eq!(stored(&world, ada).await, 20, "{backend}");
     }

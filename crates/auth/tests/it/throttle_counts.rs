@@ -388,8 +388,8 @@ async fn what_counts_no_more_is_removed() {
         assert_eq!(counting.sweep(at(1899)).await, 0, "{backend}");
         assert_eq!(
             counting.sweep(at(1900)).await,
-            1,
-            "{backend}: the account's"
+            2,
+            "{backend}: the account's, by both of its names"
         );
         assert_eq!(counting.rows().await, 0);
     }

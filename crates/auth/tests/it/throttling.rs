@@ -347,7 +347,8 @@ async fn a_known_device_logs_in_beside_a_flood_of_its_neighbours() {
 async fn a_try_that_is_given_up_is_charged_to_its_source() {
     for backend in Backend::ALL {
         let world = World::start(backend).await;
-        let state = world.other_process();
+        let mut state = world.other_process();
+        state.steps = world.gates.steps();
         let mut gate = world.gates.hold_at("password.counted");
         let source = Source::of("192.0.2.1".parse().unwrap());
         let tried = PasswordAttempt {
