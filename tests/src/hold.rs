@@ -149,14 +149,15 @@ async fn copy(
         loop {
             tokio::select! {
                 biased;
-                now = holds.wait_for(|now| *now != held) => match now {
-                    Ok(_) => break,
-                    Err(_) => return,
-                },
-                // Whoever sent this may die meanwhile: then it is never passed on.
+                // Whoever sent this may die meanwhile: then it is never passed on. Looked at first, so that who was
+                // killed before the release is known to be dead at the release.
                 more = from.read(&mut buffer) => match more {
                     Ok(length @ 1..) => pending.extend_from_slice(&buffer[..length]),
                     _ => return,
+                },
+                now = holds.wait_for(|now| *now != held) => match now {
+                    Ok(_) => break,
+                    Err(_) => return,
                 },
             }
         }
