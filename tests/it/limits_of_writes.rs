@@ -104,6 +104,14 @@ async fn the_writes_of_a_user_each_at_its_default() {
     .await;
     let good = client.refresh(&others).await;
     assert_eq!(good.session, others.session);
+
+    let answer = client.try_log_in(&other.email, &other.password).await;
+    let device = answer.must(200).text("device_token");
+    let login = json!({"identifier": other.email, "password": "wrong", "device_token": device});
+    holds(&keys::LIMIT_LOGIN_DEVICE, async || {
+        client.post("/api/v1/auth/login").json(&login).await
+    })
+    .await;
 }
 
 #[tokio::test]
