@@ -393,11 +393,7 @@ async fn whatever_is_interleaved_an_administrator_can_log_in(#[case] backend: Ba
     let house = std::sync::Arc::new(House::start(backend).await);
     let all = schedules();
     // A part of them that differs between the databases; all of them with TEST_LONG.
-    let stride = if std::env::var_os("TEST_LONG").is_some() {
-        1
-    } else {
-        STRIDE
-    };
+    let stride = end_to_end::rounds(STRIDE, 1);
     let offset = backend as usize;
     let mut reached = 0;
     for schedule in all.iter().skip(offset).step_by(stride) {

@@ -14,16 +14,21 @@ use super::{
     error::SessionError,
     schema::{revocations, sessions, store},
     seen::{Memory, RENEW_EVERY, Seen},
+    session::CLOCKS_APART,
     session_store::{FEED_PAGE, FeedRead},
 };
 
-/// Adds to the list verifiers follow. What no token can be alive of any more is added too, and goes with the next purge: the
-/// time of a request is that of auth, whose clock may be wrong.
+/// Adds to the list verifiers follow, unless no token it concerns can be alive by any clock. `now` is not later than the
+/// store's own.
 pub(super) fn revoke(
     conn: &mut DbConn,
     revoked: &Revoked,
     until: Timestamp,
+    now: Timestamp,
 ) -> Result<(), SessionError> {
+    if until.plus(CLOCKS_APART) <= now {
+        return Ok(());
+    }
     let (kind, name, min_pv) = match revoked {
         Revoked::Session { id } => ("session", id.to_string(), None),
         Revoked::User { id, min_pv } => ("user", id.to_string(), Some(*min_pv)),

@@ -54,5 +54,5 @@ pub(super) fn set_mark(conn: &mut DbConn, mark: &Mark, now: Timestamp) -> Result
             .execute(conn)
     };
     query.map_err(StoreError::from)?;
-    revoke(conn, &revoked, until)
+    revoke(conn, &revoked, until, now)
 }

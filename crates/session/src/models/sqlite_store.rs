@@ -129,7 +129,7 @@ impl SessionStore for SqliteStore {
             known_store(conn, now)?;
             if !is_revoked_key(conn, &key.kid)? {
                 let kid = key.kid.clone();
-                revoke(conn, &Revoked::Key { kid }, key.until)?;
+                revoke(conn, &Revoked::Key { kid }, key.until, now)?;
             }
             Ok(Ok(()))
         }))
@@ -272,7 +272,14 @@ fn create(
     let living = living(conn, new.user_id, new.now)?;
     let excess = living.len().saturating_sub(MAX_LIVE);
     for oldest in living.into_iter().take(excess) {
-        end(conn, oldest, CloseReason::TooMany, &new.origin, new.now)?;
+        // A clock of auth that is ahead leaves no revocation out.
+        end(
+            conn,
+            oldest,
+            CloseReason::TooMany,
+            &new.origin,
+            new.now.min(at),
+        )?;
     }
     let grant = session.grant(new.access_until, known.incarnation);
     Ok(Ok(Created {
@@ -290,7 +297,7 @@ fn step(conn: &mut DbConn, request: &StepSession, at: Timestamp) -> Outcome<Sess
     let session = match session.step(request, fences, at) {
         Step::Refuse(refusal) => return Ok(Err(refusal)),
         Step::Close(reason) => {
-            end(conn, session, reason, &request.origin, request.now)?;
+            end(conn, session, reason, &request.origin, request.now.min(at))?;
             return Ok(Err(Refusal::Closed));
         }
         Step::Repeat {

@@ -82,7 +82,7 @@ pub(super) fn end(
         ))
         .execute(conn)
         .map_err(StoreError::from)?;
-    revoke(conn, &Revoked::Session { id: session.id }, until)
+    revoke(conn, &Revoked::Session { id: session.id }, until, now)
 }
 
 pub(super) fn emit(

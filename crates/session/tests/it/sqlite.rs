@@ -94,7 +94,8 @@ async fn one_process_has_the_file() {
 #[tokio::test]
 async fn what_has_had_its_time_is_deleted() {
     let folder = tempfile::tempdir().unwrap();
-    let (store, _) = sqlite_store(folder.path(), &Clock::manual(START)).await;
+    let clock = Clock::manual(START);
+    let (store, _) = sqlite_store(folder.path(), &clock).await;
     let user = user();
     let grant = store
         .create(SessionId::new(START), create(user, START))
@@ -111,8 +112,19 @@ async fn what_has_had_its_time_is_deleted() {
         now: START,
     };
     store.close(order).await.unwrap();
+    // A login by a clock that is a year ahead deletes nothing: only the store's own clock says what has had its time.
+    let year = secs(365 * 86_400);
+    let later = START.plus(year);
+    store
+        .create(SessionId::new(later), create(crate::support::user(), later))
+        .await
+        .unwrap();
+    let mut below = create(user, later);
+    below.epoch = 0;
+    let refused = store.create(SessionId::new(later), below).await;
+    assert_eq!(refusal(refused), Refusal::EpochTooOld);
     // A year later somebody else logs in: the session, and the epoch that would refuse, are gone.
-    let later = START.plus(secs(365 * 86_400));
+    clock.advance(year);
     store
         .create(SessionId::new(later), create(crate::support::user(), later))
         .await

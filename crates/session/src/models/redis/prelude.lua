@@ -190,11 +190,11 @@ local function emit(kind, s, reason, ...)
     'sequence', int(s.event_seq), 'at', int(a.now), 'reason', reason or '', 'origin', cjson.encode(o), ...)
 end
 
--- Adds to the list verifiers follow, unless no token it concerns can be alive, by the store's clock and not by that of the
--- caller, which may be wrong. Entries that have passed are cut off the front on the way; those of keys, which are few and
+-- Adds to the list verifiers follow, unless no token it concerns can be alive by any clock: neither the store's nor that of
+-- the caller, each of which may be wrong. Entries that have passed are cut off the front on the way; those of keys, which are few and
 -- stay for long, do not hold that up.
 local function revoke(ends, ...)
-  local now = store_now()
+  local now = math.min(store_now(), a.now)
   if ends + CLOCKS_APART <= now then
     return
   end
