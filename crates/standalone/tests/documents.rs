@@ -10,16 +10,25 @@
     reason = "tests"
 )]
 
-use std::{fmt::Write as _, fs, path::Path};
+use std::{
+    collections::BTreeSet,
+    fmt::Write as _,
+    fs,
+    path::{Path, PathBuf},
+};
 
 use serde_json::Value;
 use ud_http::limits::{Counts, OPERATIONS, Operation};
-use ud_kernel::Code;
+use ud_kernel::{Code, permissions::OWN};
+
+fn repository(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../..")
+        .join(path)
+}
 
 fn is_current(path: &str, text: &str) {
-    let file = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../..")
-        .join(path);
+    let file = repository(path);
     if std::env::var("UPDATE_DOCS").is_ok() {
         fs::create_dir_all(file.parent().unwrap()).unwrap();
         fs::write(&file, text).unwrap();
@@ -268,4 +277,61 @@ fn every_operation_has_an_id_and_an_answer_for_each_refusal_it_can_give() {
             }
         }
     }
+}
+
+/// The list of the platform's own permissions in docs/API.md is that of their declaration.
+#[test]
+fn the_platforms_permissions_are_listed() {
+    let path = "docs/API.md";
+    let text = fs::read_to_string(repository(path)).unwrap();
+    let (before, rest) = text.split_once("<!-- permissions -->\n").unwrap();
+    let (_, after) = rest.split_once("<!-- end of permissions -->").unwrap();
+    let mut list = "| permission | lets its holder | privileged |\n|---|---|---|\n".to_owned();
+    for own in OWN {
+        let privileged = if own.privileged { "yes" } else { "no" };
+        writeln!(list, "| `{}` | {} | {privileged} |", own.name, own.allows).unwrap();
+    }
+    let current = format!("{before}<!-- permissions -->\n{list}<!-- end of permissions -->{after}");
+    is_current(path, &current);
+}
+
+/// What shows a rule, a requirement or a finding is there: each test that these documents name exists.
+#[test]
+fn every_test_that_is_named_exists() {
+    let mut functions = BTreeSet::new();
+    for folder in ["crates", "shared", "tests", "bench"] {
+        let mut folders = vec![repository(folder)];
+        while let Some(folder) = folders.pop() {
+            for entry in fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    folders.push(path);
+                } else if path.extension().is_some_and(|extension| extension == "rs") {
+                    let source = fs::read_to_string(&path).unwrap();
+                    let after = source.split("fn ").skip(1);
+                    functions.extend(after.map(|text| word(text).to_owned()));
+                }
+            }
+        }
+    }
+    let mut named = 0;
+    for document in ["THREAT-MODEL", "ASVS", "FINDINGS"] {
+        let text = fs::read_to_string(repository(&format!("docs/{document}.md"))).unwrap();
+        // A name of four words or more between backticks is that of a test: nothing else is called so there.
+        let quoted = text.split('`').skip(1).step_by(2);
+        for name in quoted.filter(|name| word(name) == *name && name.matches('_').count() > 2) {
+            assert!(
+                functions.contains(name),
+                "docs/{document}.md names `{name}`"
+            );
+            named += 1;
+        }
+    }
+    assert!(named > 500, "only {named} names were found");
+}
+
+/// The name at the beginning of `text`.
+fn word(text: &str) -> &str {
+    let end = text.find(|c: char| !(c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_'));
+    end.map_or(text, |end| &text[..end])
 }

@@ -13,6 +13,7 @@ pub mod fair_share;
 pub mod fence_flow;
 pub mod foreign_hash;
 pub mod hash_pool;
+pub(crate) mod hashing;
 pub mod identifier;
 pub mod identifier_store;
 pub mod introspection_clients;

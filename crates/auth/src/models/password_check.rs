@@ -18,6 +18,7 @@ use super::{
     device_token::DeviceToken,
     error::AuthError,
     fair_queue::{Entrant, Turn},
+    hashing::Hashing,
     identifier::Identifier,
     password_hash::PasswordHash,
     place_store,
@@ -222,39 +223,6 @@ async fn judge(
             take_back_counted(state, found.credential.as_ref(), counted).await;
             Err(error)
         }
-    }
-}
-
-/// A try that was counted and is looked at. If whoever asked goes away before that is done (a connection that is reset takes
-/// its request along), its source is charged all the same: otherwise hashes would be free for those who do not wait for the
-/// answer.
-struct Hashing(Option<(AuthState, Attempt)>);
-
-impl Hashing {
-    fn begin(state: &AuthState, attempt: &Attempt) -> Self {
-        let is_counted = attempt.evidence().is_none();
-        Self(is_counted.then(|| (state.clone(), attempt.clone())))
-    }
-
-    fn end(mut self) {
-        self.0 = None;
-    }
-}
-
-impl Drop for Hashing {
-    fn drop(&mut self) {
-        let (Some((state, attempt)), Ok(runtime)) =
-            (self.0.take(), tokio::runtime::Handle::try_current())
-        else {
-            return;
-        };
-        runtime.spawn(async move {
-            let (throttle, now) = (state.throttle.clone(), state.clock.now());
-            let failed = move |conn: &mut DbConn| throttle.fail(conn, &attempt, now);
-            if let Err(error) = state.db.tx(failed).await {
-                log::warn!("could not count a login try that was given up: {error}");
-            }
-        });
     }
 }
 

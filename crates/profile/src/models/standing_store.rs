@@ -1,7 +1,7 @@
 //! Queries on changes of standing that role has not confirmed.
 
 use diesel::prelude::*;
-use ud_db::{DbConn, StoreError, sql::Bind};
+use ud_db::{DbConn, MultiBackend, StoreError, sql::Bind};
 use ud_kernel::{Timestamp, UserId};
 
 use super::{
@@ -62,13 +62,18 @@ pub fn put(
     Ok(())
 }
 
-/// Writes down all who are suspended, and who were deleted after `since`, as decided changes, where nothing is written
-/// yet. Returns how many.
+/// Writes down up to `limit` users after `after`, by id, who are suspended, or were deleted after `since`, as decided
+/// changes, where nothing is written yet. Returns who they are.
 ///
 /// # Errors
 /// [`StoreError`].
-pub fn recall(conn: &mut DbConn, since: Timestamp) -> Result<usize, StoreError> {
-    let cannot_log_in: Vec<(UserId, i64, Timestamp)> = users::table
+pub fn recall(
+    conn: &mut DbConn,
+    since: Timestamp,
+    after: Option<UserId>,
+    limit: i64,
+) -> Result<Vec<UserId>, StoreError> {
+    let mut query = users::table
         .left_join(changes::table)
         .filter(changes::user_id.nullable().is_null())
         .filter(
@@ -78,12 +83,18 @@ pub fn recall(conn: &mut DbConn, since: Timestamp) -> Result<usize, StoreError> 
                     .eq(UserStatus::Deleted.as_str())
                     .and(users::updated_at.gt(Bind(since)))),
         )
+        .order(users::id)
+        .limit(limit)
         .select((users::id, users::version, users::updated_at))
-        .load(conn)?;
+        .into_boxed::<MultiBackend>();
+    if let Some(after) = after {
+        query = query.filter(users::id.gt(Bind(after)));
+    }
+    let cannot_log_in: Vec<(UserId, i64, Timestamp)> = query.load(conn)?;
     for (user, sequence, updated_at) in &cannot_log_in {
         put(conn, *user, *sequence, *updated_at)?;
     }
-    Ok(cannot_log_in.len())
+    Ok(cannot_log_in.into_iter().map(|(user, ..)| user).collect())
 }
 
 /// Forgets the change of `user` if its sequence is at most `confirmed`.

@@ -286,9 +286,19 @@ impl Standings {
     /// [`StoreError`].
     pub async fn recall(&self) -> Result<usize, StoreError> {
         let since = self.clock.now().minus(RECALLED);
-        self.db
-            .tx(move |conn| standing_store::recall(conn, since))
-            .await
+        let (mut after, mut recalled) = (None, 0);
+        loop {
+            // A part in each transaction: there may be very many.
+            let page = self
+                .db
+                .tx(move |conn| standing_store::recall(conn, since, after, AT_ONCE))
+                .await?;
+            recalled += page.len();
+            match page.last() {
+                Some(last) => after = Some(*last),
+                None => return Ok(recalled),
+            }
+        }
     }
 }
 
