@@ -26,7 +26,7 @@ impl IdKind for Device {
 /// A device that a user logged in from.
 pub type DeviceId = Id<Device>;
 
-/// What a device token says.
+/// The content of a device token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DeviceToken {
     /// Which device.

@@ -16,12 +16,12 @@ use ud_kernel::{Network, Source};
 
 use super::fair_share::{Caps, Shares};
 
-/// Who wants a hash.
+/// A request that wants a password hash computed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Entrant {
     /// Where the request comes from.
     pub source: Source,
-    /// Whether it shows evidence, or a password was right already.
+    /// True if the request shows evidence, or a password was right already.
     pub has_evidence: bool,
 }
 
@@ -40,7 +40,7 @@ struct Waiting {
 /// One of two lanes: with evidence, and without.
 struct Lane {
     waiting: BTreeMap<Position, Waiting>,
-    /// Of those that wait or have a turn.
+    /// The shares of those that wait or have a turn.
     shares: Shares,
     /// The number of the last turn given.
     now: u64,

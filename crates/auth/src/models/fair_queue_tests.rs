@@ -37,7 +37,7 @@ async fn now<F: Future + Unpin>(future: &mut F) -> Option<F::Output> {
     .await
 }
 
-/// Whether `entrant` waits; the future if so.
+/// Returns the future of `entrant` if it waits.
 async fn wait(queue: &FairQueue, entrant: Entrant) -> Option<Entering<'_>> {
     let mut entering: Entering<'_> = Box::pin(queue.enter(entrant));
     match now(&mut entering).await {

@@ -43,7 +43,7 @@ impl Caps {
     }
 }
 
-/// What each network holds.
+/// Counts what each network holds.
 #[derive(Debug)]
 pub struct Shares {
     caps: Caps,

@@ -1,4 +1,4 @@
-//! What becomes of a try whose request goes away.
+//! A try is charged also if its request goes away.
 
 use ud_db::DbConn;
 

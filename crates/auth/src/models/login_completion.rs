@@ -1,4 +1,4 @@
-//! What a completed login leaves behind: counts settled, a device token, a known source. A login is completed after its last
+//! This module completes a login: it settles counts, issues a device token and remembers the source. It does so after the last
 //! factor, which today is the password. A second factor goes between [`super::password_check::check_password`] and this: a
 //! right password without it forgets nothing and makes nothing known.
 

@@ -137,7 +137,7 @@ async fn check(
             match try_password(state, attempt, &found, hash).await? {
                 Tried::Right(counted) => Some(counted),
                 Tried::Wrong => {
-                    note_failure(state, &found, &attempt.origin);
+                    note(state, "login_failed", &found, &attempt.origin);
                     return Err(AuthError::InvalidCredentials);
                 }
                 Tried::CodeGone => {
@@ -159,7 +159,7 @@ async fn check(
         return match right.credential.status {
             CredentialStatus::Active => Ok(right),
             CredentialStatus::Suspended => {
-                note_failure(state, &found, &attempt.origin);
+                note(state, "login_failed", &found, &attempt.origin);
                 take_back(state, right).await;
                 Err(AuthError::Suspended)
             }
@@ -183,7 +183,7 @@ async fn try_password(
     hash: Option<&PasswordHash>,
 ) -> Result<Tried, AuthError> {
     if let Some(seconds) = found.wait {
-        note_limit(state, found, &attempt.origin);
+        note(state, "rate_limited", found, &attempt.origin);
         return Err(AuthError::TooManyAttempts(seconds));
     }
     let entrant = Entrant {
@@ -248,7 +248,7 @@ async fn count(
         .await
         .inspect_err(|error| {
             if matches!(error, AuthError::TooManyAttempts(_)) {
-                note_limit(state, found, &attempt.origin);
+                note(state, "rate_limited", found, &attempt.origin);
             }
         })?;
     Ok(Some(Counted::Throttle(charge)))
@@ -348,22 +348,12 @@ fn find_named(conn: &mut DbConn, name: &str) -> Result<Option<StoredCredential>,
     }
 }
 
-/// Tells the audit log of a password that was refused (SECURITY rule 33); who is the target only if they exist.
-fn note_failure(state: &AuthState, found: &Found, origin: &Origin) {
+/// Tells the audit log of a password that was refused (SECURITY rule 33), or of a try that has to wait; who is the target
+/// only if they exist.
+fn note(state: &AuthState, event: &'static str, found: &Found, origin: &Origin) {
     let (target_type, target_id) = target(found);
     state.security_log.note(SecurityNotice {
-        event: "login_failed",
-        origin: origin.clone(),
-        target_type,
-        target_id,
-    });
-}
-
-/// Tells the audit log that a try has to wait.
-fn note_limit(state: &AuthState, found: &Found, origin: &Origin) {
-    let (target_type, target_id) = target(found);
-    state.security_log.note(SecurityNotice {
-        event: "rate_limited",
+        event,
         origin: origin.clone(),
         target_type,
         target_id,

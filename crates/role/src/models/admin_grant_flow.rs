@@ -3,22 +3,19 @@
 
 use serde_json::Value;
 use ud_db::DbConn;
-use ud_events::{EventType, NewEvent, outbox};
 use ud_kernel::{
-    AssignmentId, Clock, Service, UserId,
+    AssignmentId, Clock, UserId,
     models::{Origin, Standing},
 };
 
 use super::{
-    ADMIN_ROLE, Assignment, NewAssignment, RoleError,
-    assignment_flow::{BEGUN, assigned},
-    assignment_store, policy_store, role_store, standing_store,
+    ADMIN_ROLE, RoleError, assignment_flow::assign_administrator, assignment_store, policy_store,
+    standing_store,
 };
 
 /// Makes `user` an administrator, in one transaction; `None` if they are one already. `operator` says who ran the
 /// command, for the audit log. An account that is known as unable to log in becomes an administrator too, but does not
-/// count as one until profile has told that it can: profile's and auth's commands see to that. The number of roles is not
-/// limited here: `*` stands alone in a token.
+/// count as one until profile has told that it can: profile's and auth's commands see to that.
 ///
 /// # Errors
 /// [`RoleError::UnknownUser`] for a deleted user; [`RoleError::UserInactive`] while profile is changing the account's
@@ -37,7 +34,6 @@ pub fn grant(
     if standing_store::find(conn, user)?.is_some_and(|told| told.state == Standing::Reserved) {
         return Err(RoleError::UserInactive);
     }
-    let role = role_store::find(conn, ADMIN_ROLE)?.ok_or(ud_db::StoreError::NotFound)?;
     let held = assignment_store::of_user(conn, user)?;
     if held.iter().any(|(_, role)| role.id == ADMIN_ROLE) {
         return Ok(None);
@@ -45,15 +41,5 @@ pub fn grant(
     if policy_store::first_administrator(conn)?.is_none() {
         policy_store::insert_first_administrator(conn, user, now)?;
     }
-    let new = NewAssignment {
-        user_id: user,
-        role_id: ADMIN_ROLE,
-        expires_at: None,
-    };
-    let assignment = Assignment::begin(new, now)?;
-    assignment_store::insert(conn, &assignment)?;
-    let (kind, origin) = (EventType::RoleAssigned, Origin::default());
-    let event = NewEvent::about(Service::Role, kind, assignment.id, BEGUN, now, &origin);
-    outbox::write(conn, assigned(event, &assignment, &role).details(operator))?;
-    Ok(Some(assignment.id))
+    assign_administrator(conn, user, &Origin::default(), operator, now).map(Some)
 }

@@ -1,7 +1,7 @@
 //! Assigning roles, taking them away, and what happens to a user's roles when the user is deleted or an
 //! assignment ends.
 
-use serde_json::json;
+use serde_json::{Value, json};
 use ud_db::{Db, DbConn, StoreError};
 use ud_events::{ApplyError, Event, EventType, NewEvent, OutboxHandle, outbox};
 use ud_http::{CallError, ServiceClient};
@@ -20,7 +20,7 @@ use super::{
 const NEEDED: &str = "role-assignments:write";
 
 /// An assignment's events: it begins, and once it ends. Nothing happens between.
-pub(crate) const BEGUN: i64 = 1;
+const BEGUN: i64 = 1;
 const ENDED: i64 = 2;
 
 /// So many assignments that have ended are removed in one transaction.
@@ -247,6 +247,22 @@ pub fn make_first_administrator(
     }
     let now = clock.now();
     policy_store::insert_first_administrator(conn, user, now)?;
+    assign_administrator(conn, user, origin, &json!({}), now)?;
+    Ok(true)
+}
+
+/// Gives `user` the role of administrators, with its event, which carries `details`. It asks nothing: the caller has
+/// decided. The number of roles is not limited here: `*` stands alone in a token.
+///
+/// # Errors
+/// [`RoleError::Store`].
+pub(crate) fn assign_administrator(
+    conn: &mut DbConn,
+    user: UserId,
+    origin: &Origin,
+    details: &Value,
+    now: Timestamp,
+) -> Result<AssignmentId, RoleError> {
     let role = role_store::find(conn, ADMIN_ROLE)?.ok_or(StoreError::NotFound)?;
     let new = NewAssignment {
         user_id: user,
@@ -255,16 +271,10 @@ pub fn make_first_administrator(
     };
     let assignment = Assignment::begin(new, now)?;
     assignment_store::insert(conn, &assignment)?;
-    let event = NewEvent::about(
-        Service::Role,
-        EventType::RoleAssigned,
-        assignment.id,
-        BEGUN,
-        now,
-        origin,
-    );
-    outbox::write(conn, assigned(event, &assignment, &role))?;
-    Ok(true)
+    let (kind, id) = (EventType::RoleAssigned, assignment.id);
+    let event = NewEvent::about(Service::Role, kind, id, BEGUN, now, origin);
+    outbox::write(conn, assigned(event, &assignment, &role).details(details))?;
+    Ok(id)
 }
 
 /// What the event `user_deleted` does here, in the transaction of the inbox: the user has no role any more
@@ -331,7 +341,7 @@ fn end_by_time(
     outbox::write(conn, ended(event, assignment, role))
 }
 
-pub(crate) fn assigned(event: NewEvent, assignment: &Assignment, role: &Role) -> NewEvent {
+fn assigned(event: NewEvent, assignment: &Assignment, role: &Role) -> NewEvent {
     event
         .target(assignment.user_id)
         .after(members(assignment, role))
@@ -344,7 +354,7 @@ fn ended(event: NewEvent, assignment: &Assignment, role: &Role) -> NewEvent {
 }
 
 /// An assignment in an event.
-fn members(assignment: &Assignment, role: &Role) -> serde_json::Value {
+fn members(assignment: &Assignment, role: &Role) -> Value {
     json!({
         "role": role.name,
         "role_id": role.id,
