@@ -37,6 +37,7 @@ mod names;
 mod openapi;
 mod outages;
 mod outbox;
+mod process;
 mod races;
 mod recent_login;
 mod refresh;

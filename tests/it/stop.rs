@@ -101,3 +101,41 @@ async fn every_service_stops_with_zero_and_comes_back() {
     platform.accepted_everywhere(&next.access).await;
     let _ = platform.client.log_in(&person).await;
 }
+
+#[tokio::test]
+async fn registrations_in_flight_are_finished_whoever_of_the_threads_has_nothing_left_to_do() {
+    // Each comes from a client of its own: they are not to wait for each other's places.
+    let options = Options::new(Kind::Standalone).set("TRUSTED_PROXIES", "127.0.0.1");
+    let platform = options.start().await;
+    let port = platform.directory.public_port(Service::Profile);
+    let mut held = Vec::new();
+    for i in 0..12 {
+        let body = Person::new().registration().to_string();
+        let (first, last) = body.split_at(body.len() - 1);
+        let head = format!(
+            "POST /api/v1/users HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: 203.0.{i}.7\r\n\
+             Content-Type: application/json\r\nContent-Length: {}\r\n\r\n",
+            body.len()
+        );
+        let mut stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+        let sent = format!("{head}{first}");
+        stream.write_all(sent.as_bytes()).await.unwrap();
+        held.push((stream, last.to_owned()));
+    }
+    let _ = platform.client.get("/api/v1/auth/validate").await;
+    let process = platform.process(Service::Profile).process();
+    process.terminate();
+    process.wait_for_line("stopping").await;
+    // One after another: threads run out of requests long before the process does.
+    for (mut stream, last) in held {
+        stream.write_all(last.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        assert!(
+            answer.starts_with("HTTP/1.1 201"),
+            "{answer}\n{}",
+            process.output()
+        );
+    }
+    assert_eq!(process.wait().await.code(), Some(0), "{}", process.output());
+}

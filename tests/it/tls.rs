@@ -5,7 +5,7 @@ use std::{fs, path::Path, time::Duration};
 use end_to_end::{Gateway, eventually, program_of, standalone};
 use rcgen::{CertifiedKey, generate_simple_self_signed};
 use serde_json::{Value, json};
-use testkit::{Process, TestIdentities, free_ports};
+use testkit::{Process, Signal, TestIdentities, free_ports};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
@@ -248,4 +248,45 @@ async fn a_machine_without_authorities_will_do_where_nothing_is_https() {
             );
         }
     }
+}
+
+/// Whether a new connection to `url` is trusted by `client` and answered.
+async fn is_served(client: &reqwest::Client, url: &str) -> bool {
+    let answer = client.get(url).header("connection", "close").send().await;
+    answer.is_ok_and(|answer| answer.status() == 200)
+}
+
+#[tokio::test]
+async fn a_renewed_certificate_is_read_at_sighup() {
+    let folder = tempfile::tempdir().unwrap();
+    let first = certificate(folder.path());
+    let port = free_ports(1)[0];
+    let environment = [
+        ("PORT", port.to_string()),
+        ("BCRYPT_COST", "4".to_owned()),
+        ("TLS_CERT_FILE", "tls.crt".to_owned()),
+        ("TLS_KEY_FILE", "tls.key".to_owned()),
+    ];
+    let process = Process::start(&standalone(), &[], folder.path(), environment);
+    let url = format!("https://127.0.0.1:{port}/healthz");
+    let of_process = format!("https://127.0.0.1:{port}/readyz");
+    body_of(&first, &of_process, &process).await;
+
+    let second = certificate(folder.path());
+    assert_eq!(first.get(&url).send().await.unwrap().status(), 200);
+    process.signal(Signal::HUP);
+    process.wait_for_line("was read again").await;
+    assert!(is_served(&second, &url).await);
+    // The first client keeps the connection it has: a renewal ends nobody's.
+    assert_eq!(first.get(&url).send().await.unwrap().status(), 200);
+
+    // A file that is half written, or of another key, changes nothing.
+    let whole = fs::read(folder.path().join("tls.crt")).unwrap();
+    fs::write(folder.path().join("tls.crt"), &whole[..whole.len() / 2]).unwrap();
+    process.signal(Signal::HUP);
+    let line = process.wait_for_line("stays as it was").await;
+    assert!(line.contains("tls.crt"), "{line}");
+    assert!(is_served(&second, &url).await);
+    process.terminate();
+    assert_eq!(process.wait().await.code(), Some(0));
 }

@@ -72,6 +72,7 @@ enum AdminCommand {
 /// Runs the process.
 #[must_use]
 pub fn main() -> ExitCode {
+    ud_http::forbid_core_dumps();
     let outcome = match Arguments::parse().command.unwrap_or(Command::Serve) {
         Command::Openapi => print(&ud_http::openapi_json(&documents::joined_openapi())),
         Command::Serve => Config::from_environment().and_then(|c| block_on(start::serve(c))),

@@ -12,7 +12,7 @@ use session_service::SessionService;
 use ud_config::PeersConfig;
 use ud_http::{
     Base, Identity, Listening, Mounted, ResealCommand, Server, ServiceBinary, StartError,
-    stop_requested,
+    StopSignals, raise_descriptor_limit,
 };
 use ud_jwt::{
     JwkSet,
@@ -30,6 +30,8 @@ use crate::{administrator::Administrator, config::Config, welcome};
 /// # Errors
 /// If something does not start.
 pub(crate) async fn serve(mut config: Config) -> Result<(), StartError> {
+    let mut stop = StopSignals::listen()?;
+    raise_descriptor_limit(Service::ALL.len())?;
     prepare_folder(&config.standalone.data_dir)?;
     let clock = Clock::system();
     let metrics = Metrics::new("standalone");
@@ -51,7 +53,10 @@ pub(crate) async fn serve(mut config: Config) -> Result<(), StartError> {
     };
     let mut outcome = config.profile.bootstrap_report.subscribe();
     let docs = config.standalone.http.docs_enabled;
-    let mounted = build(config, &bases).await?;
+    let mounted = tokio::select! {
+        mounted = build(config, &bases) => mounted?,
+        () = stop.requested() => return Ok(()),
+    };
 
     tokio::spawn(async move {
         welcome::ready(&address, docs);
@@ -66,7 +71,7 @@ pub(crate) async fn serve(mut config: Config) -> Result<(), StartError> {
         welcome::administrator(&outcome, administrator.as_ref(), &address);
     });
     Server::new(listening, mounted, clock, metrics)
-        .run(stop_requested())
+        .run(stop.requested())
         .await
 }
 

@@ -148,8 +148,10 @@ table! {
         "Internal port of standalone (any free one), or of a service that runs alone.";
     HTTP_WORKERS, SHARED,
         "Threads that answer requests, 1 to 256. Default: one for each processor.";
+    SHUTDOWN_DRAIN_SECONDS, SHARED,
+        "How long a process that is told to end goes on answering, 0 to 300: `/readyz` fails, and each answer ends its connection, so that clients and load balancers turn to other replicas. Default: 5 in production, otherwise 0.";
     TLS_CERT_FILE, SHARED,
-        "Certificate chain (PEM) for TLS on both listeners; together with `TLS_KEY_FILE`.";
+        "Certificate chain (PEM) for TLS on both listeners; together with `TLS_KEY_FILE`. Both are read again at SIGHUP.";
     TLS_KEY_FILE, SHARED,
         "Private key (PEM) of `TLS_CERT_FILE`.";
     TRUSTED_PROXIES, SHARED.example("10.0.0.0/8"),

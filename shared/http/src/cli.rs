@@ -4,14 +4,16 @@
 use std::{future::Future, net::SocketAddr, path::PathBuf, process::ExitCode, time::Duration};
 
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
-use tokio::signal::unix::{SignalKind, signal};
 use ud_config::{AppEnv, HttpConfig, IdentityConfig, Loader, LogConfig, PeersConfig, TokenConfig};
 use ud_jwt::{JwkSet, service::IdentityKey};
 use ud_kernel::{Clock, Service};
 use ud_telemetry::Metrics;
 use utoipa::openapi::OpenApi;
 
-use crate::{Base, Listening, Mounted, Server, StartError, wiring::Identity};
+use crate::{
+    Base, Listening, Mounted, Server, StartError, StopSignals, forbid_core_dumps,
+    raise_descriptor_limit, wiring::Identity,
+};
 
 /// What the command line needs of a service.
 pub trait ServiceBinary {
@@ -105,6 +107,7 @@ struct Common {
 /// Runs service `S` as a process; `name` is what `--version` says.
 #[must_use]
 pub fn run<S: ServiceBinary>(name: &'static str) -> ExitCode {
+    forbid_core_dumps();
     let matches = Arguments::<S::Command>::command().name(name).get_matches();
     let arguments =
         Arguments::<S::Command>::from_arg_matches(&matches).unwrap_or_else(|e| e.exit());
@@ -176,35 +179,23 @@ fn base<S: ServiceBinary>(common: &Common) -> Result<Base, StartError> {
 }
 
 async fn serve<S: ServiceBinary>(config: S::Config, common: Common) -> Result<(), StartError> {
+    let mut stop = StopSignals::listen()?;
+    raise_descriptor_limit(1)?;
     let base = base::<S>(&common)?;
     let (clock, metrics) = (base.clock.clone(), base.metrics.clone());
     let listening = Listening::bind(&common.http)?;
     let (public, internal) = (listening.public_addr()?, listening.internal_addr()?);
-    let mounted = S::build(config, base).await?;
+    let mounted = tokio::select! {
+        mounted = S::build(config, base) => mounted?,
+        () = stop.requested() => return Ok(()),
+    };
     log::info!(
         "{} listens on {public}, internal routes on {internal}",
         S::SERVICE
     );
     Server::new(listening, vec![mounted], clock, metrics)
-        .run(stop_requested())
+        .run(stop.requested())
         .await
-}
-
-/// Completes at SIGTERM or SIGINT.
-pub async fn stop_requested() {
-    let signals = (
-        signal(SignalKind::terminate()),
-        signal(SignalKind::interrupt()),
-    );
-    if let (Ok(mut terminate), Ok(mut interrupt)) = signals {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-    } else {
-        // Without signal handlers the default action ends the process; there is nothing to wait for.
-        std::future::pending::<()>().await;
-    }
 }
 
 /// Asks `/healthz` at `base`, an address of this machine.

@@ -1,11 +1,21 @@
 //! The middleware around every request: its id, the log context, security headers, metrics, the access log,
 //! and the problem document of every error answer, whoever made it.
 
-use std::{panic::AssertUnwindSafe, sync::Arc, time::Instant};
+use std::{
+    panic::AssertUnwindSafe,
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::{Context, Poll},
+    time::Instant,
+};
 
+use actix_http::ConnectionType;
 use actix_web::{
     Error, HttpMessage, HttpRequest, HttpResponse,
-    body::{BoxBody, MessageBody},
+    body::{BodySize, BoxBody, MessageBody},
     dev::{ServiceRequest, ServiceResponse},
     error::InternalError,
     http::{
@@ -13,6 +23,7 @@ use actix_web::{
         header::{self, HeaderMap, HeaderName, HeaderValue},
     },
     middleware::Next,
+    web::Bytes,
 };
 use futures_util::FutureExt as _;
 use prometheus::{HistogramVec, IntCounterVec};
@@ -21,7 +32,9 @@ use ud_telemetry::{Metrics, RequestContext};
 
 use crate::{
     PROBLEM_JSON, Problem, TrustedProxies,
+    connections::{Busy, Close},
     origin::{RequestFacts, facts},
+    workers::ticket_of,
 };
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -50,6 +63,9 @@ pub(crate) struct Edge {
     /// Path prefixes of the services behind this listener, for the `service` label.
     pub(crate) services: Vec<(&'static str, ServiceMetrics)>,
     pub(crate) default: ServiceMetrics,
+    /// Whether the process is about to end: then each answer ends its connection, so that the client's next request
+    /// goes to another replica and not into a connection that is being closed.
+    pub(crate) stopping: Arc<AtomicBool>,
 }
 
 /// The HTTP metrics of one service.
@@ -87,6 +103,49 @@ impl Edge {
             .find(|(prefix, _)| path.starts_with(prefix))
             .map_or(&self.default, |(_, m)| m)
     }
+
+    fn new_id(&self) -> Arc<str> {
+        let id = EventId::new(self.clock.now());
+        let mut text = uuid::Uuid::encode_buffer();
+        Arc::from(&*id.as_uuid().hyphenated().encode_lower(&mut text))
+    }
+
+    /// The whole answer, as it is sent, to what did not become a request: its head was late, too long, or no HTTP.
+    /// Such an answer ends the connection.
+    pub(crate) fn answer_before_a_request(&self, status: StatusCode) -> Vec<u8> {
+        let facts = RequestFacts {
+            request_id: self.new_id(),
+            client_request_id: None,
+            address: None,
+            from_proxy: false,
+        };
+        let problem = problem_of(&HttpResponse::new(status));
+        let mut response = HttpResponse::new(status);
+        let body = fill(&mut response, &problem, None, &facts);
+        finish(response.headers_mut(), &facts, self.tls);
+        let status = response.status();
+        let reason = status.canonical_reason().unwrap_or_default();
+        let mut answer = format!("HTTP/1.1 {} {reason}\r\n", status.as_u16()).into_bytes();
+        for (name, value) in response.headers() {
+            answer.extend_from_slice(name.as_str().as_bytes());
+            answer.extend_from_slice(b": ");
+            answer.extend_from_slice(value.as_bytes());
+            answer.extend_from_slice(b"\r\n");
+        }
+        let end = format!(
+            "content-length: {}\r\nconnection: close\r\n\r\n",
+            body.len()
+        );
+        answer.extend_from_slice(end.as_bytes());
+        answer.extend_from_slice(&body);
+        ud_telemetry::sync_scope(
+            RequestContext::new(facts.request_id).in_service(self.default.service),
+            || {
+                log::log!(target: "access", self.log_level, status = status.as_u16(); "answered before a request");
+            },
+        );
+        answer
+    }
 }
 
 /// Runs one request.
@@ -96,11 +155,9 @@ pub(crate) async fn run(
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let started = Instant::now();
-    let facts = facts(&req, &edge.proxies, || {
-        let id = EventId::new(edge.clock.now());
-        let mut text = uuid::Uuid::encode_buffer();
-        Arc::from(&*id.as_uuid().hyphenated().encode_lower(&mut text))
-    });
+    let ticket = ticket_of(req.request()).cloned();
+    let busy = ticket.as_ref().map(|ticket| ticket.begin());
+    let facts = facts(&req, &edge.proxies, || edge.new_id());
     let metrics = edge.metrics_for(req.path());
     let (method, uri) = (req.method().clone(), req.uri().clone());
     req.extensions_mut().insert(facts.clone());
@@ -141,14 +198,21 @@ pub(crate) async fn run(
             let mut response = error.as_response_error().error_response();
             let problem = problem_of(&response);
             log_cause(&problem);
-            fill(&mut response, &problem, uri.path(), &facts);
+            let body = fill(&mut response, &problem, Some(uri.path()), &facts);
+            let mut response = response.set_body(BoxBody::new(body));
             finish(response.headers_mut(), &facts, edge.tls);
             InternalError::from_response(problem, response).into()
         })),
     };
+    let is_last = edge.stopping.load(Ordering::Relaxed)
+        || ticket.is_some_and(|ticket| ticket.is_told(Close::Idle));
     let status = match &mut answer {
         Ok(answer) => {
             finish(answer.headers_mut(), &facts, edge.tls);
+            if is_last && answer.status() != StatusCode::SWITCHING_PROTOCOLS {
+                let head = answer.response_mut().head_mut();
+                head.set_connection_type(ConnectionType::Close);
+            }
             answer.status()
         }
         Err(error) => error.as_response_error().status_code(),
@@ -170,7 +234,37 @@ pub(crate) async fn run(
             "answered"
         );
     });
-    answer
+    answer.map(|answer| answer.map_body(|_, body| until_sent(body, busy)))
+}
+
+/// A body that is in memory is sent without us; one that is still being made keeps its request under way.
+fn until_sent(body: BoxBody, busy: Option<Busy>) -> BoxBody {
+    match (body.try_into_bytes(), busy) {
+        (Ok(bytes), _) => BoxBody::new(bytes),
+        (Err(body), Some(busy)) => BoxBody::new(UnderWay { body, _busy: busy }),
+        (Err(body), None) => body,
+    }
+}
+
+/// A body with the note that its request is under way.
+struct UnderWay {
+    body: BoxBody,
+    _busy: Busy,
+}
+
+impl MessageBody for UnderWay {
+    type Error = <BoxBody as MessageBody>::Error;
+
+    fn size(&self) -> BodySize {
+        self.body.size()
+    }
+
+    fn poll_next(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Bytes, Self::Error>>> {
+        Pin::new(&mut self.get_mut().body).poll_next(cx)
+    }
 }
 
 /// The beginning of a path, which a client can make as long as a request line may be.
@@ -216,6 +310,7 @@ fn problem_of(response: &HttpResponse) -> Problem {
         StatusCode::PAYLOAD_TOO_LARGE => Code::RequestBodyTooLarge,
         StatusCode::UNSUPPORTED_MEDIA_TYPE => Code::RequestUnsupportedMediaType,
         StatusCode::REQUEST_TIMEOUT => Code::RequestTimeout,
+        StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => Code::RequestHeaderFieldsTooLarge,
         status if status.is_client_error() => Code::RequestMalformed,
         _ => Code::ServerInternal,
     })
@@ -228,8 +323,8 @@ fn write_problem(
 ) -> HttpResponse {
     let problem = problem_of(&response);
     log_cause(&problem);
-    fill(&mut response, &problem, req.path(), facts);
-    response
+    let body = fill(&mut response, &problem, Some(req.path()), facts);
+    response.set_body(BoxBody::new(body))
 }
 
 /// A cause is told once, here, and to the log alone.
@@ -246,15 +341,19 @@ fn log_cause(problem: &Problem) {
     }
 }
 
-fn fill(response: &mut HttpResponse, problem: &Problem, path: &str, facts: &RequestFacts) {
-    let document = problem.body(cut(path), &facts.request_id);
-    let json = serde_json::to_vec(&document).unwrap_or_default();
+/// Gives `response` the status and the content type of `problem`, and returns the document.
+fn fill(
+    response: &mut HttpResponse,
+    problem: &Problem,
+    path: Option<&str>,
+    facts: &RequestFacts,
+) -> Vec<u8> {
+    let document = problem.body(path.map(cut), &facts.request_id);
     *response.status_mut() = StatusCode::from_u16(problem.code().status()).unwrap_or_default();
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
     headers.remove(header::CONTENT_LENGTH);
-    let taken = std::mem::replace(response, HttpResponse::new(StatusCode::OK));
-    *response = taken.set_body(BoxBody::new(json));
+    serde_json::to_vec(&document).unwrap_or_default()
 }
 
 fn finish(headers: &mut HeaderMap, facts: &RequestFacts, tls: bool) {

@@ -11,7 +11,9 @@ use std::{
 };
 
 use actix_web::{HttpResponse, http::header, web};
+use futures_util::future::join_all;
 use serde_json::{Map, Value, json};
+use tokio::{sync::Mutex, time::Instant};
 use ud_kernel::{Code, Service};
 use ud_telemetry::Metrics;
 
@@ -19,6 +21,9 @@ use crate::{Peers, Problem, revocation_metrics::RevocationMetrics};
 
 /// A check has this long.
 const CHECK_DEADLINE: Duration = Duration::from_secs(2);
+
+/// What was found is told for this long, to however many ask: stores and services are asked no more often than that.
+const FRESH: Duration = Duration::from_secs(1);
 
 /// The outcome of one check: what is wrong, in words without secrets.
 pub type CheckFuture = Pin<Box<dyn Future<Output = Result<(), String>> + Send>>;
@@ -46,31 +51,87 @@ impl Readiness {
         }
     }
 
-    async fn report(&self, revocation: &str) -> (bool, Value) {
-        let mut ready = true;
-        let mut stores = Map::new();
-        for (name, check) in &self.stores {
+    /// Whether the stores are up, and what was found of each.
+    async fn stores(&self) -> (bool, Map<String, Value>) {
+        let checks = self.stores.iter().map(|(name, check)| async move {
             let outcome = tokio::time::timeout(CHECK_DEADLINE, check()).await;
             let text = match outcome {
                 Ok(Ok(())) => "up".to_owned(),
                 Ok(Err(reason)) => format!("down: {reason}"),
                 Err(_) => "down: no answer".to_owned(),
             };
-            ready &= text == "up";
-            stores.insert((*name).to_owned(), Value::String(text));
-        }
-        let peers: Map<String, Value> = self.peers.health().await.into_iter().collect();
-        let body = json!({"service": self.service, "ready": ready, "stores": stores, "services": peers,
-                "revocation": revocation});
-        (ready, body)
+            ((*name).to_owned(), text)
+        });
+        let found = join_all(checks).await;
+        let ready = found.iter().all(|(_, text)| text == "up");
+        let texts = found
+            .into_iter()
+            .map(|(name, text)| (name, Value::String(text)));
+        (ready, texts.collect())
     }
 }
 
 /// State behind the three routes of one listener.
 pub(crate) struct Health {
-    pub(crate) readiness: Vec<(Readiness, RevocationMetrics)>,
-    pub(crate) stopping: Arc<AtomicBool>,
-    pub(crate) metrics: Metrics,
+    services: Vec<(Readiness, RevocationMetrics)>,
+    stopping: Arc<AtomicBool>,
+    metrics: Metrics,
+    stores: Shared<Vec<(bool, Map<String, Value>)>>,
+    peers: Shared<Vec<Map<String, Value>>>,
+}
+
+/// What is found out once for all who ask within [`FRESH`].
+struct Shared<T>(Mutex<Option<(Instant, T)>>);
+
+impl<T: Clone> Shared<T> {
+    /// What was found, by `find` if that is too long ago. Who comes meanwhile waits for the same.
+    async fn get(&self, find: impl Future<Output = T>) -> T {
+        let mut found = self.0.lock().await;
+        if let Some((at, value)) = &*found
+            && at.elapsed() < FRESH
+        {
+            return value.clone();
+        }
+        let value = find.await;
+        *found = Some((Instant::now(), value.clone()));
+        value
+    }
+}
+
+impl Health {
+    pub(crate) fn new(
+        services: impl Iterator<Item = (Readiness, RevocationMetrics)>,
+        stopping: Arc<AtomicBool>,
+        metrics: Metrics,
+    ) -> Self {
+        Self {
+            services: services.collect(),
+            stopping,
+            metrics,
+            stores: Shared(Mutex::new(None)),
+            peers: Shared(Mutex::new(None)),
+        }
+    }
+
+    /// Of each service, whether its stores are up.
+    async fn stores(&self) -> Vec<(bool, Map<String, Value>)> {
+        let all = join_all(self.services.iter().map(|(service, _)| service.stores()));
+        self.stores.get(all).await
+    }
+
+    /// Of each service, what it finds of the others.
+    async fn peers(&self) -> Vec<Map<String, Value>> {
+        let all = join_all(
+            self.services
+                .iter()
+                .map(|(service, _)| async { service.peers.health().await.into_iter().collect() }),
+        );
+        self.peers.get(all).await
+    }
+
+    fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Relaxed)
+    }
 }
 
 pub(crate) async fn healthz() -> HttpResponse {
@@ -79,8 +140,16 @@ pub(crate) async fn healthz() -> HttpResponse {
 
 /// With detail, on the internal listener.
 pub(crate) async fn readyz(health: web::Data<Health>) -> HttpResponse {
-    let (ready, services) = report(&health).await;
-    let stopping = health.stopping.load(Ordering::Relaxed);
+    let (stores, peers) = tokio::join!(health.stores(), health.peers());
+    let stopping = health.is_stopping();
+    let ready = !stopping && stores.iter().all(|(up, _)| *up);
+    let found = health.services.iter().zip(stores).zip(peers);
+    let checks: Vec<Value> = found
+        .map(|(((service, revocation), (up, stores)), peers)| {
+            json!({"service": service.service, "ready": up, "stores": stores, "services": peers,
+                "revocation": revocation.state()})
+        })
+        .collect();
     let mut answer = if ready {
         HttpResponse::Ok()
     } else {
@@ -92,7 +161,7 @@ pub(crate) async fn readyz(health: web::Data<Health>) -> HttpResponse {
             .content_type(crate::PROBLEM_JSON);
     }
     let (code, status) = (Code::ServerStoreUnavailable, if ready { 200 } else { 503 });
-    let mut body = json!({"ready": ready, "stopping": stopping, "checks": services});
+    let mut body = json!({"ready": ready, "stopping": stopping, "checks": checks});
     if let (false, Value::Object(members)) = (ready, &mut body) {
         members.insert("status".to_owned(), json!(status));
         members.insert("code".to_owned(), json!(code.as_str()));
@@ -101,31 +170,51 @@ pub(crate) async fn readyz(health: web::Data<Health>) -> HttpResponse {
     answer.json(body)
 }
 
-/// Without detail, on standalone's public listener.
+/// Without detail and without the peers, on standalone's public listener.
 pub(crate) async fn readyz_brief(health: web::Data<Health>) -> Result<HttpResponse, Problem> {
-    if report(&health).await.0 {
+    if !health.is_stopping() && health.stores().await.iter().all(|(up, _)| *up) {
         Ok(HttpResponse::Ok().json(json!({"ready": true})))
     } else {
         Err(Problem::new(Code::ServerStoreUnavailable))
     }
 }
 
-async fn report(health: &Health) -> (bool, Vec<Value>) {
-    let mut ready = !health.stopping.load(Ordering::Relaxed);
-    let mut bodies = Vec::new();
-    for (readiness, revocation) in &health.readiness {
-        let (up, body) = readiness.report(revocation.state()).await;
-        ready &= up;
-        bodies.push(body);
-    }
-    (ready, bodies)
-}
-
 pub(crate) async fn metrics(health: web::Data<Health>) -> HttpResponse {
-    for (_, revocation) in &health.readiness {
+    for (_, revocation) in &health.services {
         revocation.update();
     }
     HttpResponse::Ok()
         .content_type(Metrics::CONTENT_TYPE)
         .body(health.metrics.render())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicUsize;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn however_many_ask_it_is_found_out_once_a_second() {
+        let asked = Arc::new(AtomicUsize::new(0));
+        let shared = Arc::new(Shared(Mutex::new(None)));
+        let ask = || {
+            let (asked, shared) = (Arc::clone(&asked), Arc::clone(&shared));
+            tokio::spawn(async move {
+                let find = async {
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                    asked.fetch_add(1, Ordering::Relaxed)
+                };
+                shared.get(find).await
+            })
+        };
+        for second in 0..3 {
+            let all = join_all((0..50).map(|_| ask())).await;
+            assert!(all.into_iter().all(|found| found.unwrap() == second));
+            assert_eq!(asked.load(Ordering::Relaxed), second + 1);
+            tokio::time::advance(Duration::from_millis(900)).await;
+            assert_eq!(ask().await.unwrap(), second, "not yet old");
+            tokio::time::advance(Duration::from_millis(101)).await;
+        }
+    }
 }

@@ -108,8 +108,12 @@ impl Problem {
         StatusCode::from_u16(self.code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
     }
 
-    /// The document for `instance` (the request's path) and the request's id.
-    pub(crate) fn body<'a>(&'a self, instance: &'a str, request_id: &'a str) -> ProblemBody<'a> {
+    /// The document for `instance` (the request's path, if there was a request) and the request's id.
+    pub(crate) fn body<'a>(
+        &'a self,
+        instance: Option<&'a str>,
+        request_id: &'a str,
+    ) -> ProblemBody<'a> {
         ProblemBody {
             r#type: format!("{TYPE_PREFIX}{}", self.code),
             title: self.code.title(),
@@ -194,8 +198,10 @@ pub struct ProblemBody<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(required = false)]
     pub detail: Option<&'a str>,
-    /// The request's path.
-    pub instance: &'a str,
+    /// The request's path; absent where the request could not be read so far.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(required = false)]
+    pub instance: Option<&'a str>,
     /// Stable; docs/PROBLEMS.md lists them.
     pub code: &'a str,
     /// Name it when asking for help; the log has it.

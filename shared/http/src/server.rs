@@ -5,14 +5,12 @@ use std::{
     net::{SocketAddr, TcpListener},
     pin::Pin,
     sync::{
-        Arc,
+        Arc, RwLock,
         atomic::{AtomicBool, Ordering},
     },
-    time::Duration,
 };
 
-use actix_web::{App, HttpServer, middleware, web};
-use rustls::ServerConfig;
+use actix_web::{App, middleware, web};
 use tokio::sync::watch;
 use ud_config::HttpConfig;
 use ud_kernel::{Clock, Service};
@@ -22,10 +20,13 @@ use utoipa::openapi::OpenApi;
 use crate::{
     Base, InternalGate, Readiness, StartError, TokenGuard, TrustedProxies,
     app::{PublicApp, configure_internal, not_found},
+    connections::{Connections, Peers},
     edge::{self, Edge, ServiceMetrics},
     health::Health,
+    process,
     revocation_metrics::RevocationMetrics,
     tls,
+    workers::{Tls, Workers},
 };
 
 /// Registers a service's resources.
@@ -107,7 +108,7 @@ impl Mounted {
 pub struct Listening {
     public: TcpListener,
     internal: TcpListener,
-    tls: Option<ServerConfig>,
+    tls: Option<Tls>,
     http: HttpConfig,
 }
 
@@ -132,7 +133,10 @@ impl Listening {
             Ok(listener)
         };
         Ok(Self {
-            tls: http.tls.as_ref().map(tls::server_config).transpose()?,
+            tls: match &http.tls {
+                Some(files) => Some(Arc::new(RwLock::new(tls::server_config(files)?))),
+                None => None,
+            },
             public: bind(http.host, http.port)?,
             internal: bind(http.internal_bind, http.internal_port)?,
             http: http.clone(),
@@ -185,7 +189,9 @@ impl Server {
         }
     }
 
-    /// Serves until `stop` completes, then lets requests in flight finish and background tasks end.
+    /// Serves until `stop` completes. Then `readyz` fails and each answer ends its connection, for as long as the
+    /// configuration says; then no connection is taken any more, requests under way finish, background tasks end, and
+    /// last the internal listener, which both still need.
     ///
     /// # Errors
     /// If a listener fails.
@@ -198,6 +204,7 @@ impl Server {
             standalone,
         } = self;
         let http = &listening.http;
+        let room = process::room(mounted.len());
         let (stop_sender, stop_receiver) = watch::channel(false);
         let signal = StopSignal(stop_receiver);
         let (mounted, tasks): (Vec<_>, Vec<_>) = mounted.into_iter().map(Mounted::split).unzip();
@@ -208,23 +215,22 @@ impl Server {
             .collect();
 
         let stopping = Arc::new(AtomicBool::new(false));
-        let health = web::Data::new(Health {
-            readiness: mounted
-                .iter()
-                .map(|m| {
-                    let checker = m.guard.sessions().clone();
-                    let revocation = RevocationMetrics::new(m.service, checker, &metrics);
-                    (m.readiness.clone(), revocation)
-                })
-                .collect(),
-            stopping: Arc::clone(&stopping),
-            metrics: metrics.clone(),
-        });
-        let edge = |log_level| {
+        let health = web::Data::new(Health::new(
+            mounted.iter().map(|m| {
+                let checker = m.guard.sessions().clone();
+                let revocation = RevocationMetrics::new(m.service, checker, &metrics);
+                (m.readiness.clone(), revocation)
+            }),
+            Arc::clone(&stopping),
+            metrics.clone(),
+        ));
+        // Standalone's internal listener is on loopback and called by nobody but the process itself.
+        let internal_tls = listening.tls.clone().filter(|_| !standalone);
+        let edge = |log_level, tls: &Option<Tls>| {
             Arc::new(Edge {
                 proxies: TrustedProxies::new(&http.trusted_proxies),
                 clock: clock.clone(),
-                tls: http.tls.is_some(),
+                tls: tls.is_some(),
                 log_level,
                 services: mounted
                     .iter()
@@ -238,104 +244,135 @@ impl Server {
                     mounted.first().map_or(Service::Auth, |m| m.service),
                     &metrics,
                 ),
+                stopping: Arc::clone(&stopping),
             })
         };
         // Internal calls are many and each belongs to a request that is logged at the front.
-        let (public_edge, edge) = (edge(log::Level::Info), edge(log::Level::Debug));
+        let public_edge = edge(log::Level::Info, &listening.tls);
+        let internal_edge = edge(log::Level::Debug, &internal_tls);
         let mounted = Arc::new(mounted);
 
-        let public = PublicApp {
-            mounted: Arc::clone(&mounted),
-            cors: http.cors_allowed_origins.clone(),
-            docs: http.docs_enabled,
-            standalone,
-            health: health.clone(),
+        let proxies = TrustedProxies::new(&http.trusted_proxies);
+        let public = Listener {
+            connections: Connections::new("public", room.public, Peers::Public(proxies), &metrics),
+            workers: {
+                let app = PublicApp {
+                    mounted: Arc::clone(&mounted),
+                    cors: http.cors_allowed_origins.clone(),
+                    docs: http.docs_enabled,
+                    standalone,
+                    health: health.clone(),
+                };
+                let edge = Arc::clone(&public_edge);
+                Workers::start(
+                    http.workers,
+                    &public_edge,
+                    listening.tls.as_ref(),
+                    move || {
+                        let (edge, app) = (Arc::clone(&edge), app.clone());
+                        let cors = app.cors_middleware();
+                        App::new()
+                            .configure(move |cfg| app.configure(cfg))
+                            .default_service(web::to(not_found))
+                            .wrap(cors)
+                            .wrap(middleware::from_fn(move |req, next| {
+                                edge::run(Arc::clone(&edge), req, next)
+                            }))
+                    },
+                )
+                .await?
+            },
         };
-        let public = HttpServer::new(move || {
-            let edge = Arc::clone(&public_edge);
-            let public = public.clone();
-            let cors = public.cors_middleware();
-            App::new()
-                .configure(move |cfg| public.configure(cfg))
-                .default_service(web::to(not_found))
-                .wrap(cors)
-                .wrap(middleware::from_fn(move |req, next| {
-                    edge::run(Arc::clone(&edge), req, next)
-                }))
-        })
-        .workers(http.workers)
-        .client_request_timeout(HEAD_DEADLINE)
-        .keep_alive(KEEP_ALIVE)
-        .shutdown_timeout(Base::STOP_DEADLINE.as_secs())
-        .disable_signals();
+        let internal = Listener {
+            connections: Connections::new("internal", room.internal, Peers::Internal, &metrics),
+            workers: {
+                let edge = Arc::clone(&internal_edge);
+                let tls = internal_tls.as_ref();
+                Workers::start(http.workers.div_ceil(2), &internal_edge, tls, move || {
+                    let edge = Arc::clone(&edge);
+                    let (mounted, health) = (Arc::clone(&mounted), health.clone());
+                    App::new()
+                        .configure(move |cfg| configure_internal(cfg, &mounted, health, standalone))
+                        .default_service(web::to(not_found))
+                        .wrap(middleware::from_fn(move |req, next| {
+                            edge::run(Arc::clone(&edge), req, next)
+                        }))
+                })
+                .await?
+            },
+        };
+        tokio::spawn(tls::reload_on_hangup(http.tls.clone(), listening.tls));
 
-        let internal = HttpServer::new(move || {
-            let edge = Arc::clone(&edge);
-            let (mounted, health) = (Arc::clone(&mounted), health.clone());
-            App::new()
-                .configure(move |cfg| configure_internal(cfg, &mounted, health, standalone))
-                .default_service(web::to(not_found))
-                .wrap(middleware::from_fn(move |req, next| {
-                    edge::run(Arc::clone(&edge), req, next)
-                }))
-        })
-        .workers(http.workers.div_ceil(2))
-        .client_request_timeout(HEAD_DEADLINE)
-        .keep_alive(KEEP_ALIVE)
-        .shutdown_timeout(Base::STOP_DEADLINE.as_secs())
-        .disable_signals();
-
-        let public = match listening.tls.clone() {
-            Some(tls) => public.listen_rustls_0_23(listening.public, tls),
-            None => public.listen(listening.public),
-        }
-        .map_err(StartError::internal)?
-        .run();
-        // Standalone's internal listener is on loopback and called by nobody but the process itself.
-        let internal = match listening.tls.filter(|_| !standalone) {
-            Some(tls) => internal.listen_rustls_0_23(listening.internal, tls),
-            None => internal.listen(listening.internal),
-        }
-        .map_err(StartError::internal)?
-        .run();
-        let handles = [public.handle(), internal.handle()];
-        let public = tokio::spawn(public);
-        let internal = tokio::spawn(internal);
-
-        stop.await;
-        log::info!("stopping");
-        stopping.store(true, Ordering::Relaxed);
-        let [public_handle, internal_handle] = handles;
-        // Public first: its requests in flight may still need this process's own internal routes.
-        public_handle.stop(true).await;
-        let _ = stop_sender.send(true);
-        for task in tasks {
-            if tokio::time::timeout(Base::STOP_DEADLINE, task)
-                .await
-                .is_err()
-            {
-                log::warn!("a background task did not end in time");
+        let (end_public, public_end) = watch::channel(false);
+        let (end_internal, internal_end) = watch::channel(false);
+        let ordered = async {
+            stop.await;
+            log::info!("stopping");
+            stopping.store(true, Ordering::Relaxed);
+            tokio::time::sleep(http.drain).await;
+            let _ = end_public.send(true);
+            public.finished("public").await;
+            let _ = stop_sender.send(true);
+            for task in tasks {
+                if tokio::time::timeout(Base::STOP_DEADLINE, task)
+                    .await
+                    .is_err()
+                {
+                    log::warn!("a background task did not end in time");
+                }
             }
-        }
-        internal_handle.stop(true).await;
-        for server in [public, internal] {
-            server
-                .await
-                .map_err(StartError::internal)?
-                .map_err(|e| StartError::internal(format!("listener: {e}")))?;
-        }
-        log::info!("stopped");
-        Ok(())
+            let _ = end_internal.send(true);
+            internal.finished("internal").await;
+            Ok(())
+        };
+        let outcome = tokio::try_join!(
+            public.serve(listening.public, public_end),
+            internal.serve(listening.internal, internal_end),
+            ordered,
+        );
+        // The threads end together and last: what one has opened, a request of another may use.
+        public.workers.end();
+        internal.workers.end();
+        outcome.map(|_| log::info!("stopped"))
     }
 }
 
-/// A request's head has this long to arrive.
-const HEAD_DEADLINE: Duration = Duration::from_secs(10);
+/// One listener while it serves.
+struct Listener {
+    connections: Connections,
+    workers: Workers,
+}
+
+impl Listener {
+    /// Takes connections until `end` says so.
+    async fn serve(
+        &self,
+        socket: TcpListener,
+        end: watch::Receiver<bool>,
+    ) -> Result<(), StartError> {
+        let accepting = self.workers.accept(socket, &self.connections, end);
+        accepting
+            .await
+            .map_err(|e| StartError::internal(format!("listener: {e}")))?;
+        // Only now: a connection that came last is told as well.
+        self.connections.close_idle();
+        Ok(())
+    }
+
+    /// Returns once no connection is left, or after the deadline.
+    async fn finished(&self, name: &str) {
+        let all_closed = self.connections.all_closed();
+        if tokio::time::timeout(Base::STOP_DEADLINE, all_closed)
+            .await
+            .is_err()
+        {
+            let left = self.connections.count();
+            log::warn!("{left} connections of the {name} listener did not end in time");
+        }
+    }
+}
 
 /// Who takes nothing of what is sent for so long, in milliseconds, is cut off (TCP_USER_TIMEOUT, RFC 5482): a connection
 /// that nobody reads from would keep its answer in memory.
 #[cfg(target_os = "linux")]
 const TAKE_DEADLINE: u32 = 30_000;
-
-/// An idle connection is kept this long: longer than NGINX keeps its own (60 s), so that NGINX closes first.
-const KEEP_ALIVE: Duration = Duration::from_secs(75);

@@ -28,6 +28,7 @@ pub use ports::{free_port, free_ports};
 pub use process::{Process, http_get};
 pub use proxy::Proxy;
 pub use redis::RedisServer;
+pub use rustix::process::Signal;
 
 /// The command that sets the `TEST_*_URL`s.
 pub const COMMAND: &str = "cargo run -p testkit -- with -- cargo nextest run";

@@ -10,6 +10,7 @@ use std::{
     time::Duration,
 };
 
+use rustix::process::Signal;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
@@ -217,6 +218,11 @@ impl Process {
     /// Sends SIGTERM; see [`Process::wait`].
     pub fn terminate(&self) {
         self.child.terminate();
+    }
+
+    /// Sends `signal`, unless it has ended.
+    pub fn signal(&self, signal: Signal) {
+        self.child.signal(signal);
     }
 
     /// Kills it (SIGKILL); it is gone when this returns.

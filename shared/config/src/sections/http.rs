@@ -3,6 +3,7 @@
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
     path::PathBuf,
+    time::Duration,
 };
 
 use ipnet::IpNet;
@@ -10,6 +11,9 @@ use ud_kernel::Service;
 use url::Url;
 
 use crate::{Key, Loader, keys, source::shown};
+
+/// Seconds for which a process in production goes on answering: two checks of a load balancer or of Kubernetes.
+const DRAIN: u64 = 5;
 
 /// How a service listens.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,6 +36,8 @@ pub struct HttpConfig {
     pub docs_enabled: bool,
     /// Threads that answer requests, at least 1.
     pub workers: usize,
+    /// How long the process goes on answering after it was told to end.
+    pub drain: Duration,
 }
 
 /// Files for TLS, both PEM.
@@ -69,6 +75,7 @@ impl Default for HttpConfig {
             cors_allowed_origins: Vec::new(),
             docs_enabled: true,
             workers: 1,
+            drain: Duration::ZERO,
         }
     }
 }
@@ -105,7 +112,15 @@ impl HttpConfig {
         } else {
             std::thread::available_parallelism().map_or(1, usize::from)
         };
+        let drain = if loader.is_set(&keys::SHUTDOWN_DRAIN_SECONDS) {
+            loader.number(&keys::SHUTDOWN_DRAIN_SECONDS, 0..=300)
+        } else if loader.app_env().is_production() {
+            DRAIN
+        } else {
+            0
+        };
         Self {
+            drain: Duration::from_secs(drain),
             host: host.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST)),
             tls: load_tls(loader),
             trusted_proxies: load_proxies(loader),

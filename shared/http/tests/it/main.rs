@@ -10,6 +10,7 @@
 
 mod access;
 mod client;
+mod connections;
 mod edge;
 mod limited;
 mod service;

@@ -1,0 +1,167 @@
+//! What the process asks of the operating system for itself: descriptors, no core dumps, and its signals.
+
+use rustix::process::{DumpableBehavior, Resource, Rlimit, getrlimit, setrlimit};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use crate::StartError;
+
+/// Descriptors of a service's stores, keys, runtimes and logs, with room for what grows under load.
+const OF_A_SERVICE: u64 = 64;
+/// The same of the five in one process, which share runtimes.
+const OF_ALL: u64 = 192;
+/// Fewest that must be left for connections: below it the process would start and then answer nobody.
+const FOR_CONNECTIONS: u64 = 64;
+/// Most connections of the public listener, however many descriptors there are: each may hold some kilobytes.
+const MOST: u64 = 10_000;
+
+/// How many connections each listener may have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Room {
+    pub(crate) public: usize,
+    pub(crate) internal: usize,
+}
+
+/// Keeps what is in memory (keys, passwords under way) out of core files and away from other processes of the same
+/// user. It is the first thing a process does.
+pub fn forbid_core_dumps() {
+    let none = Rlimit {
+        current: Some(0),
+        maximum: Some(0),
+    };
+    let outcome = setrlimit(Resource::Core, none);
+    #[cfg(target_os = "linux")]
+    let outcome = outcome.and(rustix::process::set_dumpable_behavior(
+        DumpableBehavior::NotDumpable,
+    ));
+    if let Err(error) = outcome {
+        use std::io::Write as _;
+        // No logger is there yet.
+        let _ = writeln!(std::io::stderr(), "core dumps are not forbidden: {error}");
+    }
+}
+
+/// Raises the limit of open descriptors as far as the system allows, and makes sure that the process can work with it.
+///
+/// # Errors
+/// A configuration error that names the limit that is needed, if the hard limit is lower.
+pub fn raise_descriptor_limit(services: usize) -> Result<(), StartError> {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit {
+        current: limit.maximum,
+        maximum: limit.maximum,
+    };
+    if limit.current != limit.maximum
+        && let Err(error) = setrlimit(Resource::Nofile, raised)
+    {
+        log::warn!(
+            "the limit of open files stays at {}: {error}",
+            descriptors()
+        );
+    }
+    let needed = own(services) + FOR_CONNECTIONS;
+    let have = descriptors();
+    if have < needed {
+        return Err(StartError::config(format!(
+            "the limit of open files is {have}, and at least {needed} are needed: raise the hard limit of \
+             RLIMIT_NOFILE (`ulimit -n`, LimitNOFILE= of systemd, --ulimit nofile= of Docker)"
+        )));
+    }
+    Ok(())
+}
+
+/// How many connections fit below the limit of open descriptors. A request on the public listener may hold two more
+/// for calls to other services, and in standalone the other ends of these as well.
+pub(crate) fn room(services: usize) -> Room {
+    room_of(descriptors(), services)
+}
+
+fn room_of(limit: u64, services: usize) -> Room {
+    let free = limit.saturating_sub(own(services));
+    let at_most = |places: u64, most: u64| {
+        usize::try_from(places.clamp(FOR_CONNECTIONS / 4, most)).unwrap_or(usize::MAX)
+    };
+    Room {
+        public: at_most(free / 2, MOST),
+        internal: at_most(free / 4, MOST / 2),
+    }
+}
+
+const fn own(services: usize) -> u64 {
+    if services > 1 { OF_ALL } else { OF_A_SERVICE }
+}
+
+/// The limit in force; without one, what is more than enough.
+fn descriptors() -> u64 {
+    getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX)
+}
+
+/// The signals that ask for an end. What arrives from its making on is not lost.
+pub struct StopSignals([Signal; 3]);
+
+impl StopSignals {
+    /// Takes SIGTERM, SIGINT and SIGQUIT from now on. SIGHUP, SIGUSR1, SIGUSR2 and SIGALRM no longer end the process
+    /// either: hooks of log rotation and certificates send them.
+    ///
+    /// # Errors
+    /// If the system does not let the process handle signals.
+    pub fn listen() -> Result<Self, StartError> {
+        let take = |kind| signal(kind).map_err(StartError::internal);
+        for kind in [
+            SignalKind::hangup(),
+            SignalKind::user_defined1(),
+            SignalKind::user_defined2(),
+            SignalKind::alarm(),
+        ] {
+            // Once taken, a signal never has its default action again.
+            drop(take(kind)?);
+        }
+        Ok(Self([
+            take(SignalKind::terminate())?,
+            take(SignalKind::interrupt())?,
+            take(SignalKind::quit())?,
+        ]))
+    }
+
+    /// Returns once one of them came.
+    pub async fn requested(&mut self) {
+        let [terminate, interrupt, quit] = &mut self.0;
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+            _ = quit.recv() => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_process_leaves_no_core() {
+        forbid_core_dumps();
+        let core = getrlimit(Resource::Core);
+        assert_eq!((core.current, core.maximum), (Some(0), Some(0)));
+        assert_eq!(
+            rustix::process::dumpable_behavior().unwrap(),
+            DumpableBehavior::NotDumpable
+        );
+    }
+
+    #[test]
+    fn all_that_may_be_open_fits_below_the_limit() {
+        for services in [1, 5] {
+            for limit in [128, 256, 300, 1_024, 4_096, 20_000, 1_048_576, u64::MAX] {
+                if limit < own(services) + FOR_CONNECTIONS {
+                    continue;
+                }
+                let room = room_of(limit, services);
+                let open = u64::try_from(room.public + room.internal).unwrap();
+                assert!(open + own(services) < limit, "{limit}: {room:?}");
+                assert!(room.public >= 16 && room.internal >= 16, "{room:?}");
+                assert!(room.public <= 10_000, "{room:?}");
+            }
+        }
+    }
+}

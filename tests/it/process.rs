@@ -1,0 +1,226 @@
+//! What a process takes from the machine and what the machine tells it: descriptors, core files, signals.
+
+use std::{
+    net::IpAddr,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use end_to_end::{SERVICES, eventually, program_of, standalone};
+use rstest::rstest;
+use serde_json::json;
+use tempfile::TempDir;
+use testkit::{Process, Signal, free_ports};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::{TcpSocket, TcpStream},
+};
+use ud_kernel::Service;
+
+/// A program that needs nothing but its folder, with `limit` descriptors, soft and hard.
+struct Limited {
+    process: Process,
+    port: u16,
+    _folder: TempDir,
+}
+
+impl Limited {
+    fn start(program: &Path, soft: u32, hard: u32) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let ports = free_ports(2);
+        let environment = [
+            ("APP_ENV", "development".to_owned()),
+            ("PORT", ports[0].to_string()),
+            ("INTERNAL_PORT", ports[1].to_string()),
+            ("AUTH_URL", "http://127.0.0.1:1".to_owned()),
+            ("BCRYPT_COST", "4".to_owned()),
+            ("BOOTSTRAP_ADMIN_EMAIL", "admin@example.org".to_owned()),
+            ("BOOTSTRAP_ADMIN_PASSWORD", PASSWORD.to_owned()),
+        ];
+        let limit = format!("--nofile={soft}:{hard}");
+        let arguments = [limit.as_str(), program.to_str().unwrap()];
+        let prlimit = PathBuf::from("/usr/bin/prlimit");
+        Self {
+            process: Process::start(&prlimit, &arguments, folder.path(), environment),
+            port: ports[0],
+            _folder: folder,
+        }
+    }
+
+    async fn ready(self) -> Self {
+        let url = format!("http://127.0.0.1:{}/healthz", self.port);
+        self.process.wait_until_ready(&url).await;
+        self
+    }
+
+    /// Soft and hard limit of `name`, as the kernel tells them.
+    fn limit(&self, name: &str) -> (String, String) {
+        let limits = std::fs::read_to_string(format!("/proc/{}/limits", self.process.pid()));
+        let limits = limits.unwrap();
+        let line = limits.lines().find_map(|line| line.strip_prefix(name));
+        let mut words = line.unwrap().split_whitespace().map(ToOwned::to_owned);
+        (words.next().unwrap(), words.next().unwrap())
+    }
+}
+
+const PASSWORD: &str = "Granite-Heron-Falls-58-Dune";
+
+fn programs() -> impl Iterator<Item = PathBuf> {
+    let services = SERVICES.into_iter().map(|(service, _)| program_of(service));
+    services.chain([standalone()])
+}
+
+fn both(limit: &str) -> (String, String) {
+    (limit.to_owned(), limit.to_owned())
+}
+
+#[tokio::test]
+async fn descriptors_are_raised_and_cores_forbidden() {
+    for program in programs() {
+        let limited = Limited::start(&program, 512, 4096).ready().await;
+        assert_eq!(limited.limit("Max open files"), both("4096"));
+        assert_eq!(limited.limit("Max core file size"), both("0"));
+    }
+}
+
+#[tokio::test]
+async fn too_few_descriptors_are_a_configuration_error() {
+    for program in programs() {
+        let limited = Limited::start(&program, 64, 64);
+        let status = limited.process.wait().await;
+        let output = limited.process.output();
+        assert_eq!(status.code(), Some(78), "{}: {output}", program.display());
+        assert!(
+            output.contains("64") && output.contains("RLIMIT_NOFILE"),
+            "{output}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn no_signal_but_those_that_ask_for_an_end_ends_a_process() {
+    for program in programs() {
+        for end in [Signal::TERM, Signal::INT, Signal::QUIT] {
+            let limited = Limited::start(&program, 1024, 1024).ready().await;
+            for signal in [
+                Signal::HUP,
+                Signal::USR1,
+                Signal::USR2,
+                Signal::ALARM,
+                Signal::PIPE,
+            ] {
+                limited.process.signal(signal);
+            }
+            limited
+                .process
+                .wait_for_line("there is no certificate")
+                .await;
+            let url = format!("http://127.0.0.1:{}/healthz", limited.port);
+            let answer = testkit::http_get(&url).await;
+            assert!(matches!(answer, Ok((200, _))), "{answer:?}");
+            limited.process.signal(end);
+            let status = limited.process.wait().await;
+            assert_eq!(status.code(), Some(0), "{}", limited.process.output());
+        }
+    }
+}
+
+/// What strangers do with the connections they open.
+#[derive(Clone, Copy, Debug)]
+enum Hold {
+    /// Asked once, and idle since.
+    Idle,
+    /// Sent half a head.
+    Half,
+    /// Said nothing.
+    Silent,
+}
+
+async fn hold(from: IpAddr, port: u16, how: Hold) -> Option<TcpStream> {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind((from, 0).into()).unwrap();
+    let to = (IpAddr::from([127, 0, 0, 1]), port).into();
+    let mut stream = socket.connect(to).await.ok()?;
+    let sent = match how {
+        Hold::Idle => "GET /healthz HTTP/1.1\r\nhost: a\r\n\r\n",
+        Hold::Half => "GET /healthz HTTP/1.1\r\nho",
+        Hold::Silent => "",
+    };
+    stream.write_all(sent.as_bytes()).await.ok()?;
+    if matches!(how, Hold::Idle) {
+        let mut answer = [0; 1024];
+        stream
+            .read(&mut answer)
+            .await
+            .ok()
+            .filter(|length| *length > 0)?;
+    }
+    Some(stream)
+}
+
+/// One process with few descriptors, strangers who hold more connections than it has, and somebody else.
+#[rstest]
+#[tokio::test]
+async fn strangers_with_many_connections_keep_nobody_out(
+    #[values(Hold::Idle, Hold::Half, Hold::Silent)] how: Hold,
+) {
+    let limited = Limited::start(&standalone(), 256, 256).ready().await;
+    let somebody = reqwest::Client::builder()
+        .no_proxy()
+        .local_address(IpAddr::from([127, 0, 0, 2]))
+        .timeout(Duration::from_secs(5))
+        .build()
+        .unwrap();
+    let url = format!("http://127.0.0.1:{}/api/v1/auth/login", limited.port);
+    let body = json!({"identifier": "admin@example.org", "password": PASSWORD});
+    let log_in = || async {
+        let answer = somebody.post(&url).json(&body).send().await;
+        answer.map(|answer| answer.status().as_u16())
+    };
+    eventually(Duration::from_secs(30), "an administrator", || async {
+        (log_in().await.ok()? == 200).then_some(())
+    })
+    .await;
+    let mut held = Vec::new();
+    for round in 0..6 {
+        for _ in 0..100 {
+            held.extend(hold([127, 0, 0, 1].into(), limited.port, how).await);
+            held.extend(hold([127, 0, 0, 3].into(), limited.port, how).await);
+        }
+        let status = log_in().await;
+        let output = limited.process.output();
+        assert!(
+            matches!(status, Ok(200)),
+            "round {round}, {} held: {status:?}\n{output}",
+            held.len()
+        );
+        assert!(!output.contains("Too many open files"), "{output}");
+    }
+}
+
+#[tokio::test]
+async fn a_service_that_stood_still_serves_the_requests_that_waited() {
+    let limited = Limited::start(&program_of(Service::Role), 1024, 1024)
+        .ready()
+        .await;
+    let mut stream = TcpStream::connect(("127.0.0.1", limited.port))
+        .await
+        .unwrap();
+    // A connection that waits for its head when all stands still, and then has it whole.
+    stream
+        .write_all(b"GET /healthz HTTP/1.1\r\n")
+        .await
+        .unwrap();
+    let url = format!("http://127.0.0.1:{}/healthz", limited.port);
+    testkit::http_get(&url).await.unwrap();
+    limited.process.freeze();
+    stream
+        .write_all(b"host: a\r\nconnection: close\r\n\r\n")
+        .await
+        .unwrap();
+    tokio::time::sleep(Duration::from_secs(12)).await;
+    limited.process.thaw();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+}
