@@ -21,6 +21,7 @@ mod revocation_metrics;
 mod security_log;
 mod server;
 mod tls;
+mod token_room;
 mod wiring;
 
 pub mod limits;
@@ -43,5 +44,6 @@ pub use origin::{ClientAddress, RequestOrigin};
 pub use problem::{PROBLEM_JSON, Problem, ProblemBody};
 pub use security_log::{LANES, NotedNotice, Notices, SecurityLog, SecurityNotice};
 pub use server::{Listening, Mounted, Routes, Server, StopSignal, Task};
+pub use token_room::{require_names_room, signature_algorithm};
 pub use ud_jwt::revocation::Stakes;
 pub use wiring::{Base, Identity, StartError};
