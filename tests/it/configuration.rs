@@ -141,6 +141,32 @@ fn production_refuses_what_is_missing_short_or_a_placeholder() {
     );
 }
 
+/// Access tokens have 4 KiB: who signs them and who bounds the names in them refuse what leaves too little (SECURITY rule
+/// 14), with everything else that is wrong.
+#[test]
+fn an_issuer_that_leaves_no_room_is_refused_at_the_start() {
+    let issuer = format!("https://id.example.com/{}", "a".repeat(400));
+    let programs = [Service::Auth, Service::Role].map(program_of);
+    for program in programs.into_iter().chain([standalone()]) {
+        let mut env = vec![
+            ("APP_ENV", "development"),
+            ("ISSUER_URL", issuer.as_str()),
+            ("JWT_ALGORITHM", "RS256"),
+            ("LOG_FORMAT", "xml"),
+        ];
+        for arguments in [["serve"].as_slice(), &["check-config"]] {
+            let (code, output) = run(&program, arguments, &env);
+            assert_eq!(code, Some(78), "{program:?} {arguments:?}: {output}");
+            for word in ["ISSUER_URL", "JWT_AUDIENCE", "JWT_ALGORITHM", "LOG_FORMAT"] {
+                assert!(output.contains(word), "{word} is not in\n{output}");
+            }
+        }
+        env.truncate(2);
+        let (code, output) = run(&program, &["check-config"], &env);
+        assert_eq!(code, Some(0), "{program:?}: {output}");
+    }
+}
+
 #[test]
 fn the_subcommands_work() {
     for (service, name) in SERVICES {

@@ -7,6 +7,7 @@ use ud_config::{
     SigningConfig, keys,
 };
 use ud_db::DbOptions;
+use ud_http::require_names_room;
 use ud_kernel::Service;
 
 use crate::models::{
@@ -61,6 +62,7 @@ fn introspection_clients(loader: &mut Loader) -> IntrospectionClients {
 impl AuthConfig {
     /// Reads it; problems are collected in `loader`.
     pub fn load(loader: &mut Loader) -> Self {
+        require_names_room(loader);
         Self {
             database: DatabaseConfig::load(loader, Service::Auth),
             signing: SigningConfig::load(loader, Service::Auth),

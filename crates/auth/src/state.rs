@@ -7,7 +7,7 @@ use secrecy::ExposeSecret as _;
 use ud_config::KeyRing;
 use ud_db::Db;
 use ud_events::{OutboxHandle, SqlEvents};
-use ud_http::{Base, SecurityLog, StartError};
+use ud_http::{Base, SecurityLog, StartError, signature_algorithm};
 use ud_kernel::{Clock, Service, Steps, Timestamp};
 use ud_seal::{Sealer, ring_or_file};
 use ud_telemetry::Metrics;
@@ -157,14 +157,12 @@ fn signing_keys(
             let secret = secret.expose_secret().as_bytes();
             return SigningKeys::shared(secret).map_err(StartError::config);
         }
-        (ud_config::Algorithm::EdDsa, None) => ud_jwt::Algorithm::EdDsa,
-        (ud_config::Algorithm::Es256, None) => ud_jwt::Algorithm::Es256,
-        (ud_config::Algorithm::Rs256, None) => ud_jwt::Algorithm::Rs256,
         (ud_config::Algorithm::Hs256, None) => {
             return Err(StartError::config(
                 "JWT_ALGORITHM is HS256 without JWT_SECRET_KEY",
             ));
         }
+        (algorithm, None) => signature_algorithm(algorithm),
     };
     Ok(SigningKeys::sealed(SealedKeys {
         db: db.clone(),

@@ -1,6 +1,7 @@
 //! Configuration of this service, beside what all services have.
 
 use ud_config::{DatabaseConfig, LimitsConfig, Loader};
+use ud_http::require_names_room;
 use ud_kernel::Service;
 
 /// What the role service is told.
@@ -15,6 +16,7 @@ pub struct RoleConfig {
 impl RoleConfig {
     /// Reads it; problems are collected in `loader`.
     pub fn load(loader: &mut Loader) -> Self {
+        require_names_room(loader);
         Self {
             database: DatabaseConfig::load(loader, Service::Role),
             limits: LimitsConfig::load(loader),

@@ -20,6 +20,7 @@ use utoipa::openapi::OpenApi;
 
 pub use command::RoleCommand;
 pub use config::RoleConfig;
+use models::NamesLimit;
 use state::RoleState;
 
 /// Migrations of this service's own tables.
@@ -81,7 +82,9 @@ pub async fn build(config: &RoleConfig, base: &Base) -> Result<Mounted, StartErr
     let db = Db::start(database, Service::Role, &ALL_MIGRATIONS, &base.metrics)
         .await
         .map_err(start_error)?;
-    let state = RoleState::new(base, &db);
+    let guard = base.guard()?;
+    let names = NamesLimit::new(guard.verifier().clone());
+    let state = RoleState::new(base, &db, names);
     let mut tasks = state.events.tasks();
     tasks.push(tasks::remove_ended(&state));
     tasks.push(tasks::watch_reservations(&state));
@@ -91,9 +94,7 @@ pub async fn build(config: &RoleConfig, base: &Base) -> Result<Mounted, StartErr
         openapi: (routes::OPENAPI, views::document()),
         public: routes::public(&state),
         internal: routes::internal(&state),
-        guard: base
-            .guard()?
-            .with_limits(base.limits(&config.limits, None)?),
+        guard: guard.with_limits(base.limits(&config.limits, None)?),
         gate: base.gate.clone(),
         readiness: Readiness::new(
             Service::Role,

@@ -6,7 +6,7 @@ use ud_http::{Base, SecurityLog};
 use ud_kernel::Service;
 use ud_telemetry::Metrics;
 
-use crate::models::{AssignmentFlow, Marker, ReadFlow, RoleFlow, StandingFlow};
+use crate::models::{AssignmentFlow, Marker, NamesLimit, ReadFlow, RoleFlow, StandingFlow};
 
 /// What handlers need.
 #[derive(Clone)]
@@ -28,9 +28,9 @@ pub struct RoleState {
 }
 
 impl RoleState {
-    /// The state of a service on `db`.
+    /// The state of a service on `db` that bounds the names of one user by `names`.
     #[must_use]
-    pub fn new(base: &Base, db: &Db) -> Self {
+    pub fn new(base: &Base, db: &Db, names: NamesLimit) -> Self {
         let events = SqlEvents::new(db.clone(), base);
         let outbox = events.handle();
         let overdue = base.metrics.gauge_vec(
@@ -45,6 +45,7 @@ impl RoleState {
                 clock: base.clock.clone(),
                 outbox: outbox.clone(),
                 marker: marker.clone(),
+                names: names.clone(),
                 steps: base.steps.clone(),
             },
             assignments: AssignmentFlow {
@@ -52,6 +53,7 @@ impl RoleState {
                 clock: base.clock.clone(),
                 outbox: outbox.clone(),
                 marker,
+                names,
                 auth: base.peers.client(Service::Auth),
                 steps: base.steps.clone(),
             },

@@ -198,11 +198,11 @@ table! {
         "What becomes of access tokens while the session service does not tell whether their session lives: `closed` refuses them (503); `open` accepts them, except for writing and deleting by permission.";
     "Tokens and passwords":
     ISSUER_URL, SHARED.example("https://id.example.com"),
-        "`iss` of access tokens: the public address of the platform. Default in development: `http://127.0.0.1:8080`; in standalone: its own address.";
+        "`iss` of access tokens: the public address of the platform. Default in development: `http://127.0.0.1:8080`; in standalone: its own address. A token has 4 KiB: the bytes of this and of `JWT_AUDIENCE` go off what is left for the names of a user's roles and permissions, 2,553 with `EdDSA` and `ES256`, 2,361 with `RS256`, 2,585 with `HS256`. Where less than 2,500 is left the limit of names is lower; less than 2,000 is refused at the start of auth and of role.";
     JWT_AUDIENCE, SHARED.default("user-domain"),
         "`aud` of access tokens; any other is refused.";
     JWT_ALGORITHM, SHARED.default("EdDSA"),
-        "Signs access tokens: `EdDSA`, `ES256`, `RS256`; `HS256` if `JWT_SECRET_KEY` is set, and only then.";
+        "Signs access tokens: `EdDSA`, `ES256`, `RS256`; `HS256` if `JWT_SECRET_KEY` is set, and only then. `RS256` leaves less of a token for names, see `ISSUER_URL`. For auth; role checks `ISSUER_URL` with it, and follows the published keys.";
     JWT_EXPIRATION_MIN, SHARED.default("15"),
         "Life of an access token in minutes, 1 to 60.";
     SIGNING_KEY_ROTATION, SHARED.default("90"),

@@ -66,6 +66,12 @@ impl TokenGuard {
         self.limits.as_ref()
     }
 
+    /// Returns the verifier of access tokens.
+    #[must_use]
+    pub const fn verifier(&self) -> &Verifier {
+        &self.verifier
+    }
+
     /// Whether tokens are checked by the revocation feed, for the readiness report.
     #[must_use]
     pub const fn sessions(&self) -> &SessionChecker {

@@ -24,6 +24,7 @@ mod revocation_metrics;
 mod security_log;
 mod server;
 mod tls;
+mod token_room;
 mod wiring;
 mod workers;
 
@@ -48,5 +49,6 @@ pub use problem::{PROBLEM_JSON, Problem, ProblemBody};
 pub use process::{StopSignals, forbid_core_dumps, raise_descriptor_limit};
 pub use security_log::{LANES, NotedNotice, Notices, SecurityLog, SecurityNotice};
 pub use server::{Listening, Mounted, Routes, Server, StopSignal, Task};
+pub use token_room::{require_names_room, signature_algorithm};
 pub use ud_jwt::revocation::Stakes;
 pub use wiring::{Base, Identity, StartError};

@@ -34,6 +34,9 @@ pub enum Algorithm {
 }
 
 impl Algorithm {
+    /// Every algorithm.
+    pub const ALL: [Self; 4] = [Self::EdDsa, Self::Es256, Self::Rs256, Self::Hs256];
+
     /// As in the header member `alg`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -42,6 +45,16 @@ impl Algorithm {
             Self::Es256 => "ES256",
             Self::Rs256 => "RS256",
             Self::Hs256 => "HS256",
+        }
+    }
+
+    /// Returns the length of a signature in bytes; with RS256 that of the keys that
+    /// [`crate::SigningKey::generate`] makes.
+    pub(crate) const fn signature_bytes(self) -> usize {
+        match self {
+            Self::EdDsa | Self::Es256 => 64,
+            Self::Rs256 => 256,
+            Self::Hs256 => 32,
         }
     }
 }
@@ -61,7 +74,7 @@ impl FromStr for Algorithm {
     type Err = UnknownAlgorithm;
 
     fn from_str(name: &str) -> Result<Self, UnknownAlgorithm> {
-        [Self::EdDsa, Self::Es256, Self::Rs256, Self::Hs256]
+        Self::ALL
             .into_iter()
             .find(|a| a.as_str() == name)
             .ok_or(UnknownAlgorithm)

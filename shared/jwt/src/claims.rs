@@ -1,5 +1,6 @@
 use serde::{Deserialize, Serialize};
 use ud_kernel::{SessionId, Timestamp, UserId};
+use uuid::Uuid;
 
 use crate::{encoding, error::Refusal};
 
@@ -49,12 +50,52 @@ pub struct AccessClaims {
     pub inc: String,
 }
 
+/// `client_id` of logins with a password here; other clients come with the OpenID provider.
+pub const OWN_CLIENT: &str = "user-domain";
+/// `acr` of a login with a password alone.
+pub const ONE_FACTOR: &str = "1";
+/// Member of `amr` of a login with a password (RFC 8176).
+pub const PASSWORD: &str = "pwd";
+
+/// Last second of the year 9999: the largest time of a token.
+const LAST_SECOND: i64 = 253_402_300_799;
+
+impl AccessClaims {
+    /// Returns claims of this issuer and audience that are as long as any token's, without a name of a role or
+    /// permission: what is not known before the session is made or rotated has its largest value.
+    #[must_use]
+    pub fn largest(issuer: &str, audience: &str) -> Self {
+        let id = Uuid::max();
+        Self {
+            iss: issuer.to_owned(),
+            sub: UserId::from_uuid(id),
+            sid: SessionId::from_uuid(id),
+            aud: audience.to_owned(),
+            client_id: OWN_CLIENT.to_owned(),
+            iat: LAST_SECOND,
+            nbf: LAST_SECOND,
+            exp: LAST_SECOND,
+            jti: encoding::encode(&[0; JTI_BYTES]),
+            auth_time: LAST_SECOND,
+            acr: ONE_FACTOR.to_owned(),
+            amr: vec![PASSWORD.to_owned()],
+            roles: Vec::new(),
+            permissions: Vec::new(),
+            pv: i64::MAX,
+            // The session store names its incarnations by UUIDs.
+            inc: id.to_string(),
+        }
+    }
+}
+
+const JTI_BYTES: usize = 16;
+
 /// A new token id: 128 random bits in base64url.
 ///
 /// # Errors
 /// [`crate::SignError::Failed`] if the system gives no randomness.
 pub fn new_jti() -> Result<String, crate::SignError> {
-    let mut bytes = [0; 16];
+    let mut bytes = [0; JTI_BYTES];
     aws_lc_rs::rand::fill(&mut bytes).map_err(|_| crate::SignError::Failed)?;
     Ok(encoding::encode(&bytes))
 }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     algorithm::{Algorithm, VerificationKey},
-    encoding,
+    encoding::{self, encoded_bytes},
     error::{Refusal, SignError},
     jwk::MAX_KID_BYTES,
     strict::{self, StrictError},
@@ -48,6 +48,20 @@ pub(crate) fn sign(
         return Err(SignError::TooLong);
     }
     Ok(token)
+}
+
+/// Refuses what [`sign`] would refuse for its length, without a signature.
+pub(crate) fn check_length(
+    header: &str,
+    claims: &impl Serialize,
+    signature_bytes: usize,
+) -> Result<(), SignError> {
+    let payload = serde_json::to_vec(claims).map_err(|_| SignError::Failed)?;
+    let parts = header.len() + encoded_bytes(payload.len()) + encoded_bytes(signature_bytes);
+    if parts + 2 * ".".len() > MAX_SIGNED_BYTES {
+        return Err(SignError::TooLong);
+    }
+    Ok(())
 }
 
 /// `deny_unknown_fields`: ours have these three and no other, so another member shows another issuer, if

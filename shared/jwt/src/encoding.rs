@@ -8,6 +8,16 @@ pub(crate) fn encode(bytes: &[u8]) -> String {
     URL_SAFE_NO_PAD.encode(bytes)
 }
 
+/// Returns the length of what [`encode`] makes of `bytes` bytes.
+pub(crate) fn encoded_bytes(bytes: usize) -> usize {
+    base64::encoded_len(bytes, false).unwrap_or(usize::MAX)
+}
+
+/// Returns the most bytes that [`encode`] makes at most `encoded` characters of: six bits a character.
+pub(crate) const fn decodable_bytes(encoded: usize) -> usize {
+    encoded.saturating_mul(3) / 4
+}
+
 /// The bytes, unless `text` is anything but canonical base64url: padding, foreign characters and set bits
 /// beyond the last byte are refused, so that bytes have one spelling.
 pub(crate) fn decode(text: &str) -> Option<Vec<u8>> {

@@ -12,7 +12,7 @@ use tokio::{
 };
 
 use crate::{
-    algorithm::VerificationKey,
+    algorithm::{Algorithm, VerificationKey},
     error::{Refusal, TokenError},
     jwks::JwksClient,
     key_set::KeySet,
@@ -133,6 +133,15 @@ impl KeySource {
     #[must_use]
     pub fn has_keys(&self) -> bool {
         self.inner.snapshot().is_some()
+    }
+
+    /// Returns the algorithms of the keys there are, in no order; none before there has been a set.
+    pub(crate) fn algorithms(&self) -> Vec<Algorithm> {
+        let published = self.inner.snapshot();
+        let set = published.as_ref().map(|published| &published.set);
+        set.map_or_else(Vec::new, |set| {
+            set.kids().map(|(_, algorithm)| algorithm).collect()
+        })
     }
 
     /// Fetches begun so far, and how many of them failed. For metrics.

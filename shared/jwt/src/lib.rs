@@ -10,6 +10,7 @@ mod jwks;
 mod key_set;
 mod key_source;
 mod outbound;
+mod room;
 mod signing_key;
 mod strict;
 mod verifier;
@@ -18,7 +19,10 @@ pub mod revocation;
 pub mod service;
 
 pub use algorithm::{Algorithm, MIN_SECRET_BYTES, UnknownAlgorithm};
-pub use claims::{ACCESS_TOKEN_TYPE, AccessClaims, LEEWAY_SECS, VerifiedToken, new_jti};
+pub use claims::{
+    ACCESS_TOKEN_TYPE, AccessClaims, LEEWAY_SECS, ONE_FACTOR, OWN_CLIENT, PASSWORD, VerifiedToken,
+    new_jti,
+};
 pub use compact::{MAX_SIGNED_BYTES, MAX_TOKEN_BYTES};
 pub use error::{KeyError, KeySetError, Refusal, SignError, TokenError};
 pub use jwk::{JwkSet, MAX_KEYS, MAX_SET_BYTES, PublicJwk};
@@ -27,5 +31,6 @@ pub use key_set::KeySet;
 pub use key_source::KeySource;
 pub use outbound::outbound_client;
 pub use reqwest::Url;
+pub use room::{MIN_NAMES_ROOM, name_bytes, names_room};
 pub use signing_key::SigningKey;
 pub use verifier::Verifier;

@@ -19,6 +19,9 @@ use crate::{
     jwk::{KeyParameters, PublicJwk},
 };
 
+/// Length of a `kid` of ours: SHA-256 in base64url.
+pub(crate) const KID_BYTES: usize = 43;
+
 /// A key that signs access tokens with one algorithm. Its `kid` is its RFC 7638 thumbprint.
 pub struct SigningKey {
     algorithm: Algorithm,
@@ -155,6 +158,19 @@ impl SigningKey {
     /// [`SignError::TooLong`] over 4 KiB.
     pub fn sign(&self, claims: &AccessClaims) -> Result<String, SignError> {
         self.sign_with_header(&self.header, claims)
+    }
+
+    /// Checks, without signing, that a token of these claims is not too long: so that nothing is committed for a
+    /// token that [`SigningKey::sign`] refuses.
+    ///
+    /// # Errors
+    /// [`SignError::TooLong`] over 4 KiB.
+    pub fn check_length(&self, claims: &AccessClaims) -> Result<(), SignError> {
+        let signature_bytes = match &self.material {
+            Material::Rsa(pair) => pair.public_modulus_len(),
+            _ => self.algorithm.signature_bytes(),
+        };
+        compact::check_length(&self.header, claims, signature_bytes)
     }
 
     pub(crate) fn sign_with_header(

@@ -7,11 +7,12 @@ use moka::{policy::EvictionPolicy, sync::Cache};
 use ud_kernel::Clock;
 
 use crate::{
-    ACCESS_TOKEN_TYPE, AccessClaims, KeySource, VerifiedToken,
+    ACCESS_TOKEN_TYPE, AccessClaims, Algorithm, KeySource, VerifiedToken,
     claims::check_times,
     compact::{MAX_TOKEN_BYTES, Unverified},
     encoding,
     error::{Refusal, TokenError},
+    room::names_room,
 };
 
 /// Most tokens remembered.
@@ -70,6 +71,19 @@ impl Verifier {
                     .build(),
             }),
         }
+    }
+
+    /// Returns how many bytes of names ([`crate::name_bytes`]) every access token has room for that a key of the issuer
+    /// signs, which may be one that is published and does not sign yet. Without any key: by the algorithm that
+    /// leaves least.
+    #[must_use]
+    pub fn names_room(&self) -> usize {
+        let mut algorithms = self.inner.keys.algorithms();
+        if algorithms.is_empty() {
+            algorithms.extend(Algorithm::ALL);
+        }
+        let room = |algorithm| names_room(&self.inner.issuer, &self.inner.audience, algorithm);
+        algorithms.into_iter().map(room).min().unwrap_or(0)
     }
 
     /// The clock it judges times by.

@@ -10,12 +10,12 @@ use end_to_end::Ports;
 use role_service::{
     RoleConfig,
     models::{
-        ADMIN_ROLE, AssignmentFilter, AssignmentFlow, Change, Marker, NewAssignment, ReadFlow,
-        assignment_flow, standing_flow,
+        ADMIN_ROLE, AssignmentFilter, AssignmentFlow, Change, MAX_NAMES_BYTES, Marker, NamesLimit,
+        NewAssignment, ReadFlow, assignment_flow, standing_flow,
     },
 };
 use serde_json::{Value, json};
-use testkit::{Backend, Gates, TestDatabase};
+use testkit::{Backend, Gates, TestDatabase, TestIssuer};
 use ud_config::DatabaseConfig;
 use ud_db::{Db, DbConn, StoreError};
 use ud_events::{Event, EventType, OutboxHandle};
@@ -127,6 +127,7 @@ impl House {
             outbox: OutboxHandle::new(),
             marker: Marker::new(peers.client(Service::Session), &self.role_base.metrics),
             auth: peers.client(Service::Auth),
+            names: NamesLimit::new(TestIssuer::new(self.clock.clone()).verifier()),
             steps,
         }
     }
@@ -309,6 +310,7 @@ fn assign_first(
             caller: ids[0],
             origin: Origin::default(),
             clock: clock.clone(),
+            most_names: MAX_NAMES_BYTES,
         };
         let new = NewAssignment {
             user_id: ids[1],

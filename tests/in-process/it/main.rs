@@ -24,6 +24,7 @@ mod logout_races;
 mod outage;
 mod restored;
 mod role;
+mod room;
 mod seen;
 mod service;
 mod successor;

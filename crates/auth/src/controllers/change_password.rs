@@ -24,7 +24,7 @@ use crate::{
     responses(
         (status = 200, description = "Changed, with new tokens", body = TokenResponse),
         (status = 204, description = "Changed; the tokens stay as they were", headers(("Revocation" = String, description = "`pending` if the other sessions end later"))),
-        Refused<400>, Refused<401>, Refused<403>, Refused<408>, Refused<413>, Refused<415>, Refused<422>, TooMany<limits::ChangePassword>, Refused<503>,
+        Refused<400>, Refused<401>, Refused<403>, Refused<408>, Refused<409>, Refused<413>, Refused<415>, Refused<422>, TooMany<limits::ChangePassword>, Refused<503>,
     )
 )]
 pub async fn change_password(

@@ -19,11 +19,11 @@ use crate::{
     post,
     path = "/api/v1/auth/login",
     tag = "auth",
-    description = "Logs in with a password and opens a session. An unknown identifier and a wrong password are answered alike, 401 `auth.invalid-credentials`; 403 `auth.account-suspended` comes only after the right password. Send the `device_token` of the last login from this device along: other people's wrong passwords then do not keep its owner waiting. A `device_token` or `unlock_code` that is not good is ignored.",
+    description = "Logs in with a password and opens a session. An unknown identifier and a wrong password are answered alike, 401 `auth.invalid-credentials`; 403 `auth.account-suspended` comes only after the right password, and so does 409 `auth.token-too-long`: the user's roles and permissions do not fit into an access token, and no session was opened. Send the `device_token` of the last login from this device along: other people's wrong passwords then do not keep its owner waiting. A `device_token` or `unlock_code` that is not good is ignored.",
     request_body = LoginRequest,
     responses(
         (status = 200, description = "Logged in", body = LoginResponse),
-        Refused<400>, Refused<401>, Refused<403>, Refused<408>, Refused<413>, Refused<415>, Refused<422>, TooMany<limits::Login, limits::LoginDevice>, Refused<503>,
+        Refused<400>, Refused<401>, Refused<403>, Refused<408>, Refused<409>, Refused<413>, Refused<415>, Refused<422>, TooMany<limits::Login, limits::LoginDevice>, Refused<503>,
     )
 )]
 pub async fn log_in(

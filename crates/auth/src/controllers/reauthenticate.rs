@@ -22,7 +22,7 @@ use crate::{
     request_body = ReauthenticateRequest,
     responses(
         (status = 200, description = "New tokens", body = TokenResponse),
-        Refused<400>, Refused<401>, Refused<403>, Refused<408>, Refused<413>, Refused<415>, Refused<422>, TooMany<limits::Reauthenticate>, Refused<503>,
+        Refused<400>, Refused<401>, Refused<403>, Refused<408>, Refused<409>, Refused<413>, Refused<415>, Refused<422>, TooMany<limits::Reauthenticate>, Refused<503>,
     )
 )]
 pub async fn reauthenticate(

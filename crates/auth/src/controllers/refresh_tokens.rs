@@ -15,11 +15,11 @@ use crate::{
     post,
     path = "/api/v1/auth/refresh",
     tag = "auth",
-    description = "Exchanges a refresh token for new tokens with the user's present roles. Each refresh token is good once; repeated within ten seconds it gives the newest one again. Later than that the last one before the newest still does while the newest was never used, for a user without permissions to change the platform and from the same kind of user agent: an answer may have been lost. Whatever else is repeated later closes the session. After a 503 the same token works again.",
+    description = "Exchanges a refresh token for new tokens with the user's present roles. Each refresh token is good once; repeated within ten seconds it gives the newest one again. Later than that the last one before the newest still does while the newest was never used, for a user without permissions to change the platform and from the same kind of user agent: an answer may have been lost. Whatever else is repeated later closes the session. After a 503, or a 409 `auth.token-too-long` and fewer roles, the same token works again.",
     request_body = RefreshRequest,
     responses(
         (status = 200, description = "New tokens", body = TokenResponse),
-        Refused<400>, Refused<401>, Refused<408>, Refused<413>, Refused<415>, Refused<422>, TooMany<limits::Refresh, limits::RefreshSession>, Refused<503>,
+        Refused<400>, Refused<401>, Refused<408>, Refused<409>, Refused<413>, Refused<415>, Refused<422>, TooMany<limits::Refresh, limits::RefreshSession>, Refused<503>,
     )
 )]
 pub async fn refresh_tokens(

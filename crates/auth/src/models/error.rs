@@ -41,6 +41,9 @@ pub enum AuthError {
     /// The signing keys have not been read from the database yet.
     #[error("signing keys not loaded yet")]
     KeysNotLoaded,
+    /// The user's roles and permissions do not fit into an access token: role let them in under another configuration.
+    #[error("the roles and permissions do not fit into an access token")]
+    TokenTooLong,
     /// With `JWT_SECRET_KEY` there are no keys to rotate or revoke.
     #[error("a shared secret signs")]
     SharedSecret,

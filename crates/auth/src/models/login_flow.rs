@@ -27,7 +27,7 @@ pub struct LoggedIn {
 /// whatever raises it in between makes the session service refuse, and the password is looked at again.
 ///
 /// # Errors
-/// Those of [`check_password`]; [`AuthError::Busy`], [`AuthError::Store`] or [`AuthError::Call`] when it may succeed
+/// Those of [`check_password`]; [`AuthError::TokenTooLong`]; [`AuthError::Busy`], [`AuthError::Store`] or [`AuthError::Call`] when it may succeed
 /// later.
 pub async fn log_in(
     state: &AuthState,
@@ -105,6 +105,10 @@ async fn open_session(
     for _ in 0..ROUNDS {
         let access = state.calls.access(credential.user_id).await?;
         state.steps.at("login.access-read").await;
+        // Before there is a session.
+        state
+            .issuer
+            .check_room(keys.signing(now), credential.user_id, &access)?;
         match state.calls.create(&new, &access).await {
             Ok(session) => {
                 let user_id = credential.user_id;

@@ -53,7 +53,7 @@ pub enum PasswordChanged {
 /// # Errors
 /// [`AuthError::InvalidCredentials`] for a wrong current password, which counts as a guess;
 /// [`AuthError::Invalid`] for a new one the policy refuses; [`AuthError::Suspended`];
-/// [`AuthError::TooManyAttempts`]; [`AuthError::Busy`] or [`AuthError::Store`] when it may succeed later.
+/// [`AuthError::TooManyAttempts`]; [`AuthError::TokenTooLong`]; [`AuthError::Busy`] or [`AuthError::Store`] when it may succeed later.
 pub async fn change_password(
     state: &AuthState,
     change: PasswordChange,
@@ -71,6 +71,7 @@ pub async fn change_password(
     for _ in 0..ROUNDS {
         let mut right = check_password(state, &attempt, &mut matched).await?;
         settle_only(state, &mut right).await?;
+        check_room(state, change.user_id).await?;
         let old = right
             .credential
             .password_hash
@@ -92,6 +93,22 @@ pub async fn change_password(
         }
     }
     Err(AuthError::Busy)
+}
+
+/// Refuses a change after which no token can be signed. That role does not answer is no reason to refuse: the password
+/// is changed all the same, and the session is renewed if role answers then.
+async fn check_room(state: &AuthState, user_id: UserId) -> Result<(), AuthError> {
+    let keys = state.keys.get()?;
+    match state.calls.access(user_id).await {
+        Ok(access) => {
+            let key = keys.signing(state.clock.now());
+            state.issuer.check_room(key, user_id, &access)
+        }
+        Err(error) => {
+            log::info!("rights not known before a change of password: {error}");
+            Ok(())
+        }
+    }
 }
 
 /// Tells the session service of the new epoch, and steps the session that asked. Nothing here undoes the change.

@@ -1,4 +1,4 @@
-//! Refreshing: the tag, auth's own row, role's answer, the step, the signature, in this order. The step
+//! Refreshing: the tag, auth's own row, role's answer, its length in a token, the step, the signature, in this order. The step
 //! commits; whatever fails before it costs nothing, and the same token works afterwards. Proving again who one is
 //! steps the same way, with a password on top.
 
@@ -28,8 +28,8 @@ const UNTIL_TOLD: Duration = Duration::from_millis(50);
 /// Exchanges a refresh token for new tokens.
 ///
 /// # Errors
-/// [`AuthError::InvalidRefreshToken`]; [`AuthError::Busy`], [`AuthError::Store`] or [`AuthError::Call`] when
-/// it may succeed later.
+/// [`AuthError::InvalidRefreshToken`]; [`AuthError::TokenTooLong`]; [`AuthError::Busy`], [`AuthError::Store`] or
+/// [`AuthError::Call`] when it may succeed later.
 pub async fn refresh(
     state: &AuthState,
     token: &RefreshToken,
@@ -133,6 +133,10 @@ async fn exchange(
         let access = state.calls.access(user_id).await?;
         state.steps.at("refresh.access-read").await;
         let now = state.clock.now();
+        // Before the step, after which the presented token is used up.
+        state
+            .issuer
+            .check_room(keys.signing(now), user_id, &access)?;
         let next = NextStep {
             token,
             epoch: credential.epoch,

@@ -175,7 +175,7 @@ impl SessionCalls {
             access_until: access.valid_until,
             idle,
             absolute,
-            amr: vec!["pwd".to_owned()],
+            amr: vec![ud_jwt::PASSWORD.to_owned()],
             origin: new.origin.clone(),
         };
         let path = format!("/internal/v1/sessions/{}", new.id);

@@ -1,7 +1,7 @@
 //! What a login or a refresh gives: an access token and a refresh token.
 
 use ud_config::KeyRing;
-use ud_jwt::{AccessClaims, SigningKey, new_jti};
+use ud_jwt::{AccessClaims, ONE_FACTOR, OWN_CLIENT, SignError, SigningKey, new_jti};
 use ud_kernel::{
     SessionId, Timestamp, UserId,
     models::{Access, SessionGrant},
@@ -12,11 +12,6 @@ use super::{
     refresh_token::{Nonce, RefreshToken},
 };
 
-/// `client_id` of logins with a password here; other clients come with the OpenID provider.
-const OWN_CLIENT: &str = "user-domain";
-/// `acr` of a login with a password alone.
-const ONE_FACTOR: &str = "1";
-
 /// Issuer and audience of access tokens.
 #[derive(Debug, Clone)]
 pub struct Issuer {
@@ -24,6 +19,35 @@ pub struct Issuer {
     pub issuer: String,
     /// `aud`.
     pub audience: String,
+}
+
+impl Issuer {
+    /// Checks that the access token of a user with these rights can be signed by `key`, whatever the session service
+    /// will say. To be asked before a session is made or rotated: afterwards it is too late to refuse.
+    ///
+    /// # Errors
+    /// [`AuthError::TokenTooLong`].
+    pub fn check_room(
+        &self,
+        key: &SigningKey,
+        user_id: UserId,
+        access: &Access,
+    ) -> Result<(), AuthError> {
+        let claims = AccessClaims {
+            roles: access.roles.clone(),
+            permissions: access.permissions.clone(),
+            ..AccessClaims::largest(&self.issuer, &self.audience)
+        };
+        key.check_length(&claims).map_err(|error| match error {
+            SignError::TooLong => {
+                log::warn!(
+                    "the roles and permissions of user {user_id} do not fit into an access token: take some away"
+                );
+                AuthError::TokenTooLong
+            }
+            failed @ SignError::Failed => failed.into(),
+        })
+    }
 }
 
 /// The two tokens.
@@ -67,7 +91,7 @@ impl Grant<'_> {
     ///
     /// # Errors
     /// [`AuthError::InvalidRefreshToken`] if the key the session names is no longer in the ring;
-    /// [`AuthError::Internal`] for a token that would be too long.
+    /// [`AuthError::Internal`] for a token that would be too long, which [`Issuer::check_room`] refuses before.
     pub fn sign(
         self,
         key: &SigningKey,

@@ -21,6 +21,7 @@ impl From<AuthError> for Problem {
             AuthError::Invalid(errors) => Self::validation(errors),
             AuthError::Busy => Self::new(Code::ServerBusy),
             AuthError::KeysNotLoaded => Self::new(Code::AuthKeysUnavailable),
+            AuthError::TokenTooLong => Self::new(Code::AuthTokenTooLong).cause(error),
             AuthError::SharedSecret => Self::new(Code::KeySharedSecret),
             AuthError::KeyNotFound => Self::new(Code::KeyNotFound),
             AuthError::Store(error) => store_problem(&error),

@@ -32,6 +32,7 @@ mod places;
 mod presented;
 mod reauthenticate;
 mod refresh;
+mod room;
 mod signing_keys;
 mod stores;
 mod throttle_counts;

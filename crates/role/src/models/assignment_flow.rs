@@ -13,7 +13,8 @@ use ud_kernel::{
 use super::{
     ADMIN_ROLE, Assignment, NewAssignment, Role, RoleError, USER_ROLE, assignment_store,
     change::{Change, Marker, Revocation, user_mark},
-    limits, policy_store, role_store, standing_store,
+    limits::{self, NamesLimit},
+    policy_store, role_store, standing_store,
 };
 
 /// Permission to change assignments.
@@ -39,6 +40,8 @@ pub struct AssignmentFlow {
     pub marker: Marker,
     /// Knows which users there are.
     pub auth: ServiceClient,
+    /// Bounds the names of one user.
+    pub names: NamesLimit,
     /// Pause points of tests.
     pub steps: Steps,
 }
@@ -50,7 +53,7 @@ impl AssignmentFlow {
     /// [`RoleError::UnknownUser`], [`RoleError::RoleNotFound`], [`RoleError::BuiltIn`],
     /// [`RoleError::AlreadyAssigned`], [`RoleError::InvalidExpiry`], [`RoleError::AdministratorExpires`],
     /// [`RoleError::UserInactive`],
-    /// [`RoleError::TooManyPermissions`], [`RoleError::Escalation`], [`RoleError::TargetHoldsMore`],
+    /// [`RoleError::TooManyPermissions`], [`RoleError::NamesTooLong`], [`RoleError::Escalation`], [`RoleError::TargetHoldsMore`],
     /// [`RoleError::AssignmentOutlivesGrantor`], [`RoleError::PermissionDenied`],
     /// [`RoleError::PeerUnavailable`], [`RoleError::Store`].
     pub async fn create(
@@ -157,6 +160,7 @@ impl AssignmentFlow {
             caller,
             origin,
             clock: self.clock.clone(),
+            most_names: self.names.bytes(),
         }
     }
 }
@@ -194,7 +198,7 @@ pub fn assign(
             roles.push(its_role);
         }
     }
-    limits::check_user(&roles)?;
+    limits::check_user(&roles, change.most_names)?;
     assignment_store::insert(conn, &assignment)?;
     let event = change.event(EventType::RoleAssigned, assignment.id, BEGUN, begun.now);
     outbox::write(conn, assigned(event, &assignment, &role))?;
@@ -252,7 +256,8 @@ pub fn make_first_administrator(
 }
 
 /// Gives `user` the role of administrators, with its event, which carries `details`. It asks nothing: the caller has
-/// decided. The number of roles is not limited here: `*` stands alone in a token.
+/// decided. Neither roles nor names are limited here: `*` stands alone in a token, and with it the longest names of all
+/// roles that one user may have fit.
 ///
 /// # Errors
 /// [`RoleError::Store`].

@@ -22,6 +22,8 @@ pub struct Change {
     pub origin: Origin,
     /// Asked when the change has the lock, not before it waited for it.
     pub clock: Clock,
+    /// How many bytes of names one user may have.
+    pub most_names: usize,
 }
 
 /// A change that has the lock: no other runs beside it, and all before it are committed and seen.

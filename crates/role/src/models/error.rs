@@ -39,9 +39,15 @@ pub enum RoleError {
     /// Not `resource:verb`.
     #[error("not a permission")]
     InvalidPermission,
-    /// A limit of SECURITY rule 3 is reached.
-    #[error("too many permissions, roles, or bytes of names")]
+    /// A role would have too many permissions, or a user too many roles (SECURITY rule 3).
+    #[error("too many permissions or roles")]
     TooManyPermissions,
+    /// The names of somebody's roles and permissions would take more than `most` bytes of a token.
+    #[error("more than {most} bytes of names")]
+    NamesTooLong {
+        /// What they may take, with quotes and commas.
+        most: usize,
+    },
     /// No assignment has this id.
     #[error("no such assignment")]
     AssignmentNotFound,

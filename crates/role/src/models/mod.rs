@@ -23,6 +23,7 @@ pub use assignment_flow::AssignmentFlow;
 pub use assignment_store::AssignmentFilter;
 pub use change::{Change, Marker, Revocation};
 pub use error::RoleError;
+pub use limits::NamesLimit;
 pub use permission_set::{MAX_PERMISSIONS, PermissionSet};
 pub use read_flow::ReadFlow;
 pub use role::{

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use ud_jwt::name_bytes;
 use ud_kernel::{RoleId, Timestamp, permission};
 use uuid::Uuid;
 
@@ -18,7 +19,8 @@ pub const USER_ROLE: RoleId =
 /// Longest description, in characters.
 pub const MAX_DESCRIPTION: usize = 500;
 
-/// Most bytes that the names in effect for one user take in a token (SECURITY rule 3).
+/// Most bytes that the names in effect for one user take in a token, each with its quotes and a comma (SECURITY
+/// rule 3), where the configuration leaves so many: [`super::NamesLimit`].
 pub const MAX_NAMES_BYTES: usize = 2_500;
 
 /// The name of a role: `^[a-z][a-z0-9-]{0,62}$`. It travels in tokens and in a comma-separated header, and
@@ -142,11 +144,7 @@ pub fn names_bytes<'a>(roles: impl IntoIterator<Item = &'a Role>) -> usize {
         names.insert(role.name.as_str());
         permissions.extend(role.permissions.iter().map(String::as_str));
     }
-    names
-        .into_iter()
-        .chain(permissions)
-        .map(|name| name.len() + 3)
-        .sum()
+    names.into_iter().chain(permissions).map(name_bytes).sum()
 }
 
 /// Names of those of `roles` that let their holder do what needs `needed`, sorted.

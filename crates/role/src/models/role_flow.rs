@@ -11,7 +11,8 @@ use ud_kernel::{
 use super::{
     ADMIN_ROLE, NewRole, PermissionSet, Role, RoleError, RolePatch, USER_ROLE, assignment_store,
     change::{Change, Marker, Revocation, role_mark},
-    limits, role_store,
+    limits::{self, NamesLimit},
+    role_store,
 };
 
 /// Permission to change roles.
@@ -28,6 +29,8 @@ pub struct RoleFlow {
     pub outbox: OutboxHandle,
     /// Tells the session service.
     pub marker: Marker,
+    /// Bounds the names of one user.
+    pub names: NamesLimit,
     /// Pause points of tests.
     pub steps: Steps,
 }
@@ -54,7 +57,7 @@ impl RoleFlow {
     ///
     /// # Errors
     /// [`RoleError::RoleNotFound`], [`RoleError::VersionMismatch`], [`RoleError::BuiltIn`],
-    /// [`RoleError::TooManyPermissions`], and as [`RoleFlow::create`].
+    /// [`RoleError::TooManyPermissions`], [`RoleError::NamesTooLong`], and as [`RoleFlow::create`].
     pub async fn update(
         &self,
         caller: UserId,
@@ -96,6 +99,7 @@ impl RoleFlow {
             caller,
             origin,
             clock: self.clock.clone(),
+            most_names: self.names.bytes(),
         }
     }
 
@@ -154,7 +158,7 @@ pub fn update(
     role_store::update(conn, &after)?;
     let gained = after.permissions.has_beyond(&before.permissions);
     if gained {
-        limits::check_holders(conn, &after, begun.now)?;
+        limits::check_holders(conn, &after, change.most_names, begun.now)?;
     }
     let lost = before.permissions.has_beyond(&after.permissions);
     let mark = lost.then(|| role_mark(&after.name, begun.version));

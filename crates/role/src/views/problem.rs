@@ -24,6 +24,12 @@ impl From<RoleError> for Problem {
             RoleError::InvalidName => invalid("/name", "is not the name of a role"),
             RoleError::InvalidPermission => invalid("/permissions", "is not a list of permissions"),
             RoleError::TooManyPermissions => Self::new(Code::RoleTooManyPermissions),
+            RoleError::NamesTooLong { most } => {
+                Self::new(Code::RoleTooManyPermissions).detail(format!(
+                    "the names of a user's roles and permissions would take more than {most} bytes of an access token, \
+                     each with its quotes and a comma"
+                ))
+            }
             RoleError::AssignmentNotFound => Self::new(Code::RoleAssignmentNotFound),
             RoleError::AlreadyAssigned => Self::new(Code::RoleAlreadyAssigned),
             RoleError::UnknownUser => Self::new(Code::RoleUnknownUser),

@@ -1,12 +1,30 @@
-//! SECURITY rule 3: 100 permissions a role, 20 roles a user, 2,500 bytes of names for one user.
+//! SECURITY rules 3 and 14: 100 permissions a role, 20 roles a user, 2,500 bytes of names for one user, or less where
+//! a token has room for less.
 
 use role_service::models::{
     ADMIN_ROLE, MAX_NAMES_BYTES, MAX_ROLES, PermissionSet, RoleError, RolePatch, USER_ROLE,
 };
-use testkit::Backend;
+use serde_json::json;
+use testkit::{AUDIENCE, Backend, ISSUER};
+use ud_jwt::{Algorithm, MIN_NAMES_ROOM, SigningKey, name_bytes, names_room};
 use ud_kernel::{Patch, RoleId, UserId};
 
-use crate::support::Fixture;
+use crate::{service::App, support::Fixture};
+
+/// The limit where the configuration leaves enough of a token, and one that it lowers.
+const LIMITS: [usize; 2] = [MAX_NAMES_BYTES, MIN_NAMES_ROOM];
+
+/// The refusal where the limit is not lowered.
+const TOO_LONG: RoleError = RoleError::NamesTooLong {
+    most: MAX_NAMES_BYTES,
+};
+
+async fn fixture(backend: Backend, most_names: usize) -> Fixture {
+    Fixture {
+        most_names,
+        ..Fixture::new(backend).await
+    }
+}
 
 /// `n` permissions that take `each` bytes in a token, with quotes and comma.
 fn permissions(prefix: &str, n: usize, each: usize) -> Vec<String> {
@@ -70,21 +88,24 @@ async fn a_user_has_at_most_twenty_roles() {
 
 #[tokio::test]
 async fn what_one_user_gets_is_limited_when_it_is_assigned() {
-    for backend in Backend::ALL {
-        let f = Fixture::new(backend).await;
+    for (backend, most) in Backend::ALL
+        .into_iter()
+        .flat_map(|b| LIMITS.map(|most| (b, most)))
+    {
+        let f = fixture(backend, most).await;
         // Exactly full.
-        let (user, role) = filled(&f, "full", MAX_NAMES_BYTES).await;
+        let (user, role) = filled(&f, "full", most).await;
         // A role without permissions still has a name.
         let empty = f.role("e", &[]).await;
         assert_eq!(
             f.assign_as(f.admin, user, empty.id, None).await,
-            Err(RoleError::TooManyPermissions),
-            "{backend}"
+            Err(RoleError::NamesTooLong { most }),
+            "{backend}, {most}"
         );
         // `admin` does not hide the others: it can be taken away again.
         assert_eq!(
             f.assign_as(f.admin, user, ADMIN_ROLE, None).await,
-            Err(RoleError::TooManyPermissions)
+            Err(RoleError::NamesTooLong { most })
         );
         // One byte more than fits nobody.
         let mut set = f.reads().role(role).await.unwrap().permissions.to_vec();
@@ -92,25 +113,32 @@ async fn what_one_user_gets_is_limited_when_it_is_assigned() {
         let over = f.role("over", &texts(&set)).await;
         assert_eq!(
             f.assign_as(f.admin, f.user(), over.id, None).await,
-            Err(RoleError::TooManyPermissions)
+            Err(RoleError::NamesTooLong { most })
         );
     }
 }
 
 #[tokio::test]
 async fn what_a_role_gets_is_limited_by_those_who_have_it() {
-    for backend in Backend::ALL {
-        let f = Fixture::new(backend).await;
-        let (user, full) = filled(&f, "full", MAX_NAMES_BYTES - 30).await;
+    for (backend, most) in Backend::ALL
+        .into_iter()
+        .flat_map(|b| LIMITS.map(|most| (b, most)))
+    {
+        let f = fixture(backend, most).await;
+        let (user, full) = filled(&f, "full", most - 30).await;
         let small = f.role("small", &[]).await;
         assert_eq!(f.assign(user, small.id).await.user_id, user);
         // 30 - 8 bytes are left.
         let grown = |each| permissions("s", 1, each);
-        assert_eq!(grow(&f, small.id, &grown(22)).await, Ok(()), "{backend}");
+        assert_eq!(
+            grow(&f, small.id, &grown(22)).await,
+            Ok(()),
+            "{backend}, {most}"
+        );
         assert_eq!(
             grow(&f, small.id, &grown(23)).await,
-            Err(RoleError::TooManyPermissions),
-            "{backend}"
+            Err(RoleError::NamesTooLong { most }),
+            "{backend}, {most}"
         );
         assert_eq!(
             f.reads().role(small.id).await.unwrap().permissions.to_vec(),
@@ -118,7 +146,11 @@ async fn what_a_role_gets_is_limited_by_those_who_have_it() {
         );
         // What the user has by another role costs nothing again: exact, though the sum is far over.
         let shared = f.reads().role(full).await.unwrap().permissions.to_vec();
-        assert_eq!(grow(&f, small.id, &shared).await, Ok(()), "{backend}");
+        assert_eq!(
+            grow(&f, small.id, &shared).await,
+            Ok(()),
+            "{backend}, {most}"
+        );
         assert_eq!(grow(&f, small.id, &[]).await, Ok(()));
         // A role that nobody has is limited by its number alone.
         let unused = f.role("unused", &[]).await;
@@ -131,25 +163,28 @@ async fn what_a_role_gets_is_limited_by_those_who_have_it() {
 
 #[tokio::test]
 async fn what_everybody_gets_is_limited_by_everybody() {
-    for backend in Backend::ALL {
-        let f = Fixture::new(backend).await;
-        let (user, _) = filled(&f, "full", MAX_NAMES_BYTES - 30).await;
+    for (backend, most) in Backend::ALL
+        .into_iter()
+        .flat_map(|b| LIMITS.map(|most| (b, most)))
+    {
+        let f = fixture(backend, most).await;
+        let (user, _) = filled(&f, "full", most - 30).await;
         assert_eq!(
             grow(&f, USER_ROLE, &permissions("e", 1, 30)).await,
             Ok(()),
-            "{backend}"
+            "{backend}, {most}"
         );
         assert_eq!(
             grow(&f, USER_ROLE, &permissions("e", 1, 31)).await,
-            Err(RoleError::TooManyPermissions),
-            "{backend}"
+            Err(RoleError::NamesTooLong { most }),
+            "{backend}, {most}"
         );
         let own = f.assignments_of(user).await.remove(0).0;
         f.unassign_as(f.admin, own.id).await.unwrap();
         assert_eq!(grow(&f, USER_ROLE, &permissions("e", 1, 31)).await, Ok(()));
         assert_eq!(
             grow(&f, USER_ROLE, &permissions("e", 99, 40)).await,
-            Err(RoleError::TooManyPermissions),
+            Err(RoleError::NamesTooLong { most }),
             "more than a user without any other role may have"
         );
     }
@@ -198,10 +233,7 @@ async fn a_limit_holds_against_two_at_once() {
         );
         let outcomes = [first.map(drop), second.map(drop)];
         assert!(outcomes.contains(&Ok(())), "{backend}: {outcomes:?}");
-        assert!(
-            outcomes.contains(&Err(RoleError::TooManyPermissions)),
-            "{backend}: {outcomes:?}"
-        );
+        assert!(outcomes.contains(&Err(TOO_LONG)), "{backend}: {outcomes:?}");
     }
 }
 
@@ -287,10 +319,90 @@ async fn a_clerk_takes_no_room_from_everybody() {
         );
         most.extend(permissions("h", 1, 20));
         let over = grow(&f, USER_ROLE, &most).await;
-        assert_eq!(
-            over,
-            Err(RoleError::TooManyPermissions),
-            "the clerk's own names bound it"
-        );
+        assert_eq!(over, Err(TOO_LONG), "the clerk's own names bound it");
     }
+}
+
+/// A limit that was lowered takes nothing away: what is over it stays, shrinks, and grows no further.
+#[tokio::test]
+async fn a_lower_limit_leaves_what_there_is() {
+    for backend in Backend::ALL {
+        let mut f = Fixture::new(backend).await;
+        let (user, full) = filled(&f, "full", MAX_NAMES_BYTES).await;
+        f.most_names = MIN_NAMES_ROOM;
+        let most = f.most_names;
+        let held = f.reads().role(full).await.unwrap().permissions.to_vec();
+        let mut more = held.clone();
+        more.push("one:more".to_owned());
+        let over = Err(RoleError::NamesTooLong { most });
+        assert_eq!(grow(&f, full, &more).await, over, "{backend}");
+        let e = f.role("e", &[]).await;
+        let assigned = f.assign_as(f.admin, user, e.id, None).await;
+        assert_eq!(assigned.map(drop), over, "{backend}");
+        assert_eq!(
+            grow(&f, USER_ROLE, &["one:more".to_owned()]).await,
+            over,
+            "{backend}"
+        );
+        let still = f.reads().role(full).await.unwrap().permissions.to_vec();
+        assert_eq!(still, held, "{backend}");
+        assert_eq!(grow(&f, full, &held[..50]).await, Ok(()), "{backend}");
+        assert_eq!(f.assign(user, e.id).await.user_id, user);
+    }
+}
+
+/// The commands and the route that make administrators ask no limit, and need none: the longest names there can be
+/// leave `*` its place in the smallest token.
+#[test]
+fn an_administrators_token_always_fits() {
+    let roles = MAX_ROLES * name_bytes(&"r".repeat(63));
+    let rest: usize = ["user", "admin", "*"].map(name_bytes).into_iter().sum();
+    assert!(roles + rest <= MIN_NAMES_ROOM);
+}
+
+/// A key of RS256 that is published, and may not sign yet, leaves less of a token than the issuer's own: by every way in
+/// which a name reaches a user, the refusal says how much, and changes nothing.
+#[actix_web::test]
+async fn the_limit_follows_the_published_keys() {
+    let rsa = SigningKey::generate(Algorithm::Rs256).unwrap();
+    let app = App::start_beside(Backend::Sqlite, vec![rsa]).await;
+    let room = names_room(ISSUER, AUDIENCE, Algorithm::Rs256);
+    assert!((MIN_NAMES_ROOM..MAX_NAMES_BYTES).contains(&room));
+    let (user, full) = filled(&app.f, "full", room).await;
+    let held = app.f.reads().role(full).await.unwrap().permissions.to_vec();
+    let mut longer = held.clone();
+    longer[0].push('y');
+    let over = app.f.role("over", &texts(&longer)).await;
+    let (small, other) = (app.f.role("small", &[]).await, app.f.user());
+    let before = app.f.events().await.len();
+
+    let admin = app.f.admin;
+    let assignment = |user: UserId, role: RoleId| json!({"user_id": user, "role_id": role});
+    let given = "/api/v1/role-assignments";
+    let permissions = json!({"permissions": longer});
+    for refused in [
+        app.post(admin, given, assignment(other, over.id)).await,
+        app.post(admin, given, assignment(user, small.id)).await,
+        app.post(admin, given, assignment(user, ADMIN_ROLE)).await,
+        app.patch(admin, &format!("/api/v1/roles/{full}"), permissions)
+            .await,
+        app.patch(
+            admin,
+            &format!("/api/v1/roles/{USER_ROLE}"),
+            json!({"permissions": ["e:e"]}),
+        )
+        .await,
+    ] {
+        assert_eq!(refused.problem(), (422, "role.too-many-permissions"));
+        let detail = refused.body["detail"].as_str().unwrap();
+        assert!(detail.contains(&room.to_string()), "{detail}");
+    }
+    assert_eq!(app.f.events().await.len(), before);
+    assert_eq!(app.f.assignments_of(user).await.len(), 1);
+    assert!(app.f.assignments_of(other).await.is_empty());
+    let still = app.f.reads().role(full).await.unwrap().permissions.to_vec();
+    assert_eq!(still, held);
+    // What fits is let in.
+    let fits = app.post(admin, given, assignment(other, full)).await;
+    assert_eq!(fits.status, 201);
 }

@@ -7,7 +7,9 @@ use testkit::{AUDIENCE, Backend, ISSUER, TestIdentities, TestIssuer};
 use tokio::{sync::oneshot, task::JoinHandle};
 use ud_config::{AppEnv, HttpConfig, PeersConfig, TokenConfig};
 use ud_http::{Base, Identity, Listening, Server, StartError, TokenGuard};
-use ud_jwt::{revocation::SessionChecker, service::IdentityKey};
+use ud_jwt::{
+    KeySet, KeySource, SigningKey, Verifier, revocation::SessionChecker, service::IdentityKey,
+};
 use ud_kernel::{Service, UserId};
 use ud_telemetry::Metrics;
 use wiremock::{
@@ -92,8 +94,19 @@ impl App {
         Self::start_on(f, &url).await
     }
 
+    /// The same, with `keys` published beside the issuer's own.
+    pub async fn start_beside(backend: Backend, keys: Vec<SigningKey>) -> Self {
+        let f = Fixture::new(backend).await;
+        let url = f.database.url.clone();
+        Self::start_publishing(f, &url, keys).await
+    }
+
     /// The same, with the service reaching its database by `url`.
     pub async fn start_on(f: Fixture, url: &str) -> Self {
+        Self::start_publishing(f, url, Vec::new()).await
+    }
+
+    async fn start_publishing(f: Fixture, url: &str, keys: Vec<SigningKey>) -> Self {
         let (auth, session) = (MockServer::start().await, MockServer::start().await);
         Mock::given(method("GET"))
             .and(path_regex("^/internal/v1/credentials/"))
@@ -136,7 +149,10 @@ impl App {
             &metrics,
         )
         .unwrap();
-        let guard = TokenGuard::new(issuer.verifier(), SessionChecker::unchecked());
+        let keys = KeySet::from_signing_keys(keys.iter().chain([issuer.key()])).unwrap();
+        let keys = KeySource::fixed(keys);
+        let verifier = Verifier::new(ISSUER, AUDIENCE, keys, f.clock.clone());
+        let guard = TokenGuard::new(verifier, SessionChecker::unchecked());
         let base = base.with_guard(&guard);
         let mounted = build(&config(url), &base).await.unwrap();
         let listening = Listening::bind(&HttpConfig::default()).unwrap();

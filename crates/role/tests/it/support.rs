@@ -3,8 +3,8 @@
 use role_service::{
     ALL_MIGRATIONS, RoleConfig,
     models::{
-        ADMIN_ROLE, Assignment, AssignmentFilter, Change, NewAssignment, NewRole, PermissionSet,
-        ReadFlow, Role, RoleError, RoleName, RolePatch, assignment_flow, role_flow,
+        ADMIN_ROLE, Assignment, AssignmentFilter, Change, MAX_NAMES_BYTES, NewAssignment, NewRole,
+        PermissionSet, ReadFlow, Role, RoleError, RoleName, RolePatch, assignment_flow, role_flow,
     },
 };
 use testkit::{Backend, TestDatabase};
@@ -24,6 +24,8 @@ pub struct Fixture {
     pub clock: Clock,
     pub admin: UserId,
     pub database: TestDatabase,
+    /// Most bytes of names for one user.
+    pub most_names: usize,
 }
 
 impl Fixture {
@@ -47,6 +49,7 @@ impl Fixture {
             clock,
             admin,
             database,
+            most_names: MAX_NAMES_BYTES,
         }
     }
 
@@ -55,7 +58,10 @@ impl Fixture {
     }
 
     pub fn change(&self, caller: UserId) -> Change {
-        change(&self.clock, caller)
+        Change {
+            most_names: self.most_names,
+            ..change(&self.clock, caller)
+        }
     }
 
     pub async fn tx<T, F>(&self, f: F) -> Result<T, RoleError>
@@ -233,6 +239,7 @@ pub fn change(clock: &Clock, caller: UserId) -> Change {
         caller,
         origin,
         clock: clock.clone(),
+        most_names: MAX_NAMES_BYTES,
     }
 }
 

@@ -54,6 +54,9 @@ pub struct TokenConfig {
 }
 
 impl TokenConfig {
+    /// `iss` in development where `ISSUER_URL` is not set.
+    pub const DEFAULT_ISSUER: &str = "http://127.0.0.1:8080";
+
     /// As `service` verifies.
     pub fn load(loader: &mut Loader, service: Service) -> Self {
         let production = loader.app_env().is_production();
@@ -80,7 +83,7 @@ impl TokenConfig {
             loader.require(&keys::AUTH_URL, jwks_url.as_ref());
         }
         Self {
-            issuer: issuer.unwrap_or_else(|| "http://127.0.0.1:8080".to_owned()),
+            issuer: issuer.unwrap_or_else(|| Self::DEFAULT_ISSUER.to_owned()),
             audience,
             shared_secret,
             jwks_url,
@@ -105,15 +108,20 @@ impl SigningConfig {
     /// The longest life of an access token that can be configured.
     pub const MAX_ACCESS_TTL: Duration = Duration::from_secs(MAX_ACCESS_MINUTES * 60);
 
-    /// From the loader.
-    pub fn load(loader: &mut Loader, _service: Service) -> Self {
+    /// Reads the algorithm alone: HS256 where nothing but `JWT_SECRET_KEY` says which.
+    pub fn load_algorithm(loader: &mut Loader) -> Algorithm {
         let chosen = loader.parse(&keys::JWT_ALGORITHM, "`EdDSA`, `ES256`, `RS256` or `HS256`");
         let is_chosen = loader.is_set(&keys::JWT_ALGORITHM);
-        let algorithm = match chosen {
+        match chosen {
             _ if !is_chosen && loader.is_set(&keys::JWT_SECRET_KEY) => Algorithm::Hs256,
             Some(chosen) => chosen,
             None => Algorithm::EdDsa,
-        };
+        }
+    }
+
+    /// From the loader.
+    pub fn load(loader: &mut Loader, _service: Service) -> Self {
+        let algorithm = Self::load_algorithm(loader);
         if algorithm == Algorithm::Hs256 && !loader.is_set(&keys::JWT_SECRET_KEY) {
             loader.problem(&keys::JWT_SECRET_KEY, "is missing: JWT_ALGORITHM is HS256");
         }

@@ -14,6 +14,7 @@ mod jwks;
 mod key_refresh;
 mod keys;
 mod properties;
+mod room;
 mod service;
 mod support;
 mod times;
