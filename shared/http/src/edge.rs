@@ -17,7 +17,7 @@ use actix_web::{
 use futures_util::FutureExt as _;
 use prometheus::{HistogramVec, IntCounterVec};
 use ud_kernel::{Clock, Code, EventId, Service};
-use ud_telemetry::{Metrics, RequestContext};
+use ud_telemetry::{Cost, Metrics, RequestContext};
 
 use crate::{
     PROBLEM_JSON, Problem, TrustedProxies,
@@ -34,6 +34,14 @@ const HSTS: HeaderValue = HeaderValue::from_static("max-age=31536000; includeSub
 
 /// Longest path in a log line and in a problem document, in characters.
 const MAX_PATH: usize = 256;
+
+/// What the access log tells of, in this order.
+const COSTS: [Cost; 4] = [
+    Cost::DatabaseCall,
+    Cost::Statement,
+    Cost::RedisCall,
+    Cost::InnerCall,
+];
 
 /// Upper bounds of the duration histogram, in seconds.
 const BUCKETS: [f64; 12] = [
@@ -161,12 +169,14 @@ pub(crate) async fn run(
         .duration
         .with_label_values(&labels)
         .observe(elapsed.as_secs_f64());
+    let [db_calls, db_statements, redis_calls, inner_calls] = COSTS.map(|c| context.counted(c));
     ud_telemetry::sync_scope(context, || {
         log::log!(
             target: "access",
             edge.log_level,
             method = method.as_str(), path = cut(uri.path()), status = status.as_u16(),
-            duration_ms = elapsed.as_secs_f64() * 1e3;
+            duration_ms = elapsed.as_secs_f64() * 1e3,
+            db_calls, db_statements, redis_calls, inner_calls;
             "answered"
         );
     });

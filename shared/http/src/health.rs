@@ -12,6 +12,7 @@ use std::{
 
 use actix_web::{HttpResponse, http::header, web};
 use serde_json::{Map, Value, json};
+use tokio::{sync::Mutex, time::Instant};
 use ud_kernel::{Code, Service};
 use ud_telemetry::Metrics;
 
@@ -19,6 +20,9 @@ use crate::{Peers, Problem, revocation_metrics::RevocationMetrics};
 
 /// A check has this long.
 const CHECK_DEADLINE: Duration = Duration::from_secs(2);
+
+/// For this long an answer about readiness is given again to those who ask in public.
+const RECENT: Duration = Duration::from_secs(1);
 
 /// The outcome of one check: what is wrong, in words without secrets.
 pub type CheckFuture = Pin<Box<dyn Future<Output = Result<(), String>> + Send>>;
@@ -32,21 +36,49 @@ pub struct Readiness {
     service: Service,
     stores: Vec<(&'static str, Check)>,
     peers: Peers,
+    recent: Arc<Recent>,
+}
+
+/// An answer and when it was given.
+#[derive(Default)]
+struct Recent(Mutex<Option<(Instant, bool)>>);
+
+impl Recent {
+    /// The answer of at most [`RECENT`] ago, or else that of `ask`. Whoever comes meanwhile waits for it.
+    async fn or_else(&self, ask: impl Future<Output = bool>) -> bool {
+        let mut known = self.0.lock().await;
+        match *known {
+            Some((at, answer)) if at.elapsed() < RECENT => answer,
+            _ => {
+                let answer = ask.await;
+                *known = Some((Instant::now(), answer));
+                answer
+            }
+        }
+    }
 }
 
 impl Readiness {
     /// Ready when every store is; other services are told of, but never decide (else the five wait for each
     /// other in a ring).
     #[must_use]
-    pub const fn new(service: Service, stores: Vec<(&'static str, Check)>, peers: Peers) -> Self {
+    pub fn new(service: Service, stores: Vec<(&'static str, Check)>, peers: Peers) -> Self {
         Self {
             service,
             stores,
             peers,
+            recent: Arc::default(),
         }
     }
 
-    async fn report(&self, revocation: &str) -> (bool, Value) {
+    /// Whether the stores were up at most [`RECENT`] ago: however many ask at once, each store is asked once.
+    async fn was_ready(&self) -> bool {
+        self.recent
+            .or_else(async { self.ask_stores().await.0 })
+            .await
+    }
+
+    async fn ask_stores(&self) -> (bool, Map<String, Value>) {
         let mut ready = true;
         let mut stores = Map::new();
         for (name, check) in &self.stores {
@@ -59,6 +91,11 @@ impl Readiness {
             ready &= text == "up";
             stores.insert((*name).to_owned(), Value::String(text));
         }
+        (ready, stores)
+    }
+
+    async fn report(&self, revocation: &str) -> (bool, Value) {
+        let (ready, stores) = self.ask_stores().await;
         let peers: Map<String, Value> = self.peers.health().await.into_iter().collect();
         let body = json!({"service": self.service, "ready": ready, "stores": stores, "services": peers,
                 "revocation": revocation});
@@ -101,9 +138,14 @@ pub(crate) async fn readyz(health: web::Data<Health>) -> HttpResponse {
     answer.json(body)
 }
 
-/// Without detail, on standalone's public listener.
+/// Without detail, on standalone's public listener, where everybody may ask: no other service is asked, and no store
+/// more than once in [`RECENT`].
 pub(crate) async fn readyz_brief(health: web::Data<Health>) -> Result<HttpResponse, Problem> {
-    if report(&health).await.0 {
+    let mut ready = !health.stopping.load(Ordering::Relaxed);
+    for (readiness, _) in &health.readiness {
+        ready &= readiness.was_ready().await;
+    }
+    if ready {
         Ok(HttpResponse::Ok().json(json!({"ready": true})))
     } else {
         Err(Problem::new(Code::ServerStoreUnavailable))
@@ -128,4 +170,29 @@ pub(crate) async fn metrics(health: web::Data<Health>) -> HttpResponse {
     HttpResponse::Ok()
         .content_type(Metrics::CONTENT_TYPE)
         .body(health.metrics.render())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicU32;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn however_many_ask_a_store_is_asked_once_a_second() {
+        let (recent, asked) = (Recent::default(), AtomicU32::new(0));
+        let ask = async || {
+            asked.fetch_add(1, Ordering::Relaxed);
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            asked.load(Ordering::Relaxed) != 2
+        };
+        let all = futures_util::future::join_all((0..50).map(|_| recent.or_else(ask()))).await;
+        assert!(all.iter().all(|ready| *ready));
+        assert_eq!(asked.load(Ordering::Relaxed), 1);
+        for (later, ready) in [(1_001, false), (500, false), (501, true)] {
+            tokio::time::sleep(Duration::from_millis(later)).await;
+            assert_eq!(recent.or_else(ask()).await, ready, "{later} ms later");
+        }
+        assert_eq!(asked.load(Ordering::Relaxed), 3);
+    }
 }
