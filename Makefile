@@ -43,6 +43,12 @@ fmt:
 openapi:
 	UPDATE_DOCS=1 cargo test -p standalone --test documents
 
+# Writes docs/PRICES.md anew after an intended change of what an operation costs.
+.PHONY: prices
+prices: tools
+	cargo build --workspace --bins
+	UPDATE_DOCS=1 cargo run --quiet -p testkit -- with -- cargo test -p end-to-end --test it its_price
+
 SERVICES := auth-service role-service session-service user-audit-service user-profile-service
 
 # Three builds: what is measured has no feature in it that only tests, or only the others, ask for.

@@ -34,6 +34,8 @@ pub struct Operation {
     pub max_login_age: Option<u64>,
     /// Whether it declares a limit.
     pub is_limited: bool,
+    /// The limits it declares.
+    pub limits: Vec<String>,
     /// Whether it takes a body of JSON.
     pub has_body: bool,
     /// Whether it takes a form, as operations of OAuth 2.0 do.
@@ -95,6 +97,7 @@ fn read(path: &str, method: &str, operation: &Value) -> Operation {
         .expect("responses")
         .keys();
     let body = &operation["requestBody"]["content"];
+    let limits = &operation["responses"]["429"]["x-limit"];
     let has_form = body.get("application/x-www-form-urlencoded").is_some();
     Operation {
         id: operation["operationId"]
@@ -106,7 +109,11 @@ fn read(path: &str, method: &str, operation: &Value) -> Operation {
         is_guarded: security.is_some_and(|s| !s.is_empty()),
         permissions: names.filter_map(Value::as_str).map(str::to_owned).collect(),
         max_login_age: operation["x-max-login-age"].as_u64(),
-        is_limited: operation["responses"]["429"]["x-limit"].is_array(),
+        is_limited: limits.is_array(),
+        limits: (limits.as_array().into_iter().flatten())
+            .filter_map(Value::as_str)
+            .map(str::to_owned)
+            .collect(),
         has_body: operation.get("requestBody").is_some() && !has_form,
         has_form,
         statuses: statuses.filter_map(|status| status.parse().ok()).collect(),

@@ -16,7 +16,7 @@ use tokio::{
     time::timeout_at,
 };
 use ud_kernel::Service;
-use ud_telemetry::Metrics;
+use ud_telemetry::{Cost, Metrics};
 
 use crate::{
     Backend, DbConn, DbError, StoreError, TxError,
@@ -210,6 +210,7 @@ impl Db {
         E: TxError + Send + 'static,
         J: FnOnce(&Self) -> Result<T, E> + Send + 'static,
     {
+        ud_telemetry::count(Cost::DatabaseCall);
         let turn = Turn::new(&self.0.waiting);
         let queued = Instant::now();
         let give_up_at = queued + self.0.options.acquire_timeout;

@@ -9,6 +9,8 @@ use diesel::connection::{
     Connection as _, Instrumentation, InstrumentationEvent, TransactionManager as _,
 };
 
+use ud_telemetry::Cost;
+
 use crate::{DbConn, error, settings, settings::Limits, url::Target};
 
 /// What became of the statements of one connection; told by diesel's instrumentation, so that it is
@@ -35,6 +37,9 @@ struct Watch(Arc<Health>);
 
 impl Instrumentation for Watch {
     fn on_connection_event(&mut self, event: InstrumentationEvent<'_>) {
+        if let InstrumentationEvent::StartQuery { .. } = event {
+            ud_telemetry::count(Cost::Statement);
+        }
         if let InstrumentationEvent::FinishQuery {
             error: Some(error), ..
         } = event

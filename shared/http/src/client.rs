@@ -8,6 +8,7 @@ use serde_json::Value;
 use ud_config::PeersConfig;
 use ud_jwt::{outbound_client, service::ServiceSigner};
 use ud_kernel::{Code, FieldError, Service, UserId};
+use ud_telemetry::Cost;
 
 use crate::{Problem, StartError};
 
@@ -122,6 +123,7 @@ impl Peers {
         let asked = Service::ALL.into_iter().filter_map(|service| {
             let url = self.urls.get(service)?.clone();
             Some(async move {
+                ud_telemetry::count(Cost::InnerCall);
                 let answer = self.http.get(join(&url, "/healthz")).send().await;
                 let up = answer.is_ok_and(|a| a.status().is_success());
                 (
@@ -243,6 +245,7 @@ impl ServiceClient {
                     .header(header::CONTENT_TYPE, *content_type)
                     .body(bytes.clone());
             }
+            ud_telemetry::count(Cost::InnerCall);
             Ok::<_, String>(request.send().await)
         };
         let mut answer = once().await.map_err(|e| self.unavailable(e))?;

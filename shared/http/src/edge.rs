@@ -28,7 +28,7 @@ use actix_web::{
 use futures_util::FutureExt as _;
 use prometheus::{HistogramVec, IntCounterVec};
 use ud_kernel::{Clock, Code, EventId, Service};
-use ud_telemetry::{Metrics, RequestContext};
+use ud_telemetry::{Cost, Metrics, RequestContext};
 
 use crate::{
     PROBLEM_JSON, Problem, TrustedProxies,
@@ -47,6 +47,14 @@ const HSTS: HeaderValue = HeaderValue::from_static("max-age=31536000; includeSub
 
 /// Longest path in a log line and in a problem document, in characters.
 const MAX_PATH: usize = 256;
+
+/// What the access log tells of, in this order.
+const COSTS: [Cost; 4] = [
+    Cost::DatabaseCall,
+    Cost::Statement,
+    Cost::RedisCall,
+    Cost::InnerCall,
+];
 
 /// Upper bounds of the duration histogram, in seconds.
 const BUCKETS: [f64; 12] = [
@@ -225,13 +233,20 @@ pub(crate) async fn run(
         .duration
         .with_label_values(&labels)
         .observe(elapsed.as_secs_f64());
+    let costs = COSTS.map(|cost| context.counted(cost));
     ud_telemetry::sync_scope(context, || {
+        let (method, path, status) = (method.as_str(), cut(uri.path()), status.as_u16());
+        let duration_ms = elapsed.as_secs_f64() * 1e3;
+        let level = edge.log_level;
+        // The most frequent requests cost nothing, and their lines are not to cost more than they did.
+        if costs == [0; COSTS.len()] {
+            log::log!(target: "access", level, method, path, status, duration_ms; "answered");
+            return;
+        }
+        let [db_calls, db_statements, redis_calls, inner_calls] = costs;
         log::log!(
-            target: "access",
-            edge.log_level,
-            method = method.as_str(), path = cut(uri.path()), status = status.as_u16(),
-            duration_ms = elapsed.as_secs_f64() * 1e3;
-            "answered"
+            target: "access", level, method, path, status, duration_ms,
+            db_calls, db_statements, redis_calls, inner_calls; "answered"
         );
     });
     answer.map(|answer| answer.map_body(|_, body| until_sent(body, busy)))

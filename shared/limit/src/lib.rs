@@ -18,6 +18,7 @@ use redis::Script;
 use secrecy::ExposeSecret as _;
 use ud_config::{Limit, RedisConfig};
 use ud_kernel::{Clock, LimitKey, Timestamp};
+use ud_telemetry::Cost;
 
 /// Redis has this long; then the process's own count decides.
 const REDIS_DEADLINE: Duration = Duration::from_millis(250);
@@ -154,6 +155,7 @@ impl Limiter {
         key: LimitKey,
     ) -> Result<Result<(), u32>, String> {
         let mut conn = pool.get().await.map_err(|e| e.to_string())?;
+        ud_telemetry::count(Cost::RedisCall);
         let window = u64::try_from(self.0.limit.per.as_millis()).unwrap_or(u64::MAX);
         let (count, rest): (u64, i64) = script
             .key(format!("{{ud}}:limit:{}:{key}", self.0.operation))

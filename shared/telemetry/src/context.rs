@@ -1,6 +1,9 @@
 //! The request that the running task works for.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::{
+    Arc, OnceLock,
+    atomic::{AtomicU32, Ordering},
+};
 
 use ud_kernel::{Service, UserId};
 
@@ -8,14 +11,46 @@ tokio::task_local! {
     static CURRENT: RequestContext;
 }
 
-/// What log lines say about the request. Clones are cheap and share the user id.
+/// What is done for a request by others than its handler, each time once; the request's line in the access log has
+/// the sums (docs/PRICES.md).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cost {
+    /// A turn on a database connection: a read, or a transaction.
+    DatabaseCall,
+    /// A statement on such a connection, `BEGIN` and `COMMIT` included.
+    Statement,
+    /// A command or a script sent to Redis.
+    RedisCall,
+    /// An HTTP request to another service.
+    InnerCall,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    user_id: OnceLock<UserId>,
+    costs: [AtomicU32; 4],
+}
+
+impl Shared {
+    fn cost(&self, cost: Cost) -> &AtomicU32 {
+        let [calls, statements, redis, inner] = &self.costs;
+        match cost {
+            Cost::DatabaseCall => calls,
+            Cost::Statement => statements,
+            Cost::RedisCall => redis,
+            Cost::InnerCall => inner,
+        }
+    }
+}
+
+/// What log lines say about the request. Clones are cheap and share the user id and the costs.
 #[derive(Clone, Debug)]
 pub struct RequestContext {
     request_id: Arc<str>,
     client_request_id: Option<Arc<str>>,
     trace_id: Option<Arc<str>>,
     service: Option<Service>,
-    user_id: Arc<OnceLock<UserId>>,
+    shared: Arc<Shared>,
 }
 
 impl RequestContext {
@@ -27,7 +62,7 @@ impl RequestContext {
             client_request_id: None,
             trace_id: None,
             service: None,
-            user_id: Arc::default(),
+            shared: Arc::default(),
         }
     }
 
@@ -79,12 +114,18 @@ impl RequestContext {
     /// Id of the authenticated user, once known.
     #[must_use]
     pub fn user_id(&self) -> Option<UserId> {
-        self.user_id.get().copied()
+        self.shared.user_id.get().copied()
     }
 
     /// Tells who the user is; later calls change nothing.
     pub fn set_user_id(&self, user_id: UserId) {
-        let _ = self.user_id.set(user_id);
+        let _ = self.shared.user_id.set(user_id);
+    }
+
+    /// How often `cost` was counted for the request until now.
+    #[must_use]
+    pub fn counted(&self, cost: Cost) -> u32 {
+        self.shared.cost(cost).load(Ordering::Relaxed)
     }
 }
 
@@ -111,9 +152,39 @@ pub fn current() -> Option<RequestContext> {
     CURRENT.try_with(Clone::clone).ok()
 }
 
+/// Counts `cost` once for the request the running task works for; without one, for nobody.
+pub fn count(cost: Cost) {
+    let _ = CURRENT.try_with(|context| context.shared.cost(cost).fetch_add(1, Ordering::Relaxed));
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn costs_are_counted_for_the_request_wherever_it_is_worked_for() {
+        count(Cost::Statement);
+        let context = RequestContext::new("r-1");
+        scope(context.clone(), async {
+            count(Cost::InnerCall);
+            let carried = current();
+            let thread = tokio::task::spawn_blocking(move || {
+                sync_scope(carried, || {
+                    count(Cost::Statement);
+                    count(Cost::Statement);
+                });
+            });
+            thread.await.unwrap();
+        })
+        .await;
+        let counts = [
+            Cost::DatabaseCall,
+            Cost::Statement,
+            Cost::RedisCall,
+            Cost::InnerCall,
+        ];
+        assert_eq!(counts.map(|cost| context.counted(cost)), [0, 2, 0, 1]);
+    }
 
     #[tokio::test]
     async fn a_task_knows_its_request_and_a_spawned_one_does_not() {

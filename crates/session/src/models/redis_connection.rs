@@ -11,6 +11,7 @@ use redis::{
 use secrecy::ExposeSecret as _;
 use ud_config::{Durability, RedisConfig};
 use ud_db::StoreError;
+use ud_telemetry::Cost;
 
 use super::error::SessionError;
 
@@ -149,6 +150,7 @@ impl Redis {
         let mut repeated = false;
         loop {
             let mut connection = self.pool.get().await.map_err(unconnected)?;
+            ud_telemetry::count(Cost::RedisCall);
             let error = match work.on(&mut connection).await {
                 Ok(done) => return Ok(done),
                 Err(error) => error,
