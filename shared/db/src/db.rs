@@ -166,7 +166,8 @@ impl Db {
     /// SQLite IMMEDIATE. If a race is lost ([`StoreError::Conflict`]) everything is rolled back and `f` is
     /// run again, at most 3 times: it must not change anything outside the database, make no network call
     /// and start no task. Once begun, it runs to its end even if the caller stops waiting, unless the process
-    /// ends.
+    /// ends; but it is not committed after the deadline of the request it is for ([`ud_telemetry::deadline`]),
+    /// whose answer nobody waits for any more.
     ///
     /// # Errors
     /// What `f` returned, or what [`StoreError`] says about the connection and the commit.
@@ -213,7 +214,9 @@ impl Db {
         ud_telemetry::count(Cost::DatabaseCall);
         let turn = Turn::new(&self.0.waiting);
         let queued = Instant::now();
+        let deadline = ud_telemetry::deadline();
         let give_up_at = queued + self.0.options.acquire_timeout;
+        let give_up_at = deadline.map_or(give_up_at, |deadline| give_up_at.min(deadline));
         let result = match self.permits(writer, give_up_at).await {
             Ok((permit, place)) => {
                 let (context, db, taken) = (ud_telemetry::current(), self.clone(), turn.share());
@@ -227,7 +230,7 @@ impl Db {
                     db.measure(|metrics| metrics.called(kind, start.elapsed()));
                     Some(result)
                 });
-                let ended = ended(&turn, task, give_up_at).await;
+                let ended = ended(&turn, task, give_up_at, deadline).await;
                 ended.unwrap_or_else(|error| Err(error.into()))
             }
             Err(error) => Err(error.into()),
@@ -285,15 +288,25 @@ async fn permit_of(
     }
 }
 
-/// What `task` gives, if it begins before `give_up_at` and then takes no longer than [`CALL_LIMIT`].
+/// For so long after a request's deadline a call that has begun is waited for: a commit that came just before it is told.
+/// Callers wait 200 ms longer than they say.
+const GRACE: Duration = Duration::from_millis(150);
+
+/// What `task` gives, if it begins before `give_up_at` and then takes no longer than [`CALL_LIMIT`], nor much longer than
+/// the `deadline` of its request.
 async fn ended<R>(
     turn: &Turn,
     mut task: JoinHandle<Option<R>>,
     give_up_at: Instant,
+    deadline: Option<Instant>,
 ) -> Result<R, StoreError> {
+    let limit_of = |start: Instant| {
+        let limit = start + CALL_LIMIT;
+        deadline.map_or(limit, |deadline| limit.min(deadline + GRACE))
+    };
     loop {
         let until = match turn.begun() {
-            Some(start) => start + CALL_LIMIT,
+            Some(start) => limit_of(start),
             // It may begin meanwhile, and no call takes longer than the limit.
             None => give_up_at.min(Instant::now() + CALL_LIMIT),
         };
@@ -305,7 +318,7 @@ async fn ended<R>(
         }
         let now = Instant::now();
         match turn.begun() {
-            Some(start) if now < start + CALL_LIMIT => {}
+            Some(start) if now < limit_of(start) => {}
             Some(_) => return Err(StoreError::Timeout("the database did not answer")),
             None if now < give_up_at => {}
             None if turn.give_up_unless_begun().is_none() => return Err(no_turn()),
