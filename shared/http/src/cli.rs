@@ -58,7 +58,7 @@ pub enum NoCommand {}
 /// The subcommand of a service that keeps something sealed and has no other of its own.
 #[derive(Debug, Clone, Copy, Subcommand)]
 pub enum ResealCommand {
-    /// Seal what is sealed under older keys under the first of KEY_ENCRYPTION_KEYS
+    /// Seal what is sealed under older keys under the first of the service's KEY_ENCRYPTION_KEYS
     Reseal,
 }
 
@@ -153,8 +153,12 @@ where
         log: LogConfig::load(&mut loader, S::SERVICE),
     };
     let own = S::load(&mut loader);
+    let warnings = loader.warnings();
     loader.finish().map_err(StartError::config)?;
     ud_telemetry::init(&common.log, S::SERVICE.as_str());
+    for warning in warnings {
+        log::warn!("configuration: {warning}");
+    }
     work(own, common)
 }
 
