@@ -3,6 +3,7 @@
 mod conn;
 mod db;
 mod error;
+mod error_texts;
 mod file;
 mod manager;
 mod metrics;
