@@ -13,6 +13,7 @@ mod administrator;
 mod audit;
 mod audit_log;
 mod browsers;
+mod coming_up;
 mod configuration;
 mod contract;
 mod escalation;

@@ -51,7 +51,13 @@ pub(crate) async fn serve(mut config: Config) -> Result<(), StartError> {
     };
     let mut outcome = config.profile.bootstrap_report.subscribe();
     let docs = config.standalone.http.docs_enabled;
-    let mounted = build(config, &bases).await?;
+    let mut stop = std::pin::pin!(stop_requested());
+    // While it is still looking for what it needs it ends at once.
+    let mounted = tokio::select! {
+        biased;
+        () = &mut stop => return Ok(()),
+        mounted = build(config, &bases) => mounted?,
+    };
 
     tokio::spawn(async move {
         welcome::ready(&address, docs);
@@ -66,7 +72,7 @@ pub(crate) async fn serve(mut config: Config) -> Result<(), StartError> {
         welcome::administrator(&outcome, administrator.as_ref(), &address);
     });
     Server::new(listening, mounted, clock, metrics)
-        .run(stop_requested())
+        .run(stop)
         .await
 }
 

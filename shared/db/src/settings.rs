@@ -50,8 +50,11 @@ pub(crate) fn sqlite(path: &std::path::Path, limits: Limits) -> Result<DbConn, C
     let mut tries = 0;
     while let Err(error) = conn.batch_execute("PRAGMA journal_mode = WAL") {
         tries += 1;
-        if tries > 40 || crate::StoreError::from(error) != crate::StoreError::Conflict {
-            return Err(ConnectError("cannot switch to WAL".to_owned()));
+        let error = crate::StoreError::from(error);
+        if tries > 40 || error != crate::StoreError::Conflict {
+            return Err(ConnectError(format!(
+                "{path}: cannot switch to WAL: {error}"
+            )));
         }
         std::thread::sleep(std::time::Duration::from_millis(25));
     }

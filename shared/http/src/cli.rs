@@ -180,13 +180,19 @@ async fn serve<S: ServiceBinary>(config: S::Config, common: Common) -> Result<()
     let (clock, metrics) = (base.clock.clone(), base.metrics.clone());
     let listening = Listening::bind(&common.http)?;
     let (public, internal) = (listening.public_addr()?, listening.internal_addr()?);
-    let mounted = S::build(config, base).await?;
+    let mut stop = std::pin::pin!(stop_requested());
+    // A service that is still looking for what it needs ends at once.
+    let mounted = tokio::select! {
+        biased;
+        () = &mut stop => return Ok(()),
+        mounted = S::build(config, base) => mounted?,
+    };
     log::info!(
         "{} listens on {public}, internal routes on {internal}",
         S::SERVICE
     );
     Server::new(listening, vec![mounted], clock, metrics)
-        .run(stop_requested())
+        .run(stop)
         .await
 }
 
