@@ -34,6 +34,7 @@ mod late_revocations;
 mod lifecycle;
 mod limits;
 mod limits_of_writes;
+mod lost_files;
 mod names;
 mod openapi;
 mod outages;

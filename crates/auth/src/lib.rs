@@ -80,7 +80,7 @@ pub async fn build(config: &AuthConfig, base: &Base) -> Result<Mounted, StartErr
         .map_err(start_error)?;
     let state = AuthState::new(config, base, db)?;
     if let Err(error) = state.keys.load(true).await {
-        log::warn!("signing keys not loaded yet: {error}");
+        tasks::tell_not_loaded(&error);
     }
     let guard = base
         .guard_with(

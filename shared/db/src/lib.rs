@@ -6,6 +6,7 @@ mod error;
 mod error_texts;
 mod file;
 mod manager;
+mod mark;
 mod metrics;
 mod migrate;
 #[cfg(feature = "mysql")]
@@ -24,6 +25,7 @@ use std::path::PathBuf;
 pub use conn::{Backend, DbConn, MultiBackend};
 pub use db::{Db, DbOptions, PoolState};
 pub use error::{StoreError, TxError};
+pub use mark::{FileState, file_state, gather_file, mark_file};
 pub use migrate::Migrations;
 
 /// Why a database could not be opened or migrated.
