@@ -172,7 +172,7 @@ table! {
     DATABASE_ACQUIRE_TIMEOUT_MS, Line::own("DATABASE_ACQUIRE_TIMEOUT_MS").default("2000"),
         "Longest wait for a free connection in milliseconds, 10 to 60000; then the answer is 503.";
     AUTO_MIGRATE, SHARED.default("false"),
-        "Whether `serve` migrates the database first. On SQLite it always does.";
+        "Whether `serve` migrates the database first. On SQLite it always does. A server that is away is waited for: 503 until it has come and is migrated.";
     REDIS_URL, SECRET.example("rediss://:changeme@redis.example.com:6379"),
         "Session store: `redis://` or `rediss://`. Unset: the session service keeps one SQLite file and runs as one replica.";
     REDIS_DURABILITY, SHARED,

@@ -3,7 +3,7 @@
 use std::{
     sync::{
         Arc, OnceLock,
-        atomic::{AtomicU32, Ordering},
+        atomic::{AtomicBool, AtomicU32, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -79,6 +79,8 @@ struct Inner {
     options: DbOptions,
     target: Target,
     service: Service,
+    /// Migrations are still to run by themselves: until then every call is [`StoreError::Unavailable`].
+    awaits_migrations: AtomicBool,
 }
 
 impl std::fmt::Debug for Db {
@@ -123,6 +125,7 @@ impl Db {
             options: options.clone(),
             target,
             service,
+            awaits_migrations: AtomicBool::new(false),
         })))
     }
 
@@ -177,6 +180,7 @@ impl Db {
         E: TxError + Send + 'static,
         F: FnMut(&mut DbConn) -> Result<T, E> + Send + 'static,
     {
+        self.awaits_nothing()?;
         self.call("tx", self.0.writer.as_ref(), move |db| {
             db.0.pool.transact(f, || db.measure(DbMetrics::repeated))
         })
@@ -195,7 +199,49 @@ impl Db {
         E: TxError + Send + 'static,
         F: FnMut(&mut DbConn) -> Result<T, E> + Send + 'static,
     {
+        self.awaits_nothing()?;
+        self.read_anyway(f).await
+    }
+
+    /// As [`Db::read`], also while migrations are awaited.
+    pub(crate) async fn read_anyway<T, E, F>(&self, f: F) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: TxError + Send + 'static,
+        F: FnMut(&mut DbConn) -> Result<T, E> + Send + 'static,
+    {
         self.call("read", None, move |db| db.0.pool.query(f)).await
+    }
+
+    fn awaits_nothing(&self) -> Result<(), StoreError> {
+        if self.awaits_migrations() {
+            let text = "migrations have not run yet".to_owned();
+            return Err(StoreError::Unavailable(text));
+        }
+        Ok(())
+    }
+
+    /// Whether calls are refused until migrations have run.
+    pub(crate) fn awaits_migrations(&self) -> bool {
+        self.0.awaits_migrations.load(Ordering::Acquire)
+    }
+
+    /// Refuses calls from now on, or no longer.
+    pub(crate) fn await_migrations(&self, awaits: bool) {
+        self.0.awaits_migrations.store(awaits, Ordering::Release);
+    }
+
+    /// Its file, if it is one.
+    pub(crate) fn file(&self) -> Option<&std::path::Path> {
+        match &self.0.target {
+            Target::Sqlite(path) => Some(path),
+            _ => None,
+        }
+    }
+
+    /// Whose database it is.
+    pub(crate) fn service(&self) -> Service {
+        self.0.service
     }
 
     /// Runs `job` on a thread that may wait, for the same request. The writer's permit goes with it, so it stays taken

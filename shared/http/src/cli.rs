@@ -189,9 +189,11 @@ async fn serve<S: ServiceBinary>(config: S::Config, common: Common) -> Result<()
     let (clock, metrics) = (base.clock.clone(), base.metrics.clone());
     let listening = Listening::bind(&common.http)?;
     let (public, internal) = (listening.public_addr()?, listening.internal_addr()?);
+    // A service that is still looking for what it needs ends at once.
     let mounted = tokio::select! {
-        mounted = S::build(config, base) => mounted?,
+        biased;
         () = stop.requested() => return Ok(()),
+        mounted = S::build(config, base) => mounted?,
     };
     log::info!(
         "{} listens on {public}, internal routes on {internal}",

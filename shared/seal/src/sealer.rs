@@ -57,7 +57,9 @@ pub enum SealError {
     #[error("sealed under a key that the service's KEY_ENCRYPTION_KEYS do not contain")]
     UnknownKey,
     /// Not a sealed value, changed, or from another place.
-    #[error("sealed value does not open")]
+    #[error(
+        "sealed value does not open: KEY_ENCRYPTION_KEYS has another key under that id, or the value was changed"
+    )]
     DoesNotOpen,
     /// The random number generator or the cipher failed.
     #[error("cryptographic operation failed")]
