@@ -17,6 +17,7 @@ pub struct Options {
     pub(crate) gateway_port: Option<u16>,
     pub(crate) waits_for_administrator: bool,
     pub(crate) logs_to_files: bool,
+    pub(crate) is_replicated: bool,
 }
 
 impl Options {
@@ -34,6 +35,7 @@ impl Options {
             gateway_port: None,
             waits_for_administrator: true,
             logs_to_files: false,
+            is_replicated: false,
         }
     }
 
@@ -99,6 +101,14 @@ impl Options {
     #[must_use]
     pub const fn logging_to_files(mut self) -> Self {
         self.logs_to_files = true;
+        self
+    }
+
+    /// Two replicas of every service: their public listeners behind the gateway, the internal ones behind
+    /// `nginx/examples/internal.conf`. Standalone runs once whatever is asked.
+    #[must_use]
+    pub const fn replicated(mut self) -> Self {
+        self.is_replicated = true;
         self
     }
 
