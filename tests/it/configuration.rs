@@ -82,7 +82,7 @@ fn every_problem_is_reported_at_once() {
 fn production_refuses_what_is_missing_short_or_a_placeholder() {
     let secrets = [
         (
-            "KEY_ENCRYPTION_KEYS",
+            "AUTH_KEY_ENCRYPTION_KEYS",
             "k1:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
         ),
         ("REFRESH_TOKEN_KEYS", "r1:c2hvcnQ"),
@@ -101,7 +101,7 @@ fn production_refuses_what_is_missing_short_or_a_placeholder() {
     let (code, output) = run(&program_of(Service::Auth), &["check-config"], &env);
     assert_eq!(code, Some(78), "{output}");
     let expected = [
-        "KEY_ENCRYPTION_KEYS",
+        "AUTH_KEY_ENCRYPTION_KEYS",
         "REFRESH_TOKEN_KEYS",
         "JWT_SECRET_KEY",
         "AUTH_DATABASE_URL",
@@ -129,14 +129,14 @@ fn production_refuses_what_is_missing_short_or_a_placeholder() {
     let env = [
         ("APP_ENV", "production"),
         ("BCRYPT_COST", "4"),
-        ("KEY_ENCRYPTION_KEYS", ring.as_str()),
+        ("AUTH_KEY_ENCRYPTION_KEYS", ring.as_str()),
         ("REFRESH_TOKEN_KEYS", other.as_str()),
     ];
     let (code, output) = run(&program_of(Service::Auth), &["check-config"], &env);
     assert_eq!(code, Some(78));
     assert!(output.contains("BCRYPT_COST"), "{output}");
     assert!(
-        !output.contains("KEY_ENCRYPTION_KEYS"),
+        !output.contains("AUTH_KEY_ENCRYPTION_KEYS"),
         "a good key is refused:\n{output}"
     );
 }
@@ -164,6 +164,66 @@ fn an_issuer_that_leaves_no_room_is_refused_at_the_start() {
         env.truncate(2);
         let (code, output) = run(&program, &["check-config"], &env);
         assert_eq!(code, Some(0), "{program:?}: {output}");
+    }
+}
+
+/// A deployment of before has one ring for all: each of the three services still starts with it in production, and says
+/// what to do. With a ring of its own it says nothing.
+#[test]
+fn a_ring_of_everybodys_is_told_at_the_start() {
+    let (everybodys, theirs, refresh) =
+        (new_key_ring("k1"), new_key_ring("k2"), new_key_ring("r1"));
+    for service in [Service::Auth, Service::Profile, Service::Audit] {
+        let program = program_of(service);
+        let folder = tempfile::tempdir().unwrap();
+        let prefix = service.config_prefix();
+        let key = folder.path().join("key.json").display().to_string();
+        let (code, public) = run(&program, &["keygen", &key], &[]);
+        assert_eq!(code, Some(0), "{public}");
+        let peers = folder.path().join("peers.json").display().to_string();
+        std::fs::write(&peers, public).unwrap();
+        let (key_file, url) = (
+            format!("{prefix}_IDENTITY_KEY_FILE"),
+            format!("{prefix}_DATABASE_URL"),
+        );
+        let database = format!("sqlite://{}/x.db", folder.path().display());
+        let mut env = vec![
+            (key_file.as_str(), key.as_str()),
+            ("IDENTITY_PEERS_FILE", &peers),
+            (&url, &database),
+            ("ISSUER_URL", "https://id.example.com"),
+            ("AUTH_URL", "https://auth.example.com"),
+            ("ROLE_URL", "https://role.example.com"),
+            ("SESSION_URL", "https://session.example.com"),
+            ("AUDIT_URL", "https://audit.example.com"),
+            ("PROFILE_URL", "https://profile.example.com"),
+        ];
+        if service == Service::Auth {
+            env.push(("REFRESH_TOKEN_KEYS", &refresh));
+        }
+        let own = format!("{prefix}_KEY_ENCRYPTION_KEYS");
+        let common = ("KEY_ENCRYPTION_KEYS", everybodys.as_str());
+        let check = |rings: &[(&str, &str)]| {
+            let env = [env.as_slice(), rings].concat();
+            run(&program, &["check-config"], &env)
+        };
+        let (code, output) = check(&[common]);
+        assert_eq!(code, Some(0), "{own}: {output}");
+        for word in ["KEY_ENCRYPTION_KEYS: is used in place of", &own, "reseal"] {
+            assert!(output.contains(word), "{word} is not in\n{output}");
+        }
+        let (code, output) = check(&[common, (&own, &theirs)]);
+        assert_eq!(code, Some(0), "{own}: {output}");
+        assert!(
+            output.contains("KEY_ENCRYPTION_KEYS: is ignored"),
+            "{output}"
+        );
+        let (code, output) = check(&[(&own, &theirs)]);
+        assert_eq!(code, Some(0), "{own}: {output}");
+        assert!(!output.contains("KEY_ENCRYPTION_KEYS"), "{output}");
+        let (code, output) = check(&[]);
+        assert_eq!(code, Some(78), "{own}: {output}");
+        assert!(output.contains(&format!("{own}: is missing")), "{output}");
     }
 }
 

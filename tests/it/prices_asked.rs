@@ -1,6 +1,8 @@
 //! The requests of docs/PRICES.md, in its order.
 
-use end_to_end::{Login, Person, unique};
+use std::time::Duration;
+
+use end_to_end::{Login, Person, eventually, unique};
 use serde_json::{Value, json};
 
 use crate::{audit_log::AuditLog as _, openapi::NOBODY, prices::Meter};
@@ -27,6 +29,9 @@ const WRONG: &str = "wrong wrong wrong wrong";
 /// How many requests of `POST /auth/revoke` pass.
 pub const REVOCATIONS: u32 = 3;
 
+/// What `/readyz` says is at most as old, whoever asks.
+const FOUND_OUT_EVERY: Duration = Duration::from_secs(1);
+
 /// Asks all of it.
 pub async fn everything(meter: &mut Meter) {
     probes(meter).await;
@@ -49,6 +54,9 @@ async fn probes(meter: &mut Meter) {
         let call = meter.client().get("/healthz").unchecked();
         let _ = meter.ask("GET /healthz", "", LITTLE, call).await.must(200);
         let case = "at most once a second, for all who ask";
+        let asked = "what readyz found out when the platform started is too old";
+        let aged = async || (meter.began().elapsed() > FOUND_OUT_EVERY).then_some(());
+        eventually(2 * FOUND_OUT_EVERY, asked, aged).await;
         let call = meter.client().get("/readyz").unchecked();
         let _ = meter.ask("GET /readyz", case, LITTLE, call).await.must(200);
     }

@@ -52,7 +52,7 @@ pub(crate) fn of_service(platform: &Platform, service: Service, options: &Option
         ring
     };
     if matches!(service, Service::Auth | Service::Profile | Service::Audit) {
-        set("KEY_ENCRYPTION_KEYS", ring("k1"));
+        set(&format!("{prefix}_KEY_ENCRYPTION_KEYS"), ring("k1"));
     }
     if service == Service::Auth {
         set("REFRESH_TOKEN_KEYS", ring("r1"));

@@ -1,5 +1,6 @@
 //! How a platform is to be started.
 
+use testkit::Backend;
 use ud_kernel::Service;
 
 use crate::{Kind, Limits, Platform};
@@ -16,6 +17,8 @@ pub struct Options {
     pub(crate) limits: Limits,
     pub(crate) gateway_port: Option<u16>,
     pub(crate) waits_for_administrator: bool,
+    pub(crate) backend: Backend,
+    pub(crate) is_without_stores: bool,
     pub(crate) logs_to_files: bool,
     pub(crate) is_replicated: bool,
 }
@@ -34,6 +37,8 @@ impl Options {
             limits: Limits::Roomy,
             gateway_port: None,
             waits_for_administrator: true,
+            backend: Backend::Postgres,
+            is_without_stores: false,
             logs_to_files: false,
             is_replicated: false,
         }
@@ -58,6 +63,22 @@ impl Options {
     #[must_use]
     pub const fn proxied(mut self) -> Self {
         self.is_proxied = true;
+        self
+    }
+
+    /// The five services' databases are of this kind (PostgreSQL otherwise), on a server.
+    #[must_use]
+    pub const fn on(mut self, backend: Backend) -> Self {
+        self.backend = backend;
+        self
+    }
+
+    /// [`Options::proxied`], and every database and Redis is away when the processes start: nobody waits until they are
+    /// ready ([`Platform::until_up`]).
+    #[must_use]
+    pub const fn without_stores(mut self) -> Self {
+        self.is_proxied = true;
+        self.is_without_stores = true;
         self
     }
 

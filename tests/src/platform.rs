@@ -7,7 +7,7 @@ use std::{
 
 use serde_json::json;
 use tempfile::TempDir;
-use testkit::{Backend, Proxy, RedisServer, TestDatabase};
+use testkit::{Proxy, RedisServer, TestDatabase};
 use ud_kernel::Service;
 
 use crate::{
@@ -118,19 +118,26 @@ impl Platform {
             Kind::Services => platform.start_services(&options),
             Kind::Standalone => platform.start_standalone(&options),
         }
-        for process in platform.processes.values().chain(platform.seconds.values()) {
-            process.until_ready().await;
-        }
-        if let Some(gateway) = &platform.gateway {
-            gateway.until_ready().await;
-        }
-        if let Some(balancer) = &platform.balancer {
-            balancer.assert_running();
-        }
-        if options.waits_for_administrator {
-            platform.await_administrator().await;
+        if !options.is_without_stores {
+            platform.until_up(options.waits_for_administrator).await;
         }
         platform
+    }
+
+    /// Waits until every process is ready, and the first administrator is one if that is asked for.
+    pub async fn until_up(&mut self, with_administrator: bool) {
+        for process in self.processes.values().chain(self.seconds.values()) {
+            process.until_ready().await;
+        }
+        if let Some(gateway) = &self.gateway {
+            gateway.until_ready().await;
+        }
+        if let Some(balancer) = &self.balancer {
+            balancer.assert_running();
+        }
+        if with_administrator {
+            self.await_administrator().await;
+        }
     }
 
     fn start_services(&mut self, options: &Options) {
@@ -140,7 +147,7 @@ impl Platform {
             let redis = scope.spawn(RedisServer::start);
             // The session service keeps all it has in Redis.
             let owners = Service::ALL.into_iter().filter(|s| *s != Service::Session);
-            let databases = owners.map(|s| (s, TestDatabase::create(Backend::Postgres)));
+            let databases = owners.map(|s| (s, TestDatabase::create(options.backend)));
             let databases: BTreeMap<_, _> = databases.collect();
             let joined = (identities.join(), redis.join());
             (
@@ -215,6 +222,10 @@ impl Platform {
                 .redis
                 .as_ref()
                 .map(|redis| Proxy::to_port(redis.port()));
+        }
+        if options.is_without_stores {
+            let stores = self.links.databases.values().chain(&self.links.redis);
+            stores.for_each(Proxy::cut);
         }
         let internal = |service| Hold::to_port(self.directory.internal_port(service));
         self.links.held_callee = options.held_callee.map(internal);

@@ -19,7 +19,7 @@ impl AuditConfig {
     pub fn load(loader: &mut Loader) -> Self {
         Self {
             database: DatabaseConfig::load(loader, Service::Audit),
-            sealing: SealingConfig::load(loader),
+            sealing: SealingConfig::load(loader, Service::Audit),
             limits: LimitsConfig::load(loader),
         }
     }

@@ -12,7 +12,7 @@ pub mod views;
 use std::sync::Arc;
 
 use ud_config::Loader;
-use ud_db::{Db, Migrations};
+use ud_db::{Db, DbError, Migrations};
 use ud_events::{NewEvent, record_notices};
 use ud_http::{
     Base, Mounted, Notices, Readiness, ResealCommand, Routes, ServiceBinary, StartError, Task,
@@ -50,7 +50,7 @@ impl ServiceBinary for AuditService {
     async fn build(config: AuditConfig, base: Base) -> Result<Mounted, StartError> {
         let db = Db::start(config.database, Service::Audit, MIGRATIONS, &base.metrics)
             .await
-            .map_err(StartError::internal)?;
+            .map_err(start_error)?;
         let sealer =
             Sealer::from_config(&config.sealing, Service::Audit).map_err(StartError::config)?;
         let flow = RecordFlow::new(db.clone(), base.clock.clone(), sealer);
@@ -102,6 +102,14 @@ impl ServiceBinary for AuditService {
 
     fn openapi() -> utoipa::openapi::OpenApi {
         AuditApi::openapi()
+    }
+}
+
+fn start_error(error: DbError) -> StartError {
+    if error.is_configuration() {
+        StartError::config(error)
+    } else {
+        StartError::internal(error)
     }
 }
 

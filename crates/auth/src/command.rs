@@ -30,7 +30,7 @@ pub enum AuthCommand {
         /// Email address or username
         identifier: String,
     },
-    /// Seal what is sealed under older keys under the first of KEY_ENCRYPTION_KEYS
+    /// Seal what is sealed under older keys under the first of AUTH_KEY_ENCRYPTION_KEYS
     Reseal,
     /// After restoring the database: replace every signing key, close every session
     Fence,

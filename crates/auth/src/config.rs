@@ -79,7 +79,7 @@ impl AuthConfig {
             introspection_clients: introspection_clients(loader),
             hash_pool: HashPoolSize::per_core(),
             answer_floor: None,
-            sealing: SealingConfig::load(loader),
+            sealing: SealingConfig::load(loader, Service::Auth),
         }
     }
 
@@ -129,7 +129,7 @@ mod tests {
             ("BCRYPT_COST", "4"),
             ("PASSWORD_MIN_LENGTH", "7"),
             (
-                "KEY_ENCRYPTION_KEYS",
+                "AUTH_KEY_ENCRYPTION_KEYS",
                 "k1:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
             ),
             ("LIMIT_LOGIN", "many"),
@@ -139,7 +139,7 @@ mod tests {
             "AUTH_DATABASE_URL",
             "BCRYPT_COST",
             "PASSWORD_MIN_LENGTH",
-            "KEY_ENCRYPTION_KEYS",
+            "AUTH_KEY_ENCRYPTION_KEYS",
             "REFRESH_TOKEN_KEYS",
             "LIMIT_LOGIN",
         ] {

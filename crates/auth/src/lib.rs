@@ -48,12 +48,9 @@ impl ServiceBinary for AuthService {
 
     async fn migrate(config: AuthConfig, base: Base, revert: bool) -> Result<(), StartError> {
         let db = open(&config, &base)?;
-        if revert {
-            db.revert_last(&ALL_MIGRATIONS).await.map_err(start_error)?;
-        } else {
-            db.migrate(&ALL_MIGRATIONS).await.map_err(start_error)?;
-        }
-        Ok(())
+        db.migrate_or_revert(&ALL_MIGRATIONS, revert)
+            .await
+            .map_err(start_error)
     }
 
     async fn run_command(
@@ -77,13 +74,13 @@ impl ServiceBinary for AuthService {
 /// # Errors
 /// If something configured is wrong, or migrating fails.
 pub async fn build(config: &AuthConfig, base: &Base) -> Result<Mounted, StartError> {
-    let db = open(config, base)?;
-    if config.database.auto_migrate {
-        db.migrate(&ALL_MIGRATIONS).await.map_err(start_error)?;
-    }
+    let database = config.database.clone();
+    let db = Db::start(database, Service::Auth, &ALL_MIGRATIONS, &base.metrics)
+        .await
+        .map_err(start_error)?;
     let state = AuthState::new(config, base, db)?;
     if let Err(error) = state.keys.load(true).await {
-        log::warn!("signing keys not loaded yet: {error}");
+        tasks::tell_not_loaded(&error);
     }
     let guard = base
         .guard_with(
@@ -124,11 +121,10 @@ fn open(config: &AuthConfig, base: &Base) -> Result<Db, StartError> {
 }
 
 fn start_error(error: DbError) -> StartError {
-    match error {
-        DbError::Url(_) | DbError::NotCompiledIn(_) | DbError::File { .. } => {
-            StartError::config(error)
-        }
-        DbError::Migration(_) | DbError::Store(_) => StartError::internal(error),
+    if error.is_configuration() {
+        StartError::config(error)
+    } else {
+        StartError::internal(error)
     }
 }
 
@@ -137,17 +133,7 @@ fn database_check(state: &AuthState) -> Check {
     let db = state.db.clone();
     Arc::new(move || {
         let db = db.clone();
-        Box::pin(async move {
-            // The cause may name hosts and users: it is in the log.
-            let pending = db
-                .pending(&ALL_MIGRATIONS)
-                .await
-                .map_err(|_| "no answer".to_owned())?;
-            match pending.len() {
-                0 => Ok(()),
-                n => Err(format!("{n} migrations are pending")),
-            }
-        })
+        Box::pin(async move { db.ready(&ALL_MIGRATIONS).await })
     })
 }
 

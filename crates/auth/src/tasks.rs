@@ -52,13 +52,27 @@ pub fn follow_keys(state: &AuthState, sessions: &SessionChecker) -> Task {
                     }
                     Err(error) if told => log::debug!("signing keys not loaded: {error}"),
                     Err(error) => {
-                        log::warn!("signing keys not loaded, trying again: {error}");
+                        tell_not_loaded(&error);
                         told = true;
                     }
                 }
             }
         })
     })
+}
+
+/// A database that is away comes back; what does not open waits for somebody.
+pub(crate) fn tell_not_loaded(error: &AuthError) {
+    let waits = matches!(error, AuthError::Store(error) if error.is_temporary());
+    let level = if waits {
+        log::Level::Warn
+    } else {
+        log::Level::Error
+    };
+    log::log!(
+        level,
+        "signing keys not loaded, no other is made in their place, trying again: {error}"
+    );
 }
 
 /// Removes login counts, devices, places and unlock codes whose time is over, names whose hold has run out, and keys that

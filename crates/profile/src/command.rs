@@ -21,7 +21,7 @@ pub enum ProfileCommand {
     /// For the operator of the machine
     #[command(subcommand)]
     Admin(AdminCommand),
-    /// Seal what is sealed under older keys under the first of KEY_ENCRYPTION_KEYS
+    /// Seal what is sealed under older keys under the first of PROFILE_KEY_ENCRYPTION_KEYS
     Reseal,
 }
 

@@ -37,7 +37,7 @@ impl ProfileConfig {
         });
         Self {
             database: DatabaseConfig::load(loader, Service::Profile),
-            sealing: SealingConfig::load(loader),
+            sealing: SealingConfig::load(loader, Service::Profile),
             limits: LimitsConfig::load(loader),
             redis: RedisConfig::load(loader, Service::Profile),
             bootstrap,

@@ -170,10 +170,9 @@ fn database_check(db: Db) -> Check {
 }
 
 fn start_error(error: DbError) -> StartError {
-    match error {
-        DbError::Url(_) | DbError::NotCompiledIn(_) | DbError::File { .. } => {
-            StartError::config(error)
-        }
-        DbError::Migration(_) | DbError::Store(_) => StartError::internal(error),
+    if error.is_configuration() {
+        StartError::config(error)
+    } else {
+        StartError::internal(error)
     }
 }

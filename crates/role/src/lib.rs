@@ -106,11 +106,10 @@ pub async fn build(config: &RoleConfig, base: &Base) -> Result<Mounted, StartErr
 }
 
 fn start_error(error: DbError) -> StartError {
-    match error {
-        DbError::Url(_) | DbError::NotCompiledIn(_) | DbError::File { .. } => {
-            StartError::config(error)
-        }
-        DbError::Migration(_) | DbError::Store(_) => StartError::internal(error),
+    if error.is_configuration() {
+        StartError::config(error)
+    } else {
+        StartError::internal(error)
     }
 }
 

@@ -12,7 +12,7 @@ use std::{path::Path, sync::Arc};
 
 use secrecy::ExposeSecret as _;
 use ud_config::{DatabaseConfig, Durability, Loader};
-use ud_db::{Db, DbOptions, Migrations};
+use ud_db::{Db, DbError, DbOptions, Migrations};
 use ud_events::{OutboxHandle, SqlOutbox};
 use ud_http::{
     Base, Mounted, NoCommand, Readiness, Routes, ServiceBinary, StartError, Task, TokenGuard,
@@ -158,13 +158,14 @@ async fn open_store(
         }
         StoreConfig::Sqlite(database) => {
             let lock = lock(database)?;
-            let db = open_database(database)?;
-            db.register_metrics(&base.metrics);
-            if database.auto_migrate {
-                db.migrate(&ALL_MIGRATIONS)
-                    .await
-                    .map_err(StartError::internal)?;
-            }
+            let db = Db::start(
+                database.clone(),
+                Service::Session,
+                &ALL_MIGRATIONS,
+                &base.metrics,
+            )
+            .await
+            .map_err(start_error)?;
             let outbox = SqlOutbox::new(db.clone(), base.clock.clone());
             let store = SqliteStore::new(db, lock, relay.clone(), base.clock.clone());
             Ok((
@@ -173,6 +174,14 @@ async fn open_store(
                 tasks::relay(base, outbox, relay),
             ))
         }
+    }
+}
+
+fn start_error(error: DbError) -> StartError {
+    if error.is_configuration() {
+        StartError::config(error)
+    } else {
+        StartError::internal(error)
     }
 }
 

@@ -40,7 +40,7 @@ enum Command {
         /// Email address or username
         identifier: String,
     },
-    /// Seal what is sealed under older keys under the first of KEY_ENCRYPTION_KEYS
+    /// Seal what is sealed under older keys under the first of each service's KEY_ENCRYPTION_KEYS
     Reseal,
     /// After restoring the databases: replace every signing key, close every session
     Fence,

@@ -45,8 +45,12 @@ impl Config {
             profile: ProfileService::load(&mut loader),
             administrator: loader.text(&keys::BOOTSTRAP_ADMIN_EMAIL),
         };
+        let warnings = loader.warnings();
         loader.finish().map_err(StartError::config)?;
         ud_telemetry::init(&log, "standalone");
+        for warning in warnings {
+            log::warn!("configuration: {warning}");
+        }
         Ok(config)
     }
 }

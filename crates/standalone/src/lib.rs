@@ -4,6 +4,7 @@ mod administrator;
 mod command;
 mod config;
 mod documents;
+mod installation;
 mod start;
 mod welcome;
 

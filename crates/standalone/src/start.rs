@@ -8,7 +8,8 @@ use std::{
 
 use auth_service::{AuthCommand, AuthService};
 use role_service::{RoleCommand, RoleService};
-use session_service::SessionService;
+use secrecy::ExposeSecret as _;
+use session_service::{SessionService, config::StoreConfig};
 use ud_config::PeersConfig;
 use ud_http::{
     Base, Identity, Listening, Mounted, ResealCommand, Server, ServiceBinary, StartError,
@@ -23,7 +24,7 @@ use ud_telemetry::Metrics;
 use user_audit_service::AuditService;
 use user_profile_service::{BootstrapOutcome, ProfileCommand, ProfileService};
 
-use crate::{administrator::Administrator, config::Config, welcome};
+use crate::{administrator::Administrator, config::Config, installation::Installation, welcome};
 
 /// Serves until SIGTERM or SIGINT.
 ///
@@ -32,7 +33,7 @@ use crate::{administrator::Administrator, config::Config, welcome};
 pub(crate) async fn serve(mut config: Config) -> Result<(), StartError> {
     let mut stop = StopSignals::listen()?;
     raise_descriptor_limit(Service::ALL.len())?;
-    prepare_folder(&config.standalone.data_dir)?;
+    let mut installation = examine_folder(&config)?;
     let clock = Clock::system();
     let metrics = Metrics::new("standalone");
     let listening = Listening::bind(&config.standalone.http)?;
@@ -53,10 +54,13 @@ pub(crate) async fn serve(mut config: Config) -> Result<(), StartError> {
     };
     let mut outcome = config.profile.bootstrap_report.subscribe();
     let docs = config.standalone.http.docs_enabled;
+    // While it is still looking for what it needs it ends at once.
     let mounted = tokio::select! {
-        mounted = build(config, &bases) => mounted?,
+        biased;
         () = stop.requested() => return Ok(()),
+        mounted = build(config, &bases) => mounted?,
     };
+    installation.settle()?;
 
     tokio::spawn(async move {
         welcome::ready(&address, docs);
@@ -70,9 +74,11 @@ pub(crate) async fn serve(mut config: Config) -> Result<(), StartError> {
         }
         welcome::administrator(&outcome, administrator.as_ref(), &address);
     });
-    Server::new(listening, mounted, clock, metrics)
+    let outcome = Server::new(listening, mounted, clock, metrics)
         .run(stop.requested())
-        .await
+        .await;
+    installation.gather();
+    outcome
 }
 
 /// Migrates the five databases, or undoes the last migration of each.
@@ -80,14 +86,7 @@ pub(crate) async fn serve(mut config: Config) -> Result<(), StartError> {
 /// # Errors
 /// If one fails.
 pub(crate) async fn migrate(config: Config, revert: bool) -> Result<(), StartError> {
-    prepare_folder(&config.standalone.data_dir)?;
-    let listening = Listening::bind(&ud_config::HttpConfig::default())?;
-    let bases = Bases::new(
-        &config,
-        &listening,
-        Clock::system(),
-        Metrics::new("standalone"),
-    )?;
+    let bases = bases(&config)?;
     AuthService::migrate(config.auth, bases.of(Service::Auth)?, revert).await?;
     RoleService::migrate(config.role, bases.of(Service::Role)?, revert).await?;
     SessionService::migrate(config.session, bases.of(Service::Session)?, revert).await?;
@@ -100,13 +99,7 @@ pub(crate) async fn migrate(config: Config, revert: bool) -> Result<(), StartErr
 /// # Errors
 /// Those of the command.
 pub(crate) async fn run_auth(command: AuthCommand, config: Config) -> Result<(), StartError> {
-    let listening = Listening::bind(&ud_config::HttpConfig::default())?;
-    let bases = Bases::new(
-        &config,
-        &listening,
-        Clock::system(),
-        Metrics::new("standalone"),
-    )?;
+    let bases = bases(&config)?;
     if matches!(command, AuthCommand::Reseal) {
         let (audit, profile) = (bases.of(Service::Audit)?, bases.of(Service::Profile)?);
         AuditService::run_command(ResealCommand::Reseal, config.audit, audit).await?;
@@ -160,6 +153,7 @@ pub(crate) async fn grant(identifier: String, config: Config) -> Result<(), Star
 
 /// What a command needs of the services, none of which it serves.
 fn bases(config: &Config) -> Result<Bases, StartError> {
+    examine_folder(config)?;
     let listening = Listening::bind(&ud_config::HttpConfig::default())?;
     let metrics = Metrics::new("standalone");
     Bases::new(config, &listening, Clock::system(), metrics)
@@ -241,6 +235,37 @@ impl Bases {
         base.standalone = true;
         Ok(base)
     }
+}
+
+/// Whether `DATA_DIR` has what it had, before anybody makes what is not there.
+fn examine_folder(config: &Config) -> Result<Installation, StartError> {
+    let folder = &config.standalone.data_dir;
+    prepare_folder(folder)?;
+    let (auth, session) = (&config.auth, &config.session);
+    let databases = [
+        Some(&auth.database),
+        Some(&config.role.database),
+        Some(&config.audit.database),
+        Some(&config.profile.database),
+        match &session.store {
+            StoreConfig::Sqlite(database) => Some(database),
+            StoreConfig::Redis(_) => None,
+        },
+    ];
+    let files = databases.into_iter().flatten().filter_map(|database| {
+        let file = database.url.expose_secret().strip_prefix("sqlite://")?;
+        let name = Path::new(file).strip_prefix(folder).ok()?;
+        Some(name.to_str()?.to_owned())
+    });
+    let rings = [
+        (auth.sealing.key_encryption.is_none(), "keys/key-encryption"),
+        (auth.signing.refresh_tokens.is_none(), "keys/refresh-token"),
+    ];
+    let rings = rings.into_iter().filter(|(is_file, _)| *is_file);
+    let expected: Vec<_> = files
+        .chain(rings.map(|(_, name)| name.to_owned()))
+        .collect();
+    Installation::examine(folder, &expected)
 }
 
 /// `DATA_DIR` is its owner's alone (SECURITY rule 35).

@@ -172,7 +172,7 @@ table! {
     DATABASE_ACQUIRE_TIMEOUT_MS, Line::own("DATABASE_ACQUIRE_TIMEOUT_MS").default("2000"),
         "Longest wait for a free connection in milliseconds, 10 to 60000; then the answer is 503.";
     AUTO_MIGRATE, SHARED.default("false"),
-        "Whether `serve` migrates the database first. On SQLite it always does.";
+        "Whether `serve` migrates the database first. On SQLite it always does. A server that is away is waited for: 503 until it has come and is migrated.";
     REDIS_URL, SECRET.example("rediss://:changeme@redis.example.com:6379"),
         "Session store: `redis://` or `rediss://`. Unset: the session service keeps one SQLite file and runs as one replica.";
     REDIS_DURABILITY, SHARED,
@@ -215,12 +215,18 @@ table! {
         "Where the verification keys are. Default: `/.well-known/jwks.json` under `AUTH_URL`.";
     INTROSPECTION_CLIENTS, SHARED.example("shop:0000000000000000000000000000000000000000000000000000000000000000"),
         "Resource servers that may introspect tokens by HTTP Basic: `id:SHA-256 of the secret in hex`, separated by commas. The secret is random, at least 32 characters: `openssl rand -hex 32`; `sha256sum` tells its hash.";
+    AUTH_KEY_ENCRYPTION_KEYS, SECRET.example("k1:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"),
+        "Keys that seal what is secret in auth's database: `id:base64url of 32 bytes`, separated by commas. The first seals, all open. auth alone; required in production.";
+    PROFILE_KEY_ENCRYPTION_KEYS, SECRET.example("k1:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"),
+        "The same for profile alone; required there in production.";
+    AUDIT_KEY_ENCRYPTION_KEYS, SECRET.example("k1:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"),
+        "The same for audit alone; required there in production.";
     KEY_ENCRYPTION_KEYS, SECRET.example("k1:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"),
-        "Keys that seal what is secret at rest: `id:base64url of 32 bytes`, separated by commas. The first seals, all open. auth, profile and audit, best with different ones; required there in production.";
+        "One ring for all three, for development and standalone: a service's own goes before it. In production a service that has no ring of its own still takes this one, warns at the start, and is to be moved (docs/KEYS.md).";
     REFRESH_TOKEN_KEYS, SECRET.example("r1:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"),
-        "Keys under refresh tokens, written like `KEY_ENCRYPTION_KEYS`. The first makes tokens, all verify. auth alone; required in production.";
+        "Keys under refresh tokens, written like `AUTH_KEY_ENCRYPTION_KEYS`. The first makes tokens, all verify. auth alone; required in production.";
     SESSION_FEED_KEYS, SECRET.example("f1:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"),
-        "Keys under the places that the revocation feed hands out, written like `KEY_ENCRYPTION_KEYS`. The first tags, all verify. session alone, the same on all its replicas; required in production.";
+        "Keys under the places that the revocation feed hands out, written like `AUTH_KEY_ENCRYPTION_KEYS`. The first tags, all verify. session alone, the same on all its replicas; required in production.";
     PASSWORD_MIN_LENGTH, SHARED.default("15"),
         "Shortest password in characters, 8 to 256.";
     BCRYPT_COST, SHARED.default("12"),

@@ -3,7 +3,7 @@
 use std::{
     sync::{
         Arc, OnceLock,
-        atomic::{AtomicU32, Ordering},
+        atomic::{AtomicBool, AtomicU32, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -79,6 +79,8 @@ struct Inner {
     options: DbOptions,
     target: Target,
     service: Service,
+    /// Migrations are still to run by themselves: until then every call is [`StoreError::Unavailable`].
+    awaits_migrations: AtomicBool,
 }
 
 impl std::fmt::Debug for Db {
@@ -123,6 +125,7 @@ impl Db {
             options: options.clone(),
             target,
             service,
+            awaits_migrations: AtomicBool::new(false),
         })))
     }
 
@@ -166,7 +169,8 @@ impl Db {
     /// SQLite IMMEDIATE. If a race is lost ([`StoreError::Conflict`]) everything is rolled back and `f` is
     /// run again, at most 3 times: it must not change anything outside the database, make no network call
     /// and start no task. Once begun, it runs to its end even if the caller stops waiting, unless the process
-    /// ends.
+    /// ends; but it is not committed after the deadline of the request it is for ([`ud_telemetry::deadline`]),
+    /// whose answer nobody waits for any more.
     ///
     /// # Errors
     /// What `f` returned, or what [`StoreError`] says about the connection and the commit.
@@ -176,6 +180,7 @@ impl Db {
         E: TxError + Send + 'static,
         F: FnMut(&mut DbConn) -> Result<T, E> + Send + 'static,
     {
+        self.awaits_nothing()?;
         self.call("tx", self.0.writer.as_ref(), move |db| {
             db.0.pool.transact(f, || db.measure(DbMetrics::repeated))
         })
@@ -194,7 +199,49 @@ impl Db {
         E: TxError + Send + 'static,
         F: FnMut(&mut DbConn) -> Result<T, E> + Send + 'static,
     {
+        self.awaits_nothing()?;
+        self.read_anyway(f).await
+    }
+
+    /// As [`Db::read`], also while migrations are awaited.
+    pub(crate) async fn read_anyway<T, E, F>(&self, f: F) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: TxError + Send + 'static,
+        F: FnMut(&mut DbConn) -> Result<T, E> + Send + 'static,
+    {
         self.call("read", None, move |db| db.0.pool.query(f)).await
+    }
+
+    fn awaits_nothing(&self) -> Result<(), StoreError> {
+        if self.awaits_migrations() {
+            let text = "migrations have not run yet".to_owned();
+            return Err(StoreError::Unavailable(text));
+        }
+        Ok(())
+    }
+
+    /// Whether calls are refused until migrations have run.
+    pub(crate) fn awaits_migrations(&self) -> bool {
+        self.0.awaits_migrations.load(Ordering::Acquire)
+    }
+
+    /// Refuses calls from now on, or no longer.
+    pub(crate) fn await_migrations(&self, awaits: bool) {
+        self.0.awaits_migrations.store(awaits, Ordering::Release);
+    }
+
+    /// Its file, if it is one.
+    pub(crate) fn file(&self) -> Option<&std::path::Path> {
+        match &self.0.target {
+            Target::Sqlite(path) => Some(path),
+            _ => None,
+        }
+    }
+
+    /// Whose database it is.
+    pub(crate) fn service(&self) -> Service {
+        self.0.service
     }
 
     /// Runs `job` on a thread that may wait, for the same request. The writer's permit goes with it, so it stays taken
@@ -213,7 +260,9 @@ impl Db {
         ud_telemetry::count(Cost::DatabaseCall);
         let turn = Turn::new(&self.0.waiting);
         let queued = Instant::now();
+        let deadline = ud_telemetry::deadline();
         let give_up_at = queued + self.0.options.acquire_timeout;
+        let give_up_at = deadline.map_or(give_up_at, |deadline| give_up_at.min(deadline));
         let result = match self.permits(writer, give_up_at).await {
             Ok((permit, place)) => {
                 let (context, db, taken) = (ud_telemetry::current(), self.clone(), turn.share());
@@ -227,7 +276,7 @@ impl Db {
                     db.measure(|metrics| metrics.called(kind, start.elapsed()));
                     Some(result)
                 });
-                let ended = ended(&turn, task, give_up_at).await;
+                let ended = ended(&turn, task, give_up_at, deadline).await;
                 ended.unwrap_or_else(|error| Err(error.into()))
             }
             Err(error) => Err(error.into()),
@@ -285,15 +334,25 @@ async fn permit_of(
     }
 }
 
-/// What `task` gives, if it begins before `give_up_at` and then takes no longer than [`CALL_LIMIT`].
+/// For so long after a request's deadline a call that has begun is waited for: a commit that came just before it is told.
+/// Callers wait 200 ms longer than they say.
+const GRACE: Duration = Duration::from_millis(150);
+
+/// What `task` gives, if it begins before `give_up_at` and then takes no longer than [`CALL_LIMIT`], nor much longer than
+/// the `deadline` of its request.
 async fn ended<R>(
     turn: &Turn,
     mut task: JoinHandle<Option<R>>,
     give_up_at: Instant,
+    deadline: Option<Instant>,
 ) -> Result<R, StoreError> {
+    let limit_of = |start: Instant| {
+        let limit = start + CALL_LIMIT;
+        deadline.map_or(limit, |deadline| limit.min(deadline + GRACE))
+    };
     loop {
         let until = match turn.begun() {
-            Some(start) => start + CALL_LIMIT,
+            Some(start) => limit_of(start),
             // It may begin meanwhile, and no call takes longer than the limit.
             None => give_up_at.min(Instant::now() + CALL_LIMIT),
         };
@@ -305,7 +364,7 @@ async fn ended<R>(
         }
         let now = Instant::now();
         match turn.begun() {
-            Some(start) if now < start + CALL_LIMIT => {}
+            Some(start) if now < limit_of(start) => {}
             Some(_) => return Err(StoreError::Timeout("the database did not answer")),
             None if now < give_up_at => {}
             None if turn.give_up_unless_begun().is_none() => return Err(no_turn()),

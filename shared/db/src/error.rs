@@ -1,7 +1,8 @@
-//! What can go wrong in a store, in one enum for three databases. The only place that reads the
-//! databases' error texts, because diesel reports most of them as `Unknown`.
+//! What can go wrong in a store, in one enum for three databases.
 
 use diesel::result::{DatabaseErrorInformation, DatabaseErrorKind, Error as DieselError};
+
+use crate::error_texts::Meaning;
 
 /// Failure of a query, a transaction, or of getting a connection. Neither `Debug` nor `Display` holds a
 /// value a user sent.
@@ -21,7 +22,8 @@ pub enum StoreError {
     /// [`crate::Db::tx`] the whole closure is run again; outside, all its runs lost.
     #[error("lost a race with other transactions")]
     Conflict,
-    /// The database cannot be reached or is stopping. Whether a commit under way was done is unknown.
+    /// The database cannot be reached, is stopping, or lacks what it needs (disk, memory, connections). Whether a
+    /// commit under way was done is unknown.
     #[error("database unavailable: {0}")]
     Unavailable(String),
     /// No connection became free in time, or a statement or the whole call took too long.
@@ -97,10 +99,10 @@ pub(crate) enum Effect {
 
 pub(crate) fn effect_of(error: &DieselError) -> Effect {
     match error {
-        DieselError::DatabaseError(kind, info) => match from_database(kind, &**info) {
-            StoreError::Unavailable(_) => Effect::Lost,
-            StoreError::Conflict => Effect::Raced,
-            _ => Effect::None,
+        DieselError::DatabaseError(kind, info) => match meaning_of(kind, info.message()) {
+            Meaning::Gone => Effect::Lost,
+            Meaning::Raced => Effect::Raced,
+            Meaning::TooSlow | Meaning::Short | Meaning::Other => Effect::None,
         },
         DieselError::RollbackErrorOnCommit { .. } | DieselError::BrokenTransactionManager => {
             Effect::Lost
@@ -112,83 +114,39 @@ pub(crate) fn effect_of(error: &DieselError) -> Effect {
 fn from_database(kind: &DatabaseErrorKind, info: &dyn DatabaseErrorInformation) -> StoreError {
     let message = info.message();
     match kind {
-        DatabaseErrorKind::UniqueViolation => StoreError::Unique(unique_index(info)),
+        DatabaseErrorKind::UniqueViolation => return StoreError::Unique(unique_index(info)),
         DatabaseErrorKind::ForeignKeyViolation | DatabaseErrorKind::RestrictViolation => {
-            StoreError::ForeignKey
+            return StoreError::ForeignKey;
         }
-        DatabaseErrorKind::SerializationFailure => StoreError::Conflict,
-        DatabaseErrorKind::ClosedConnection
-        | DatabaseErrorKind::UnableToSendCommand
-        // After a failover the old primary refuses writes: a new connection finds the new one.
-        | DatabaseErrorKind::ReadOnlyTransaction => StoreError::Unavailable(one_line(message)),
-        _ if contains_any(message, BUSY) => StoreError::Conflict,
-        _ if contains_any(message, TOO_SLOW) => StoreError::Timeout("statement"),
-        _ if contains_any(message, GONE) => StoreError::Unavailable(one_line(message)),
-        _ if message.starts_with("Duplicate entry '") => StoreError::Unique(unique_index(info)),
-        _ => StoreError::Internal(without_values(message)),
+        _ => {}
+    }
+    match meaning_of(kind, message) {
+        Meaning::Raced => StoreError::Conflict,
+        Meaning::TooSlow => StoreError::Timeout("statement"),
+        Meaning::Gone | Meaning::Short => StoreError::Unavailable(one_line(message)),
+        Meaning::Other if message.starts_with("Duplicate entry '") => {
+            StoreError::Unique(unique_index(info))
+        }
+        Meaning::Other => StoreError::Internal(without_values(message)),
     }
 }
 
-/// Another transaction was in the way: run again.
-const BUSY: &[&str] = &[
-    // PostgreSQL 40P01, 40001
-    "deadlock detected",
-    "could not serialize access",
-    // MySQL 1213, 1205; MariaDB 1020
-    "Deadlock found when trying to get lock",
-    "Lock wait timeout exceeded",
-    "Record has changed since last read",
-    // SQLITE_BUSY, SQLITE_LOCKED
-    "database is locked",
-    "database table is locked",
-    "database schema is locked",
-];
-
-/// The statement ran into the limit set for its connection.
-const TOO_SLOW: &[&str] = &[
-    "canceling statement due to statement timeout",
-    "canceling statement due to lock timeout",
-    "max_statement_time exceeded",
-    "The query exceeded",
-    "maximum statement execution time exceeded",
-];
-
-/// The server, the connection or the file is gone, or the server refuses to work for now.
-const GONE: &[&str] = &[
-    // PostgreSQL
-    "server closed the connection",
-    "terminating connection",
-    "no connection to the server",
-    "connection not open",
-    "could not receive data from server",
-    "could not send data to server",
-    "lost synchronization with server",
-    "SSL connection has been closed",
-    "SSL SYSCALL error",
-    "SSL error",
-    "the database system is",
-    "remaining connection slots",
-    "too many clients already",
-    "too many connections for",
-    // MySQL: its client and MariaDB's
-    "erver has gone away",
-    "Lost connection to",
-    "Server shutdown in progress",
-    "Connection was killed",
-    "Commands out of sync",
-    "alformed packet",
-    "Too many connections",
-    "--read-only option",
-    "Can't connect to",
-    // SQLite
-    "disk I/O error",
-    "database or disk is full",
-    "unable to open database file",
-    "attempt to write a readonly database",
-];
-
-fn contains_any(message: &str, texts: &[&str]) -> bool {
-    texts.iter().any(|text| message.contains(text))
+fn meaning_of(kind: &DatabaseErrorKind, message: &str) -> Meaning {
+    match kind {
+        DatabaseErrorKind::SerializationFailure => Meaning::Raced,
+        DatabaseErrorKind::ClosedConnection
+        | DatabaseErrorKind::UnableToSendCommand
+        // After a failover the old primary refuses writes: a new connection finds the new one.
+        | DatabaseErrorKind::ReadOnlyTransaction => Meaning::Gone,
+        DatabaseErrorKind::UniqueViolation
+        | DatabaseErrorKind::ForeignKeyViolation
+        | DatabaseErrorKind::RestrictViolation
+        | DatabaseErrorKind::NotNullViolation
+        | DatabaseErrorKind::CheckViolation
+        | DatabaseErrorKind::ExclusionViolation => Meaning::Other,
+        _ if repeats_a_value(message) => Meaning::Other,
+        _ => Meaning::of(message),
+    }
 }
 
 /// The violated index's name, the same on all three databases if the convention is kept.
@@ -225,19 +183,24 @@ pub(crate) fn unique_name<'a>(table: &str, columns: impl Iterator<Item = &'a str
     })
 }
 
-/// Cuts the value a user sent out of the messages known to repeat it.
-fn without_values(message: &str) -> String {
+/// Whether it is one of the messages known to repeat a value a user sent: they are read no further.
+fn repeats_a_value(message: &str) -> bool {
     const REPEAT_A_VALUE: &[&str] = &[
+        "Duplicate entry '",
         "Incorrect ",
         "Truncated incorrect ",
         "invalid input ",
         "invalid byte sequence",
         "date/time field value",
     ];
-    let cut = REPEAT_A_VALUE
+    REPEAT_A_VALUE
         .iter()
-        .any(|start| message.starts_with(start));
-    let text = if cut {
+        .any(|start| message.starts_with(start))
+}
+
+/// Cuts the value a user sent out of the messages known to repeat it.
+fn without_values(message: &str) -> String {
+    let text = if repeats_a_value(message) {
         message.split([':', '\'', '"']).next().unwrap_or_default()
     } else {
         message
@@ -269,35 +232,23 @@ mod tests {
     }
 
     #[test]
-    fn races_outages_and_limits_are_told_apart() {
-        for message in [
-            "deadlock detected",
-            "Deadlock found when trying to get lock; try restarting transaction",
-            "Lock wait timeout exceeded; try restarting transaction",
+    fn no_value_a_user_sent_decides_what_an_error_means() {
+        for value in [
             "database is locked",
-        ] {
-            assert_eq!(unknown(message), StoreError::Conflict);
-        }
-        for message in [
-            "server closed the connection unexpectedly\n\tThis probably means",
-            "terminating connection due to administrator command",
-            "FATAL: the database system is starting up",
-            "sorry, too many clients already",
-            "MySQL server has gone away",
-            "Server has gone away",
-            "Lost connection to server during query",
-            "Server shutdown in progress",
+            "No space left on device",
             "disk I/O error",
-            "database or disk is full",
         ] {
-            let error = unknown(message);
-            assert!(matches!(error, StoreError::Unavailable(_)), "{error:?}");
-        }
-        for message in [
-            "canceling statement due to statement timeout",
-            "Query execution was interrupted (max_statement_time exceeded)",
-        ] {
-            assert_eq!(unknown(message), StoreError::Timeout("statement"));
+            let duplicate = format!("Duplicate entry '{value}' for key 'uq_t_a'");
+            assert!(unknown(&duplicate).is_unique("uq_t_a"), "{value}");
+            for message in [
+                format!("Incorrect string value: '{value}' for column `t`.`a` at row 1"),
+                format!("invalid input syntax for type uuid: \"{value}\""),
+            ] {
+                let error = unknown(&message);
+                assert!(matches!(error, StoreError::Internal(_)), "{error:?}");
+            }
+            let check = map(DatabaseErrorKind::CheckViolation, value);
+            assert!(matches!(check, StoreError::Internal(_)), "{check:?}");
         }
         let error = unknown("syntax error");
         assert_eq!(error, StoreError::Internal("syntax error".to_owned()));

@@ -3,8 +3,10 @@
 mod conn;
 mod db;
 mod error;
+mod error_texts;
 mod file;
 mod manager;
+mod mark;
 mod metrics;
 mod migrate;
 #[cfg(feature = "mysql")]
@@ -23,6 +25,7 @@ use std::path::PathBuf;
 pub use conn::{Backend, DbConn, MultiBackend};
 pub use db::{Db, DbOptions, PoolState};
 pub use error::{StoreError, TxError};
+pub use mark::{FileState, file_state, gather_file, mark_file};
 pub use migrate::Migrations;
 
 /// Why a database could not be opened or migrated.
@@ -34,7 +37,7 @@ pub enum DbError {
     /// The URL names a backend this binary was built without.
     #[error("this binary was built without {0}")]
     NotCompiledIn(Backend),
-    /// The SQLite file cannot be made.
+    /// The SQLite file cannot be made, opened or read.
     #[error("database file {path}: {source}", path = .path.display())]
     File {
         /// Where.
@@ -51,15 +54,43 @@ pub enum DbError {
 }
 
 impl DbError {
+    /// Whether somebody has to change the configuration or a file before the same start can succeed.
+    #[must_use]
+    pub const fn is_configuration(&self) -> bool {
+        matches!(
+            self,
+            Self::Url(_) | Self::NotCompiledIn(_) | Self::File { .. }
+        )
+    }
+
+    /// Whether the database is away or lacks something, and may come back: the same call may succeed later.
+    #[must_use]
+    pub const fn is_temporary(&self) -> bool {
+        matches!(self, Self::Store(error) if error.is_temporary())
+    }
+
     fn migration(error: Box<dyn std::error::Error + Send + Sync>) -> Self {
-        Self::Migration(error.to_string())
+        Self::of_text(error.to_string())
+    }
+
+    /// The harness gives texts alone; a server that goes away in the middle of a migration is no failed migration.
+    fn of_text(text: String) -> Self {
+        use error_texts::Meaning;
+        match Meaning::of(&text) {
+            Meaning::Other => Self::Migration(text),
+            Meaning::TooSlow => StoreError::Timeout("migration").into(),
+            Meaning::Raced => StoreError::Conflict.into(),
+            Meaning::Gone | Meaning::Short => {
+                StoreError::Unavailable(error::one_line(&text)).into()
+            }
+        }
     }
 
     fn failed(
         name: &dyn diesel::migration::MigrationName,
         error: &(dyn std::error::Error + Send + Sync),
     ) -> Self {
-        Self::Migration(format!("{name}: {error}"))
+        Self::of_text(format!("{name}: {error}"))
     }
 }
 

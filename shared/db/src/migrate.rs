@@ -10,6 +10,7 @@ use diesel::{
     sql_types::Text,
 };
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness};
+use tokio::sync::oneshot;
 
 use crate::{Backend, Db, DbConn, DbError, StoreError, manager::Manager, settings::Limits};
 
@@ -94,7 +95,7 @@ impl Db {
             .iter()
             .map(|m| (m.name().version().to_string(), m.name().to_string()))
             .collect();
-        let applied = self.read(applied_versions).await?;
+        let applied = self.read_anyway(applied_versions).await?;
         Ok(known
             .into_iter()
             .filter(|(version, _)| !applied.contains(version))
@@ -110,14 +111,23 @@ impl Db {
     ) -> Result<Vec<String>, DbError> {
         let target = self.migration_target()?;
         let owners = owners.to_vec();
-        tokio::task::spawn_blocking(move || {
+        let (done, outcome) = oneshot::channel();
+        // A thread of its own, which the end of the process does not wait for: to connect takes seconds, the lock may
+        // take minutes.
+        let work = move || {
             let conn = Manager::new(target)
                 .open(Limits::Migrations)
-                .map_err(|e| StoreError::Unavailable(e.0))?;
-            take_step(conn, &owners, step)
-        })
-        .await
-        .map_err(|_| DbError::Migration("panicked".to_owned()))?
+                .map_err(|e| StoreError::Unavailable(e.0).into());
+            // Nobody waits for it any more if this fails.
+            let _ = done.send(conn.and_then(|conn| take_step(conn, &owners, step)));
+        };
+        std::thread::Builder::new()
+            .name("migrations".to_owned())
+            .spawn(work)
+            .map_err(|e| StoreError::Internal(e.to_string()))?;
+        outcome
+            .await
+            .map_err(|_| DbError::Migration("panicked".to_owned()))?
     }
 }
 
@@ -147,9 +157,10 @@ fn take_step(
             let lock =
                 "SELECT COALESCE(GET_LOCK(CONCAT('migrate-', SHA1(DATABASE())), 120), 0) AS n";
             if sql_query(lock).get_result::<Count>(&mut conn)?.n != 1 {
-                return Err(DbError::Migration(
-                    "another process has been migrating for two minutes".to_owned(),
-                ));
+                return Err(StoreError::Timeout(
+                    "another process has been migrating for two minutes",
+                )
+                .into());
             }
             run_step(&mut conn, Backend::Mysql, owners, step)
         }

@@ -50,8 +50,11 @@ pub(crate) fn sqlite(path: &std::path::Path, limits: Limits) -> Result<DbConn, C
     let mut tries = 0;
     while let Err(error) = conn.batch_execute("PRAGMA journal_mode = WAL") {
         tries += 1;
-        if tries > 40 || crate::StoreError::from(error) != crate::StoreError::Conflict {
-            return Err(ConnectError("cannot switch to WAL".to_owned()));
+        let error = crate::StoreError::from(error);
+        if tries > 40 || error != crate::StoreError::Conflict {
+            return Err(ConnectError(format!(
+                "{path}: cannot switch to WAL: {error}"
+            )));
         }
         std::thread::sleep(std::time::Duration::from_millis(25));
     }
@@ -88,7 +91,57 @@ pub(crate) fn postgres(
          SET tcp_keepalives_count = 3; \
          SET tcp_user_timeout = '30s'"
     ))?;
+    ask_for_english(&mut conn)?;
     Ok(DbConn::Postgres(conn))
+}
+
+/// Errors are known by their texts, and those are in English unless `lc_messages` says otherwise. Only a superuser, or a
+/// role with `GRANT SET ON PARAMETER lc_messages`, may change that; for others it is said once.
+#[cfg(feature = "postgres")]
+fn ask_for_english(conn: &mut diesel::PgConnection) -> Result<(), ConnectError> {
+    use std::sync::Once;
+
+    use diesel::{RunQueryDsl as _, dsl::sql, sql_types::Text};
+
+    static WARNED: Once = Once::new();
+    let language: String = sql::<Text>("SELECT current_setting('lc_messages')").get_result(conn)?;
+    if !is_english(&language) && conn.batch_execute("SET lc_messages = 'C'").is_err() {
+        WARNED.call_once(|| {
+            log::warn!(
+                "PostgreSQL's lc_messages is {language:?}, and this user may not change it: a full disk and other \
+                 shortages are taken for defects. A superuser can: ALTER ROLE ... SET lc_messages = 'C'"
+            );
+        });
+    }
+    Ok(())
+}
+
+#[cfg(feature = "postgres")]
+fn is_english(language: &str) -> bool {
+    language == "C"
+        || language == "POSIX"
+        || language.starts_with("C.")
+        || language.starts_with("en")
+}
+
+#[cfg(all(test, feature = "postgres"))]
+mod tests {
+    #[test]
+    fn locales_of_english_texts_are_known() {
+        for (locale, english) in [
+            ("C", true),
+            ("C.UTF-8", true),
+            ("POSIX", true),
+            ("en_US.UTF-8", true),
+            ("en_GB", true),
+            ("English_United States.1252", false),
+            ("de_DE.UTF-8", false),
+            ("", false),
+            ("Catalan", false),
+        ] {
+            assert_eq!(super::is_english(locale), english, "{locale}");
+        }
+    }
 }
 
 #[cfg(feature = "mysql")]
@@ -105,6 +158,8 @@ pub(crate) fn mysql(
         Limits::Migrations => "lock_wait_timeout = 120,",
     };
     conn.batch_execute("SET NAMES utf8mb4")?;
+    // Errors are known by their texts.
+    conn.batch_execute("SET SESSION lc_messages = 'en_US'")?;
     conn.batch_execute(&format!(
         "SET SESSION {timeout} time_zone = '+00:00', \
          sql_mode = 'STRICT_ALL_TABLES,ONLY_FULL_GROUP_BY,NO_ZERO_IN_DATE,NO_ZERO_DATE,\

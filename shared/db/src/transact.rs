@@ -1,6 +1,9 @@
 //! Runs closures on connections: once, or in a transaction and again if it lost a race.
 
-use std::{sync::atomic::Ordering, time::Duration};
+use std::{
+    sync::atomic::Ordering,
+    time::{Duration, Instant},
+};
 
 use diesel::connection::{SimpleConnection as _, TransactionManager as _};
 
@@ -97,14 +100,17 @@ fn begin(conn: &mut DbConn) -> diesel::QueryResult<()> {
     }
 }
 
-/// Runs `f` in the transaction begun on `pooled` and ends it. If `f` panics, the connection is closed on
-/// the way out.
+/// Runs `f` in the transaction begun on `pooled` and ends it: by a commit, if whoever asked still waits. If `f` panics,
+/// the connection is closed on the way out.
 fn run<T, E: TxError>(
     pooled: &mut Pooled,
     f: &mut impl FnMut(&mut DbConn) -> Result<T, E>,
 ) -> Result<T, E> {
     let ended = f(&mut pooled.conn).and_then(|value| {
         ensure_whole(pooled)?;
+        if ud_telemetry::deadline().is_some_and(|deadline| Instant::now() >= deadline) {
+            return Err(StoreError::Timeout("the request's deadline has passed").into());
+        }
         DbConn::commit_transaction(&mut pooled.conn).map_err(StoreError::from)?;
         Ok(value)
     });

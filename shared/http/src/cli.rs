@@ -58,7 +58,7 @@ pub enum NoCommand {}
 /// The subcommand of a service that keeps something sealed and has no other of its own.
 #[derive(Debug, Clone, Copy, Subcommand)]
 pub enum ResealCommand {
-    /// Seal what is sealed under older keys under the first of KEY_ENCRYPTION_KEYS
+    /// Seal what is sealed under older keys under the first of the service's KEY_ENCRYPTION_KEYS
     Reseal,
 }
 
@@ -153,8 +153,12 @@ where
         log: LogConfig::load(&mut loader, S::SERVICE),
     };
     let own = S::load(&mut loader);
+    let warnings = loader.warnings();
     loader.finish().map_err(StartError::config)?;
     ud_telemetry::init(&common.log, S::SERVICE.as_str());
+    for warning in warnings {
+        log::warn!("configuration: {warning}");
+    }
     work(own, common)
 }
 
@@ -185,9 +189,11 @@ async fn serve<S: ServiceBinary>(config: S::Config, common: Common) -> Result<()
     let (clock, metrics) = (base.clock.clone(), base.metrics.clone());
     let listening = Listening::bind(&common.http)?;
     let (public, internal) = (listening.public_addr()?, listening.internal_addr()?);
+    // A service that is still looking for what it needs ends at once.
     let mounted = tokio::select! {
-        mounted = S::build(config, base) => mounted?,
+        biased;
         () = stop.requested() => return Ok(()),
+        mounted = S::build(config, base) => mounted?,
     };
     log::info!(
         "{} listens on {public}, internal routes on {internal}",

@@ -1,6 +1,9 @@
 //! Calls to the internal routes of other services: service token, deadline, no redirects, no proxy.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use reqwest::{Client, Method, StatusCode, Url, header};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
@@ -12,8 +15,10 @@ use ud_telemetry::Cost;
 
 use crate::{Problem, StartError};
 
-/// Deadline of an internal call, whole.
+/// Deadline of an internal call, whole, unless told otherwise.
 const DEADLINE: Duration = Duration::from_secs(2);
+/// By so much earlier the called service gives up: what it still did arrives in time.
+const MARGIN: Duration = Duration::from_millis(200);
 const CONNECT_DEADLINE: Duration = Duration::from_millis(500);
 /// Largest answer that is read, in bytes.
 const MAX_ANSWER: usize = 1024 * 1024;
@@ -103,6 +108,7 @@ impl Peers {
             base: self.urls.get(service).cloned(),
             service,
             on_behalf_of: None,
+            deadline: DEADLINE,
         }
     }
 
@@ -144,9 +150,20 @@ pub struct ServiceClient {
     base: Option<Url>,
     service: Service,
     on_behalf_of: Option<UserId>,
+    deadline: Duration,
 }
 
 impl ServiceClient {
+    /// The same client with another deadline than 2 s for each of its calls. The called service is told of it and does
+    /// nothing afterwards, so it need not be longer than the longest that the call may take there.
+    #[must_use]
+    pub fn within(&self, deadline: Duration) -> Self {
+        Self {
+            deadline,
+            ..self.clone()
+        }
+    }
+
     /// The same client, saying for which user it acts.
     #[must_use]
     pub fn on_behalf_of(&self, user: UserId) -> Self {
@@ -191,7 +208,8 @@ impl ServiceClient {
         self.call(Method::POST, path, Some(body)).await
     }
 
-    /// `POST path` with a body of another media type than JSON, already written.
+    /// `POST path` with a body of another media type than JSON, already written. The called service is not told of the
+    /// deadline, and finishes what it has begun: for what is sent again until it was accepted.
     ///
     /// # Errors
     /// [`CallError`].
@@ -201,7 +219,7 @@ impl ServiceClient {
         content_type: &'static str,
         body: Vec<u8>,
     ) -> Result<(StatusCode, T), CallError> {
-        self.send(Method::POST, path, Some((content_type, body)))
+        self.send(Method::POST, path, Some((content_type, body)), false)
             .await
     }
 
@@ -218,7 +236,7 @@ impl ServiceClient {
             }
             None => None,
         };
-        self.send(method, path, body).await
+        self.send(method, path, body, true).await
     }
 
     async fn send<T: DeserializeOwned>(
@@ -226,8 +244,13 @@ impl ServiceClient {
         method: Method,
         path: &str,
         body: Option<(&'static str, Vec<u8>)>,
+        tells_deadline: bool,
     ) -> Result<(StatusCode, T), CallError> {
+        // The caller's own deadline is never exceeded, nor are two tries given more than one.
+        let deadline = Instant::now() + self.deadline;
+        let deadline = ud_telemetry::deadline().map_or(deadline, |own| own.min(deadline));
         let once = || async {
+            let left = deadline.saturating_duration_since(Instant::now());
             let base = self.base.as_ref().ok_or("its address is not configured")?;
             let token = self
                 .signer
@@ -236,7 +259,12 @@ impl ServiceClient {
             let mut request = self
                 .http
                 .request(method.clone(), join(base, path))
+                .timeout(left)
                 .bearer_auth(token);
+            if tells_deadline {
+                let told = left.saturating_sub(MARGIN).as_millis().to_string();
+                request = request.header(crate::edge::REQUEST_TIMEOUT, told);
+            }
             if let Some(context) = ud_telemetry::current() {
                 request = request.header("x-request-id", context.request_id());
             }

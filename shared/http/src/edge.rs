@@ -9,7 +9,7 @@ use std::{
         atomic::{AtomicBool, Ordering},
     },
     task::{Context, Poll},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use actix_http::ConnectionType;
@@ -45,6 +45,13 @@ const NOSNIFF: HeaderValue = HeaderValue::from_static("nosniff");
 const NO_REFERRER: HeaderValue = HeaderValue::from_static("no-referrer");
 const HSTS: HeaderValue = HeaderValue::from_static("max-age=31536000; includeSubDomains");
 
+/// How many milliseconds a calling service still waits.
+pub(crate) const REQUEST_TIMEOUT: &str = "x-request-timeout-ms";
+
+/// After this long a public request is given up: sooner than the gateway answers in our place (15 s), so that what it
+/// calls failed was not done.
+const PUBLIC_DEADLINE: Duration = Duration::from_secs(13);
+
 /// Longest path in a log line and in a problem document, in characters.
 const MAX_PATH: usize = 256;
 
@@ -71,6 +78,8 @@ pub(crate) struct Edge {
     /// Path prefixes of the services behind this listener, for the `service` label.
     pub(crate) services: Vec<(&'static str, ServiceMetrics)>,
     pub(crate) default: ServiceMetrics,
+    /// Whether this is the internal listener: only services say there how long they wait.
+    pub(crate) is_internal: bool,
     /// Whether the process is about to end: then each answer ends its connection, so that the client's next request
     /// goes to another replica and not into a connection that is being closed.
     pub(crate) stopping: Arc<AtomicBool>,
@@ -116,6 +125,16 @@ impl Edge {
         let id = EventId::new(self.clock.now());
         let mut text = uuid::Uuid::encode_buffer();
         Arc::from(&*id.as_uuid().hyphenated().encode_lower(&mut text))
+    }
+
+    /// How long the sender of a request with these headers waits for its answer, if that is known. Events are sent
+    /// without it: their receiver's work counts whether or not the sender still waits.
+    fn waits(&self, headers: &HeaderMap) -> Option<Duration> {
+        if !self.is_internal {
+            return Some(PUBLIC_DEADLINE);
+        }
+        let told = headers.get(REQUEST_TIMEOUT)?.to_str().ok()?.parse().ok()?;
+        Some(Duration::from_millis(told).min(PUBLIC_DEADLINE))
     }
 
     /// The whole answer, as it is sent, to what did not become a request: its head was late, too long, or no HTTP.
@@ -173,6 +192,10 @@ pub(crate) async fn run(
     let context = RequestContext::new(facts.request_id.clone())
         .with_client_request_id(facts.client_request_id.clone())
         .in_service(metrics.service);
+    let context = match edge.waits(req.headers()) {
+        Some(waits) => context.until(started + waits),
+        None => context,
+    };
     let outcome = ud_telemetry::scope(context.clone(), async {
         AssertUnwindSafe(next.call(req)).catch_unwind().await
     })

@@ -226,8 +226,9 @@ impl Server {
         ));
         // Standalone's internal listener is on loopback and called by nobody but the process itself.
         let internal_tls = listening.tls.clone().filter(|_| !standalone);
-        let edge = |log_level, tls: &Option<Tls>| {
+        let edge = |log_level, tls: &Option<Tls>, is_internal| {
             Arc::new(Edge {
+                is_internal,
                 proxies: TrustedProxies::new(&http.trusted_proxies),
                 clock: clock.clone(),
                 tls: tls.is_some(),
@@ -248,8 +249,8 @@ impl Server {
             })
         };
         // Internal calls are many and each belongs to a request that is logged at the front.
-        let public_edge = edge(log::Level::Info, &listening.tls);
-        let internal_edge = edge(log::Level::Debug, &internal_tls);
+        let public_edge = edge(log::Level::Info, &listening.tls, false);
+        let internal_edge = edge(log::Level::Debug, &internal_tls, true);
         let mounted = Arc::new(mounted);
 
         let proxies = TrustedProxies::new(&http.trusted_proxies);

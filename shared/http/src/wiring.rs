@@ -158,7 +158,7 @@ impl Base {
             gate: InternalGate::new(identity.verifier, Some(security_log.clone())),
             security_log,
             tokens,
-            steps: Steps::from_environment(),
+            steps: Steps::none(),
             guard: None,
             notices: Arc::new(Mutex::new(Some(notices))),
             metrics,

@@ -19,33 +19,6 @@ impl Steps {
         Self::default()
     }
 
-    /// What the environment of a process under test says: at the point named by `UD_STEPS_STOP` the flow writes
-    /// `step: <name>` to standard error and never goes on, as if the process had died there; the test then
-    /// kills it. Without the feature `steps`: nothing.
-    #[must_use]
-    pub fn from_environment() -> Self {
-        #[cfg(feature = "steps")]
-        {
-            #[expect(
-                clippy::disallowed_methods,
-                reason = "a switch of tests, not configuration"
-            )]
-            if let Some(stop) = std::env::var_os("UD_STEPS_STOP") {
-                return Self::with_hook(move |name| {
-                    let stops = stop == *name;
-                    async move {
-                        if stops {
-                            use std::io::Write as _;
-                            let _ = writeln!(std::io::stderr(), "step: {name}");
-                            std::future::pending::<()>().await;
-                        }
-                    }
-                });
-            }
-        }
-        Self::none()
-    }
-
     /// Calls `hook` with the point's name and waits for what it returns.
     #[cfg(feature = "steps")]
     pub fn with_hook<F, Fut>(hook: F) -> Self

@@ -53,11 +53,13 @@ impl Place<'_> {
 /// A value could not be sealed or opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum SealError {
-    /// Sealed under a key that `KEY_ENCRYPTION_KEYS` does not contain.
-    #[error("sealed under a key that KEY_ENCRYPTION_KEYS does not contain")]
+    /// Sealed under a key that the service's `KEY_ENCRYPTION_KEYS` do not contain.
+    #[error("sealed under a key that the service's KEY_ENCRYPTION_KEYS do not contain")]
     UnknownKey,
     /// Not a sealed value, changed, or from another place.
-    #[error("sealed value does not open")]
+    #[error(
+        "sealed value does not open: KEY_ENCRYPTION_KEYS has another key under that id, or the value was changed"
+    )]
     DoesNotOpen,
     /// The random number generator or the cipher failed.
     #[error("cryptographic operation failed")]
@@ -258,6 +260,19 @@ mod tests {
             other(|p| (p.table, p.column) = ("signing_key", "ssealed_key")),
         ] {
             assert_eq!(error, SealError::DoesNotOpen);
+        }
+    }
+
+    /// Whoever has one service's ring, and be it everybody's, opens that service's secrets alone.
+    #[test]
+    fn no_service_opens_what_another_sealed() {
+        let ring = sealer(&["a", "b"]).ring;
+        for of in Service::ALL {
+            let sealed = Sealer::new(of, ring.clone()).seal(PLACE, b"x").unwrap();
+            for by in Service::ALL {
+                let opened = Sealer::new(by, ring.clone()).open(PLACE, &sealed);
+                assert_eq!(opened.is_ok(), of == by, "{by} opens what {of} sealed");
+            }
         }
     }
 

@@ -1,8 +1,11 @@
 //! The request that the running task works for.
 
-use std::sync::{
-    Arc, OnceLock,
-    atomic::{AtomicU32, Ordering},
+use std::{
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Instant,
 };
 
 use ud_kernel::{Service, UserId};
@@ -50,6 +53,7 @@ pub struct RequestContext {
     client_request_id: Option<Arc<str>>,
     trace_id: Option<Arc<str>>,
     service: Option<Service>,
+    deadline: Option<Instant>,
     shared: Arc<Shared>,
 }
 
@@ -62,6 +66,7 @@ impl RequestContext {
             client_request_id: None,
             trace_id: None,
             service: None,
+            deadline: None,
             shared: Arc::default(),
         }
     }
@@ -70,6 +75,13 @@ impl RequestContext {
     #[must_use]
     pub const fn in_service(mut self, service: Service) -> Self {
         self.service = Some(service);
+        self
+    }
+
+    /// The same with a time at which whoever asked waits no longer: what is not done by then is not to be done.
+    #[must_use]
+    pub const fn until(mut self, deadline: Instant) -> Self {
+        self.deadline = Some(deadline);
         self
     }
 
@@ -111,6 +123,12 @@ impl RequestContext {
         self.service
     }
 
+    /// When whoever asked waits no longer, if that is known.
+    #[must_use]
+    pub const fn deadline(&self) -> Option<Instant> {
+        self.deadline
+    }
+
     /// Id of the authenticated user, once known.
     #[must_use]
     pub fn user_id(&self) -> Option<UserId> {
@@ -150,6 +168,12 @@ pub fn sync_scope<R>(context: impl Into<Option<RequestContext>>, f: impl FnOnce(
 #[must_use]
 pub fn current() -> Option<RequestContext> {
     CURRENT.try_with(Clone::clone).ok()
+}
+
+/// When whoever sent the request that the running task works for waits no longer, if that is known.
+#[must_use]
+pub fn deadline() -> Option<Instant> {
+    CURRENT.try_with(RequestContext::deadline).ok().flatten()
 }
 
 /// Counts `cost` once for the request the running task works for; without one, for nobody.

@@ -7,7 +7,7 @@ mod metrics;
 mod pairs;
 mod sink;
 
-pub use context::{Cost, RequestContext, count, current, scope, sync_scope};
+pub use context::{Cost, RequestContext, count, current, deadline, scope, sync_scope};
 pub use logger::init;
 pub use metrics::Metrics;
 pub use sink::flush;

@@ -1,8 +1,10 @@
 //! The database goes away and comes back.
 
+use diesel::connection::SimpleConnection as _;
 use reqwest::Method;
 use serde_json::{Value, json};
 use testkit::{Backend, Proxy, TestDatabase};
+use ud_db::StoreError;
 use ud_kernel::Service;
 
 use crate::{
@@ -70,6 +72,45 @@ async fn the_database_away_is_503_and_nothing_is_lost() {
     let mut log = app.log().await;
     log.retain(|r| r.reported_by != "audit");
     assert_eq!(log.len(), 3, "what was answered 503 was not done");
+}
+
+/// PostgreSQL has no room: no request is answered 500, and no event is parked for it.
+#[tokio::test]
+async fn a_full_disk_is_503_and_parks_nothing() {
+    let app = Running::start(TestDatabase::create(Backend::Postgres));
+    let (_, writer) = app.writer();
+    let service = app.identities.token(Service::Profile, Service::Audit);
+    let batch = json!([serde_json::to_value(event()).unwrap()]);
+    let sql = |statement: &'static str| {
+        app.db.read(move |conn| {
+            conn.batch_execute(statement)?;
+            Ok::<_, StoreError>(())
+        })
+    };
+    for raised in [
+        "ERRCODE = 'disk_full', MESSAGE = 'could not extend file \"base/1/2\": No space left on device'",
+        "ERRCODE = 'out_of_memory', MESSAGE = 'out of memory'",
+        "ERRCODE = 'io_error', MESSAGE = 'could not fsync file \"base/1/2\": Input/output error'",
+    ] {
+        let function: &'static str = format!(
+            "CREATE OR REPLACE FUNCTION no_room() RETURNS trigger LANGUAGE plpgsql AS \
+             $$ BEGIN RAISE EXCEPTION USING {raised}; END $$; \
+             CREATE TRIGGER no_room BEFORE INSERT ON records FOR EACH ROW EXECUTE FUNCTION no_room()"
+        )
+        .leak();
+        sql(function).await.unwrap();
+        for answer in [
+            app.post(&writer, &body()).await,
+            app.send(&service, &batch).await,
+        ] {
+            answer.is(503, "server.store-unavailable");
+            assert_eq!(answer.header("retry-after"), "1");
+        }
+        sql("DROP TRIGGER no_room ON records").await.unwrap();
+    }
+    let taken = app.send(&service, &batch).await;
+    assert_eq!((taken.status, &taken.body["parked"]), (200, &json!([])));
+    assert_eq!(app.post(&writer, &body()).await.status, 201);
 }
 
 async fn readyz(app: &Running) -> Answer {

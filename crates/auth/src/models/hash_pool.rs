@@ -166,10 +166,15 @@ impl HashPool {
     /// # Errors
     /// [`HashPoolError::Busy`] if there is no place in the queue for this network, or no turn in time.
     pub async fn enter(&self, entrant: Entrant) -> Result<Turn, HashPoolError> {
-        self.turns
-            .enter(entrant)
-            .await
-            .map_err(|_| HashPoolError::Busy)
+        let turn = tokio::time::timeout(self.longest_wait(), self.turns.enter(entrant)).await;
+        turn.ok().and_then(Result::ok).ok_or(HashPoolError::Busy)
+    }
+
+    /// Nobody waits for longer than the request's own deadline.
+    fn longest_wait(&self) -> Duration {
+        let left = ud_telemetry::deadline()
+            .map(|deadline| deadline.saturating_duration_since(std::time::Instant::now()));
+        left.map_or(self.size.max_wait, |left| left.min(self.size.max_wait))
     }
 
     /// Does `work`, which allocates about `memory` bytes, in the pool. Dropping the future gives the job up unless it has
@@ -199,7 +204,7 @@ impl HashPool {
             }),
         });
         let given_up = GiveUp(taken);
-        match tokio::time::timeout(self.size.max_wait, &mut result).await {
+        match tokio::time::timeout(self.longest_wait(), &mut result).await {
             Ok(result) => result.map_err(|_| HashPoolError::Panicked),
             Err(_) if given_up.give_up() => Err(HashPoolError::Busy),
             Err(_) => result.await.map_err(|_| HashPoolError::Panicked),

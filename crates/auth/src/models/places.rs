@@ -30,7 +30,7 @@ impl PlaceNames {
 }
 
 impl Places {
-    /// Derives a key from each of `KEY_ENCRYPTION_KEYS`, so that a new first key makes no known source unknown.
+    /// Derives a key from each of `AUTH_KEY_ENCRYPTION_KEYS`, so that a new first key makes no known source unknown.
     ///
     /// # Errors
     /// [`SealError::Crypto`].

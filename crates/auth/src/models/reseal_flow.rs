@@ -1,4 +1,4 @@
-//! `reseal`: everything sealed moves to the first of `KEY_ENCRYPTION_KEYS`, so that the others can be taken out
+//! `reseal`: everything sealed moves to the first of `AUTH_KEY_ENCRYPTION_KEYS`, so that the others can be taken out
 //! (SECURITY rule 30). In auth these are the signing keys.
 
 use ud_db::Db;

@@ -136,7 +136,7 @@ impl SigningKeys {
         for _ in 0..ROUNDS {
             let now = sealed.clock.now();
             let rows = sealed.db.read(signing_key_store::load).await?;
-            // Before anything is decided: without the right KEY_ENCRYPTION_KEYS no key is made either.
+            // Before anything is decided: without the right AUTH_KEY_ENCRYPTION_KEYS no key is made either.
             self.open(sealed, &rows, now)?;
             if sealed.due(KeyCycle::new(&rows, now), start, now).is_none() {
                 return self.get().map(|_| made);

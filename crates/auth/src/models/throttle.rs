@@ -104,7 +104,7 @@ struct Change {
 }
 
 impl LoginThrottle {
-    /// With a key derived from the first of `KEY_ENCRYPTION_KEYS`; when that changes, counting starts anew.
+    /// With a key derived from the first of `AUTH_KEY_ENCRYPTION_KEYS`; when that changes, counting starts anew.
     ///
     /// # Errors
     /// [`SealError::Crypto`].

@@ -63,7 +63,7 @@ impl std::fmt::Debug for UnlockCode {
 pub struct UnlockKey(hmac::Key);
 
 impl UnlockKey {
-    /// Derives it from the first of `KEY_ENCRYPTION_KEYS`; when that changes, codes given out before are void.
+    /// Derives it from the first of `AUTH_KEY_ENCRYPTION_KEYS`; when that changes, codes given out before are void.
     ///
     /// # Errors
     /// [`SealError::Crypto`].

@@ -318,3 +318,58 @@ async fn only_the_callers_of_the_design_get_in() {
         .bearer_auth(&service);
     assert_eq!(outcome(public).await.0, 404);
 }
+
+#[actix_web::test]
+async fn what_its_caller_no_longer_waits_for_is_not_made() {
+    for backend in Backend::ALL {
+        let world = World::start(backend).await;
+        for (email, waits, made) in [
+            ("late@example.com", "400", false),
+            ("now@example.com", "0", false),
+            ("good@example.com", "60000", true),
+        ] {
+            let user = world.new_user();
+            let path = format!("/internal/v1/credentials/{user}");
+            let put = world
+                .call(Service::Profile, Method::PUT, &path)
+                .header("x-request-timeout-ms", waits)
+                .json(&registration(email, None, PASSWORD));
+            if waits == "400" {
+                // The hash takes longer than anybody waits.
+                let mut gate = world.gates.hold_at("credential.hashed");
+                let began = std::time::Instant::now();
+                let in_flight = actix_web::rt::spawn(read(put));
+                let arrival = gate.arrived().await;
+                while began.elapsed().as_millis() < 450 {
+                    actix_web::rt::task::yield_now().await;
+                }
+                arrival.release();
+                assert_eq!(in_flight.await.unwrap().0, 503, "{backend}");
+            } else {
+                let expected = if made { 201 } else { 503 };
+                assert_eq!(read(put).await.0, expected, "{backend}: {waits}");
+            }
+            let stored = get(&world, user).await.0;
+            assert_eq!(stored, if made { 200 } else { 404 }, "{backend}: {email}");
+            assert_eq!(world.events_about(user).await.len(), usize::from(made));
+            let login = world.try_login(email, PASSWORD).await.0;
+            assert_eq!(login, if made { 200 } else { 401 });
+            // A client of the public listener does not say how long it waits.
+            let body = json!({"identifier": "good@example.com", "password": PASSWORD});
+            let hasty = world.post("/api/v1/auth/login", &body);
+            let hasty = hasty.header("x-request-timeout-ms", "0");
+            assert_eq!(read(hasty).await.0, if made { 200 } else { 401 });
+            // The address was not taken by it either.
+            let status = put_again(&world, email).await;
+            assert_eq!(status, if made { 409 } else { 201 }, "{backend}: {email}");
+        }
+    }
+}
+
+/// Registers `email` for another user, without haste.
+async fn put_again(world: &World, email: &str) -> u16 {
+    let user = world.new_user();
+    put(world, user, &registration(email, None, OTHER_PASSWORD))
+        .await
+        .0
+}

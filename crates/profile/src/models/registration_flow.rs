@@ -25,6 +25,9 @@ use super::{
 /// An attempt has ended after this time: longer than the call to auth takes at most, repetition included.
 /// One that has not does no harm: both do the same.
 const LOCK: Duration = Duration::from_secs(6);
+/// The call to auth has this long: turns and jobs in its hash pool, two seconds each at most, and the insert. What auth
+/// has not committed by then it does not commit.
+const CREDENTIAL_DEADLINE: Duration = Duration::from_secs(5);
 /// What a client that comes too early is told, in seconds: attempts usually end sooner than the lock.
 const RETRY_AFTER: u32 = 2;
 /// What makes a repeated request recognisable.
@@ -255,6 +258,7 @@ impl RegistrationFlow {
         };
         let path = format!("/internal/v1/credentials/{id}");
         self.auth
+            .within(CREDENTIAL_DEADLINE)
             .put(&path, &body)
             .await
             .map(|(_, credential)| credential)

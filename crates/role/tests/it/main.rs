@@ -20,6 +20,7 @@ mod limits;
 mod migrations;
 mod operations;
 mod peers;
+mod room;
 mod service;
 mod standings;
 mod stores;

@@ -23,6 +23,18 @@ const CONNECT: Duration = Duration::from_millis(500);
 const REPLICATED_WITHIN_MS: u32 = 400;
 /// What the scripts refuse with where the store has gone back again.
 const BEHIND: &str = "BEHIND";
+/// Error codes that redis-rs has no name for, of a server that lacks what it needs: memory, a disk, replicas, time, or
+/// the password that this service was given.
+const PASSING: &[&str] = &[
+    "OOM",
+    "MISCONF",
+    "NOREPLICAS",
+    "BUSY",
+    "IOERR",
+    "NOGOODSLAVE",
+    "NOAUTH",
+    "WRONGPASS",
+];
 /// Connections of one process. Each carries many requests at once; a script takes the server well under a
 /// millisecond.
 const POOL_SIZE: usize = 16;
@@ -299,22 +311,82 @@ pub(super) fn failed(error: &RedisError) -> SessionError {
     }
     let text = format!("Redis: {} {code}", error.category());
     let passes = match error.kind() {
-        ErrorKind::Io | ErrorKind::AuthenticationFailed => true,
-        ErrorKind::Server(kind) => matches!(
-            kind,
+        ErrorKind::Io | ErrorKind::AuthenticationFailed | ErrorKind::ClusterConnectionNotFound => {
+            true
+        }
+        ErrorKind::Server(kind) => match kind {
             ServerErrorKind::BusyLoading
-                | ServerErrorKind::TryAgain
-                | ServerErrorKind::MasterDown
-                | ServerErrorKind::ReadOnly
-        ),
-        _ => matches!(
-            code,
-            "OOM" | "MISCONF" | "NOREPLICAS" | "BUSY" | "NOAUTH" | "WRONGPASS"
-        ),
+            | ServerErrorKind::TryAgain
+            | ServerErrorKind::ClusterDown
+            | ServerErrorKind::MasterDown
+            | ServerErrorKind::ReadOnly
+            | ServerErrorKind::NoPerm => true,
+            // No code of its own.
+            ServerErrorKind::ResponseError => error.detail().is_some_and(|detail| {
+                ["max number of clients reached", "out of memory"]
+                    .iter()
+                    .any(|text| detail.starts_with(text))
+            }),
+            _ => false,
+        },
+        _ => PASSING.contains(&code),
     };
     if passes {
         StoreError::Unavailable(text).into()
     } else {
         StoreError::Internal(text).into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What the server says, as redis-rs reads it from the wire.
+    fn said(line: &str) -> SessionError {
+        let answer = redis::parse_redis_value(format!("-{line}\r\n").as_bytes())
+            .and_then(|value| value.extract_error());
+        failed(&answer.unwrap_err())
+    }
+
+    #[test]
+    fn what_a_server_lacks_makes_it_unavailable() {
+        for line in [
+            "OOM command not allowed when used memory > 'maxmemory'.",
+            "OOM command not allowed when used memory > 'maxmemory'. script: 8c1f, on @user_script:7.",
+            "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk.",
+            "MISCONF Errors writing to the AOF file: No space left on device",
+            "READONLY You can't write against a read only replica.",
+            "LOADING Redis is loading the dataset in memory",
+            "MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.",
+            "NOREPLICAS Not enough good replicas to write.",
+            "CLUSTERDOWN The cluster is down",
+            "BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.",
+            "TRYAGAIN Multiple keys request during rehashing of slot",
+            "NOAUTH Authentication required.",
+            "WRONGPASS invalid username-password pair or user is disabled.",
+            "NOPERM this user has no permissions to run the 'evalsha' command",
+            "IOERR error or timeout writing to target instance",
+            "ERR max number of clients reached",
+        ] {
+            let error = said(line);
+            assert!(
+                matches!(error, SessionError::Store(StoreError::Unavailable(_))),
+                "{line}: {error:?}"
+            );
+            assert!(!error.to_string().contains("disk"), "only kind and code");
+        }
+        for line in [
+            "ERR unknown command 'EVALSHAX'",
+            "WRONGTYPE Operation against a key holding the wrong kind of value",
+            "CROSSSLOT Keys in request don't hash to the same slot",
+        ] {
+            let error = said(line);
+            assert!(
+                matches!(error, SessionError::Store(StoreError::Internal(_))),
+                "{line}: {error:?}"
+            );
+        }
+        assert!(matches!(said("BEHIND"), SessionError::StoreBehind));
     }
 }

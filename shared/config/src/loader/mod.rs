@@ -30,7 +30,8 @@ pub struct Loader {
     not_text: BTreeSet<String>,
     problems: Vec<Problem>,
     /// Key material seen so far, to find one that has two uses.
-    material: Vec<(String, Zeroizing<Vec<u8>>)>,
+    material: Vec<secrets::Material>,
+    warnings: Vec<Problem>,
     standalone: bool,
 }
 
@@ -63,6 +64,7 @@ impl Loader {
             not_text: BTreeSet::new(),
             problems: Vec::new(),
             material: Vec::new(),
+            warnings: Vec::new(),
             standalone: false,
         };
         for (name, value) in env {
@@ -238,6 +240,23 @@ impl Loader {
     pub fn problem(&mut self, key: &Key, text: impl Into<String>) {
         let name = self.found_name(key);
         self.report(name, text);
+    }
+
+    /// Remembers what is wrong with `key` but does not keep the program from starting. No secret may be in `text`.
+    pub fn warn(&mut self, key: &Key, text: impl Into<String>) {
+        let warning = Problem {
+            key: self.found_name(key),
+            text: text.into(),
+        };
+        if !self.warnings.contains(&warning) {
+            self.warnings.push(warning);
+        }
+    }
+
+    /// Returns what is to be logged as soon as there is a logger.
+    #[must_use]
+    pub fn warnings(&self) -> Vec<Problem> {
+        self.warnings.clone()
     }
 
     /// Ends the reading: also reports unknown keys.

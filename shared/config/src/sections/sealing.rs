@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 
-use crate::{KeyRing, Loader, keys};
+use ud_kernel::Service;
+
+use crate::{Key, KeyRing, Loader, keys};
 
 /// The keys that seal what is secret at rest (SECURITY rule 30).
 #[derive(Debug, Clone)]
@@ -15,17 +17,59 @@ pub struct SealingConfig {
 }
 
 impl SealingConfig {
-    /// From the loader.
-    pub fn load(loader: &mut Loader) -> Self {
-        let mut key_encryption = loader.key_ring(&keys::KEY_ENCRYPTION_KEYS);
-        if loader.app_env().is_production() && !loader.is_standalone() {
-            key_encryption = loader.require(&keys::KEY_ENCRYPTION_KEYS, key_encryption);
-        }
+    /// Reads the ring of `service`: its own, otherwise the one for all. In production a service that has only the
+    /// latter starts, so that a deployment of before goes on, and is told to move.
+    pub fn load(loader: &mut Loader, service: Service) -> Self {
         Self {
-            key_encryption,
+            key_encryption: ring(loader, service),
             keys_dir: keys_dir(loader),
         }
     }
+}
+
+/// The key of the ring that is `service`'s own. Role and session seal nothing.
+const fn own_key(service: Service) -> &'static Key {
+    match service {
+        Service::Auth => &keys::AUTH_KEY_ENCRYPTION_KEYS,
+        Service::Profile => &keys::PROFILE_KEY_ENCRYPTION_KEYS,
+        Service::Audit => &keys::AUDIT_KEY_ENCRYPTION_KEYS,
+        Service::Role | Service::Session => &keys::KEY_ENCRYPTION_KEYS,
+    }
+}
+
+fn ring(loader: &mut Loader, service: Service) -> Option<KeyRing> {
+    let (own, common) = (own_key(service), &keys::KEY_ENCRYPTION_KEYS);
+    let in_earnest = loader.app_env().is_production() && !loader.is_standalone();
+    let has_common = loader.is_set(common);
+    if !loader.is_set(own) && has_common {
+        if in_earnest {
+            loader.warn(common, already_shared(own));
+        }
+        return loader.sealing_ring(common);
+    }
+    if in_earnest && has_common {
+        // Not read: during a move its key is in the service's own ring, too.
+        loader.warn(
+            common,
+            format!("is ignored, because {} is set: remove it", own.name),
+        );
+    }
+    let ring = loader.sealing_ring(own);
+    if in_earnest {
+        loader.require(own, ring)
+    } else {
+        ring
+    }
+}
+
+/// What to do about a ring that is not the service's own.
+fn already_shared(own: &Key) -> String {
+    let own = &own.name;
+    format!(
+        "is used in place of {own}, which is not set: whoever has it opens what other services have sealed. Give {own} a \
+         new key, with another id, and behind it the keys of this ring (`k2:NEW,k1:OLD`); restart; run `reseal`; then \
+         take the old keys out of {own} (docs/KEYS.md)"
+    )
 }
 
 /// Where key rings are kept that the configuration does not give: below `DATA_DIR` in standalone, otherwise below

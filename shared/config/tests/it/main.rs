@@ -11,6 +11,7 @@ mod documents;
 mod loader;
 mod production;
 mod random;
+mod rings;
 mod sections;
 
 use ud_config::Loader;

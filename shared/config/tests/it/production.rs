@@ -14,7 +14,7 @@ fn load_all(loader: &mut Loader) {
     IdentityConfig::load(loader, Service::Auth);
     PeersConfig::load(loader, Service::Auth);
     TokenConfig::load(loader, Service::Auth);
-    SealingConfig::load(loader);
+    SealingConfig::load(loader, Service::Auth);
     SigningConfig::load(loader, Service::Auth);
     PasswordConfig::load(loader, Service::Auth);
     RedisConfig::load(loader, Service::Auth);
@@ -35,7 +35,7 @@ fn an_empty_configuration_lists_all_that_is_missing() {
             "IDENTITY_PEERS_FILE",
             "SESSION_URL",
             "ISSUER_URL",
-            "KEY_ENCRYPTION_KEYS",
+            "AUTH_KEY_ENCRYPTION_KEYS",
             "REFRESH_TOKEN_KEYS",
         ],
         "{found:#?}"
@@ -68,7 +68,7 @@ fn a_complete_configuration_is_accepted() {
         ("SESSION_URL", "http://session.internal:8103"),
         ("ALLOW_PLAINTEXT", "session.internal:8103"),
         ("ISSUER_URL", "https://id.example.com"),
-        ("KEY_ENCRYPTION_KEYS", &format!("a:{}", key(1))),
+        ("AUTH_KEY_ENCRYPTION_KEYS", &format!("a:{}", key(1))),
         ("REFRESH_TOKEN_KEYS", &format!("a:{}", key(2))),
         ("REDIS_URL", "rediss://:pLk93-xVq@redis.example.com"),
         ("REDIS_DURABILITY", "fsync"),

@@ -153,9 +153,9 @@ fn no_key_has_two_uses() {
         ("REFRESH_TOKEN_KEYS", &format!("b:{},c:{k}", key(2))),
     ]);
     let found = problems(loader, |loader| {
-        SealingConfig::load(loader);
+        SealingConfig::load(loader, Service::Auth);
         SigningConfig::load(loader, Service::Auth);
-        SealingConfig::load(loader);
+        SealingConfig::load(loader, Service::Auth);
         SigningConfig::load(loader, Service::Auth);
     });
     assert_eq!(

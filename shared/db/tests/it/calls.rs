@@ -11,6 +11,7 @@ use std::{
 
 use ud_db::{Backend, Db, StoreError};
 use ud_kernel::Service;
+use ud_telemetry::RequestContext;
 
 use crate::{
     servers::{ALL, Fresh},
@@ -192,5 +193,38 @@ async fn the_last_handle_may_go_on_a_thread_of_its_own_pool() {
     drop(release);
     while Arc::strong_count(&dropped) > 1 {
         tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_committed_after_its_requests_deadline() {
+    for backend in ALL {
+        let fresh = Fresh::new(backend);
+        let db = with_things(&fresh, &["a"]).await;
+        let soon = Instant::now() + Duration::from_millis(300);
+        for deadline in [Instant::now(), soon] {
+            let late = move |conn: &mut _| {
+                raise(conn, "a")?;
+                // Whatever holds it up: the work is done when nobody waits any more.
+                while Instant::now() < deadline {
+                    std::thread::sleep(Duration::from_millis(5));
+                }
+                Ok::<_, StoreError>(())
+            };
+            let context = RequestContext::new("r-1").until(deadline);
+            let outcome = ud_telemetry::scope(context, db.tx(late)).await;
+            assert!(
+                matches!(outcome, Err(StoreError::Timeout(_))),
+                "{backend}: {outcome:?}"
+            );
+        }
+        // Without a deadline, and before one, it is committed.
+        raise_through(&db).await.unwrap();
+        let context = RequestContext::new("r-2").until(Instant::now() + Duration::from_secs(60));
+        ud_telemetry::scope(context, raise_through(&db))
+            .await
+            .unwrap();
+        let count = db.read(|conn| store::count(conn, "a")).await.unwrap();
+        assert_eq!(count, 2, "{backend}");
     }
 }

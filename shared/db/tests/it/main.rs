@@ -13,6 +13,7 @@ mod outage;
 mod proxy;
 mod servers;
 mod sessions;
+mod shortages;
 mod store;
 mod transactions;
 mod types;

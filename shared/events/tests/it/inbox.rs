@@ -144,6 +144,93 @@ async fn a_store_that_fails_takes_nothing(
     receiver.has_exactly(&ids(&[&a, &b])).await;
 }
 
+/// A receiver without room: nothing is parked, and the batch is accepted as soon as there is room.
+#[rstest]
+#[case(
+    Backend::Postgres,
+    "'53100', MESSAGE = 'could not extend file \"base/1/2\": No space left on device'"
+)]
+#[case(Backend::Postgres, "'53200', MESSAGE = 'out of memory'")]
+#[case(
+    Backend::Postgres,
+    "'58030', MESSAGE = 'could not write block 7 of temporary file: Input/output error'"
+)]
+#[case(
+    Backend::Mysql,
+    "1021, MESSAGE_TEXT = 'Disk full (/tmp/x); waiting for someone to free some space...'"
+)]
+#[case(Backend::Mysql, "1114, MESSAGE_TEXT = 'The table ''effects'' is full'")]
+#[case(
+    Backend::Mysql,
+    "1030, MESSAGE_TEXT = 'Got error 28 \"No space left on device\" from storage engine InnoDB'"
+)]
+#[tokio::test]
+async fn a_full_disk_parks_nothing(#[case] backend: Backend, #[case] raised: &str) {
+    let receiver = Receiver::new(backend, &Clock::manual(START)).await;
+    if backend == Backend::Postgres {
+        receiver
+            .sql(format!(
+                "CREATE FUNCTION full_disk() RETURNS trigger LANGUAGE plpgsql AS \
+                 $$ BEGIN RAISE EXCEPTION USING ERRCODE = {raised}; END $$"
+            ))
+            .await;
+        receiver
+            .sql("CREATE TRIGGER full_disk BEFORE INSERT ON effects FOR EACH ROW EXECUTE FUNCTION full_disk()".into())
+            .await;
+    } else {
+        receiver
+            .sql(format!(
+                "CREATE TRIGGER full_disk BEFORE INSERT ON effects FOR EACH ROW \
+                 SIGNAL SQLSTATE 'HY000' SET MYSQL_ERRNO = {raised}"
+            ))
+            .await;
+    }
+    let (a, b) = (good(1, 1), good(2, 1));
+    for _ in 0..2 {
+        let result = receiver.take(batch(&[&a, &b])).await;
+        assert!(
+            matches!(result, Err(StoreError::Unavailable(_))),
+            "{result:?}"
+        );
+    }
+    receiver.has_exactly(&[]).await;
+    let on = if backend == Backend::Postgres {
+        " ON effects"
+    } else {
+        ""
+    };
+    receiver.sql(format!("DROP TRIGGER full_disk{on}")).await;
+    let receipt = receiver.take(batch(&[&a, &b])).await.unwrap();
+    assert_eq!(receipt.accepted, ids(&[&a, &b]));
+    assert!(receipt.parked.is_empty());
+}
+
+/// The same of a file, whose limit is a real one.
+#[tokio::test]
+async fn a_full_file_parks_nothing() {
+    let receiver = Receiver::new(Backend::Sqlite, &Clock::manual(START)).await;
+    receiver
+        .sql(
+            "CREATE TRIGGER grow BEFORE INSERT ON effects BEGIN INSERT INTO effects \
+              VALUES (randomblob(16), zeroblob(9000000), 0); END"
+                .into(),
+        )
+        .await;
+    receiver.sql("PRAGMA max_page_count = 200".into()).await;
+    let a = good(1, 1);
+    let result = receiver.take(batch(&[&a])).await;
+    assert!(
+        matches!(result, Err(StoreError::Unavailable(_))),
+        "{result:?}"
+    );
+    receiver.sql("DROP TRIGGER grow".into()).await;
+    assert_eq!(
+        receiver.take(batch(&[&a])).await.unwrap().accepted,
+        ids(&[&a])
+    );
+    receiver.has_exactly(&ids(&[&a])).await;
+}
+
 /// No service can suppress another's event by using its id first.
 #[rstest]
 #[tokio::test]

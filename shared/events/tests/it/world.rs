@@ -156,6 +156,14 @@ impl Receiver {
         }
     }
 
+    /// Runs SQL on the receiver's database.
+    pub async fn sql(&self, statement: String) {
+        self.db
+            .read(move |conn| conn.batch_execute(&statement).map_err(StoreError::from))
+            .await
+            .unwrap();
+    }
+
     pub async fn take(&self, batch: Batch) -> Result<Receipt, StoreError> {
         let this = self.clone();
         let apply = move |conn: &mut DbConn, event: &Event| this.apply(conn, event);

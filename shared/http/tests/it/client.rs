@@ -134,3 +134,55 @@ async fn it_recovers_by_itself() {
     let _: Value = client.get(PATH).await.unwrap();
     assert_eq!(server.received_requests().await.unwrap().len(), 2);
 }
+
+#[tokio::test]
+async fn the_called_service_is_told_how_long_its_caller_waits() {
+    let told = async |client: &ServiceClient, server: &MockServer| {
+        let _: Result<Value, _> = client.get(PATH).await;
+        let requests = server.received_requests().await.unwrap();
+        let header = &requests.last().unwrap().headers["x-request-timeout-ms"];
+        header.to_str().unwrap().parse::<u64>().unwrap()
+    };
+    let (server, client) = answering(ResponseTemplate::new(200).set_body_json(json!(1))).await;
+    let ordinary = told(&client, &server).await;
+    assert!((1_000..=1_800).contains(&ordinary), "{ordinary}");
+    let long = told(&client.within(Duration::from_secs(5)), &server).await;
+    assert!((4_000..=4_800).contains(&long), "{long}");
+    // Never longer than the caller's own caller waits.
+    let context = ud_telemetry::RequestContext::new("r-1");
+    let context = context.until(Instant::now() + Duration::from_millis(900));
+    let own = ud_telemetry::scope(context, told(&client, &server)).await;
+    assert!((100..=700).contains(&own), "{own}");
+    // What is sent until it is accepted is finished whether anybody waits or not.
+    let _: Result<(_, Value), _> = client.post_bytes(PATH, "text/plain", Vec::new()).await;
+    let requests = server.received_requests().await.unwrap();
+    assert!(
+        !requests
+            .last()
+            .unwrap()
+            .headers
+            .contains_key("x-request-timeout-ms")
+    );
+}
+
+#[tokio::test]
+async fn two_tries_have_one_deadline() {
+    // A listener that closes every connection without an answer, the second after a while.
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let client = client(&format!("http://{}", listener.local_addr().unwrap()));
+    tokio::spawn(async move {
+        let first = listener.accept().await.unwrap();
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        drop(first);
+        let _second = listener.accept().await.unwrap();
+        std::future::pending::<()>().await;
+    });
+    let began = Instant::now();
+    let outcome: Result<Value, _> = client.within(Duration::from_millis(600)).get(PATH).await;
+    assert!(is_unavailable(&outcome), "{outcome:?}");
+    assert!(
+        began.elapsed() < Duration::from_millis(900),
+        "{:?}",
+        began.elapsed()
+    );
+}

@@ -1,0 +1,193 @@
+//! Started while their stores are away, services live, say so, and are ready once the stores have come.
+
+use std::time::{Duration, Instant};
+
+use end_to_end::{Kind, OWN, Options, Platform};
+use rstest::rstest;
+use serde_json::Value;
+use testkit::{Backend, Proxy, TestDatabase, http_get};
+use ud_kernel::{Code, Service};
+
+/// As long as a client may have to wait for an answer of a service that cannot do anything yet.
+const SOON: Duration = Duration::from_secs(10);
+
+/// What `readyz` of `service` says, once it says anything.
+async fn readiness(platform: &Platform, service: Service) -> (u16, Value) {
+    let started = Instant::now();
+    loop {
+        if let Ok((status, body)) = http_get(&platform.directory.of(service).ready).await {
+            return (status, serde_json::from_str(&body).unwrap_or_default());
+        }
+        assert!(
+            started.elapsed() < SOON && platform.process(service).process().is_running(),
+            "{service} does not answer: {}",
+            platform.process(service).process().output()
+        );
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// It lives, answers 503 without delay, and says which store is away.
+async fn says_what_is_away(platform: &Platform, service: Service) {
+    let (status, body) = readiness(platform, service).await;
+    assert_eq!(
+        (status, &body["ready"]),
+        (503, &Value::Bool(false)),
+        "{body}"
+    );
+    let stores = body["checks"][0]["stores"].to_string();
+    let store = if service == Service::Session {
+        "redis"
+    } else {
+        "database"
+    };
+    assert!(stores.contains(&format!("\"{store}\":\"down: ")), "{body}");
+    let port = platform.directory.public_port(service);
+    let (_, path) = OWN.iter().find(|(s, _)| *s == service).unwrap();
+    let asked = Instant::now();
+    let (status, _) = http_get(&format!("http://127.0.0.1:{port}{path}"))
+        .await
+        .unwrap();
+    assert!(matches!(status, 401 | 503), "{status}");
+    assert!(asked.elapsed() < SOON);
+    let process = platform.process(service).process();
+    if service != Service::Session {
+        let line = process.wait_for_line("waiting for the database").await;
+        assert!(line.contains("warn"), "{line}");
+    }
+    assert!(process.is_running());
+}
+
+#[rstest]
+#[tokio::test]
+async fn stores_that_are_away_at_the_start_are_waited_for(
+    #[values(Backend::Postgres, Backend::Mysql)] backend: Backend,
+) {
+    let options = Options::new(Kind::Services).on(backend).without_stores();
+    let mut platform = options.start().await;
+    for service in Service::ALL {
+        says_what_is_away(&platform, service).await;
+    }
+    let answer = platform
+        .client
+        .try_log_in(&platform.chief.email, &platform.chief.password)
+        .await;
+    assert_eq!(answer.status, 503, "{answer:?}");
+    assert!(answer.header("retry-after").is_some());
+
+    // To wait is not to be deaf.
+    for service in Service::ALL {
+        let asked = Instant::now();
+        let status = platform.stop(service).await;
+        assert_eq!(status.code(), Some(0), "{service}");
+        assert!(asked.elapsed() < SOON, "{service}: {:?}", asked.elapsed());
+        platform.process_mut(service).start_again();
+    }
+    for service in Service::ALL {
+        says_what_is_away(&platform, service).await;
+    }
+
+    // Whatever comes first: all is well once all are there.
+    for proxy in platform.links().databases.values() {
+        proxy.resume();
+    }
+    platform.links().redis.as_ref().unwrap().resume();
+    platform.until_up(true).await;
+    let newcomer = platform.client.newcomer_in().await;
+    platform.accepted_everywhere(&newcomer.1.access).await;
+}
+
+/// One that takes connections and does not answer is waited for as well, and clients are not kept waiting with it.
+#[tokio::test]
+async fn stores_that_are_silent_at_the_start_are_waited_for() {
+    let mut platform = Options::new(Kind::Services).without_stores().start().await;
+    for proxy in platform.links().databases.values() {
+        proxy.hang();
+    }
+    for service in Service::ALL {
+        platform.process_mut(service).start_again();
+    }
+    for service in Service::ALL {
+        says_what_is_away(&platform, service).await;
+    }
+    for proxy in platform.links().databases.values() {
+        proxy.resume();
+    }
+    platform.links().redis.as_ref().unwrap().resume();
+    platform.until_up(true).await;
+}
+
+#[tokio::test]
+async fn standalone_waits_for_its_stores_too() {
+    let owners = [
+        Service::Auth,
+        Service::Role,
+        Service::Audit,
+        Service::Profile,
+    ];
+    let kinds = [
+        Backend::Postgres,
+        Backend::Mysql,
+        Backend::Postgres,
+        Backend::Mysql,
+    ];
+    let mut options = Options::new(Kind::Standalone).without_stores();
+    let mut stores = Vec::new();
+    for (service, backend) in owners.into_iter().zip(kinds) {
+        let database = TestDatabase::create(backend);
+        let url: reqwest::Url = database.url.parse().unwrap();
+        let proxy = Proxy::to_port(url.port().unwrap());
+        proxy.cut();
+        let name = format!("{}_DATABASE_URL", service.config_prefix());
+        options = options.set(&name, &proxy.instead_of(&database.url));
+        stores.push((database, proxy));
+    }
+    let options = options.set("AUTO_MIGRATE", "true");
+    let mut platform = options.start().await;
+    let (status, _) = readiness(&platform, Service::Auth).await;
+    assert_eq!(status, 503);
+    let status = platform.stop(Service::Auth).await;
+    assert_eq!(status.code(), Some(0));
+    platform.process_mut(Service::Auth).start_again();
+    let (status, _) = readiness(&platform, Service::Auth).await;
+    assert_eq!(status, 503);
+    for (_, proxy) in &stores {
+        proxy.resume();
+    }
+    platform.until_up(true).await;
+}
+
+/// A server that answers and does not want us: said as an error, waited for all the same.
+#[tokio::test]
+async fn a_database_that_does_not_exist_is_an_error_in_the_log_and_waited_for() {
+    let database = TestDatabase::create(Backend::Postgres);
+    let (server, name) = database.url.rsplit_once('/').unwrap();
+    let later = format!("later_{name}");
+    let options = Options::new(Kind::Services)
+        .set_for(
+            Service::Role,
+            "ROLE_DATABASE_URL",
+            &format!("{server}/{later}"),
+        )
+        .without_stores();
+    let platform = options.start().await;
+    let process = platform.process(Service::Role).process();
+    let line = process.wait_for_line("the database refuses role").await;
+    assert!(
+        line.contains("\"error\"") || line.contains("ERROR"),
+        "{line}"
+    );
+    let (status, body) = readiness(&platform, Service::Role).await;
+    assert_eq!(status, 503, "{body}");
+    assert_eq!(body["code"], Code::ServerStoreUnavailable.as_str());
+    assert!(process.is_running());
+
+    // The command is one attempt.
+    let (code, said) = platform.process(Service::Role).run(&["migrate"]).await;
+    assert_eq!(code, Some(70), "{said}");
+
+    database.execute(&format!("CREATE DATABASE {later}"));
+    platform.process(Service::Role).until_ready().await;
+    let _ = platform.stop(Service::Role).await;
+    database.execute(&format!("DROP DATABASE {later}"));
+}
