@@ -42,6 +42,7 @@ mod outages;
 mod outbox;
 mod prices;
 mod prices_asked;
+mod prices_asked_for_oneself;
 mod prices_costs;
 mod prices_table;
 mod process;
