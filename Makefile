@@ -8,6 +8,7 @@ help:
 	@echo "make run    standalone on SQLite, http://127.0.0.1:8080"
 	@echo "make dev    the five services behind NGINX, on PostgreSQL and Redis"
 	@echo "make test   every test of the first tier; installs missing servers where it may"
+	@echo "make test-crash  replicas killed and restarted under load: five minutes; make test has a short one"
 	@echo "make check  formatting, lints, documentation, crate boundaries"
 	@echo "make bench  release binaries measured against the machine's limits; bench-quick in two minutes"
 
@@ -35,6 +36,13 @@ test: tools
 test-long: tools
 	cargo build --workspace --bins --tests
 	TEST_LONG=1 cargo run --quiet -p testkit -- with -- $(RUN_TESTS)
+
+# Kills and rolling restarts of replicas under load, with bounds.
+.PHONY: test-crash
+RUN_CRASH := $(if $(NEXTEST),cargo nextest run -p end-to-end -E 'test(replicas::)',cargo test -p end-to-end --test it replicas::)
+test-crash: tools
+	cargo build --workspace --bins
+	TEST_LONG=1 cargo run --quiet -p testkit -- with -- $(RUN_CRASH)
 
 fmt:
 	cargo fmt --all

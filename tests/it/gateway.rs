@@ -138,6 +138,40 @@ async fn logins_and_registrations_are_limited_for_each_address() {
     }
 }
 
+/// Error pages are fetched by GET inside the gateway.
+#[tokio::test]
+async fn the_access_log_has_the_method_that_was_sent() {
+    let options = Options::new(Kind::Services).without_administrator();
+    let platform = options.start().await;
+    platform.kill(ud_kernel::Service::Role);
+    let mut sent = Vec::new();
+    for method in ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"] {
+        let paths = [
+            ("/nowhere", 404),
+            ("/api/v1/roles/..", 400),
+            ("/api/v1/roles/x", 503),
+        ];
+        for (path, status) in paths {
+            let head = format!("{method} {path} HTTP/1.1");
+            let answer = raw_request(platform.directory.gateway_port(), &head, b"").await;
+            assert_eq!(answer.status, status, "{answer:?}");
+            sent.push((method.to_owned(), path.to_owned(), u64::from(status)));
+        }
+    }
+    let log = platform.gateway().access_log();
+    let lines = log.lines().map(|line| serde_json::from_str(line).unwrap());
+    let logged = lines.map(|line: Value| {
+        let text = |name: &str| line[name].as_str().unwrap().to_owned();
+        (
+            text("method"),
+            text("path"),
+            line["status"].as_u64().unwrap(),
+        )
+    });
+    let logged: Vec<_> = logged.filter(|(_, path, _)| path != "/healthz").collect();
+    assert_eq!(logged, sent);
+}
+
 #[tokio::test]
 async fn the_access_log_is_json_and_keeps_secrets_to_itself() {
     let platform = Platform::services().await;

@@ -1,6 +1,6 @@
 //! What each operation costs that strangers, or users for themselves, may call (SECURITY rule 26): docs/PRICES.md.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Instant};
 
 use end_to_end::{Answer, Call, Client, Kept, Kind, Options, Platform, Rows};
 use ud_kernel::Service;
@@ -40,6 +40,7 @@ pub struct Meter {
     /// What they are sent to.
     pub platform: Platform,
     client: Client,
+    began: Instant,
     asked: Vec<Asked>,
 }
 
@@ -58,8 +59,14 @@ impl Meter {
         Self {
             platform,
             client,
+            began: Instant::now(),
             asked: Vec::new(),
         }
+    }
+
+    /// When its platform had started.
+    pub const fn began(&self) -> Instant {
+        self.began
     }
 
     /// A client of its platform.

@@ -1,9 +1,11 @@
 //! The requests of docs/PRICES.md, in its order.
 
-use end_to_end::{Login, Person, unique};
+use std::time::Duration;
+
+use end_to_end::{Login, Person, eventually, unique};
 use serde_json::{Value, json};
 
-use crate::{audit_log::AuditLog as _, openapi::NOBODY, prices::Meter};
+use crate::{prices::Meter, prices_asked_for_oneself};
 
 const LOGIN: &str = "POST /api/v1/auth/login";
 const REFRESH: &str = "POST /api/v1/auth/refresh";
@@ -12,10 +14,9 @@ const LOGOUT: &str = "POST /api/v1/auth/logout";
 const VALIDATE: &str = "GET /api/v1/auth/validate";
 const PASSWORD: &str = "POST /api/v1/auth/password/change";
 const REGISTER: &str = "POST /api/v1/users";
-const USER: &str = "GET /api/v1/users/{id}";
-const ME: &str = "GET /api/v1/users/me";
 
-const LITTLE: &str = "little";
+/// Little CPU.
+pub const LITTLE: &str = "little";
 const HASH: &str = "1 hash";
 const HASH_SIGNED: &str = "1 hash, 1 signature";
 const SIGNED: &str = "1 signature";
@@ -27,6 +28,9 @@ const WRONG: &str = "wrong wrong wrong wrong";
 /// How many requests of `POST /auth/revoke` pass.
 pub const REVOCATIONS: u32 = 3;
 
+/// What `/readyz` says is at most as old, whoever asks.
+const FOUND_OUT_EVERY: Duration = Duration::from_secs(1);
+
 /// Asks all of it.
 pub async fn everything(meter: &mut Meter) {
     probes(meter).await;
@@ -37,11 +41,7 @@ pub async fn everything(meter: &mut Meter) {
     tokens(meter).await;
     logouts(meter).await;
     passwords(meter).await;
-    roles(meter).await;
-    sessions(meter).await;
-    audits(meter).await;
-    users(meter).await;
-    refusals(meter).await;
+    prices_asked_for_oneself::everything(meter).await;
 }
 
 async fn probes(meter: &mut Meter) {
@@ -49,6 +49,9 @@ async fn probes(meter: &mut Meter) {
         let call = meter.client().get("/healthz").unchecked();
         let _ = meter.ask("GET /healthz", "", LITTLE, call).await.must(200);
         let case = "at most once a second, for all who ask";
+        let asked = "what readyz found out when the platform started is too old";
+        let aged = async || (meter.began().elapsed() > FOUND_OUT_EVERY).then_some(());
+        eventually(2 * FOUND_OUT_EVERY, asked, aged).await;
         let call = meter.client().get("/readyz").unchecked();
         let _ = meter.ask("GET /readyz", case, LITTLE, call).await.must(200);
     }
@@ -293,190 +296,4 @@ async fn passwords(meter: &mut Meter) {
     assert!((400..500).contains(&answer.status), "{answer:?}");
     let call = meter.client().reauthenticate(&login, &new);
     let _ = meter.ask(operation, "", HASH_SIGNED, call).await.must(200);
-}
-
-async fn roles(meter: &mut Meter) {
-    let person = meter.client().newcomer().await;
-    let admin = meter.platform.admin.access.clone();
-    let role = json!({"name": format!("r{}", unique()), "permissions": ["orders:read"]});
-    let call = meter.client().post("/api/v1/roles").bearer(&admin);
-    let role = call.json(&role).await.must(201).text("id");
-    let body = json!({"user_id": person.id, "role_id": role});
-    let call = meter
-        .client()
-        .post("/api/v1/role-assignments")
-        .bearer(&admin);
-    let assignment = call.json(&body).await.must(201).text("id");
-    let login = meter.client().log_in(&person).await;
-    let get = |meter: &Meter, path: &str| meter.client().get(path).bearer(&login.access);
-
-    let call = get(meter, "/api/v1/role-assignments");
-    let _ = meter
-        .ask("GET /api/v1/role-assignments", "", LITTLE, call)
-        .await
-        .must(200);
-    let operation = "GET /api/v1/role-assignments/{id}";
-    let call = get(meter, &format!("/api/v1/role-assignments/{assignment}"));
-    let _ = meter.ask(operation, "", LITTLE, call).await.must(200);
-    let call = get(meter, &format!("/api/v1/role-assignments/{NOBODY}"));
-    let _ = meter
-        .ask(operation, "unknown", LITTLE, call)
-        .await
-        .must(404);
-    let body = json!({"user_id": person.id, "permission": "orders:read"});
-    let call = meter
-        .client()
-        .post("/api/v1/roles/check")
-        .bearer(&login.access);
-    let operation = "POST /api/v1/roles/check";
-    let _ = meter
-        .ask(operation, "", LITTLE, call.json(&body))
-        .await
-        .must(200);
-    let body = json!({"user_id": meter.platform.chief.id, "permission": "orders:read"});
-    let call = meter
-        .client()
-        .post("/api/v1/roles/check")
-        .bearer(&login.access);
-    let answer = meter
-        .ask(operation, "about somebody else", LITTLE, call.json(&body))
-        .await;
-    let _ = answer.must(403);
-}
-
-async fn sessions(meter: &mut Meter) {
-    let (person, login) = meter.client().newcomer_in().await;
-    let other = meter.client().log_in(&person).await;
-    let call = |meter: &Meter, method: &str, path: &str| {
-        meter.client().call(method, path).bearer(&login.access)
-    };
-    let sent = call(meter, "GET", "/api/v1/sessions");
-    let _ = meter
-        .ask("GET /api/v1/sessions", "", LITTLE, sent)
-        .await
-        .must(200);
-    let path = format!("/api/v1/sessions/{}", other.session);
-    let sent = call(meter, "GET", &path);
-    let _ = meter
-        .ask("GET /api/v1/sessions/{id}", "", LITTLE, sent)
-        .await
-        .must(200);
-    let sent = call(meter, "GET", &format!("/api/v1/sessions/{NOBODY}"));
-    let answer = meter
-        .ask("GET /api/v1/sessions/{id}", "unknown", LITTLE, sent)
-        .await;
-    let _ = answer.must(404);
-    let sent = call(meter, "DELETE", &path);
-    let operation = "DELETE /api/v1/sessions/{id}";
-    let _ = meter.ask(operation, "", LITTLE, sent).await.must(204);
-    let sent = call(meter, "DELETE", &path);
-    let _ = meter
-        .ask(operation, "unknown", LITTLE, sent)
-        .await
-        .must(404);
-    let sent = call(meter, "DELETE", "/api/v1/sessions?scope=all");
-    let operation = "DELETE /api/v1/sessions";
-    let _ = meter.ask(operation, "", LITTLE, sent).await.must(204);
-}
-
-async fn audits(meter: &mut Meter) {
-    let (_, login) = meter.client().newcomer_in().await;
-    meter
-        .platform
-        .audited("user_logged_in", &login.session)
-        .await;
-    let get = |meter: &Meter, path: &str| meter.client().get(path).bearer(&login.access);
-    let call = get(meter, "/api/v1/audits");
-    let answer = meter.ask("GET /api/v1/audits", "", LITTLE, call).await;
-    let items = answer.must(200).items();
-    let id = items[0]["id"].as_str().unwrap();
-    let call = get(meter, &format!("/api/v1/audits/{id}"));
-    let operation = "GET /api/v1/audits/{id}";
-    let _ = meter.ask(operation, "", LITTLE, call).await.must(200);
-    let call = get(meter, &format!("/api/v1/audits/{NOBODY}"));
-    let _ = meter
-        .ask(operation, "unknown", LITTLE, call)
-        .await
-        .must(404);
-}
-
-async fn users(meter: &mut Meter) {
-    let (person, login) = meter.client().newcomer_in().await;
-    let path = format!("/api/v1/users/{}", person.id);
-    let call = |meter: &Meter, method: &str, path: &str| {
-        meter.client().call(method, path).bearer(&login.access)
-    };
-    let sent = call(meter, "GET", "/api/v1/users");
-    let _ = meter
-        .ask("GET /api/v1/users", "", LITTLE, sent)
-        .await
-        .must(200);
-    let sent = call(meter, "POST", "/api/v1/users/search").json(&json!({}));
-    let _ = meter
-        .ask("POST /api/v1/users/search", "", LITTLE, sent)
-        .await
-        .must(200);
-    let sent = call(meter, "GET", "/api/v1/users/me");
-    let _ = meter.ask(ME, "", LITTLE, sent).await.must(200);
-    let sent = call(meter, "GET", &path);
-    let _ = meter.ask(USER, "", LITTLE, sent).await.must(200);
-    let sent = call(meter, "GET", &format!("/api/v1/users/{NOBODY}"));
-    let _ = meter
-        .ask(USER, "somebody else", LITTLE, sent)
-        .await
-        .must(404);
-    let operation = "PATCH /api/v1/users/{id}";
-    let change = json!({"given_name": "Ada"});
-    let sent = call(meter, "PATCH", &path).json(&change);
-    let _ = meter.ask(operation, "", LITTLE, sent).await.must(200);
-    let sent = call(meter, "PATCH", &path).json(&change);
-    let answer = meter
-        .ask(operation, "that changes nothing", LITTLE, sent)
-        .await;
-    let _ = answer.must(200);
-    let sent = call(meter, "PATCH", &path).json(&json!({"timezone": "nowhere at all"}));
-    let _ = meter
-        .ask(operation, "wrong members", LITTLE, sent)
-        .await
-        .must(422);
-    let sent = call(meter, "DELETE", &path);
-    let _ = meter
-        .ask("DELETE /api/v1/users/{id}", "", LITTLE, sent)
-        .await
-        .must(204);
-}
-
-async fn refusals(meter: &mut Meter) {
-    let (_, login) = meter.client().newcomer_in().await;
-    let call = meter.client().get("/api/v1/roles").bearer(&login.access);
-    let answer = meter
-        .ask("GET /api/v1/roles", "without the permission", LITTLE, call)
-        .await;
-    let _ = answer.must(403);
-    let call = meter.client().get("/api/v1/users/a/b/c");
-    let _ = meter
-        .ask("GET any", "no such path", LITTLE, call)
-        .await
-        .must(404);
-    let call = meter.client().put("/api/v1/users/me");
-    let _ = meter
-        .ask("PUT any", "no such method", LITTLE, call)
-        .await
-        .must(405);
-    let call = meter.client().post("/api/v1/auth/login");
-    let call = call.body("text/plain", "x");
-    let answer = meter
-        .ask("POST any", "another content type", LITTLE, call)
-        .await;
-    let _ = answer.must(415);
-    let call = meter.client().post("/api/v1/auth/login");
-    let call = call.body("application/json", "{");
-    let _ = meter
-        .ask("POST any", "no JSON", LITTLE, call)
-        .await
-        .must(400);
-    let call = meter.client().post("/api/v1/auth/login");
-    let call = call.body("application/json", vec![b' '; 1 << 20]);
-    let answer = meter.ask("POST any", "too large", LITTLE, call).await;
-    let _ = answer.must(413);
 }

@@ -64,6 +64,19 @@ impl Directory {
         }
     }
 
+    /// Public and internal port of the second replica of `service`, where there is one.
+    #[must_use]
+    pub fn second_ports(&self, service: Service) -> (u16, u16) {
+        let index = index(service);
+        (self.ports.get(11 + index), self.ports.get(16 + index))
+    }
+
+    /// Port that leads to the internal listeners of both replicas of `service`, where there are two.
+    #[must_use]
+    pub fn balanced_port(&self, service: Service) -> u16 {
+        self.ports.get(21 + index(service))
+    }
+
     /// Both listeners of `service`.
     #[must_use]
     pub fn of(&self, service: Service) -> Address {

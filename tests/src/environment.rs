@@ -70,6 +70,15 @@ pub(crate) fn of_service(platform: &Platform, service: Service, options: &Option
     env
 }
 
+/// Of the second replica: that of the first, secrets included, on ports of its own.
+pub(crate) fn of_second(platform: &Platform, service: Service, first: &Pairs) -> Pairs {
+    let (public, internal) = platform.directory.second_ports(service);
+    let prefix = service.config_prefix();
+    let ports = [("HTTP_PORT", public), ("INTERNAL_HTTP_PORT", internal)];
+    let ports = ports.map(|(name, port)| (format!("{prefix}_{name}"), port.to_string()));
+    first.iter().cloned().chain(ports).collect()
+}
+
 /// Of the one process.
 pub(crate) fn of_standalone(platform: &Platform, options: &Options) -> Pairs {
     let mut env = common(platform);
@@ -123,6 +132,10 @@ fn told(options: &Options, service: Option<Service>) -> Pairs {
 }
 
 fn peer_url(platform: &Platform, peer: Service, options: &Options) -> String {
+    if options.is_replicated {
+        let port = platform.directory.balanced_port(peer);
+        return format!("http://127.0.0.1:{port}");
+    }
     let url = platform.directory.of(peer).internal;
     let held = platform.links().held_callee.as_ref().map(Hold::port);
     match held.filter(|_| options.held_callee == Some(peer)) {

@@ -1,6 +1,7 @@
 //! NGINX with the repository's configuration.
 
 use std::{
+    collections::BTreeSet,
     fs, io,
     path::{Path, PathBuf},
 };
@@ -157,13 +158,7 @@ impl Folder {
             fs::write(folder.join(name), text).expect("the folder can be written");
         };
         write("listen.conf", listen);
-        let upstream = |(name, port): &(&str, u16)| {
-            format!("upstream {name} {{ server 127.0.0.1:{port} max_fails=0; keepalive 32; }}\n")
-        };
-        write(
-            "upstreams.conf",
-            &upstreams.iter().map(upstream).collect::<String>(),
-        );
+        write("upstreams.conf", &with_servers(upstreams));
         match limits {
             Limits::Shipped => {}
             Limits::Roomy => write("limits.conf", &zones("1000000r/s", "1000000r/s")),
@@ -181,7 +176,7 @@ impl Folder {
     }
 
     fn start(self, port: u16) -> Gateway {
-        let process = nginx(&self.0);
+        let process = nginx(&self.0, "nginx.conf");
         Gateway {
             folder: self.0,
             port,
@@ -190,8 +185,32 @@ impl Folder {
     }
 }
 
+/// The shipped `upstreams.conf` with these servers in place of its own, several of one name in one group; other names get
+/// groups like those.
+fn with_servers(upstreams: &[(&str, u16)]) -> String {
+    let shipped = fs::read_to_string(source().join("upstreams.conf"));
+    let mut text = shipped.expect("upstreams.conf can be read");
+    let names: BTreeSet<_> = upstreams.iter().map(|(name, _)| *name).collect();
+    for name in names {
+        let ports = upstreams.iter().filter(|(of, _)| *of == name);
+        let servers: Vec<_> = ports
+            .map(|(_, port)| format!("server 127.0.0.1:{port} max_fails=0;"))
+            .collect();
+        let servers = servers.join("\n    ");
+        let group = format!("upstream {name} {{\n    ");
+        match text.split_once(&group) {
+            Some((before, rest)) => {
+                let (_, after) = rest.split_once(';').expect("a server");
+                text = format!("{before}{group}{servers}{after}");
+            }
+            None => text.push_str(&format!("{group}{servers}\n    keepalive 32;\n}}\n")),
+        }
+    }
+    text
+}
+
 /// `nginx/` of the repository.
-fn source() -> PathBuf {
+pub(crate) fn source() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../nginx")
 }
 
@@ -204,10 +223,10 @@ fn program() -> PathBuf {
 }
 
 /// One process, not a master with workers: killing it leaves nothing behind.
-fn nginx(folder: &Path) -> Process {
+pub(crate) fn nginx(folder: &Path, configuration: &str) -> Process {
     let path = folder.display().to_string();
     let one = "daemon off; master_process off;";
-    let arguments = ["-p", &path, "-c", "nginx.conf", "-g", one];
+    let arguments = ["-p", &path, "-c", configuration, "-g", one];
     let no_environment: [(&str, &str); 0] = [];
     Process::start(&program(), &arguments, folder, no_environment)
 }

@@ -8,6 +8,7 @@
 )]
 
 mod answer;
+mod balancer;
 mod binaries;
 mod client;
 mod directory;

@@ -33,7 +33,8 @@ impl Platform {
     /// Everything every process wrote, and the gateway's access log.
     #[must_use]
     pub fn logs(&self) -> String {
-        let mut logs: String = self.processes.values().map(Running::log).collect();
+        let all = self.processes.values().chain(self.seconds.values());
+        let mut logs: String = all.map(Running::log).collect();
         if let Some(gateway) = &self.gateway {
             logs.push_str(&gateway.process().output());
             logs.push_str(&gateway.access_log());
@@ -95,6 +96,9 @@ impl Drop for Platform {
         if !std::thread::panicking() {
             for (service, running) in &self.processes {
                 wait_for_last_line(running, self.directory.public_port(*service));
+            }
+            for (service, running) in &self.seconds {
+                wait_for_last_line(running, self.directory.second_ports(*service).0);
             }
             self.assert_logs_are_clean();
         }

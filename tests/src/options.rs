@@ -20,6 +20,7 @@ pub struct Options {
     pub(crate) backend: Backend,
     pub(crate) is_without_stores: bool,
     pub(crate) logs_to_files: bool,
+    pub(crate) is_replicated: bool,
 }
 
 impl Options {
@@ -39,6 +40,7 @@ impl Options {
             backend: Backend::Postgres,
             is_without_stores: false,
             logs_to_files: false,
+            is_replicated: false,
         }
     }
 
@@ -120,6 +122,14 @@ impl Options {
     #[must_use]
     pub const fn logging_to_files(mut self) -> Self {
         self.logs_to_files = true;
+        self
+    }
+
+    /// Two replicas of every service: their public listeners behind the gateway, the internal ones behind
+    /// `nginx/examples/internal.conf`. Standalone runs once whatever is asked.
+    #[must_use]
+    pub const fn replicated(mut self) -> Self {
+        self.is_replicated = true;
         self
     }
 

@@ -12,7 +12,7 @@ use ud_kernel::Service;
 
 use crate::{
     Client, Directory, Gateway, Hold, Identities, Kind, Login, OWN, Options, Person, Ports,
-    Running, Witness, environment, eventually, program_of, standalone,
+    Running, Witness, balancer::Balancer, environment, eventually, program_of, standalone,
 };
 
 /// How long a platform may take until its first administrator can log in; a loaded machine is slow.
@@ -37,6 +37,9 @@ pub struct Platform {
     pub witness: Witness,
     // Dropped in this order: processes before what they talk to.
     pub(crate) processes: BTreeMap<Service, Running>,
+    /// The second replicas, where there are two.
+    pub(crate) seconds: BTreeMap<Service, Running>,
+    balancer: Option<Balancer>,
     pub(crate) gateway: Option<Gateway>,
     pub(crate) links: Links,
     identities: Option<Identities>,
@@ -102,6 +105,8 @@ impl Platform {
             directory,
             witness,
             processes: BTreeMap::new(),
+            seconds: BTreeMap::new(),
+            balancer: None,
             gateway: None,
             links: Links::default(),
             identities: None,
@@ -121,11 +126,14 @@ impl Platform {
 
     /// Waits until every process is ready, and the first administrator is one if that is asked for.
     pub async fn until_up(&mut self, with_administrator: bool) {
-        for process in self.processes.values() {
+        for process in self.processes.values().chain(self.seconds.values()) {
             process.until_ready().await;
         }
         if let Some(gateway) = &self.gateway {
             gateway.until_ready().await;
+        }
+        if let Some(balancer) = &self.balancer {
+            balancer.assert_running();
         }
         if with_administrator {
             self.await_administrator().await;
@@ -152,11 +160,23 @@ impl Platform {
         self.redis = Some(redis);
         self.databases = databases;
         self.put_links(options);
+        if options.is_replicated {
+            let folder = self.folder.path().join("internal");
+            self.balancer = Some(Balancer::start(&folder, &self.directory));
+        }
         for service in Service::ALL {
             let environment = environment::of_service(self, service, options);
             let ready = self.directory.of(service).ready;
             let log = self.log_file(options, service.as_str());
             let folder = self.folder.path();
+            if options.is_replicated {
+                let second = environment::of_second(self, service, &environment);
+                let port = self.directory.second_ports(service).1;
+                let ready = format!("http://127.0.0.1:{port}/readyz");
+                let log = self.log_file(options, &format!("{service}-2"));
+                let second = Running::start_with(program_of(service), folder, second, ready, log);
+                self.seconds.insert(service, second);
+            }
             let process = Running::start_with(program_of(service), folder, environment, ready, log);
             self.processes.insert(service, process);
         }
@@ -166,6 +186,9 @@ impl Platform {
             let is_held = options.held_public == Some(service);
             (service.as_str(), held.filter(|_| is_held).unwrap_or(direct))
         });
+        let seconds = self.seconds.keys();
+        let seconds = seconds.map(|s| (s.as_str(), self.directory.second_ports(*s).0));
+        let upstreams: Vec<_> = upstreams.into_iter().chain(seconds).collect();
         let folder = self.folder.path().join("nginx");
         let port = self.directory.gateway_port();
         self.gateway = Some(Gateway::start(&folder, port, &upstreams, &options.limits));
@@ -290,6 +313,12 @@ impl Platform {
         self.process(service).until_ready().await;
     }
 
+    /// Every replica of every service, the first ones first.
+    pub fn replicas_mut(&mut self) -> impl Iterator<Item = (Service, &mut Running)> {
+        let all = self.processes.iter_mut().chain(&mut self.seconds);
+        all.map(|(service, running)| (*service, running))
+    }
+
     /// NGINX.
     ///
     /// # Panics
@@ -361,10 +390,11 @@ impl Platform {
             gateway.process().terminate();
             let _ = gateway.process().wait().await;
         }
-        for process in self.processes.values() {
+        let all = || self.processes.values().chain(self.seconds.values());
+        for process in all() {
             process.process().terminate();
         }
-        for process in self.processes.values() {
+        for process in all() {
             let _ = process.process().wait().await;
         }
     }
