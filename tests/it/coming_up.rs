@@ -191,3 +191,43 @@ async fn a_database_that_does_not_exist_is_an_error_in_the_log_and_waited_for() 
     let _ = platform.stop(Service::Role).await;
     database.execute(&format!("DROP DATABASE {later}"));
 }
+
+/// Nobody knows auth's key any more (as after a clock went wrong): 503 for who logs in, and auth's `readyz` says who refuses.
+#[tokio::test]
+async fn who_refuses_our_tokens_is_in_readyz() {
+    let mut platform = Platform::services().await;
+    let key = platform.folder().join("unknown.json");
+    let path = key.display().to_string();
+    let (code, said) = platform
+        .process(Service::Auth)
+        .run(&["keygen", &path])
+        .await;
+    assert_eq!(code, Some(0), "{said}");
+    let auth = platform.process_mut(Service::Auth);
+    auth.set("AUTH_IDENTITY_KEY_FILE", &path);
+    platform.restart(Service::Auth).await;
+    let answer = platform
+        .client
+        .try_log_in(&platform.chief.email, &platform.chief.password)
+        .await;
+    assert_eq!(answer.status, 503, "{answer:?}");
+    assert!(answer.header("retry-after").is_some());
+    let (status, body) = readiness(&platform, Service::Auth).await;
+    assert_eq!(status, 200, "other services never fail readiness: {body}");
+    for peer in [
+        Service::Role,
+        Service::Session,
+        Service::Audit,
+        Service::Profile,
+    ] {
+        let said = body["checks"][0]["services"][peer.as_str()]
+            .as_str()
+            .unwrap();
+        assert!(
+            said.starts_with("down: refuses our service token"),
+            "{body}"
+        );
+    }
+    let (_, body) = readiness(&platform, Service::Profile).await;
+    assert_eq!(body["checks"][0]["services"]["role"], "up", "{body}");
+}

@@ -7,8 +7,9 @@ use actix_web::{guard, http::header, middleware, web};
 use ud_kernel::{Code, FieldError};
 
 use crate::{
-    Problem, docs,
+    Problem, client, docs,
     health::{self, Health},
+    internal,
     server::Routed,
 };
 
@@ -101,6 +102,7 @@ pub(crate) fn configure_internal(
                 // For tokens in bodies: no route here takes one as its caller's.
                 .app_data(web::Data::new(service.guard.clone()))
                 .service(web::resource("/healthz").route(web::get().to(health::healthz)))
+                .service(web::resource(client::CALLER).route(web::get().to(internal::caller)))
                 .configure(move |cfg| routes(cfg)),
         );
     }

@@ -1,7 +1,8 @@
 //! Calls to the internal routes of other services: service token, deadline, no redirects, no proxy.
 
 use std::{
-    sync::Arc,
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -23,10 +24,19 @@ const CONNECT_DEADLINE: Duration = Duration::from_millis(500);
 /// Largest answer that is read, in bytes.
 const MAX_ANSWER: usize = 1024 * 1024;
 
+/// Where every service answers whose token it was sent.
+pub(crate) const CALLER: &str = "/internal/v1/caller";
+/// That a service refuses our tokens is said again after this time.
+const TOLD_EVERY: Duration = Duration::from_secs(60);
+/// What to look at then.
+const REFUSES_US: &str =
+    "refuses our service token: look at the clocks of both machines, and at IDENTITY_PEERS_FILE";
+
 /// Why an internal call gave no result.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum CallError {
-    /// No answer, or 5xx, or 429: the same call may succeed later.
+    /// No answer, or 5xx, or 429, or our service token was refused (clocks apart, keys being changed): the same call may
+    /// succeed later.
     #[error("{service} is unavailable: {reason}")]
     Unavailable {
         /// Who was called.
@@ -82,6 +92,22 @@ pub struct Peers {
     http: Client,
     signer: Arc<ServiceSigner>,
     urls: PeersConfig,
+    told: Told,
+}
+
+/// When it was last said of each service that it refuses our tokens.
+#[derive(Clone, Default)]
+struct Told(Arc<Mutex<BTreeMap<Service, Instant>>>);
+
+impl Told {
+    fn refused_by(&self, service: Service) {
+        let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let last = told.get(&service);
+        if last.is_none_or(|at| at.elapsed() >= TOLD_EVERY) {
+            told.insert(service, Instant::now());
+            log::error!("{service} {REFUSES_US}");
+        }
+    }
 }
 
 impl Peers {
@@ -96,7 +122,12 @@ impl Peers {
             .tcp_nodelay(true)
             .build()
             .map_err(|e| StartError::config(format!("no client for calls to services: {e:?}")))?;
-        Ok(Self { http, signer, urls })
+        Ok(Self {
+            http,
+            signer,
+            urls,
+            told: Told::default(),
+        })
     }
 
     /// The client for `service`.
@@ -109,6 +140,7 @@ impl Peers {
             service,
             on_behalf_of: None,
             deadline: DEADLINE,
+            told: self.told.clone(),
         }
     }
 
@@ -124,21 +156,33 @@ impl Peers {
         &self.signer
     }
 
-    /// `up` or `down` for each configured service, by its `/healthz`.
+    /// `up`, `down`, or that it refuses this service's tokens, for each configured service.
     pub(crate) async fn health(&self) -> Vec<(String, Value)> {
         let asked = Service::ALL.into_iter().filter_map(|service| {
             let url = self.urls.get(service)?.clone();
             Some(async move {
-                ud_telemetry::count(Cost::InnerCall);
-                let answer = self.http.get(join(&url, "/healthz")).send().await;
-                let up = answer.is_ok_and(|a| a.status().is_success());
-                (
-                    service.to_string(),
-                    Value::from(if up { "up" } else { "down" }),
-                )
+                let state = self.state_of(service, &url).await;
+                (service.to_string(), Value::String(state))
             })
         });
         futures_util::future::join_all(asked).await
+    }
+
+    async fn state_of(&self, service: Service, url: &Url) -> String {
+        let Ok(token) = self.signer.token(service, None) else {
+            return "down".to_owned();
+        };
+        ud_telemetry::count(Cost::InnerCall);
+        let request = self.http.get(join(url, CALLER)).bearer_auth(token);
+        match request.send().await.map(|answer| answer.status()) {
+            Ok(StatusCode::UNAUTHORIZED) => {
+                self.told.refused_by(service);
+                format!("down: {REFUSES_US}")
+            }
+            // A version without the route is up, too.
+            Ok(status) if status.is_success() || status == StatusCode::NOT_FOUND => "up".to_owned(),
+            _ => "down".to_owned(),
+        }
     }
 }
 
@@ -151,6 +195,7 @@ pub struct ServiceClient {
     service: Service,
     on_behalf_of: Option<UserId>,
     deadline: Duration,
+    told: Told,
 }
 
 impl ServiceClient {
@@ -315,6 +360,10 @@ impl ServiceClient {
             return Err(self.unavailable(format!("status {status}")));
         }
         match serde_json::from_slice::<RemoteProblem>(&bytes) {
+            Ok(problem) if problem.code == Code::ServiceTokenInvalid.as_str() => {
+                self.told.refused_by(self.service);
+                Err(self.unavailable(format!("it {REFUSES_US}")))
+            }
             Ok(problem) => Err(CallError::Refused {
                 service: self.service,
                 problem,

@@ -89,6 +89,11 @@ impl<C: Callers> FromRequest for FromService<C> {
     }
 }
 
+/// Tells a service that it is known here, and by which name: whether its clock and keys are good.
+pub(crate) async fn caller(from: FromService<callers::Any>) -> actix_web::HttpResponse {
+    actix_web::HttpResponse::Ok().json(serde_json::json!({"service": from.service}))
+}
+
 fn admit<C: Callers>(req: &HttpRequest) -> Result<FromService<C>, Problem> {
     let gate = req
         .app_data::<web::Data<InternalGate>>()

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use ud_config::PeersConfig;
-use ud_http::{CallError, Peers, ServiceClient};
+use ud_http::{CallError, Peers, Problem, ServiceClient};
 use ud_jwt::service::{IdentityKey, ServiceSigner};
 use ud_kernel::{Clock, Code, Service};
 use wiremock::{Mock, MockServer, ResponseTemplate, matchers::any};
@@ -185,4 +185,43 @@ async fn two_tries_have_one_deadline() {
         "{:?}",
         began.elapsed()
     );
+}
+
+/// A real service refuses the tokens of one whose clock is five minutes away, or whose key it does not know: the caller's
+/// client is told to come again, and not that this is a defect.
+#[tokio::test]
+async fn a_refused_service_token_is_unavailability() {
+    let role = crate::service::start(|_| {}).await;
+    let now = Clock::system().now();
+    let apart = Duration::from_secs(300);
+    let own =
+        || IdentityKey::from_private_jwk(Service::Profile, role.profile_key.as_bytes()).unwrap();
+    let call = async |key: IdentityKey, clock: Clock| {
+        let signer = ServiceSigner::new(key, clock).unwrap();
+        let mut urls = PeersConfig::default();
+        let url = format!("http://{}", role.internal);
+        urls.set(Service::Role, url.parse().unwrap());
+        let client = Peers::new(signer.into(), urls)
+            .unwrap()
+            .client(Service::Role);
+        let answer: Result<Value, _> = client.get("/internal/v1/caller").await;
+        answer
+    };
+    for (key, clock) in [
+        (own(), Clock::manual(now.plus(apart))),
+        (own(), Clock::manual(now.minus(apart))),
+        (
+            IdentityKey::generate(Service::Profile).unwrap(),
+            Clock::system(),
+        ),
+    ] {
+        let refused = call(key, clock).await;
+        assert!(is_unavailable(&refused), "{refused:?}");
+        let error = refused.unwrap_err();
+        assert!(error.to_string().contains("clocks"), "{error}");
+        let problem = Problem::from(error);
+        assert_eq!(problem.code(), Code::ServerDependencyUnavailable);
+    }
+    let known = call(own(), Clock::system()).await.unwrap();
+    assert_eq!(known, json!({"service": "profile"}));
 }

@@ -98,6 +98,8 @@ pub struct Running {
     pub key: SigningKey,
     pub state: Arc<Mutex<SessionState>>,
     pub profile: ServiceSigner,
+    /// Profile's private key, as a file has it.
+    pub profile_key: String,
     pub audit: ServiceSigner,
     pub clock: Clock,
     pub notices: ud_http::Notices,
@@ -124,6 +126,12 @@ pub async fn start(configure: impl FnOnce(&mut HttpConfig)) -> Running {
     let set: JwkSet = callers.iter().map(IdentityKey::public_jwk).collect();
     let peers = Peers::from_jwks(&serde_json::to_vec(&set).unwrap()).unwrap();
     let identity = Identity::new(own, peers, &clock).unwrap();
+    let profile_key = callers
+        .first()
+        .unwrap()
+        .to_private_jwk()
+        .unwrap()
+        .to_string();
     let [profile, audit] = callers.map(|k| ServiceSigner::new(k, clock.clone()).unwrap());
     let tokens = TokenConfig {
         issuer: "https://issuer.example".to_owned(),
@@ -206,6 +214,7 @@ pub async fn start(configure: impl FnOnce(&mut HttpConfig)) -> Running {
         key,
         state,
         profile,
+        profile_key,
         audit,
         clock,
         notices,
