@@ -9,6 +9,7 @@ help:
 	@echo "make dev    the five services behind NGINX, on PostgreSQL and Redis"
 	@echo "make test   every test of the first tier; installs missing servers where it may"
 	@echo "make test-crash  replicas killed and restarted under load: five minutes; make test has a short one"
+	@echo "make test-all  the checks and every test at its full length: an hour"
 	@echo "make check  formatting, lints, documentation, crate boundaries"
 	@echo "make bench  release binaries measured against the machine's limits; bench-quick in two minutes"
 
@@ -43,6 +44,11 @@ RUN_CRASH := $(if $(NEXTEST),cargo nextest run -p end-to-end -E 'test(replicas::
 test-crash: tools
 	cargo build --workspace --bins
 	TEST_LONG=1 cargo run --quiet -p testkit -- with -- $(RUN_CRASH)
+
+# All there is: the checks, and every test as often as test-long repeats it, those of test-crash among them. An hour on
+# two cores.
+.PHONY: test-all
+test-all: check test-long
 
 fmt:
 	cargo fmt --all

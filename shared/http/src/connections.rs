@@ -11,7 +11,7 @@ use std::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering},
     },
-    task::Waker,
+    task::{Poll, Waker},
     time::Instant,
 };
 
@@ -118,6 +118,19 @@ impl Ticket {
     /// Whether the connection was told to close at `when` or earlier.
     pub(crate) fn is_told(&self, when: Close) -> bool {
         self.close.load(Ordering::Acquire) >= when as u8
+    }
+
+    /// Returns once the connection was told to close.
+    pub(crate) async fn told(&self) {
+        std::future::poll_fn(|cx| {
+            self.register(cx.waker());
+            if self.is_told(Close::Idle) {
+                Poll::Ready(())
+            } else {
+                Poll::Pending
+            }
+        })
+        .await;
     }
 
     /// Whom to wake when the connection is told to close.

@@ -14,36 +14,26 @@ use std::{
 
 use actix_http::ConnectionType;
 use actix_web::{
-    Error, HttpMessage, HttpRequest, HttpResponse,
+    Error, HttpMessage,
     body::{BodySize, BoxBody, MessageBody},
     dev::{ServiceRequest, ServiceResponse},
     error::InternalError,
-    http::{
-        Method, StatusCode,
-        header::{self, HeaderMap, HeaderName, HeaderValue},
-    },
+    http::{Method, StatusCode, header::HeaderMap},
     middleware::Next,
     web::Bytes,
 };
 use futures_util::FutureExt as _;
 use prometheus::{HistogramVec, IntCounterVec};
-use ud_kernel::{Clock, Code, EventId, Service};
+use ud_kernel::{Clock, EventId, Service};
 use ud_telemetry::{Cost, Metrics, RequestContext};
 
 use crate::{
-    PROBLEM_JSON, Problem, TrustedProxies,
+    Problem, TrustedProxies,
+    answers::{cut, fill, finish, is_bare_error, log_cause, problem_of, write_problem},
     connections::{Busy, Close},
-    origin::{RequestFacts, facts},
+    origin::facts,
     workers::ticket_of,
 };
-
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-const CSP: HeaderValue =
-    HeaderValue::from_static("default-src 'none'; base-uri 'none'; frame-ancestors 'none'");
-const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
-const NOSNIFF: HeaderValue = HeaderValue::from_static("nosniff");
-const NO_REFERRER: HeaderValue = HeaderValue::from_static("no-referrer");
-const HSTS: HeaderValue = HeaderValue::from_static("max-age=31536000; includeSubDomains");
 
 /// How many milliseconds a calling service still waits.
 pub(crate) const REQUEST_TIMEOUT: &str = "x-request-timeout-ms";
@@ -51,9 +41,6 @@ pub(crate) const REQUEST_TIMEOUT: &str = "x-request-timeout-ms";
 /// After this long a public request is given up: sooner than the gateway answers in our place (15 s), so that what it
 /// calls failed was not done.
 const PUBLIC_DEADLINE: Duration = Duration::from_secs(13);
-
-/// Longest path in a log line and in a problem document, in characters.
-const MAX_PATH: usize = 256;
 
 /// What the access log tells of, in this order.
 const COSTS: [Cost; 4] = [
@@ -88,7 +75,7 @@ pub(crate) struct Edge {
 /// The HTTP metrics of one service.
 #[derive(Clone)]
 pub(crate) struct ServiceMetrics {
-    service: Service,
+    pub(crate) service: Service,
     duration: HistogramVec,
     panics: IntCounterVec,
 }
@@ -121,7 +108,7 @@ impl Edge {
             .map_or(&self.default, |(_, m)| m)
     }
 
-    fn new_id(&self) -> Arc<str> {
+    pub(crate) fn new_id(&self) -> Arc<str> {
         let id = EventId::new(self.clock.now());
         let mut text = uuid::Uuid::encode_buffer();
         Arc::from(&*id.as_uuid().hyphenated().encode_lower(&mut text))
@@ -135,43 +122,6 @@ impl Edge {
         }
         let told = headers.get(REQUEST_TIMEOUT)?.to_str().ok()?.parse().ok()?;
         Some(Duration::from_millis(told).min(PUBLIC_DEADLINE))
-    }
-
-    /// The whole answer, as it is sent, to what did not become a request: its head was late, too long, or no HTTP.
-    /// Such an answer ends the connection.
-    pub(crate) fn answer_before_a_request(&self, status: StatusCode) -> Vec<u8> {
-        let facts = RequestFacts {
-            request_id: self.new_id(),
-            client_request_id: None,
-            address: None,
-            from_proxy: false,
-        };
-        let problem = problem_of(&HttpResponse::new(status));
-        let mut response = HttpResponse::new(status);
-        let body = fill(&mut response, &problem, None, &facts);
-        finish(response.headers_mut(), &facts, self.tls);
-        let status = response.status();
-        let reason = status.canonical_reason().unwrap_or_default();
-        let mut answer = format!("HTTP/1.1 {} {reason}\r\n", status.as_u16()).into_bytes();
-        for (name, value) in response.headers() {
-            answer.extend_from_slice(name.as_str().as_bytes());
-            answer.extend_from_slice(b": ");
-            answer.extend_from_slice(value.as_bytes());
-            answer.extend_from_slice(b"\r\n");
-        }
-        let end = format!(
-            "content-length: {}\r\nconnection: close\r\n\r\n",
-            body.len()
-        );
-        answer.extend_from_slice(end.as_bytes());
-        answer.extend_from_slice(&body);
-        ud_telemetry::sync_scope(
-            RequestContext::new(facts.request_id).in_service(self.default.service),
-            || {
-                log::log!(target: "access", self.log_level, status = status.as_u16(); "answered before a request");
-            },
-        );
-        answer
     }
 }
 
@@ -305,15 +255,6 @@ impl MessageBody for UnderWay {
     }
 }
 
-/// The beginning of a path, which a client can make as long as a request line may be.
-fn cut(path: &str) -> &str {
-    if path.len() <= MAX_PATH {
-        return path;
-    }
-    let end = path.char_indices().nth(MAX_PATH).map(|(end, _)| end);
-    end.and_then(|end| path.get(..end)).unwrap_or(path)
-}
-
 /// Clients can send any word as a method: only the known ones become a label.
 fn method_label(method: &Method) -> &'static str {
     match *method {
@@ -325,88 +266,5 @@ fn method_label(method: &Method) -> &'static str {
         Method::HEAD => "HEAD",
         Method::OPTIONS => "OPTIONS",
         _ => "OTHER",
-    }
-}
-
-fn is_bare_error(response: &HttpResponse) -> bool {
-    let status = response.status();
-    (status.is_client_error() || status.is_server_error())
-        && response
-            .headers()
-            .get(header::CONTENT_TYPE)
-            .is_none_or(|t| t != PROBLEM_JSON)
-}
-
-/// The problem a handler returned, or the one that fits the framework's own answer.
-fn problem_of(response: &HttpResponse) -> Problem {
-    if let Some(problem) = response.extensions().get::<Problem>() {
-        return problem.clone();
-    }
-    Problem::new(match response.status() {
-        StatusCode::NOT_FOUND => Code::RequestNotFound,
-        StatusCode::METHOD_NOT_ALLOWED => Code::RequestMethodNotAllowed,
-        StatusCode::PAYLOAD_TOO_LARGE => Code::RequestBodyTooLarge,
-        StatusCode::UNSUPPORTED_MEDIA_TYPE => Code::RequestUnsupportedMediaType,
-        StatusCode::REQUEST_TIMEOUT => Code::RequestTimeout,
-        StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => Code::RequestHeaderFieldsTooLarge,
-        status if status.is_client_error() => Code::RequestMalformed,
-        _ => Code::ServerInternal,
-    })
-}
-
-fn write_problem(
-    req: &HttpRequest,
-    mut response: HttpResponse,
-    facts: &RequestFacts,
-) -> HttpResponse {
-    let problem = problem_of(&response);
-    log_cause(&problem);
-    let body = fill(&mut response, &problem, Some(req.path()), facts);
-    response.set_body(BoxBody::new(body))
-}
-
-/// A cause is told once, here, and to the log alone.
-fn log_cause(problem: &Problem) {
-    match (problem.code().status(), &problem.cause) {
-        (500, cause) => log::error!(
-            "{}: {}",
-            problem.code(),
-            cause.as_deref().unwrap_or("no cause given")
-        ),
-        (503, Some(cause)) => log::warn!("{}: {cause}", problem.code()),
-        (_, Some(cause)) => log::debug!("{}: {cause}", problem.code()),
-        (_, None) => {}
-    }
-}
-
-/// Gives `response` the status and the content type of `problem`, and returns the document.
-fn fill(
-    response: &mut HttpResponse,
-    problem: &Problem,
-    path: Option<&str>,
-    facts: &RequestFacts,
-) -> Vec<u8> {
-    let document = problem.body(path.map(cut), &facts.request_id);
-    *response.status_mut() = StatusCode::from_u16(problem.code().status()).unwrap_or_default();
-    let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
-    headers.remove(header::CONTENT_LENGTH);
-    serde_json::to_vec(&document).unwrap_or_default()
-}
-
-fn finish(headers: &mut HeaderMap, facts: &RequestFacts, tls: bool) {
-    if let Ok(id) = HeaderValue::from_str(&facts.request_id) {
-        headers.insert(REQUEST_ID, id);
-    }
-    headers.insert(header::X_CONTENT_TYPE_OPTIONS, NOSNIFF);
-    headers.insert(header::REFERRER_POLICY, NO_REFERRER);
-    if !headers.contains_key(header::CACHE_CONTROL) {
-        headers.insert(header::CACHE_CONTROL, NO_STORE);
-    }
-    if !headers.contains_key(header::CONTENT_SECURITY_POLICY) {
-        headers.insert(header::CONTENT_SECURITY_POLICY, CSP);
-    }
-    if tls {
-        headers.insert(header::STRICT_TRANSPORT_SECURITY, HSTS);
     }
 }

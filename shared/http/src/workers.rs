@@ -128,7 +128,12 @@ impl Workers {
                         rt::spawn(async move {
                             let peer = accepted.peer;
                             let _load = accepted.load;
-                            let stream = open(accepted.stream, tls.as_ref()).await;
+                            let ticket = Arc::clone(accepted.place.ticket());
+                            let stream = tokio::select! {
+                                stream = open(accepted.stream, tls.as_ref()) => stream,
+                                // A handshake is no request: its place may be needed.
+                                () = ticket.told() => return,
+                            };
                             let Ok(stream) = stream else { return };
                             let connection = Connection::new(stream, accepted.place, edge);
                             // How it ended is the peer's affair.

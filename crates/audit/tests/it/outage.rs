@@ -81,6 +81,8 @@ async fn a_full_disk_is_503_and_parks_nothing() {
     let (_, writer) = app.writer();
     let service = app.identities.token(Service::Profile, Service::Audit);
     let batch = json!([serde_json::to_value(event()).unwrap()]);
+    // It has migrated its database when it answers.
+    assert_eq!(app.post(&writer, &body()).await.status, 201);
     let sql = |statement: &'static str| {
         app.db.read(move |conn| {
             conn.batch_execute(statement)?;

@@ -64,6 +64,26 @@ async fn both_listeners_speak_tls_and_nothing_else() {
 }
 
 #[tokio::test]
+async fn a_handshake_that_is_not_finished_gives_up_its_place() {
+    let (_folder, files, pem) = certificate();
+    let service = start(|http| http.tls = Some(files)).await;
+    let mut silent = TcpStream::connect(service.public).await.unwrap();
+    let mut half = TcpStream::connect(service.public).await.unwrap();
+    half.write_all(&[0x16, 0x03, 0x01, 0x02]).await.unwrap();
+    // Both are taken: a connection that came later is served.
+    let url = format!("https://{}/healthz", service.public);
+    client(Some(&pem)).get(&url).send().await.unwrap();
+    let begun = std::time::Instant::now();
+    tokio::task::spawn_blocking(move || drop(service))
+        .await
+        .unwrap();
+    assert!(begun.elapsed().as_secs() < 5, "{:?}", begun.elapsed());
+    for stream in [&mut silent, &mut half] {
+        assert_eq!(stream.read(&mut [0; 8]).await.unwrap_or_default(), 0);
+    }
+}
+
+#[tokio::test]
 async fn without_tls_there_is_no_promise_of_it() {
     let service = start(|_| {}).await;
     let answer = service.http.get(service.url("/healthz")).send().await;
