@@ -88,13 +88,18 @@ async fn stores_that_are_away_at_the_start_are_waited_for(
     }
 
     // Whatever comes first: all is well once all are there.
+    all_come(&mut platform).await;
+    let newcomer = platform.client.newcomer_in().await;
+    platform.accepted_everywhere(&newcomer.1.access).await;
+}
+
+/// Every store is there again, and every service ready without anybody's help.
+async fn all_come(platform: &mut Platform) {
     for proxy in platform.links().databases.values() {
         proxy.resume();
     }
     platform.links().redis.as_ref().unwrap().resume();
     platform.until_up(true).await;
-    let newcomer = platform.client.newcomer_in().await;
-    platform.accepted_everywhere(&newcomer.1.access).await;
 }
 
 /// One that takes connections and does not answer is waited for as well, and clients are not kept waiting with it.
@@ -110,11 +115,7 @@ async fn stores_that_are_silent_at_the_start_are_waited_for() {
     for service in Service::ALL {
         says_what_is_away(&platform, service).await;
     }
-    for proxy in platform.links().databases.values() {
-        proxy.resume();
-    }
-    platform.links().redis.as_ref().unwrap().resume();
-    platform.until_up(true).await;
+    all_come(&mut platform).await;
 }
 
 #[tokio::test]

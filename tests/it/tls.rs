@@ -37,20 +37,27 @@ async fn body_of(client: &reqwest::Client, url: &str, process: &Process) -> Valu
     .await
 }
 
-#[tokio::test]
-async fn standalone_serves_https() {
-    let folder = tempfile::tempdir().unwrap();
-    let client = certificate(folder.path());
+/// Standalone with the certificate in `folder`, ready, and its public port.
+async fn over_tls(folder: &Path, client: &reqwest::Client) -> (Process, u16) {
     let port = free_ports(1)[0];
-    let base = format!("https://127.0.0.1:{port}");
     let environment = [
         ("PORT", port.to_string()),
         ("BCRYPT_COST", "4".to_owned()),
         ("TLS_CERT_FILE", "tls.crt".to_owned()),
         ("TLS_KEY_FILE", "tls.key".to_owned()),
     ];
-    let process = Process::start(&standalone(), &[], folder.path(), environment);
-    body_of(&client, &format!("{base}/readyz"), &process).await;
+    let process = Process::start(&standalone(), &[], folder, environment);
+    let ready = format!("https://127.0.0.1:{port}/readyz");
+    body_of(client, &ready, &process).await;
+    (process, port)
+}
+
+#[tokio::test]
+async fn standalone_serves_https() {
+    let folder = tempfile::tempdir().unwrap();
+    let client = certificate(folder.path());
+    let (process, port) = over_tls(folder.path(), &client).await;
+    let base = format!("https://127.0.0.1:{port}");
     // Its services find each other, and it tells the right address.
     let file = folder.path().join("data/initial-admin-password");
     let url = format!("{base}/api/v1/auth/login");
@@ -260,17 +267,8 @@ async fn is_served(client: &reqwest::Client, url: &str) -> bool {
 async fn a_renewed_certificate_is_read_at_sighup() {
     let folder = tempfile::tempdir().unwrap();
     let first = certificate(folder.path());
-    let port = free_ports(1)[0];
-    let environment = [
-        ("PORT", port.to_string()),
-        ("BCRYPT_COST", "4".to_owned()),
-        ("TLS_CERT_FILE", "tls.crt".to_owned()),
-        ("TLS_KEY_FILE", "tls.key".to_owned()),
-    ];
-    let process = Process::start(&standalone(), &[], folder.path(), environment);
+    let (process, port) = over_tls(folder.path(), &first).await;
     let url = format!("https://127.0.0.1:{port}/healthz");
-    let of_process = format!("https://127.0.0.1:{port}/readyz");
-    body_of(&first, &of_process, &process).await;
 
     let second = certificate(folder.path());
     assert_eq!(first.get(&url).send().await.unwrap().status(), 200);
