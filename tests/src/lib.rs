@@ -22,6 +22,7 @@ mod options;
 mod person;
 mod platform;
 mod ports;
+mod processes;
 mod raw;
 mod running;
 mod wait;

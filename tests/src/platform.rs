@@ -1,8 +1,7 @@
 //! The whole platform, from outside.
 
 use std::{
-    cell::Cell, collections::BTreeMap, net::Ipv4Addr, path::PathBuf, process::ExitStatus, thread,
-    time::Duration,
+    cell::Cell, collections::BTreeMap, net::Ipv4Addr, path::PathBuf, thread, time::Duration,
 };
 
 use serde_json::json;
@@ -272,51 +271,6 @@ impl Platform {
     pub fn internal(&self, service: Service) -> Client {
         let base = self.directory.of(service).internal;
         Client::new(base, Ipv4Addr::LOCALHOST, self.witness.clone())
-    }
-
-    /// The process that runs `service`.
-    ///
-    /// # Panics
-    /// Never.
-    #[must_use]
-    pub fn process(&self, service: Service) -> &Running {
-        let own = self.processes.get(&service);
-        own.or_else(|| self.processes.values().next())
-            .expect("something runs")
-    }
-
-    /// The process that runs `service`, to be changed and started again.
-    ///
-    /// # Panics
-    /// Never.
-    pub fn process_mut(&mut self, service: Service) -> &mut Running {
-        let service = match self.kind {
-            Kind::Services => service,
-            Kind::Standalone => Service::Auth,
-        };
-        self.processes.get_mut(&service).expect("something runs")
-    }
-
-    /// Kills the process that runs `service` (SIGKILL).
-    pub fn kill(&self, service: Service) {
-        self.process(service).kill();
-    }
-
-    /// Stops the process that runs `service` (SIGTERM) and waits for its end.
-    pub async fn stop(&self, service: Service) -> ExitStatus {
-        self.process(service).stop().await
-    }
-
-    /// Starts the process that runs `service` again, killing it if it still runs, and waits until it is ready.
-    pub async fn restart(&mut self, service: Service) {
-        self.process_mut(service).start_again();
-        self.process(service).until_ready().await;
-    }
-
-    /// Every replica of every service, the first ones first.
-    pub fn replicas_mut(&mut self) -> impl Iterator<Item = (Service, &mut Running)> {
-        let all = self.processes.iter_mut().chain(&mut self.seconds);
-        all.map(|(service, running)| (*service, running))
     }
 
     /// NGINX.

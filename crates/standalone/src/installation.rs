@@ -1,4 +1,4 @@
-//! What belongs together in `DATA_DIR`: the databases and key rings of one installation, written down in the file
+//! Keeps together what belongs together in `DATA_DIR`: the databases and key rings of one installation, written down in the file
 //! `installation` in it. A start with one of them lost, damaged or from elsewhere is refused, before anything is made in its
 //! place: a new key beside old data opens nothing, and an empty database beside others has forgotten what they rely on.
 

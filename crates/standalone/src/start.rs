@@ -237,7 +237,7 @@ impl Bases {
     }
 }
 
-/// Whether `DATA_DIR` has what it had, before anybody makes what is not there.
+/// Checks that `DATA_DIR` has what it had, before anybody makes what is not there.
 fn examine_folder(config: &Config) -> Result<Installation, StartError> {
     let folder = &config.standalone.data_dir;
     prepare_folder(folder)?;

@@ -67,7 +67,7 @@ pub struct RemoteProblem {
 }
 
 impl CallError {
-    /// Whether the other service refused with `code`.
+    /// Returns whether the other service refused with `code`.
     #[must_use]
     pub fn is(&self, code: Code) -> bool {
         matches!(self, Self::Refused { problem, .. } if problem.code == code.as_str())

@@ -88,7 +88,7 @@ impl Connection {
         }
     }
 
-    /// What requests on it note themselves in.
+    /// Returns what requests on it note themselves in.
     pub(crate) const fn ticket(&self) -> &Arc<Ticket> {
         self.place.ticket()
     }
@@ -149,7 +149,7 @@ impl Connection {
 }
 
 impl AsyncRead for Connection {
-    /// What has arrived is read first, whatever the time: a process that stood still finds whole requests waiting.
+    /// Reads what has arrived before it looks at the time: a process that stood still finds whole requests waiting.
     fn poll_read(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,

@@ -1,4 +1,4 @@
-//! Which connections are open, how many there may be, and which are closed first (SECURITY rule 26).
+//! Decides which connections may be open and which are closed first (SECURITY rule 26).
 //!
 //! A connection is a descriptor, and a process has only so many. The public listener keeps a place for everybody: no
 //! peer has more than half of the places, and from half of them on an idle connection of the peer with the most is
@@ -110,12 +110,12 @@ impl Ticket {
         self.busy.load(Ordering::Relaxed) > 0
     }
 
-    /// How many requests have begun.
+    /// Returns how many requests have begun.
     pub(crate) fn requests(&self) -> u64 {
         self.requests.load(Ordering::Relaxed)
     }
 
-    /// Whether the connection was told to close at `when` or earlier.
+    /// Returns whether the connection was told to close at `when` or earlier.
     pub(crate) fn is_told(&self, when: Close) -> bool {
         self.close.load(Ordering::Acquire) >= when as u8
     }
@@ -248,7 +248,7 @@ impl Connections {
         let _ = count.wait_for(|count| *count == 0).await;
     }
 
-    /// How many are open.
+    /// Returns how many are open.
     pub(crate) fn count(&self) -> usize {
         *self.0.count.borrow()
     }
@@ -271,7 +271,7 @@ impl Connections {
 }
 
 impl Open {
-    /// Whether one more of `source` may come; closes another's idle connection if that makes it so.
+    /// Returns whether one more of `source` may come; closes another's idle connection if that makes it so.
     fn has_room(&mut self, source: Option<Source>, inner: &Inner) -> bool {
         let mine = source.map_or(0, |source| self.count_of(source));
         if source.is_some() && mine + 1 > inner.room.div_ceil(2) {

@@ -114,7 +114,7 @@ impl Edge {
         Arc::from(&*id.as_uuid().hyphenated().encode_lower(&mut text))
     }
 
-    /// How long the sender of a request with these headers waits for its answer, if that is known. Events are sent
+    /// Returns how long the sender of a request with these headers waits for its answer, if that is known. Events are sent
     /// without it: their receiver's work counts whether or not the sender still waits.
     fn waits(&self, headers: &HeaderMap) -> Option<Duration> {
         if !self.is_internal {

@@ -51,7 +51,7 @@ impl Readiness {
         }
     }
 
-    /// Whether the stores are up, and what was found of each.
+    /// Returns whether the stores are up, and what was found of each.
     async fn stores(&self) -> (bool, Map<String, Value>) {
         let checks = self.stores.iter().map(|(name, check)| async move {
             let outcome = tokio::time::timeout(CHECK_DEADLINE, check()).await;
@@ -84,7 +84,7 @@ pub(crate) struct Health {
 struct Shared<T>(Mutex<Option<(Instant, T)>>);
 
 impl<T: Clone> Shared<T> {
-    /// What was found, by `find` if that is too long ago. Who comes meanwhile waits for the same.
+    /// Returns what was found, by `find` if that is too long ago. Who comes meanwhile waits for the same.
     async fn get(&self, find: impl Future<Output = T>) -> T {
         let mut found = self.0.lock().await;
         if let Some((at, value)) = &*found

@@ -69,7 +69,7 @@ pub fn raise_descriptor_limit(services: usize) -> Result<(), StartError> {
     Ok(())
 }
 
-/// How many connections fit below the limit of open descriptors. A request on the public listener may hold two more
+/// Returns how many connections fit below the limit of open descriptors. A request on the public listener may hold two more
 /// for calls to other services, and in standalone the other ends of these as well.
 pub(crate) fn room(services: usize) -> Room {
     room_of(descriptors(), services)

@@ -245,7 +245,7 @@ async fn open(stream: std::net::TcpStream, tls: Option<&Tls>) -> io::Result<Stre
     Ok(Stream::Tls(Box::new(stream)))
 }
 
-/// Whether an error of `accept` is about the one connection, which is gone.
+/// Returns whether an error of `accept` is about the one connection, which is gone.
 fn is_of_the_connection(error: &io::Error) -> bool {
     matches!(
         error.kind(),

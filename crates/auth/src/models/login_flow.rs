@@ -27,8 +27,8 @@ pub struct LoggedIn {
 /// whatever raises it in between makes the session service refuse, and the password is looked at again.
 ///
 /// # Errors
-/// Those of [`check_password`]; [`AuthError::TokenTooLong`]; [`AuthError::Busy`], [`AuthError::Store`] or [`AuthError::Call`] when it may succeed
-/// later.
+/// It fails as [`check_password`] does; with [`AuthError::TokenTooLong`]; with [`AuthError::Busy`],
+/// [`AuthError::Store`] or [`AuthError::Call`] when it may succeed later.
 pub async fn log_in(
     state: &AuthState,
     mut attempt: PasswordAttempt,

@@ -45,7 +45,7 @@ pub enum RoleError {
     /// The names of somebody's roles and permissions would take more than `most` bytes of a token.
     #[error("more than {most} bytes of names")]
     NamesTooLong {
-        /// What they may take, with quotes and commas.
+        /// Bytes that they may take, quotes and commas included.
         most: usize,
     },
     /// No assignment has this id.

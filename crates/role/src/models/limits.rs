@@ -32,7 +32,7 @@ impl NamesLimit {
     }
 }
 
-/// Whether one user may have all of `roles`, `user` among them, and their names, of `most` bytes at most.
+/// Checks that one user may have all of `roles`, `user` among them, and their names, of `most` bytes at most.
 ///
 /// # Errors
 /// [`RoleError::TooManyPermissions`]; [`RoleError::NamesTooLong`].
@@ -47,7 +47,7 @@ pub(crate) fn check_user(roles: &[&Role], most: usize) -> Result<(), RoleError> 
     Ok(())
 }
 
-/// Whether everybody who has `grown` may have it as it is stored now, with names of `most` bytes at most.
+/// Checks that everybody who has `grown` may have it as it is stored now, with names of `most` bytes at most.
 ///
 /// # Errors
 /// [`RoleError::TooManyPermissions`]; [`RoleError::NamesTooLong`]; [`RoleError::Store`].

@@ -1,4 +1,4 @@
-//! What a token has room for, where that is less than 2,500 bytes (SECURITY rule 14).
+//! Tests what a token has room for, where that is less than 2,500 bytes (SECURITY rule 14).
 
 use role_service::models::{ADMIN_ROLE, MAX_NAMES_BYTES, MAX_ROLES, RoleError, USER_ROLE};
 use serde_json::json;

@@ -342,7 +342,7 @@ pub(super) fn failed(error: &RedisError) -> SessionError {
 mod tests {
     use super::*;
 
-    /// What the server says, as redis-rs reads it from the wire.
+    /// Reads what the server says as redis-rs does from the wire.
     fn said(line: &str) -> SessionError {
         let answer = redis::parse_redis_value(format!("-{line}\r\n").as_bytes())
             .and_then(|value| value.extract_error());

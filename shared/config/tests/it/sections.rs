@@ -3,9 +3,9 @@ use std::{fs, time::Duration};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use secrecy::ExposeSecret as _;
 use ud_config::{
-    Algorithm, BreachedPasswords, DatabaseConfig, Durability, HttpConfig, IdentityConfig, KeyRing,
-    LogConfig, PasswordConfig, PeersConfig, RedisConfig, RegistrationConfig, SealingConfig,
-    SigningConfig, StandaloneConfig, TokenConfig, keys,
+    Algorithm, BreachedPasswords, DatabaseConfig, Durability, HttpConfig, IdentityConfig,
+    LogConfig, PasswordConfig, PeersConfig, RedisConfig, RegistrationConfig, SigningConfig,
+    StandaloneConfig, TokenConfig, keys,
 };
 use ud_kernel::Service;
 
@@ -115,67 +115,6 @@ fn standalone_has_its_own_defaults_and_stays_on_loopback() {
     assert_eq!(config.http.host.to_string(), "0.0.0.0");
     assert!(config.http.internal_bind.is_loopback());
     told.finish().unwrap();
-}
-
-#[test]
-fn a_key_ring_is_read_and_says_what_is_wrong_with_it() {
-    let ring: KeyRing = format!("k2:{}, k-1:{}", key(2), key(1)).parse().unwrap();
-    assert_eq!(ring.current().0, "k2");
-    assert_eq!(URL_SAFE_NO_PAD.encode(ring.get("k-1").unwrap()), key(1));
-    assert!(ring.get("k3").is_none());
-    assert_eq!(format!("{ring:?}"), r#"["k2", "k-1"]"#);
-
-    let k = key(1);
-    for (text, what) in [
-        (String::new(), "is not `id:key`"),
-        (k.clone(), "is not `id:key`"),
-        (format!("a:{k},"), "is not `id:key`"),
-        (format!("A:{k}"), "has no id"),
-        (format!(":{k}"), "has no id"),
-        (format!("{}:{k}", "a".repeat(17)), "has no id"),
-        (format!("a:{k},a:{}", key(2)), "has the id a twice"),
-        (format!("a:{}", &k[..40]), "key 1 is not 32 bytes"),
-        (format!("a:{k}="), "key 1 is not 32 bytes"),
-        (format!("{k}:a"), "key 1 is not 32 bytes"),
-        (format!("a:{}", "A".repeat(43)), "key a is a placeholder"),
-    ] {
-        let error = text.parse::<KeyRing>().unwrap_err().to_string();
-        assert!(error.contains(what), "{text}: {error}");
-        assert!(!error.contains(&k[..40]), "{error}");
-    }
-}
-
-#[test]
-fn no_key_has_two_uses() {
-    let k = key(1);
-    let loader = development(&[
-        ("KEY_ENCRYPTION_KEYS", &format!("a:{k}")),
-        ("REFRESH_TOKEN_KEYS", &format!("b:{},c:{k}", key(2))),
-    ]);
-    let found = problems(loader, |loader| {
-        SealingConfig::load(loader, Service::Auth);
-        SigningConfig::load(loader, Service::Auth);
-        SealingConfig::load(loader, Service::Auth);
-        SigningConfig::load(loader, Service::Auth);
-    });
-    assert_eq!(
-        found,
-        ["REFRESH_TOKEN_KEYS (c): is the same key as KEY_ENCRYPTION_KEYS (a); no key has two uses"]
-    );
-    let (refresh, feed) = (format!("b:{k}"), format!("a:{},b:{k}", key(2)));
-    let pairs = [
-        ("REFRESH_TOKEN_KEYS", &*refresh),
-        ("SESSION_FEED_KEYS", &feed),
-    ];
-    let loader = development(&pairs);
-    let found = problems(loader, |loader| {
-        SigningConfig::load(loader, Service::Auth);
-        loader.key_ring(&ud_config::keys::SESSION_FEED_KEYS);
-    });
-    assert_eq!(
-        found,
-        ["SESSION_FEED_KEYS (b): is the same key as REFRESH_TOKEN_KEYS (b); no key has two uses"]
-    );
 }
 
 #[test]
