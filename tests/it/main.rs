@@ -10,6 +10,7 @@
 
 mod account;
 mod administrator;
+mod administrator_commands;
 mod audit;
 mod audit_log;
 mod browsers;

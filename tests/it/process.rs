@@ -134,19 +134,36 @@ enum Hold {
     Half,
     /// Said nothing.
     Silent,
+    /// Sent a head and nothing of its body.
+    Body,
+    /// Asked for much and takes nothing of it.
+    Deaf,
 }
+
+const GET: &str = "GET /healthz HTTP/1.1\r\nhost: a\r\n\r\n";
 
 async fn hold(from: IpAddr, port: u16, how: Hold) -> Option<TcpStream> {
     let socket = TcpSocket::new_v4().unwrap();
     socket.bind((from, 0).into()).unwrap();
+    if matches!(how, Hold::Deaf) {
+        socket.set_recv_buffer_size(4096).unwrap();
+    }
     let to = (IpAddr::from([127, 0, 0, 1]), port).into();
     let mut stream = socket.connect(to).await.ok()?;
     let sent = match how {
-        Hold::Idle => "GET /healthz HTTP/1.1\r\nhost: a\r\n\r\n",
-        Hold::Half => "GET /healthz HTTP/1.1\r\nho",
-        Hold::Silent => "",
+        Hold::Idle => GET.to_owned(),
+        Hold::Half => "GET /healthz HTTP/1.1\r\nho".to_owned(),
+        Hold::Silent => String::new(),
+        Hold::Body => "POST /api/v1/auth/login HTTP/1.1\r\nhost: a\r\ncontent-length: 100\r\n\
+                       content-type: application/json\r\n\r\n"
+            .to_owned(),
+        Hold::Deaf => GET.repeat(20_000),
     };
-    stream.write_all(sent.as_bytes()).await.ok()?;
+    if matches!(how, Hold::Deaf) {
+        let _ = stream.try_write(sent.as_bytes());
+    } else {
+        stream.write_all(sent.as_bytes()).await.ok()?;
+    }
     if matches!(how, Hold::Idle) {
         let mut answer = [0; 1024];
         stream
@@ -160,10 +177,16 @@ async fn hold(from: IpAddr, port: u16, how: Hold) -> Option<TcpStream> {
 
 /// One process with few descriptors, strangers who hold more connections than it has, and somebody else.
 #[rstest]
+#[case(Hold::Idle, 2)]
+#[case(Hold::Idle, 200)]
+#[case(Hold::Half, 3)]
+#[case(Hold::Silent, 2)]
+#[case(Hold::Silent, 3)]
+#[case(Hold::Silent, 7)]
+#[case(Hold::Body, 3)]
+#[case(Hold::Deaf, 3)]
 #[tokio::test]
-async fn strangers_with_many_connections_keep_nobody_out(
-    #[values(Hold::Idle, Hold::Half, Hold::Silent)] how: Hold,
-) {
+async fn strangers_with_many_connections_keep_nobody_out(#[case] how: Hold, #[case] sources: u8) {
     let limited = Limited::start(&standalone(), 256, 256).ready().await;
     let somebody = reqwest::Client::builder()
         .no_proxy()
@@ -183,9 +206,9 @@ async fn strangers_with_many_connections_keep_nobody_out(
     .await;
     let mut held = Vec::new();
     for round in 0..6 {
-        for _ in 0..100 {
-            held.extend(hold([127, 0, 0, 1].into(), limited.port, how).await);
-            held.extend(hold([127, 0, 0, 3].into(), limited.port, how).await);
+        for i in 0..200 {
+            let from = IpAddr::from([127, 0, 0, 3 + i % sources]);
+            held.extend(hold(from, limited.port, how).await);
         }
         let status = log_in().await;
         let output = limited.process.output();
@@ -223,4 +246,44 @@ async fn a_service_that_stood_still_serves_the_requests_that_waited() {
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await.unwrap();
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+}
+
+/// Seconds of processor time that a process has used, and the bytes it has in memory.
+fn used(pid: u32) -> (f64, u64) {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+    // After the name, which may hold anything: state is the third field, the times are 14 and 15 in ticks of 10 ms.
+    let fields: Vec<&str> = stat
+        .rsplit_once(')')
+        .unwrap()
+        .1
+        .split_whitespace()
+        .collect();
+    let ticks = |at: usize| fields[at - 3].parse::<f64>().unwrap();
+    let resident = fields[24 - 3].parse::<u64>().unwrap() * 4096;
+    ((ticks(14) + ticks(15)) / 100.0, resident)
+}
+
+/// Requests sent ahead are neither all kept nor looked at again and again while nobody takes the answers.
+#[tokio::test]
+async fn requests_whose_answers_nobody_takes_cost_neither_time_nor_memory() {
+    let program = program_of(Service::Role);
+    let limited = Limited::start(&program, 1024, 1024).ready().await;
+    let (_, before) = used(limited.process.pid());
+    let mut held = Vec::new();
+    for _ in 0..10 {
+        held.push(hold([127, 0, 0, 1].into(), limited.port, Hold::Deaf).await);
+    }
+    // It answers as many as the sockets hold, and then rests; it would never rest if it looked again and again.
+    let pid = limited.process.pid();
+    eventually(Duration::from_secs(30), "rest", || async {
+        let (began, _) = used(pid);
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        (used(pid).0 - began < 0.1).then_some(())
+    })
+    .await;
+    let (_, after) = used(pid);
+    let grown = after.saturating_sub(before) / held.len() as u64;
+    assert!(grown < 1024 * 1024, "{grown} bytes for each");
+    let url = format!("http://127.0.0.1:{}/healthz", limited.port);
+    assert_eq!(testkit::http_get(&url).await.unwrap().0, 200);
 }

@@ -41,6 +41,10 @@ pub struct AuditService;
 impl ServiceBinary for AuditService {
     const SERVICE: Service = Service::Audit;
     type Config = AuditConfig;
+    fn database_descriptors(config: &Self::Config) -> usize {
+        config.database.descriptors()
+    }
+
     type Command = ResealCommand;
 
     fn load(loader: &mut Loader) -> AuditConfig {
@@ -48,6 +52,7 @@ impl ServiceBinary for AuditService {
     }
 
     async fn build(config: AuditConfig, base: Base) -> Result<Mounted, StartError> {
+        let database_descriptors = config.database.descriptors();
         let db = Db::start(config.database, Service::Audit, MIGRATIONS, &base.metrics)
             .await
             .map_err(start_error)?;
@@ -79,6 +84,7 @@ impl ServiceBinary for AuditService {
             guard: base.guard()?.with_limits(limits),
             gate: base.gate.clone(),
             readiness: Readiness::new(Service::Audit, vec![("database", check)], base.peers),
+            database_descriptors,
             tasks,
         })
     }

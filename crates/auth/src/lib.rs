@@ -36,6 +36,10 @@ impl ServiceBinary for AuthService {
 
     type Config = AuthConfig;
 
+    fn database_descriptors(config: &Self::Config) -> usize {
+        config.database.descriptors()
+    }
+
     type Command = AuthCommand;
 
     fn load(loader: &mut Loader) -> AuthConfig {
@@ -110,6 +114,7 @@ pub async fn build(config: &AuthConfig, base: &Base) -> Result<Mounted, StartErr
             ],
             base.peers.clone(),
         ),
+        database_descriptors: config.database.descriptors(),
         tasks,
     })
 }

@@ -51,6 +51,10 @@ impl ServiceBinary for ProfileService {
 
     type Config = ProfileConfig;
 
+    fn database_descriptors(config: &Self::Config) -> usize {
+        config.database.descriptors()
+    }
+
     type Command = ProfileCommand;
 
     fn load(loader: &mut Loader) -> ProfileConfig {
@@ -82,6 +86,7 @@ impl ServiceBinary for ProfileService {
 }
 
 async fn build(config: ProfileConfig, base: Base) -> Result<Mounted, StartError> {
+    let database_descriptors = config.database.descriptors();
     let db = Db::start(
         config.database,
         Service::Profile,
@@ -157,6 +162,7 @@ async fn build(config: ProfileConfig, base: Base) -> Result<Mounted, StartError>
             vec![("database", database_check(db))],
             base.peers.clone(),
         ),
+        database_descriptors,
         tasks,
     })
 }

@@ -42,6 +42,10 @@ impl ServiceBinary for RoleService {
 
     type Config = RoleConfig;
 
+    fn database_descriptors(config: &Self::Config) -> usize {
+        config.database.descriptors()
+    }
+
     type Command = RoleCommand;
 
     fn load(loader: &mut Loader) -> RoleConfig {
@@ -79,6 +83,7 @@ impl ServiceBinary for RoleService {
 /// If the database URL is wrong, or migrating fails; not if the database is away and need not be migrated.
 pub async fn build(config: &RoleConfig, base: &Base) -> Result<Mounted, StartError> {
     let database = config.database.clone();
+    let database_descriptors = config.database.descriptors();
     let db = Db::start(database, Service::Role, &ALL_MIGRATIONS, &base.metrics)
         .await
         .map_err(start_error)?;
@@ -101,6 +106,7 @@ pub async fn build(config: &RoleConfig, base: &Base) -> Result<Mounted, StartErr
             vec![("database", database_check(db))],
             base.peers.clone(),
         ),
+        database_descriptors,
         tasks,
     })
 }

@@ -52,6 +52,10 @@ pub struct SessionService;
 impl ServiceBinary for SessionService {
     const SERVICE: Service = Service::Session;
     type Config = SessionConfig;
+    fn database_descriptors(config: &Self::Config) -> usize {
+        config.store.descriptors()
+    }
+
     type Command = NoCommand;
 
     fn load(loader: &mut Loader) -> SessionConfig {
@@ -109,6 +113,7 @@ impl ServiceBinary for SessionService {
             guard,
             gate: base.gate.clone(),
             readiness: Readiness::new(Service::Session, vec![(name, check)], base.peers.clone()),
+            database_descriptors: config.store.descriptors(),
             tasks,
         })
     }

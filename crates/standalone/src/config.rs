@@ -53,4 +53,13 @@ impl Config {
         }
         Ok(config)
     }
+
+    /// Most descriptors that the connections to the five databases hold.
+    pub(crate) fn database_descriptors(&self) -> usize {
+        AuthService::database_descriptors(&self.auth)
+            + RoleService::database_descriptors(&self.role)
+            + SessionService::database_descriptors(&self.session)
+            + AuditService::database_descriptors(&self.audit)
+            + ProfileService::database_descriptors(&self.profile)
+    }
 }

@@ -32,7 +32,7 @@ use crate::{administrator::Administrator, config::Config, installation::Installa
 /// If something does not start.
 pub(crate) async fn serve(mut config: Config) -> Result<(), StartError> {
     let mut stop = StopSignals::listen()?;
-    raise_descriptor_limit(Service::ALL.len())?;
+    raise_descriptor_limit(Service::ALL.len(), config.database_descriptors())?;
     let mut installation = examine_folder(&config)?;
     let clock = Clock::system();
     let metrics = Metrics::new("standalone");

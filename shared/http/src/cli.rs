@@ -26,6 +26,9 @@ pub trait ServiceBinary {
     /// Reads it; problems are collected in the loader.
     fn load(loader: &mut Loader) -> Self::Config;
 
+    /// Most descriptors that the connections to its own database hold.
+    fn database_descriptors(config: &Self::Config) -> usize;
+
     /// Subcommands of its own; [`NoCommand`] if it has none.
     type Command: Subcommand;
 
@@ -184,7 +187,7 @@ fn base<S: ServiceBinary>(common: &Common) -> Result<Base, StartError> {
 
 async fn serve<S: ServiceBinary>(config: S::Config, common: Common) -> Result<(), StartError> {
     let mut stop = StopSignals::listen()?;
-    raise_descriptor_limit(1)?;
+    raise_descriptor_limit(1, S::database_descriptors(&config))?;
     let base = base::<S>(&common)?;
     let (clock, metrics) = (base.clock.clone(), base.metrics.clone());
     let listening = Listening::bind(&common.http)?;

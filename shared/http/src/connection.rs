@@ -1,5 +1,5 @@
-//! One connection: its stream with or without TLS, the deadline of a request's head, and a problem document in place of
-//! the bare answers that the HTTP implementation gives by itself.
+//! One connection: how much of what arrives is handed over, the deadline of a request's head, and a problem document in
+//! place of the bare answers that the HTTP implementation gives by itself.
 
 use std::{
     io,
@@ -10,16 +10,18 @@ use std::{
 };
 
 use actix_web::http::StatusCode;
+use bytes::BytesMut;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
-    net::TcpStream,
     time::{Instant, Sleep},
 };
-use tokio_rustls::server::TlsStream;
 
 use crate::{
-    connections::{Close, Place, Ticket},
+    connections::Place,
     edge::Edge,
+    sending::Sending,
+    stream::Stream,
+    ticket::{Close, Ticket},
 };
 
 /// A request's head has this long to arrive, from its first byte, or from the connection's beginning.
@@ -28,13 +30,12 @@ pub(crate) const HEAD_DEADLINE: Duration = Duration::from_secs(10);
 /// How long after that it is looked once more whether the rest has arrived.
 const LAST_LOOK: Duration = Duration::from_millis(100);
 
-/// The bytes that arrive and leave.
-pub(crate) enum Stream {
-    /// As they are.
-    Plain(TcpStream),
-    /// Through TLS.
-    Tls(Box<TlsStream<TcpStream>>),
-}
+/// The HTTP implementation gets no more than so many bytes, and no more than so many heads, until it has looked at them;
+/// and then none while a request is under way that does not read its body. It makes requests of all it has, and keeps
+/// them, with some ten kilobytes each: a client that sends many and reads no answer would cost five hundred times what it
+/// sends.
+const AHEAD: usize = 8 * 1024;
+const HEADS_AHEAD: usize = 16;
 
 /// A connection that is in the registry.
 pub(crate) struct Connection {
@@ -44,6 +45,16 @@ pub(crate) struct Connection {
     head: Head,
     /// What is written in place of the implementation's own bare answer.
     instead: Option<Instead>,
+    /// While the peer does not take what it is sent.
+    sending: Option<Sending>,
+    /// Bytes and heads handed over that it may not yet have looked at, since so many requests had begun.
+    ahead: usize,
+    heads_ahead: usize,
+    ahead_since: u64,
+    /// What was read beyond them.
+    kept: BytesMut,
+    /// Whether it was made to look at them.
+    has_yielded: bool,
     is_over: bool,
 }
 
@@ -84,6 +95,12 @@ impl Connection {
             edge,
             head,
             instead: None,
+            sending: None,
+            ahead: 0,
+            heads_ahead: 0,
+            ahead_since: 0,
+            kept: BytesMut::new(),
+            has_yielded: false,
             is_over: false,
         }
     }
@@ -106,6 +123,12 @@ impl Connection {
         if self.head.since.is_some_and(|(_, seen)| seen != requests) {
             self.head.since = None;
         }
+        // The rest of a body that nobody reads has as long as a head: nothing else follows.
+        if ticket.is_unread() && self.head.since.is_none() {
+            self.head.since = Some((Instant::now(), requests));
+            self.head.heard = false;
+            self.head.has_rung = false;
+        }
         if self.head.is_set && self.head.alarm.as_mut().poll(cx).is_ready() {
             self.head.is_set = false;
         }
@@ -125,7 +148,8 @@ impl Connection {
                 let answer = self
                     .edge
                     .answer_before_a_request(StatusCode::REQUEST_TIMEOUT);
-                // It fits the socket's buffer, which is empty: what cannot be written at once is not waited for.
+                // It fits the socket's buffer, which is empty, or nothing would have been read: what cannot be written
+                // at once is not waited for.
                 let _ = Pin::new(&mut self.stream).poll_write(cx, &answer);
                 let _ = Pin::new(&mut self.stream).poll_flush(cx);
             }
@@ -148,6 +172,86 @@ impl Connection {
     }
 }
 
+impl Connection {
+    /// Returns whether the HTTP implementation gets no more for now.
+    fn is_held_back(&mut self, cx: &Context<'_>) -> bool {
+        // Who does not take the answers is not asked for more. The end of sending wakes the connection.
+        if self.sending.is_some() {
+            return true;
+        }
+        let ticket = self.place.ticket();
+        let (is_busy, requests) = (ticket.is_busy(), ticket.requests());
+        if !is_busy && self.ahead_since != requests {
+            (self.ahead, self.heads_ahead) = (0, 0);
+            self.ahead_since = requests;
+        }
+        if self.ahead < AHEAD && self.heads_ahead < HEADS_AHEAD {
+            return false;
+        }
+        if is_busy && !ticket.is_receiving() {
+            ticket.withhold();
+            return true;
+        }
+        self.has_yielded = !self.has_yielded;
+        if self.has_yielded {
+            // It looks at what it has before it asks again.
+            cx.waker().wake_by_ref();
+            return true;
+        }
+        (self.ahead, self.heads_ahead) = (0, 0);
+        false
+    }
+
+    /// Reads what has arrived, at most as much as may be handed over.
+    fn read(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<usize>> {
+        let before = buf.filled().len();
+        if !self.kept.is_empty() {
+            let count = self.kept.len().min(buf.remaining());
+            buf.put_slice(&self.kept.split_to(count));
+        } else if buf.remaining() <= AHEAD {
+            ready!(Pin::new(&mut self.stream).poll_read(cx, buf))?;
+        } else {
+            let mut part = ReadBuf::new(buf.initialize_unfilled_to(AHEAD));
+            ready!(Pin::new(&mut self.stream).poll_read(cx, &mut part))?;
+            let count = part.filled().len();
+            buf.advance(count);
+        }
+        let read = buf.filled().get(before..).unwrap_or_default();
+        let (heads, end) = heads(read, HEADS_AHEAD - self.heads_ahead.min(HEADS_AHEAD));
+        let rest = read.get(end..).unwrap_or_default();
+        if !rest.is_empty() {
+            let mut kept = BytesMut::from(rest);
+            kept.unsplit(std::mem::take(&mut self.kept));
+            self.kept = kept;
+            buf.set_filled(before + end);
+        }
+        self.heads_ahead += heads;
+        self.ahead += end;
+        Poll::Ready(Ok(end))
+    }
+
+    /// Waits for a peer that did not take all it was sent.
+    fn taken<T>(
+        &mut self,
+        cx: &mut Context<'_>,
+        outcome: Poll<io::Result<T>>,
+    ) -> Poll<io::Result<T>> {
+        if outcome.is_pending() {
+            let sending = self.sending.get_or_insert_with(Sending::begin);
+            return sending.wait(self.place.ticket(), cx);
+        }
+        outcome
+    }
+
+    fn write(&mut self, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        let outcome = Pin::new(&mut self.stream).poll_write(cx, buf);
+        if let (Poll::Ready(Ok(count)), Some(sending)) = (&outcome, &mut self.sending) {
+            sending.take(*count);
+        }
+        self.taken(cx, outcome)
+    }
+}
+
 impl AsyncRead for Connection {
     /// Reads what has arrived before it looks at the time: a process that stood still finds whole requests waiting.
     fn poll_read(
@@ -161,15 +265,17 @@ impl AsyncRead for Connection {
         }
         let ticket = this.place.ticket();
         ticket.register(cx.waker());
-        let is_busy = ticket.is_busy();
-        if !is_busy && ticket.is_told(Close::Now) {
+        let (is_busy, is_unread) = (ticket.is_busy(), ticket.is_unread());
+        if ticket.is_told(Close::Now) && ticket.can_close(Close::Now) {
             return this.end();
         }
-        let before = buf.filled().len();
-        let Poll::Ready(outcome) = Pin::new(&mut this.stream).poll_read(cx, buf) else {
+        if this.is_held_back(cx) {
+            return Poll::Pending;
+        }
+        let Poll::Ready(outcome) = this.read(cx, buf) else {
             return this.wait(cx);
         };
-        if !is_busy && buf.filled().len() > before {
+        if !is_busy && !is_unread && outcome.as_ref().is_ok_and(|count| *count > 0) {
             let requests = this.place.ticket().requests();
             this.head.heard = true;
             if this.head.since.is_none_or(|(_, seen)| seen != requests) {
@@ -177,7 +283,7 @@ impl AsyncRead for Connection {
                 this.head.has_rung = false;
             }
         }
-        Poll::Ready(outcome)
+        Poll::Ready(outcome.map(drop))
     }
 }
 
@@ -190,7 +296,7 @@ impl AsyncWrite for Connection {
         let this = self.get_mut();
         if this.instead.is_none() {
             let Some(status) = bare_status(buf) else {
-                return Pin::new(&mut this.stream).poll_write(cx, buf);
+                return this.write(cx, buf);
             };
             this.instead = Some(Instead {
                 answer: this.edge.answer_before_a_request(status),
@@ -198,70 +304,59 @@ impl AsyncWrite for Connection {
                 replaced: buf.len(),
             });
         }
-        while let Some(Instead {
-            answer, written, ..
-        }) = &mut this.instead
-        {
-            let rest = answer.get(*written..).unwrap_or_default();
+        while let Some(mut instead) = this.instead.take() {
+            let rest = instead.answer.get(instead.written..).unwrap_or_default();
             if rest.is_empty() {
-                break;
+                return Poll::Ready(Ok(instead.replaced));
             }
-            match ready!(Pin::new(&mut this.stream).poll_write(cx, rest))? {
-                0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
-                count => *written += count,
+            let outcome = this.write(cx, rest);
+            if let Poll::Ready(Ok(count)) = outcome {
+                instead.written += count;
+            }
+            this.instead = Some(instead);
+            if ready!(outcome)? == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
         }
-        let replaced = this.instead.take().map_or(0, |instead| instead.replaced);
-        Poll::Ready(Ok(replaced))
+        Poll::Ready(Ok(0))
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().stream).poll_flush(cx)
+        let this = self.get_mut();
+        let outcome = Pin::new(&mut this.stream).poll_flush(cx);
+        ready!(this.taken(cx, outcome))?;
+        if this.sending.take().is_some() {
+            // Nothing was read meanwhile, and nothing else looks again.
+            cx.waker().wake_by_ref();
+        }
+        Poll::Ready(Ok(()))
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().stream).poll_shutdown(cx)
+        let this = self.get_mut();
+        let outcome = Pin::new(&mut this.stream).poll_shutdown(cx);
+        this.taken(cx, outcome)
     }
 }
 
-impl AsyncRead for Stream {
-    fn poll_read(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Plain(stream) => Pin::new(stream).poll_read(cx, buf),
-            Self::Tls(stream) => Pin::new(stream).poll_read(cx, buf),
+/// How many heads end in `bytes`, and where the last of at most `most` does; the end of `bytes` if there are fewer. The
+/// HTTP implementation takes a line feed alone as the end of a line. What looks like the end of a head in a body counts as
+/// well: the body is then handed over in smaller parts.
+fn heads(bytes: &[u8], most: usize) -> (usize, usize) {
+    let mut count = 0;
+    for at in memchr::memchr_iter(b'\n', bytes) {
+        let rest = bytes.get(at + 1..).unwrap_or_default();
+        let length = match rest {
+            [b'\n', ..] => 1,
+            [b'\r', b'\n', ..] => 2,
+            _ => continue,
+        };
+        count += 1;
+        if count >= most {
+            return (count, at + 1 + length);
         }
     }
-}
-
-impl AsyncWrite for Stream {
-    fn poll_write(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        match self.get_mut() {
-            Self::Plain(stream) => Pin::new(stream).poll_write(cx, buf),
-            Self::Tls(stream) => Pin::new(stream).poll_write(cx, buf),
-        }
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Plain(stream) => Pin::new(stream).poll_flush(cx),
-            Self::Tls(stream) => Pin::new(stream).poll_flush(cx),
-        }
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
-            Self::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
-        }
-    }
+    (count, bytes.len())
 }
 
 /// The status of an answer that the HTTP implementation gives without a request: a head that is late, too long or no
@@ -285,6 +380,20 @@ fn bare_status(buf: &[u8]) -> Option<StatusCode> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn heads_are_counted_as_they_are_read() {
+        assert_eq!(heads(b"", 16), (0, 0));
+        assert_eq!(heads(b"GET / HTTP/1.1\r\nhost: a\r\n", 16), (0, 25));
+        assert_eq!(heads(b"GET / HTTP/1.1\r\n\r\nGET", 16), (1, 21));
+        assert_eq!(heads(b"GET / HTTP/1.1\n\nGET", 1), (1, 16));
+        assert_eq!(heads(b"a\n\r\nb\n\n\nc\r\n\r\nd", 3), (3, 8));
+        for most in 1..=20 {
+            let bytes = b"GET / HTTP/1.1\r\n\r\n".repeat(16);
+            let (count, end) = heads(&bytes, most);
+            assert_eq!((count, end), (most.min(16), 18 * most.min(16)));
+        }
+    }
 
     #[test]
     fn bare_answers_are_told_from_ours() {

@@ -2,26 +2,26 @@
 //!
 //! A connection is a descriptor, and a process has only so many. The public listener keeps a place for everybody: no
 //! peer has more than half of the places, and from half of them on an idle connection of the peer with the most is
-//! closed for each new one. Trusted proxies, behind which everybody may be, have the total only.
+//! closed for each new one. When all places are taken, so is one that has sent half a request, or was told to close and
+//! is still there. Trusted proxies, behind which everybody may be, have the total only.
 
 use std::{
+    cmp::Reverse,
     collections::{BTreeSet, HashMap},
     net::IpAddr,
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering},
-    },
-    task::{Poll, Waker},
+    sync::{Arc, Mutex, PoisonError},
     time::Instant,
 };
 
-use futures_util::task::AtomicWaker;
 use prometheus::{Gauge, IntCounter};
 use tokio::sync::watch;
 use ud_kernel::Source;
 use ud_telemetry::Metrics;
 
-use crate::TrustedProxies;
+use crate::{
+    TrustedProxies,
+    ticket::{Close, Ticket},
+};
 
 /// The connections of one listener. A clone is the same.
 #[derive(Clone)]
@@ -50,9 +50,9 @@ pub(crate) enum Peers {
 #[derive(Default)]
 struct Open {
     next: u64,
-    by_source: HashMap<Source, HashMap<u64, Arc<Ticket>>>,
-    /// The same sources, by how many connections each has.
-    by_count: BTreeSet<(usize, Source)>,
+    by_source: HashMap<Source, Holding>,
+    /// The same sources, by how many connections each has; of those with equally many, who has had one longest is last.
+    by_count: BTreeSet<(usize, Reverse<u64>, Source)>,
     /// Connections of peers that have the total only.
     unshared: HashMap<u64, Arc<Ticket>>,
     total: usize,
@@ -60,105 +60,11 @@ struct Open {
     leaving: usize,
 }
 
-/// When a connection is to close.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-#[repr(u8)]
-pub(crate) enum Close {
-    /// When it likes.
-    Never = 0,
-    /// As soon as no request is under way on it, half a head included.
-    Idle = 1,
-    /// As soon as no handler works for it.
-    Now = 2,
-}
-
-/// What is known of one connection; shared by the registry, the connection, and the requests on it.
-pub(crate) struct Ticket {
-    epoch: Instant,
-    /// Requests whose answers are not complete.
-    busy: AtomicUsize,
-    /// Requests that have begun.
-    requests: AtomicU64,
-    /// Milliseconds after `epoch` since when nothing is under way.
-    idle_since: AtomicU64,
-    close: AtomicU8,
-    waker: AtomicWaker,
-}
-
-impl Ticket {
-    fn new(epoch: Instant) -> Self {
-        let ticket = Self {
-            epoch,
-            busy: AtomicUsize::new(0),
-            requests: AtomicU64::new(0),
-            idle_since: AtomicU64::new(0),
-            close: AtomicU8::new(Close::Never as u8),
-            waker: AtomicWaker::new(),
-        };
-        ticket.touch();
-        ticket
-    }
-
-    /// Notes that a request has begun; its answer is complete when the guard is dropped.
-    pub(crate) fn begin(self: &Arc<Self>) -> Busy {
-        self.busy.fetch_add(1, Ordering::Relaxed);
-        self.requests.fetch_add(1, Ordering::Relaxed);
-        Busy(Arc::clone(self))
-    }
-
-    pub(crate) fn is_busy(&self) -> bool {
-        self.busy.load(Ordering::Relaxed) > 0
-    }
-
-    /// Returns how many requests have begun.
-    pub(crate) fn requests(&self) -> u64 {
-        self.requests.load(Ordering::Relaxed)
-    }
-
-    /// Returns whether the connection was told to close at `when` or earlier.
-    pub(crate) fn is_told(&self, when: Close) -> bool {
-        self.close.load(Ordering::Acquire) >= when as u8
-    }
-
-    /// Returns once the connection was told to close.
-    pub(crate) async fn told(&self) {
-        std::future::poll_fn(|cx| {
-            self.register(cx.waker());
-            if self.is_told(Close::Idle) {
-                Poll::Ready(())
-            } else {
-                Poll::Pending
-            }
-        })
-        .await;
-    }
-
-    /// Whom to wake when the connection is told to close.
-    pub(crate) fn register(&self, waker: &Waker) {
-        self.waker.register(waker);
-    }
-
-    fn tell(&self, when: Close) {
-        self.close.fetch_max(when as u8, Ordering::AcqRel);
-        self.waker.wake();
-    }
-
-    fn touch(&self) {
-        let now = u64::try_from(self.epoch.elapsed().as_millis()).unwrap_or(u64::MAX);
-        self.idle_since.store(now, Ordering::Relaxed);
-    }
-}
-
-/// A request whose answer is not complete.
-pub(crate) struct Busy(Arc<Ticket>);
-
-impl Drop for Busy {
-    fn drop(&mut self) {
-        self.0.touch();
-        if self.0.busy.fetch_sub(1, Ordering::AcqRel) == 1 && self.0.is_told(Close::Idle) {
-            self.0.waker.wake();
-        }
-    }
+/// The connections of one source.
+struct Holding {
+    /// Number of the first of them.
+    since: u64,
+    tickets: HashMap<u64, Arc<Ticket>>,
 }
 
 /// The place of one open connection, given back when dropped.
@@ -235,7 +141,10 @@ impl Connections {
     /// Tells every connection to close as soon as nothing is under way on it.
     pub(crate) fn close_idle(&self) {
         let open = self.open();
-        let shared = open.by_source.values().flat_map(HashMap::values);
+        let shared = open
+            .by_source
+            .values()
+            .flat_map(|held| held.tickets.values());
         for ticket in shared.chain(open.unshared.values()) {
             ticket.tell(Close::Idle);
         }
@@ -271,23 +180,23 @@ impl Connections {
 }
 
 impl Open {
-    /// Returns whether one more of `source` may come; closes another's idle connection if that makes it so.
+    /// Returns whether one more of `source` may come; closes another's connection if that makes it so.
     fn has_room(&mut self, source: Option<Source>, inner: &Inner) -> bool {
         let mine = source.map_or(0, |source| self.count_of(source));
         if source.is_some() && mine + 1 > inner.room.div_ceil(2) {
             return false;
         }
-        // Those that still leave are bounded too: each holds its descriptor until it is gone.
-        if self.total >= inner.room + inner.room / 8 {
+        // Those that leave hold their descriptors until they are gone, so they are counted here, and bounded.
+        let is_full = self.total >= inner.room;
+        if self.total >= most(inner.room) {
             return false;
         }
-        let in_use = self.total - self.leaving;
-        if in_use < inner.room / 2 {
+        if !is_full && self.total - self.leaving < inner.room / 2 {
             return true;
         }
-        let is_full = in_use >= inner.room;
         // Nobody is closed for the sake of a peer that has more itself.
-        let made = self.close_one(mine, is_full);
+        let when = if is_full { Close::Now } else { Close::Idle };
+        let made = self.close_one(mine, when);
         if made {
             inner.closed.inc();
         }
@@ -295,42 +204,43 @@ impl Open {
     }
 
     /// Tells the connection that has been idle longest to close: one of the source that has the most, if that is at
-    /// least `least`, otherwise of the next. With `heads` also one that has sent half a request.
-    fn close_one(&mut self, least: usize, heads: bool) -> bool {
+    /// least `least`, otherwise of the next. To close now is also told to one that was told before and stays.
+    fn close_one(&mut self, least: usize, when: Close) -> bool {
         let sources = self.by_count.iter().rev();
         let victim = sources
-            .take_while(|(count, _)| *count >= least.max(1))
-            .find_map(|(_, source)| {
-                let tickets = self.by_source.get(source)?.values();
+            .take_while(|(count, ..)| *count >= least.max(1))
+            .find_map(|(.., source)| {
+                let tickets = self.by_source.get(source)?.tickets.values();
                 tickets
-                    .filter(|ticket| !ticket.is_busy() && !ticket.is_told(Close::Idle))
-                    .min_by_key(|ticket| ticket.idle_since.load(Ordering::Relaxed))
+                    .filter(|ticket| ticket.can_close(when) && !ticket.is_told(when))
+                    .min_by_key(|ticket| ticket.idle_since())
             });
         let Some(victim) = victim else { return false };
-        victim.tell(if heads { Close::Now } else { Close::Idle });
-        self.leaving += 1;
+        self.leaving += usize::from(!victim.is_told(Close::Idle));
+        victim.tell(when);
         true
     }
 
     fn count_of(&self, source: Source) -> usize {
-        self.by_source.get(&source).map_or(0, HashMap::len)
+        let held = self.by_source.get(&source);
+        held.map_or(0, |held| held.tickets.len())
     }
 
     fn enter(&mut self, source: Option<Source>, ticket: &Arc<Ticket>) -> u64 {
         let id = self.next;
         self.next += 1;
         self.total += 1;
-        match source {
-            Some(source) => {
-                let before = self.count_of(source);
-                let tickets = self.by_source.entry(source).or_default();
-                tickets.insert(id, Arc::clone(ticket));
-                self.recount(source, before);
-            }
-            None => {
-                self.unshared.insert(id, Arc::clone(ticket));
-            }
-        }
+        let Some(source) = source else {
+            self.unshared.insert(id, Arc::clone(ticket));
+            return id;
+        };
+        let held = self.by_source.entry(source).or_insert_with(|| Holding {
+            since: id,
+            tickets: HashMap::new(),
+        });
+        let (before, since) = (held.tickets.len(), held.since);
+        held.tickets.insert(id, Arc::clone(ticket));
+        self.recount(source, since, before, before + 1);
         id
     }
 
@@ -340,28 +250,33 @@ impl Open {
             self.unshared.remove(&id);
             return;
         };
-        let before = self.count_of(source);
-        let Some(tickets) = self.by_source.get_mut(&source) else {
+        let Some(held) = self.by_source.get_mut(&source) else {
             return;
         };
-        let ticket = tickets.remove(&id);
-        if tickets.is_empty() {
+        let (before, since) = (held.tickets.len(), held.since);
+        let ticket = held.tickets.remove(&id);
+        let after = held.tickets.len();
+        if after == 0 {
             self.by_source.remove(&source);
         }
-        self.recount(source, before);
+        self.recount(source, since, before, after);
         // At a stop all are told, without being counted.
         if ticket.is_some_and(|ticket| ticket.is_told(Close::Idle)) {
             self.leaving = self.leaving.saturating_sub(1);
         }
     }
 
-    fn recount(&mut self, source: Source, before: usize) {
-        self.by_count.remove(&(before, source));
-        let count = self.count_of(source);
-        if count > 0 {
-            self.by_count.insert((count, source));
+    fn recount(&mut self, source: Source, since: u64, before: usize, after: usize) {
+        self.by_count.remove(&(before, Reverse(since), source));
+        if after > 0 {
+            self.by_count.insert((after, Reverse(since), source));
         }
     }
+}
+
+/// The most connections that may be open where `room` is given: some are told to close and not gone.
+pub(crate) const fn most(room: usize) -> usize {
+    room + room / 8
 }
 
 #[cfg(test)]

@@ -4,8 +4,11 @@ use std::{net::IpAddr, sync::Arc};
 
 use ud_telemetry::Metrics;
 
-use super::{Busy, Close, Connections, Peers, Place};
-use crate::TrustedProxies;
+use super::{Connections, Peers, Place};
+use crate::{
+    TrustedProxies,
+    ticket::{Busy, Close},
+};
 
 fn public(room: usize) -> Connections {
     let proxies = TrustedProxies::new(&["198.51.100.0/24".parse().unwrap()]);
@@ -113,6 +116,56 @@ fn a_full_listener_refuses_whoever_has_most() {
     // Now somebody's is idle, and the newcomer has fewer.
     assert!(connections.admit(ip("192.0.2.3")).is_some());
     assert!(one.iter().any(|p| p.ticket().is_told(Close::Now)));
+}
+
+/// Connections that say nothing are not idle, so they stay when they are told to leave once they are.
+#[test]
+fn silent_connections_of_any_number_of_sources_make_room() {
+    for sources in 2..=16 {
+        let connections = public(32);
+        let mut silent = Vec::new();
+        for i in 0..36 * sources {
+            let peer = IpAddr::from([192, 0, 2, u8::try_from(i % sources).unwrap()]);
+            silent.extend(connections.admit(peer));
+            // Who is told to leave now is gone at once.
+            silent.retain(|place: &Place| !place.ticket().is_told(Close::Now));
+        }
+        assert!(silent.len() >= 31, "{sources}: {}", silent.len());
+        let newcomer = connections.admit(ip("203.0.113.1"));
+        assert!(newcomer.is_some(), "{sources}");
+    }
+}
+
+/// Of sources with equally many connections the one that came first loses one, not the one with the highest address.
+#[test]
+fn of_equals_the_first_to_come_loses() {
+    let connections = public(20);
+    let early: Vec<_> = (1..=10)
+        .map(|i| connections.admit(IpAddr::from([192, 0, 2, i])).unwrap())
+        .collect();
+    let next = connections.admit(ip("203.0.113.1")).unwrap();
+    let last = connections.admit(ip("203.0.113.2")).unwrap();
+    assert!(!next.ticket().is_told(Close::Idle));
+    assert!(!last.ticket().is_told(Close::Idle));
+    assert_eq!((told(&early), told(&early[..2])), (2, 2));
+}
+
+/// A request whose body does not come is no work that anybody would lose.
+#[test]
+fn who_keeps_a_body_back_makes_room_for_others() {
+    let connections = public(16);
+    let mut held = Vec::new();
+    for i in 0..16 {
+        let place = connections
+            .admit(ip(["192.0.2.1", "192.0.2.2"][i % 2]))
+            .unwrap();
+        let busy = place.ticket().begin();
+        let receiving = place.ticket().receive();
+        held.push((place, busy, receiving));
+    }
+    assert!(connections.admit(ip("192.0.2.3")).is_some());
+    let now = held.iter().filter(|(p, ..)| p.ticket().is_told(Close::Now));
+    assert_eq!(now.count(), 1);
 }
 
 #[test]

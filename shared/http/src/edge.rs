@@ -18,7 +18,10 @@ use actix_web::{
     body::{BodySize, BoxBody, MessageBody},
     dev::{ServiceRequest, ServiceResponse},
     error::InternalError,
-    http::{Method, StatusCode, header::HeaderMap},
+    http::{
+        Method, StatusCode,
+        header::{self, HeaderMap},
+    },
     middleware::Next,
     web::Bytes,
 };
@@ -30,8 +33,9 @@ use ud_telemetry::{Cost, Metrics, RequestContext};
 use crate::{
     Problem, TrustedProxies,
     answers::{cut, fill, finish, is_bare_error, log_cause, problem_of, write_problem},
-    connections::{Busy, Close},
     origin::facts,
+    receiving,
+    ticket::{Busy, Close},
     workers::ticket_of,
 };
 
@@ -128,12 +132,17 @@ impl Edge {
 /// Runs one request.
 pub(crate) async fn run(
     edge: Arc<Edge>,
-    req: ServiceRequest,
+    mut req: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let started = Instant::now();
     let ticket = ticket_of(req.request()).cloned();
     let busy = ticket.as_ref().map(|ticket| ticket.begin());
+    let body = ticket
+        .as_ref()
+        .and_then(|ticket| receiving::watch(&mut req, ticket));
+    // Without a length nothing but its end says where the next request begins.
+    let body = body.filter(|_| req.headers().contains_key(header::TRANSFER_ENCODING));
     let facts = facts(&req, &edge.proxies, || edge.new_id());
     let metrics = edge.metrics_for(req.path());
     let (method, uri) = (req.method().clone(), req.uri().clone());
@@ -185,12 +194,19 @@ pub(crate) async fn run(
             InternalError::from_response(problem, response).into()
         })),
     };
-    let is_last = edge.stopping.load(Ordering::Relaxed)
+    let is_upgrade =
+        matches!(&answer, Ok(answer) if answer.status() == StatusCode::SWITCHING_PROTOCOLS);
+    let is_unread = !is_upgrade && body.is_some_and(|body| !body.is_reached());
+    if let (true, Some(ticket)) = (is_unread, &ticket) {
+        ticket.leave_unread();
+    }
+    let is_last = is_unread
+        || edge.stopping.load(Ordering::Relaxed)
         || ticket.is_some_and(|ticket| ticket.is_told(Close::Idle));
     let status = match &mut answer {
         Ok(answer) => {
             finish(answer.headers_mut(), &facts, edge.tls);
-            if is_last && answer.status() != StatusCode::SWITCHING_PROTOCOLS {
+            if is_last && !is_upgrade {
                 let head = answer.response_mut().head_mut();
                 head.set_connection_type(ConnectionType::Close);
             }

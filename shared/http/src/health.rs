@@ -92,7 +92,8 @@ impl<T: Clone> Shared<T> {
         {
             return value.clone();
         }
-        let value = find.await;
+        // The checks have a deadline of their own: whoever asks first may not wait for an answer at all.
+        let value = ud_telemetry::without_deadline(find).await;
         *found = Some((Instant::now(), value.clone()));
         value
     }
@@ -193,6 +194,16 @@ mod tests {
     use std::sync::atomic::AtomicUsize;
 
     use super::*;
+
+    /// Anybody who reaches the internal port may say that they do not wait.
+    #[tokio::test]
+    async fn who_does_not_wait_spoils_nothing_for_others() {
+        let shared = Shared(Mutex::new(None));
+        let context = ud_telemetry::RequestContext::new("r").until(std::time::Instant::now());
+        let find = async { ud_telemetry::deadline() };
+        let found = ud_telemetry::scope(context, shared.get(find)).await;
+        assert_eq!(found, None);
+    }
 
     #[tokio::test(start_paused = true)]
     async fn however_many_ask_it_is_found_out_once_a_second() {

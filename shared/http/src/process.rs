@@ -5,10 +5,13 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::StartError;
 
-/// Descriptors of a service's stores, keys, runtimes and logs, with room for what grows under load.
+/// Descriptors of a service's keys, runtimes and logs, and of stores as they are configured by default, with room for
+/// what grows under load.
 const OF_A_SERVICE: u64 = 64;
 /// The same of the five in one process, which share runtimes.
 const OF_ALL: u64 = 192;
+/// Descriptors of the connections to one database that are in these: a default pool on SQLite. More of them cost places.
+const OF_A_DATABASE: usize = 20;
 /// Fewest that must be left for connections: below it the process would start and then answer nobody.
 const FOR_CONNECTIONS: u64 = 64;
 /// Most connections of the public listener, however many descriptors there are: each may hold some kilobytes.
@@ -40,11 +43,12 @@ pub fn forbid_core_dumps() {
     }
 }
 
-/// Raises the limit of open descriptors as far as the system allows, and makes sure that the process can work with it.
+/// Raises the limit of open descriptors as far as the system allows, and makes sure that the process of `services` services,
+/// whose connections to databases hold at most `databases` descriptors, can work with it.
 ///
 /// # Errors
 /// A configuration error that names the limit that is needed, if the hard limit is lower.
-pub fn raise_descriptor_limit(services: usize) -> Result<(), StartError> {
+pub fn raise_descriptor_limit(services: usize, databases: usize) -> Result<(), StartError> {
     let limit = getrlimit(Resource::Nofile);
     let raised = Rlimit {
         current: limit.maximum,
@@ -58,7 +62,7 @@ pub fn raise_descriptor_limit(services: usize) -> Result<(), StartError> {
             descriptors()
         );
     }
-    let needed = own(services) + FOR_CONNECTIONS;
+    let needed = own(services, databases) + FOR_CONNECTIONS;
     let have = descriptors();
     if have < needed {
         return Err(StartError::config(format!(
@@ -71,23 +75,25 @@ pub fn raise_descriptor_limit(services: usize) -> Result<(), StartError> {
 
 /// Returns how many connections fit below the limit of open descriptors. A request on the public listener may hold two more
 /// for calls to other services, and in standalone the other ends of these as well.
-pub(crate) fn room(services: usize) -> Room {
-    room_of(descriptors(), services)
+pub(crate) fn room(services: usize, databases: usize) -> Room {
+    room_of(descriptors(), services, databases)
 }
 
-fn room_of(limit: u64, services: usize) -> Room {
-    let free = limit.saturating_sub(own(services));
+fn room_of(limit: u64, services: usize, databases: usize) -> Room {
+    let free = limit.saturating_sub(own(services, databases));
     let at_most = |places: u64, most: u64| {
         usize::try_from(places.clamp(FOR_CONNECTIONS / 4, most)).unwrap_or(usize::MAX)
     };
     Room {
-        public: at_most(free / 2, MOST),
+        // An eighth more may be open for a moment (`connections::most`).
+        public: at_most(free / 9 * 4, MOST),
         internal: at_most(free / 4, MOST / 2),
     }
 }
 
-const fn own(services: usize) -> u64 {
-    if services > 1 { OF_ALL } else { OF_A_SERVICE }
+const fn own(services: usize, databases: usize) -> u64 {
+    let own = if services > 1 { OF_ALL } else { OF_A_SERVICE };
+    own + databases.saturating_sub(services * OF_A_DATABASE) as u64
 }
 
 /// The limit in force; without one, what is more than enough.
@@ -151,14 +157,29 @@ mod tests {
 
     #[test]
     fn all_that_may_be_open_fits_below_the_limit() {
-        for services in [1, 5] {
-            for limit in [128, 256, 300, 1_024, 4_096, 20_000, 1_048_576, u64::MAX] {
-                if limit < own(services) + FOR_CONNECTIONS {
+        let limits = [
+            128,
+            256,
+            264,
+            300,
+            512,
+            1_024,
+            1_500,
+            4_096,
+            20_000,
+            1_048_576,
+            u64::MAX,
+        ];
+        for (services, databases) in [(1, 10), (1, 0), (1, 400), (5, 41), (5, 100), (5, 2_000)] {
+            for limit in limits {
+                if limit < own(services, databases) + FOR_CONNECTIONS {
                     continue;
                 }
-                let room = room_of(limit, services);
-                let open = u64::try_from(room.public + room.internal).unwrap();
-                assert!(open + own(services) < limit, "{limit}: {room:?}");
+                let room = room_of(limit, services, databases);
+                let open = crate::connections::most(room.public) + room.internal;
+                let others = own(services, 0) - u64::try_from(services * OF_A_DATABASE).unwrap();
+                let all = u64::try_from(open + databases).unwrap() + others;
+                assert!(all < limit, "{limit}: {room:?}");
                 assert!(room.public >= 16 && room.internal >= 16, "{room:?}");
                 assert!(room.public <= 10_000, "{room:?}");
             }

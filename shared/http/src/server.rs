@@ -11,7 +11,10 @@ use std::{
 };
 
 use actix_web::{App, middleware, web};
-use tokio::sync::watch;
+use tokio::{
+    signal::unix::{Signal, SignalKind, signal},
+    sync::watch,
+};
 use ud_config::HttpConfig;
 use ud_kernel::{Clock, Service};
 use ud_telemetry::Metrics;
@@ -25,6 +28,7 @@ use crate::{
     health::Health,
     process,
     revocation_metrics::RevocationMetrics,
+    sending::TAKE_DEADLINE,
     tls,
     workers::{Tls, Workers},
 };
@@ -72,6 +76,8 @@ pub struct Mounted {
     pub gate: InternalGate,
     /// When it is ready.
     pub readiness: Readiness,
+    /// Most descriptors that the connections to its own database hold: clients cannot have these.
+    pub database_descriptors: usize,
     /// Its background work.
     pub tasks: Vec<Task>,
 }
@@ -109,6 +115,8 @@ pub struct Listening {
     public: TcpListener,
     internal: TcpListener,
     tls: Option<Tls>,
+    /// Taken before the certificate is read: one that is renewed after that is read again.
+    hangup: Signal,
     http: HttpConfig,
 }
 
@@ -117,14 +125,20 @@ impl Listening {
     ///
     /// # Errors
     /// If the files are not what they should be, or an address cannot be bound.
+    ///
+    /// # Panics
+    /// Outside a tokio runtime.
     pub fn bind(http: &HttpConfig) -> Result<Self, StartError> {
+        let hangup = signal(SignalKind::hangup()).map_err(StartError::internal)?;
+        #[cfg(target_os = "linux")]
+        let take_deadline = u32::try_from(TAKE_DEADLINE.as_millis()).unwrap_or(u32::MAX);
         let bind = |ip, port| {
             let address = SocketAddr::new(ip, port);
             let fail = |e| StartError::internal(format!("cannot listen on {address}: {e}"));
             let listener = TcpListener::bind(address).map_err(fail)?;
             // Connections inherit it. actix-web itself waits for ever until its answer is taken.
             #[cfg(target_os = "linux")]
-            if let Err(error) = rustix::net::sockopt::set_tcp_user_timeout(&listener, TAKE_DEADLINE)
+            if let Err(error) = rustix::net::sockopt::set_tcp_user_timeout(&listener, take_deadline)
             {
                 log::warn!(
                     "clients that take no answer are not cut off: TCP_USER_TIMEOUT: {error}"
@@ -139,6 +153,7 @@ impl Listening {
             },
             public: bind(http.host, http.port)?,
             internal: bind(http.internal_bind, http.internal_port)?,
+            hangup,
             http: http.clone(),
         })
     }
@@ -204,7 +219,8 @@ impl Server {
             standalone,
         } = self;
         let http = &listening.http;
-        let room = process::room(mounted.len());
+        let stores = mounted.iter().map(|m| m.database_descriptors).sum();
+        let room = process::room(mounted.len(), stores);
         let (stop_sender, stop_receiver) = watch::channel(false);
         let signal = StopSignal(stop_receiver);
         let (mounted, tasks): (Vec<_>, Vec<_>) = mounted.into_iter().map(Mounted::split).unzip();
@@ -256,6 +272,7 @@ impl Server {
         let proxies = TrustedProxies::new(&http.trusted_proxies);
         let public = Listener {
             connections: Connections::new("public", room.public, Peers::Public(proxies), &metrics),
+            has_ended: watch::Sender::new(false),
             workers: {
                 let app = PublicApp {
                     mounted: Arc::clone(&mounted),
@@ -286,6 +303,7 @@ impl Server {
         };
         let internal = Listener {
             connections: Connections::new("internal", room.internal, Peers::Internal, &metrics),
+            has_ended: watch::Sender::new(false),
             workers: {
                 let edge = Arc::clone(&internal_edge);
                 let tls = internal_tls.as_ref();
@@ -302,7 +320,11 @@ impl Server {
                 .await?
             },
         };
-        tokio::spawn(tls::reload_on_hangup(http.tls.clone(), listening.tls));
+        tokio::spawn(tls::reload_on_hangup(
+            listening.hangup,
+            http.tls.clone(),
+            listening.tls,
+        ));
 
         let (end_public, public_end) = watch::channel(false);
         let (end_internal, internal_end) = watch::channel(false);
@@ -341,6 +363,8 @@ impl Server {
 /// One listener while it serves.
 struct Listener {
     connections: Connections,
+    /// Whether every connection it takes is in the registry, and told to close.
+    has_ended: watch::Sender<bool>,
     workers: Workers,
 }
 
@@ -357,13 +381,19 @@ impl Listener {
             .map_err(|e| StartError::internal(format!("listener: {e}")))?;
         // Only now: a connection that came last is told as well.
         self.connections.close_idle();
+        self.has_ended.send_replace(true);
         Ok(())
     }
 
-    /// Returns once no connection is left, or after the deadline.
+    /// Returns once it takes no connection any more and none is left, or after the deadline.
     async fn finished(&self, name: &str) {
-        let all_closed = self.connections.all_closed();
-        if tokio::time::timeout(Base::STOP_DEADLINE, all_closed)
+        let mut has_ended = self.has_ended.subscribe();
+        let finished = async {
+            // That no connection is open says nothing while one may wait to be taken.
+            let _ = has_ended.wait_for(|ended| *ended).await;
+            self.connections.all_closed().await;
+        };
+        if tokio::time::timeout(Base::STOP_DEADLINE, finished)
             .await
             .is_err()
         {
@@ -372,8 +402,3 @@ impl Listener {
         }
     }
 }
-
-/// Who takes nothing of what is sent for so long, in milliseconds, is cut off (TCP_USER_TIMEOUT, RFC 5482): a connection
-/// that nobody reads from would keep its answer in memory.
-#[cfg(target_os = "linux")]
-const TAKE_DEADLINE: u32 = 30_000;

@@ -4,7 +4,7 @@ use std::sync::{Arc, PoisonError};
 
 use rustls::ServerConfig;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::Signal;
 use ud_config::TlsConfig;
 
 use crate::{StartError, workers::Tls};
@@ -30,10 +30,11 @@ pub(crate) fn server_config(files: &TlsConfig) -> Result<Arc<ServerConfig>, Star
 }
 
 /// At each SIGHUP reads the files anew, for connections from then on; those that cannot be used leave all as it was.
-pub(crate) async fn reload_on_hangup(files: Option<TlsConfig>, current: Option<Tls>) {
-    let Ok(mut hangup) = signal(SignalKind::hangup()) else {
-        return;
-    };
+pub(crate) async fn reload_on_hangup(
+    mut hangup: Signal,
+    files: Option<TlsConfig>,
+    current: Option<Tls>,
+) {
     while hangup.recv().await.is_some() {
         let (Some(files), Some(current)) = (&files, &current) else {
             log::info!("SIGHUP: there is no certificate to read again");

@@ -31,9 +31,11 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::{
     StartError,
-    connection::{Connection, HEAD_DEADLINE, Stream},
-    connections::{Connections, Place, Ticket},
+    connection::{Connection, HEAD_DEADLINE},
+    connections::{Connections, Place},
     edge::Edge,
+    stream::Stream,
+    ticket::Ticket,
 };
 
 /// An idle connection is kept this long: longer than NGINX keeps its own (60 s), so that NGINX closes first.

@@ -176,6 +176,16 @@ pub fn deadline() -> Option<Instant> {
     CURRENT.try_with(RequestContext::deadline).ok().flatten()
 }
 
+/// Runs `future` for the request the running task works for, but not for whoever sent it alone: others get the same result,
+/// so it does not matter how long this one waits.
+pub async fn without_deadline<F: Future>(future: F) -> F::Output {
+    let context = current().map(|context| RequestContext {
+        deadline: None,
+        ..context
+    });
+    scope(context, future).await
+}
+
 /// Counts `cost` once for the request the running task works for; without one, for nobody.
 pub fn count(cost: Cost) {
     let _ = CURRENT.try_with(|context| context.shared.cost(cost).fetch_add(1, Ordering::Relaxed));
@@ -208,6 +218,23 @@ mod tests {
             Cost::InnerCall,
         ];
         assert_eq!(counts.map(|cost| context.counted(cost)), [0, 2, 0, 1]);
+    }
+
+    #[tokio::test]
+    async fn what_is_done_for_others_too_has_no_deadline_and_the_same_costs() {
+        let context = RequestContext::new("r-1").until(Instant::now());
+        scope(context.clone(), async {
+            assert!(deadline().is_some());
+            without_deadline(async {
+                assert!(deadline().is_none());
+                count(Cost::DatabaseCall);
+            })
+            .await;
+            assert!(deadline().is_some());
+        })
+        .await;
+        assert_eq!(context.counted(Cost::DatabaseCall), 1);
+        without_deadline(async { assert!(current().is_none()) }).await;
     }
 
     #[tokio::test]

@@ -7,7 +7,9 @@ mod metrics;
 mod pairs;
 mod sink;
 
-pub use context::{Cost, RequestContext, count, current, deadline, scope, sync_scope};
+pub use context::{
+    Cost, RequestContext, count, current, deadline, scope, sync_scope, without_deadline,
+};
 pub use logger::init;
 pub use metrics::Metrics;
 pub use sink::flush;

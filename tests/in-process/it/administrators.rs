@@ -4,169 +4,21 @@
 //! second one runs whole, and the first goes on or is killed. What comes out must be what one of the two orders gives, and
 //! the three services agree about it. Two at once that both stop between steps are tried at random.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use rstest::rstest;
 use testkit::{Arrival, Backend};
 use ud_kernel::{AssignmentId, Steps, Timestamp, UserId, models::Origin};
-use user_profile_service::models::{ProfileError, StatusChange, user::UserStatus};
+use user_profile_service::models::{ProfileError, StatusChange, user::UserStatus::Active};
 
-use crate::administrators_world::{House, Person};
+use crate::{
+    administrators_model::{Answer, BEGINNINGS, Kind, Operation, Schedule, allowed, schedules},
+    administrators_world::House,
+};
 use role_service::models::{ADMIN_ROLE, NewAssignment, RoleError};
 
-use UserStatus::{Active, Deleted, Suspended};
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    Suspend,
-    Reactivate,
-    Delete,
-    Assign,
-    Unassign,
-}
-
-/// Something one of the two does to one of the two.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Operation {
-    kind: Kind,
-    actor: usize,
-    target: usize,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Answer {
-    Done,
-    NotFound,
-    Denied,
-    Conflict,
-    /// 503: nothing was done.
-    Busy,
-}
-
-#[derive(Debug, Clone, Copy)]
-struct Schedule {
-    begin: [Person; 2],
-    first: Operation,
-    second: Operation,
-    /// The first operation is stopped at the point of this number.
-    point: usize,
-    pause: Duration,
-    is_killed: bool,
-}
-
-const KINDS: [Kind; 5] = [
-    Kind::Suspend,
-    Kind::Reactivate,
-    Kind::Delete,
-    Kind::Assign,
-    Kind::Unassign,
-];
-const PAUSES: [Duration; 3] = [
-    Duration::ZERO,
-    Duration::from_secs(30),
-    Duration::from_secs(70),
-];
 /// A prime, so that each point, pause and end is met.
 const STRIDE: usize = 23;
-/// No operation has more points.
-const POINTS: usize = 5;
-
-const fn person(status: UserStatus, is_admin: bool) -> Person {
-    Person { status, is_admin }
-}
-
-const BEGINNINGS: [[Person; 2]; 3] = [
-    [person(Active, true), person(Active, false)],
-    [person(Active, true), person(Active, true)],
-    [person(Active, true), person(Suspended, false)],
-];
-
-/// What must come out of an operation that nothing runs beside.
-fn model(mut people: [Person; 2], operation: Operation) -> ([Person; 2], Answer) {
-    let Operation {
-        kind,
-        actor,
-        target,
-    } = operation;
-    let (is_own, may) = (actor == target, people[actor].is_admin);
-    let before = people[target];
-    let it = &mut people[target];
-    let answer = match kind {
-        Kind::Suspend | Kind::Reactivate if is_own => Answer::Conflict,
-        Kind::Suspend | Kind::Reactivate | Kind::Delete if before.status == Deleted => {
-            Answer::NotFound
-        }
-        Kind::Suspend | Kind::Reactivate if !may => Answer::Denied,
-        Kind::Delete if !is_own && !may => Answer::Denied,
-        Kind::Suspend | Kind::Delete if before.is_admin => Answer::Conflict,
-        Kind::Suspend => {
-            it.status = Suspended;
-            Answer::Done
-        }
-        Kind::Reactivate => {
-            it.status = Active;
-            Answer::Done
-        }
-        Kind::Delete => {
-            *it = person(Deleted, false);
-            Answer::Done
-        }
-        Kind::Assign if before.status == Deleted => Answer::NotFound,
-        Kind::Assign if before.status == Suspended => Answer::Conflict,
-        Kind::Assign if !may => Answer::Denied,
-        Kind::Assign if before.is_admin => Answer::Conflict,
-        Kind::Assign => {
-            it.is_admin = true;
-            Answer::Done
-        }
-        Kind::Unassign if !may => Answer::Denied,
-        Kind::Unassign if !before.is_admin => Answer::NotFound,
-        Kind::Unassign => {
-            it.is_admin = false;
-            if people.iter().any(|p| p.is_admin && p.status == Active) {
-                Answer::Done
-            } else {
-                people[target].is_admin = true;
-                Answer::Conflict
-            }
-        }
-    };
-    (people, answer)
-}
-
-/// Everything that may come out of two operations at once: the people, and what each is answered.
-fn allowed(schedule: &Schedule) -> Vec<([Person; 2], Option<Answer>, Answer)> {
-    let Schedule {
-        begin,
-        first,
-        second,
-        ..
-    } = *schedule;
-    let mut outcomes = Vec::new();
-    let (after_first, a) = model(begin, first);
-    let (people, b) = model(after_first, second);
-    outcomes.push((people, Some(a), b));
-    let (after_second, b) = model(begin, second);
-    let (people, late) = model(after_second, first);
-    outcomes.push((people, Some(late), b));
-    if schedule.is_killed {
-        outcomes.push((after_second, None, b));
-    }
-    // While the target's status is being changed they are made no administrator, whatever comes of it.
-    let changes = |kind| matches!(kind, Kind::Suspend | Kind::Reactivate | Kind::Delete);
-    let is_same = first.target == second.target;
-    if is_same && first.kind == Kind::Assign && changes(second.kind) {
-        outcomes.push((after_second, Some(Answer::Conflict), b));
-    }
-    if is_same && changes(first.kind) && second.kind == Kind::Assign && begin[second.actor].is_admin
-    {
-        outcomes.push((after_first, Some(a), Answer::Conflict));
-        if schedule.is_killed {
-            outcomes.push((begin, None, Answer::Conflict));
-        }
-    }
-    outcomes
-}
 
 fn answer_of_profile<T>(outcome: Result<T, ProfileError>) -> Answer {
     match outcome {
@@ -232,7 +84,7 @@ async fn operate(
 }
 
 /// Two operations whose steps are released in a random order.
-async fn run_both(house: &std::sync::Arc<House>, schedule: Schedule, mut order: u64) {
+async fn run_both(house: &Arc<House>, schedule: Schedule, mut order: u64) {
     let ids = house.people(schedule.begin).await;
     let assignments = [
         house.assignment(ids[0]).await,
@@ -240,7 +92,7 @@ async fn run_both(house: &std::sync::Arc<House>, schedule: Schedule, mut order: 
     ];
     let mut gate = house.gates.hold_everywhere();
     let start = |operation: Operation| {
-        let (house, steps) = (std::sync::Arc::clone(house), house.gates.steps());
+        let (house, steps) = (Arc::clone(house), house.gates.steps());
         let assignment = assignments[operation.target];
         tokio::spawn(async move { operate(&house, ids, operation, assignment, steps).await })
     };
@@ -275,7 +127,7 @@ async fn run_both(house: &std::sync::Arc<House>, schedule: Schedule, mut order: 
 }
 
 /// Whether the first operation has a point of this number.
-async fn run(house: &std::sync::Arc<House>, schedule: Schedule) -> bool {
+async fn run(house: &Arc<House>, schedule: Schedule) -> bool {
     let ids = house.people(schedule.begin).await;
     let assignments = [
         house.assignment(ids[0]).await,
@@ -284,7 +136,7 @@ async fn run(house: &std::sync::Arc<House>, schedule: Schedule) -> bool {
     let of = |operation: Operation| assignments[operation.target];
     let mut gate = house.gates.hold_everywhere();
     let first = tokio::spawn({
-        let (house, operation) = (std::sync::Arc::clone(house), schedule.first);
+        let (house, operation) = (Arc::clone(house), schedule.first);
         let (assignment, steps) = (of(operation), house.gates.steps());
         async move { operate(&house, ids, operation, assignment, steps).await }
     });
@@ -341,56 +193,13 @@ async fn run(house: &std::sync::Arc<House>, schedule: Schedule) -> bool {
     true
 }
 
-fn operations() -> Vec<Operation> {
-    let mut all = Vec::new();
-    for kind in KINDS {
-        for (actor, target) in [(0, 0), (0, 1), (1, 0), (1, 1)] {
-            all.push(Operation {
-                kind,
-                actor,
-                target,
-            });
-        }
-    }
-    all
-}
-
-/// Every schedule whose first operation does something: where it is refused at once, there is nothing to interleave.
-fn schedules() -> Vec<Schedule> {
-    let mut all = Vec::new();
-    for begin in BEGINNINGS {
-        for first in operations() {
-            if model(begin, first).1 != Answer::Done {
-                continue;
-            }
-            for second in operations() {
-                for point in 0..POINTS {
-                    for pause in PAUSES {
-                        for is_killed in [false, true] {
-                            all.push(Schedule {
-                                begin,
-                                first,
-                                second,
-                                point,
-                                pause,
-                                is_killed,
-                            });
-                        }
-                    }
-                }
-            }
-        }
-    }
-    all
-}
-
 #[rstest]
 #[case(Backend::Sqlite)]
 #[case(Backend::Postgres)]
 #[case(Backend::Mysql)]
 #[actix_web::test]
 async fn whatever_is_interleaved_an_administrator_can_log_in(#[case] backend: Backend) {
-    let house = std::sync::Arc::new(House::start(backend).await);
+    let house = Arc::new(House::start(backend).await);
     let all = schedules();
     // A part of them that differs between the databases; all of them with TEST_LONG.
     let stride = end_to_end::rounds(STRIDE, 1);
@@ -412,7 +221,7 @@ async fn whatever_is_interleaved_an_administrator_can_log_in(#[case] backend: Ba
 #[case(Backend::Mysql)]
 #[actix_web::test]
 async fn two_at_once_that_both_stop_between_steps_leave_an_administrator(#[case] backend: Backend) {
-    let house = std::sync::Arc::new(House::start(backend).await);
+    let house = Arc::new(House::start(backend).await);
     let all: Vec<_> = schedules()
         .into_iter()
         .filter(|s| s.point == 0 && s.pause.is_zero() && !s.is_killed)

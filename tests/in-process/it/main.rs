@@ -12,6 +12,7 @@
 
 mod acts;
 mod administrators;
+mod administrators_model;
 mod administrators_world;
 mod chains;
 mod change_races;

@@ -143,6 +143,23 @@ pub async fn settle_only(state: &AuthState, right: &mut RightPassword) -> Result
     Ok(())
 }
 
+/// Takes back what a right password counted where the login ends for another reason: the next one counts as if this had
+/// not been.
+pub async fn take_back(state: &AuthState, right: RightPassword) {
+    let user_id = right.credential.user_id;
+    let Some(counted) = right.counted else { return };
+    let outcome = state
+        .db
+        .tx(move |conn| match &counted {
+            Counted::Throttle(charge) => LoginThrottle::take_back(conn, charge),
+            Counted::UnlockCode(hash) => unlock_store::take_back(conn, user_id, hash),
+        })
+        .await;
+    if let Err(error) = outcome {
+        log::warn!("a right password of user {user_id} stays counted: {error}");
+    }
+}
+
 /// False if the unlock code was used by somebody else.
 fn settle(
     conn: &mut DbConn,

@@ -1,13 +1,16 @@
 //! Logging in with a password.
 
-use ud_kernel::{SessionId, models::Origin};
+use ud_kernel::{
+    SessionId, UserId,
+    models::{Access, Origin},
+};
 
 use super::{
     credential::StoredCredential,
     credential_store,
     error::AuthError,
     fair_queue::Entrant,
-    login_completion::{Completion, complete_login},
+    login_completion::{Completion, complete_login, take_back},
     password_check::{PasswordAttempt, check_password},
     refresh_token::Nonce,
     session_calls::{NewSession, ROUNDS, SessionRefusal},
@@ -38,6 +41,14 @@ pub async fn log_in(
         let right = check_password(state, &attempt, &mut matched).await?;
         state.steps.at("login.checked").await;
         let credential = right.credential.clone();
+        // Before the unlock code is used up and the device is known: who cannot be let in now has both the next time.
+        let access = match fitting_access(state, credential.user_id).await {
+            Ok(access) => access,
+            Err(error) => {
+                take_back(state, right).await;
+                return Err(error);
+            }
+        };
         let traces = match complete_login(state, right, attempt.source, &mut device).await? {
             Completion::Done(traces) => traces,
             Completion::Changed => continue,
@@ -49,7 +60,7 @@ pub async fn log_in(
             }
         };
         state.steps.at("login.completed").await;
-        match open_session(state, &credential, &attempt.origin).await {
+        match open_session(state, &credential, access, &attempt.origin).await {
             Ok(tokens) => {
                 state.steps.at("login.session-opened").await;
                 rehash_if_weak(state, &credential, &attempt).await;
@@ -82,9 +93,25 @@ impl From<AuthError> for SessionError {
     }
 }
 
+async fn read_access(state: &AuthState, user_id: UserId) -> Result<Access, AuthError> {
+    let access = state.calls.access(user_id).await?;
+    state.steps.at("login.access-read").await;
+    Ok(access)
+}
+
+/// Reads the user's rights, which fit into a token.
+async fn fitting_access(state: &AuthState, user_id: UserId) -> Result<Access, AuthError> {
+    let access = read_access(state, user_id).await?;
+    let keys = state.keys.get()?;
+    let key = keys.signing(state.clock.now());
+    state.issuer.check_room(key, user_id, &access)?;
+    Ok(access)
+}
+
 async fn open_session(
     state: &AuthState,
     credential: &StoredCredential,
+    access: Access,
     origin: &Origin,
 ) -> Result<TokenPair, SessionError> {
     let keys = state.keys.get()?;
@@ -102,10 +129,13 @@ async fn open_session(
         now,
         origin: &origin,
     };
+    let mut known = Some(access);
     for _ in 0..ROUNDS {
-        let access = state.calls.access(credential.user_id).await?;
-        state.steps.at("login.access-read").await;
-        // Before there is a session.
+        let access = match known.take() {
+            Some(access) => access,
+            None => read_access(state, credential.user_id).await?,
+        };
+        // Before there is a session, and by the key that signs: a moment ago it may have been another.
         state
             .issuer
             .check_room(keys.signing(now), credential.user_id, &access)?;

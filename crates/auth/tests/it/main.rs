@@ -37,6 +37,7 @@ mod signing_keys;
 mod stores;
 mod throttle_counts;
 mod throttling;
+mod throttling_neighbours;
 mod timing;
 mod unlock;
 mod world;

@@ -11,7 +11,9 @@ use ud_jwt::{MAX_SIGNED_BYTES, name_bytes, names_room};
 use ud_kernel::models::Access;
 
 use crate::{
+    attempts::{attempt, unlock},
     peers::ordinary,
+    unlock::attacked,
     world::{OTHER_PASSWORD, PASSWORD, World, outcome, text},
 };
 
@@ -40,15 +42,19 @@ impl World {
     }
 
     /// Everything that a refused request must leave as it is.
-    async fn traces(&self) -> (Vec<String>, usize, usize, usize) {
+    async fn traces(&self) -> (Vec<String>, usize, usize, [usize; 4]) {
         let events = self.events().await;
         let sessions = self.peers.with(|s| s.sessions.len());
         let calls = self
             .peers
             .with(|s| s.created.len() + s.stepped.len() + s.closed.len());
-        let devices = self.rows("devices").await;
+        let tables = ["devices", "account_places", "unlock_codes", "login_counts"];
+        let mut rows = [0; 4];
+        for (rows, table) in rows.iter_mut().zip(tables) {
+            *rows = self.rows(table).await;
+        }
         let kinds = events.iter().map(|e| e.kind.to_string()).collect();
-        (kinds, sessions, calls, devices)
+        (kinds, sessions, calls, rows)
     }
 
     async fn rows(&self, table: &'static str) -> usize {
@@ -116,6 +122,45 @@ async fn nothing_is_committed_for_a_token_that_would_be_too_long() {
             .ask(Method::POST, "/api/v1/auth/logout")
             .bearer_auth(text(&next["access_token"]));
         assert_eq!(out.send().await.unwrap().status(), 204);
+    }
+}
+
+/// An owner whom strangers keep waiting has one code, and it is there for the next try when no token can be made now.
+#[actix_web::test]
+async fn an_unlock_code_outlives_a_login_that_was_not_its_owners_fault() {
+    for backend in Backend::ALL {
+        let (world, ada) = attacked(backend).await;
+        let code = unlock(&world, ada).await;
+        let login = attempt("ada@example.com", PASSWORD, "203.0.113.1").with_code(&code);
+        // More often than a wrong password may be tried with it.
+        for _ in 0..4 {
+            world.give(rights(4_000));
+            let before = world.traces().await;
+            assert_eq!(login.status(&world).await, 409, "{backend}");
+            assert_eq!(world.traces().await, before, "{backend}");
+            world.give(ordinary());
+            world.peers.with(|s| s.role_down = true);
+            assert_eq!(login.status(&world).await, 503, "{backend}");
+            assert_eq!(world.traces().await, before, "{backend}");
+            world.peers.with(|s| s.role_down = false);
+        }
+        assert_eq!(login.status(&world).await, 200, "{backend}");
+    }
+}
+
+/// A right password is no guess, whatever else keeps its owner out: the count is as before.
+#[actix_web::test]
+async fn a_right_password_without_a_token_is_not_counted() {
+    for backend in Backend::ALL {
+        let world = World::start(backend).await;
+        world.register("ada@example.com").await;
+        let here = attempt("ada@example.com", PASSWORD, "203.0.113.1");
+        world.give(rights(4_000));
+        for _ in 0..8 {
+            assert_eq!(here.status(&world).await, 409, "{backend}");
+        }
+        world.give(ordinary());
+        assert_eq!(here.status(&world).await, 200, "{backend}");
     }
 }
 

@@ -27,7 +27,7 @@ fn login(n: usize, password: &str) -> Try {
 }
 
 /// An account that strangers keep waiting.
-async fn attacked(backend: Backend) -> (World, UserId) {
+pub(crate) async fn attacked(backend: Backend) -> (World, UserId) {
     let world = World::start(backend).await;
     let ada = register_named(&world, ADA, "countess").await;
     strangers(&world, ADA, 198, 55).await;

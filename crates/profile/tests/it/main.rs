@@ -20,6 +20,7 @@ mod peers;
 mod registration;
 mod reseal;
 mod standings;
+mod standings_restored;
 mod status;
 mod stores;
 mod sweeper;

@@ -11,7 +11,6 @@ use ud_kernel::{
 use user_profile_service::models::{
     Standings, StatusChange, standing_store,
     user::{User, UserStatus},
-    user_store,
 };
 
 use crate::{
@@ -19,11 +18,11 @@ use crate::{
     world::{World, expect_problem, on_each_database},
 };
 
-fn standing(state: Standing, sequence: i64) -> UserStanding {
+pub(crate) fn standing(state: Standing, sequence: i64) -> UserStanding {
     UserStanding { state, sequence }
 }
 
-fn standings(world: &World) -> Standings {
+pub(crate) fn standings(world: &World) -> Standings {
     let role = world.base.peers.client(Service::Role);
     Standings::new(
         world.db.clone(),
@@ -33,17 +32,17 @@ fn standings(world: &World) -> Standings {
     )
 }
 
-fn told(world: &World, user: UserId) -> Option<UserStanding> {
+pub(crate) fn told(world: &World, user: UserId) -> Option<UserStanding> {
     let state = world.role.state();
     state.standings.get(&user.to_string()).copied()
 }
 
-async fn left(world: &World, user: UserId) -> Option<i64> {
+pub(crate) async fn left(world: &World, user: UserId) -> Option<i64> {
     let found = world.db.read(move |conn| standing_store::find(conn, user));
     found.await.unwrap()
 }
 
-async fn stored(world: &World, user: UserId) -> User {
+pub(crate) async fn stored(world: &World, user: UserId) -> User {
     world.stored(user).await.unwrap()
 }
 
@@ -263,22 +262,6 @@ async fn the_users_own_changes_do_not_keep_a_suspension_from_being_made() {
     .await;
 }
 
-/// Profile's database was restored from before what role knows: it catches up.
-#[tokio::test]
-async fn a_later_standing_at_role_is_caught_up_with() {
-    on_each_database(|world| async move {
-        let ada = world.register_email("ada@example.org").await;
-        let boss = world.stranger();
-        let ahead = standing(Standing::Active, 40);
-        let id = ada.to_string();
-        world.role.state().standings.insert(id, ahead);
-        let answer = post(&world, boss, &["users:write"], ada, "suspend").await;
-        assert_eq!(answer.status(), StatusCode::OK);
-        assert_eq!(told(&world, ada), Some(standing(Standing::Inactive, 41)));
-    })
-    .await;
-}
-
 /// Two ask for the suspension, and one for the deletion, of one user at once: each is answered, one standing is left.
 #[tokio::test]
 async fn changes_of_one_user_at_once_leave_one_outcome() {
@@ -322,108 +305,6 @@ async fn changes_of_one_user_at_once_leave_one_outcome() {
             let mut distinct = kinds.clone();
             distinct.dedup();
             assert_eq!(kinds, distinct);
-        }
-    })
-    .await;
-}
-
-/// An upgrade of a database in which somebody is suspended: role learns of it.
-#[tokio::test]
-async fn those_suspended_before_are_told_to_role_after_the_upgrade() {
-    on_each_database(|world| async move {
-        let ada = world.register_email("ada@example.org").await;
-        world.register_email("bob@example.org").await;
-        let suspend = move |conn: &mut ud_db::DbConn| {
-            let old = user_store::find(conn, ada)?.unwrap();
-            let user = User {
-                status: UserStatus::Suspended,
-                version: old.version + 1,
-                ..old.clone()
-            };
-            user_store::set_status(conn, &user, old.version)
-        };
-        assert!(world.db.tx(suspend).await.unwrap());
-        // The migration that does it, once more.
-        let reverted = world
-            .db
-            .revert_last(&[&user_profile_service::MIGRATIONS])
-            .await;
-        assert!(reverted.unwrap().is_some());
-        let applied = world.db.migrate(&[&user_profile_service::MIGRATIONS]).await;
-        assert_eq!(applied.unwrap().len(), 1);
-        standings(&world).sweep().await.unwrap();
-        assert_eq!(told(&world, ada), Some(standing(Standing::Inactive, 2)));
-        assert_eq!(left(&world, ada).await, None);
-        assert_eq!(stored(&world, ada).await.version, 2);
-    })
-    .await;
-}
-
-/// Role's database was restored from before what it was told: the next start of profile tells it again.
-#[tokio::test]
-async fn a_role_that_went_back_is_told_again() {
-    on_each_database(|world| async move {
-        let (ada, bob) = (
-            world.register_email("ada@example.org").await,
-            world.register_email("bob@example.org").await,
-        );
-        let carol = world.register_email("carol@example.org").await;
-        let boss = world.stranger();
-        let answer = post(&world, boss, &["users:write"], ada, "suspend").await;
-        assert_eq!(answer.status(), StatusCode::OK);
-        assert_eq!(
-            delete(&world, bob, &[], bob).await.status(),
-            StatusCode::NO_CONTENT
-        );
-        world.role.state().standings.clear();
-        assert_eq!(standings(&world).recall().await.unwrap(), 2);
-        while standings(&world).sweep().await.unwrap() > 0 {}
-        for user in [ada, bob] {
-            assert_eq!(told(&world, user), Some(standing(Standing::Inactive, 2)));
-            assert_eq!(left(&world, user).await, None);
-        }
-        assert_eq!(told(&world, carol), None);
-    })
-    .await;
-}
-
-/// What role holds is of the same sequence or beyond, and something else: profile says it again with a later one.
-#[tokio::test]
-async fn what_role_holds_beyond_is_overtaken() {
-    on_each_database(|world| async move {
-        let ada = world.register_email("ada@example.org").await;
-        let boss = world.stranger();
-        for (held, verb, state) in [
-            (
-                standing(Standing::Inactive, 7),
-                "reactivate",
-                Standing::Active,
-            ),
-            (
-                standing(Standing::Reserved, 30),
-                "reactivate",
-                Standing::Active,
-            ),
-            (
-                standing(Standing::Active, 60),
-                "suspend",
-                Standing::Inactive,
-            ),
-            (
-                standing(Standing::Active, 90),
-                "suspend",
-                Standing::Inactive,
-            ),
-        ] {
-            world.role.state().standings.insert(ada.to_string(), held);
-            let answer = post(&world, boss, &["users:write"], ada, verb).await;
-            assert_eq!(answer.status(), StatusCode::OK, "{held:?}");
-            let now = told(&world, ada).unwrap();
-            assert_eq!(now.state, state, "{held:?}");
-            assert!(now.sequence > held.sequence, "{held:?}: {now:?}");
-            let user = stored(&world, ada).await;
-            assert!(user.version >= now.sequence, "{held:?}");
-            assert_eq!(left(&world, ada).await, None, "{held:?}");
         }
     })
     .await;

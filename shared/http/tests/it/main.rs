@@ -13,5 +13,6 @@ mod client;
 mod connections;
 mod edge;
 mod limited;
+mod pipelines;
 mod service;
 mod tls;

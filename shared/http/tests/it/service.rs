@@ -119,6 +119,14 @@ impl Drop for Running {
 }
 
 pub async fn start(configure: impl FnOnce(&mut HttpConfig)) -> Running {
+    start_after(configure, || {}).await
+}
+
+/// As [`start`]; `meanwhile` runs after the listeners are there and before they serve.
+pub async fn start_after(
+    configure: impl FnOnce(&mut HttpConfig),
+    meanwhile: impl FnOnce(),
+) -> Running {
     let clock = Clock::system();
     let metrics = Metrics::new("role");
     let own = IdentityKey::generate(Service::Role).unwrap();
@@ -197,8 +205,10 @@ pub async fn start(configure: impl FnOnce(&mut HttpConfig)) -> Running {
         guard,
         gate: base.gate.clone(),
         readiness: Readiness::new(Service::Role, Vec::new(), base.peers.clone()),
+        database_descriptors: 0,
         tasks: Vec::new(),
     };
+    meanwhile();
     let (stop, stopped) = oneshot::channel();
     let server_clock = clock.clone();
     let thread = std::thread::spawn(move || {

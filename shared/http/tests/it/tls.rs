@@ -11,7 +11,7 @@ use tokio::{
 use ud_config::{EXIT_CONFIG, HttpConfig, TlsConfig};
 use ud_http::Listening;
 
-use crate::service::start;
+use crate::service::{start, start_after};
 
 /// A certificate for `127.0.0.1` in files, and in PEM for who is to trust it.
 fn certificate() -> (TempDir, TlsConfig, String) {
@@ -80,6 +80,30 @@ async fn a_handshake_that_is_not_finished_gives_up_its_place() {
     assert!(begun.elapsed().as_secs() < 5, "{:?}", begun.elapsed());
     for stream in [&mut silent, &mut half] {
         assert_eq!(stream.read(&mut [0; 8]).await.unwrap_or_default(), 0);
+    }
+}
+
+/// SIGHUP comes when the old certificate is read already, and nobody serves yet.
+#[tokio::test]
+async fn a_certificate_that_is_renewed_during_the_start_is_served() {
+    let (_folder, files, _) = certificate();
+    let (_other_folder, renewed, pem) = certificate();
+    let places = files.clone();
+    let service = start_after(
+        |http| http.tls = Some(files),
+        || {
+            fs::copy(&renewed.cert_file, &places.cert_file).unwrap();
+            fs::copy(&renewed.key_file, &places.key_file).unwrap();
+            rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::HUP)
+                .unwrap();
+        },
+    )
+    .await;
+    let url = format!("https://{}/healthz", service.public);
+    let begun = std::time::Instant::now();
+    while client(Some(&pem)).get(&url).send().await.is_err() {
+        assert!(begun.elapsed().as_secs() < 10, "the old one is served");
+        tokio::task::yield_now().await;
     }
 }
 
