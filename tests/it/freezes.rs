@@ -72,7 +72,7 @@ async fn refresh_on(
     }
 }
 
-/// Half of the clients may change things: for them what comes late is reuse.
+/// Half of the clients may change things: for them a lost answer comes again for a minute only.
 async fn freeze_under_load(platform: &Platform, frozen: Frozen, length: Duration) {
     let client = platform.client.clone().impatient();
     let (stop, refreshed) = (

@@ -203,7 +203,11 @@ impl Connection {
     }
 
     /// Reads what has arrived, at most as much as may be handed over.
-    fn read(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<usize>> {
+    fn read_some(
+        &mut self,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<usize>> {
         let before = buf.filled().len();
         if !self.kept.is_empty() {
             let count = self.kept.len().min(buf.remaining());
@@ -243,7 +247,7 @@ impl Connection {
         outcome
     }
 
-    fn write(&mut self, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+    fn write_some(&mut self, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let outcome = Pin::new(&mut self.stream).poll_write(cx, buf);
         if let (Poll::Ready(Ok(count)), Some(sending)) = (&outcome, &mut self.sending) {
             sending.take(*count);
@@ -272,7 +276,7 @@ impl AsyncRead for Connection {
         if this.is_held_back(cx) {
             return Poll::Pending;
         }
-        let Poll::Ready(outcome) = this.read(cx, buf) else {
+        let Poll::Ready(outcome) = this.read_some(cx, buf) else {
             return this.wait(cx);
         };
         if !is_busy && !is_unread && outcome.as_ref().is_ok_and(|count| *count > 0) {
@@ -296,7 +300,7 @@ impl AsyncWrite for Connection {
         let this = self.get_mut();
         if this.instead.is_none() {
             let Some(status) = bare_status(buf) else {
-                return this.write(cx, buf);
+                return this.write_some(cx, buf);
             };
             this.instead = Some(Instead {
                 answer: this.edge.answer_before_a_request(status),
@@ -309,7 +313,7 @@ impl AsyncWrite for Connection {
             if rest.is_empty() {
                 return Poll::Ready(Ok(instead.replaced));
             }
-            let outcome = this.write(cx, rest);
+            let outcome = this.write_some(cx, rest);
             if let Poll::Ready(Ok(count)) = outcome {
                 instead.written += count;
             }
@@ -378,41 +382,5 @@ fn bare_status(buf: &[u8]) -> Option<StatusCode> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn heads_are_counted_as_they_are_read() {
-        assert_eq!(heads(b"", 16), (0, 0));
-        assert_eq!(heads(b"GET / HTTP/1.1\r\nhost: a\r\n", 16), (0, 25));
-        assert_eq!(heads(b"GET / HTTP/1.1\r\n\r\nGET", 16), (1, 21));
-        assert_eq!(heads(b"GET / HTTP/1.1\n\nGET", 1), (1, 16));
-        assert_eq!(heads(b"a\n\r\nb\n\n\nc\r\n\r\nd", 3), (3, 8));
-        for most in 1..=20 {
-            let bytes = b"GET / HTTP/1.1\r\n\r\n".repeat(16);
-            let (count, end) = heads(&bytes, most);
-            assert_eq!((count, end), (most.min(16), 18 * most.min(16)));
-        }
-    }
-
-    #[test]
-    fn bare_answers_are_told_from_ours() {
-        let bare = |text: &str| bare_status(text.as_bytes()).map(|status| status.as_u16());
-        let head = "HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
-        assert_eq!(bare(head), Some(408));
-        assert_eq!(
-            bare("HTTP/1.0 400 Bad Request\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"),
-            Some(400)
-        );
-        assert_eq!(bare("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n"), None);
-        assert_eq!(
-            bare("HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\nx-request-id: 1\r\n\r\n"),
-            None
-        );
-        // A part of a body that looks like one.
-        assert_eq!(bare("HTTP/1.1 408 \r\n\r\n"), None);
-        assert_eq!(bare(&format!("{head}{head}")), None);
-        assert_eq!(bare(&format!("HTTP/1.1 200 OK\r\n\r\n{head}")), None);
-        assert_eq!(bare(""), None);
-    }
-}
+#[path = "connection_tests.rs"]
+mod tests;

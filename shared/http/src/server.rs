@@ -402,3 +402,28 @@ impl Listener {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt as _;
+
+    use super::*;
+
+    /// No connection is open, and one may wait to be taken: that is no end yet.
+    #[tokio::test]
+    async fn a_listener_has_not_ended_before_its_queue_is_empty() {
+        let socket = TcpListener::bind("127.0.0.1:0").unwrap();
+        let _client = std::net::TcpStream::connect(socket.local_addr().unwrap()).unwrap();
+        let listener = Listener {
+            connections: Connections::new("t", 8, Peers::Internal, &Metrics::new("t")),
+            has_ended: watch::Sender::new(false),
+            workers: Workers::none(),
+        };
+        let (end, ended) = watch::channel(false);
+        end.send(true).unwrap();
+        let mut finished = Box::pin(listener.finished("t"));
+        assert!(finished.as_mut().now_or_never().is_none());
+        listener.serve(socket, ended).await.unwrap();
+        finished.await;
+    }
+}

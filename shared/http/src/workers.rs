@@ -80,6 +80,12 @@ impl Drop for Load {
 }
 
 impl Workers {
+    /// No thread: what is taken is dropped.
+    #[cfg(test)]
+    pub(crate) const fn none() -> Self {
+        Self(Vec::new())
+    }
+
     /// Starts `count` threads; each makes its own application by `factory`.
     ///
     /// # Errors

@@ -117,8 +117,8 @@ impl Model {
         let again = chain.late.is_some_and(|(at, _)| at == chain.counter);
         let follows = chain.late.is_some_and(|(at, _)| at == chain.counter - 1);
         let is_late = behind > 0 && !repeats;
-        let is_lost_answer =
-            behind == 1 && !is_privileged && (again || (!follows && chain.lates < 5));
+        let is_in_time = !is_privileged || rotated.is_some_and(|at| by_store < at + 60_000);
+        let is_lost_answer = behind == 1 && is_in_time && (again || (!follows && chain.lates < 5));
         if is_late && !is_lost_answer {
             chain.is_over = true;
             self.events.push("refresh_token_reused");

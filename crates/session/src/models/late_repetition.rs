@@ -1,6 +1,6 @@
 //! The lost answer (SECURITY rule 17): after the window, the token before the newest gets the newest again while that
-//! was never presented. A thief who has the same token gets it, too; therefore it is told to audit, is not done where
-//! much is at stake, and whoever takes turns with the owner is found at their second turn.
+//! was never presented. A thief who has the same token gets it, too; therefore it is told to audit, is done for a minute
+//! only where much is at stake, and whoever takes turns with the owner is found at their second turn.
 
 use ud_kernel::models::Origin;
 

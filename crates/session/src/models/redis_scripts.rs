@@ -6,8 +6,8 @@ use super::{
     late_repetition, rotations,
     seen::RENEW_EVERY,
     session::{
-        CLOCKS_APART, DEFAULT_ABSOLUTE, EPOCH_SLACK, FIRST_COUNTER, LATE, MAX_LIVE, REPEAT_WINDOW,
-        TWICE_LEEWAY,
+        CLOCKS_APART, DEFAULT_ABSOLUTE, EPOCH_SLACK, FIRST_COUNTER, LATE, LOST_ANSWER_WINDOW,
+        MAX_LIVE, REPEAT_WINDOW, TWICE_LEEWAY,
     },
     session_store::FEED_PAGE,
 };
@@ -44,11 +44,13 @@ impl Scripts {
 /// `code` behind what all scripts share. The rules' numbers stand in one place, beside the rules.
 pub(super) fn script(code: &str) -> Script {
     let constants = format!(
-        "local REPEAT_WINDOW, TWICE_LEEWAY, LATE, EPOCH_SLACK = {}, {}, {}, {}\n\
+        "local REPEAT_WINDOW, LOST_ANSWER_WINDOW = {}, {}\n\
+             local TWICE_LEEWAY, LATE, EPOCH_SLACK = {}, {}, {}\n\
              local RENEW_EVERY, ROTATIONS_KEPT, MOST_LATE = {}, {}, {}\n\
              local MAX_LIVE, FIRST_COUNTER, DEFAULT_ABSOLUTE = {MAX_LIVE}, {FIRST_COUNTER}, {DEFAULT_ABSOLUTE}\n\
              local FEED_PAGE, CLOCKS_APART = {FEED_PAGE}, {}\n",
         REPEAT_WINDOW.as_millis(),
+        LOST_ANSWER_WINDOW.as_millis(),
         TWICE_LEEWAY.as_millis(),
         LATE.as_millis(),
         EPOCH_SLACK.as_millis(),

@@ -19,6 +19,10 @@ pub const FIRST_COUNTER: i64 = 1;
 /// answer was lost, or several tabs of one browser.
 pub const REPEAT_WINDOW: Duration = Duration::from_secs(10);
 
+/// As late as this, by the store's clock, the direct predecessor gets its successor again also where much is at stake, if
+/// that was never presented: a process may stand still for half a minute between a rotation and its answer.
+pub const LOST_ANSWER_WINDOW: Duration = Duration::from_secs(60);
+
 /// How far this service's clock may be from those of auth, by which sessions and tokens end, and of verifiers. What
 /// has ended by this clock alone is closed and revoked all the same.
 pub const CLOCKS_APART: Duration = Duration::from_secs(300);
@@ -247,9 +251,9 @@ impl Session {
         if behind < 0 {
             return Step::Close(CloseReason::CounterAhead);
         }
-        let repeats = behind > 0 && self.was_just_rotated(behind, at);
+        let repeats = behind > 0 && self.was_rotated_within(REPEAT_WINDOW, behind, at);
         let late = if behind > 0 && !repeats {
-            match self.late_after(request, behind) {
+            match self.late_after(request, behind, at) {
                 None => return Step::Close(CloseReason::Reused),
                 Some(_) if !request.key_ids.contains(&self.key_id) => {
                     // It could not be made: nothing has happened.
@@ -324,9 +328,9 @@ impl Session {
         latest.min(at)
     }
 
-    /// Whether the token so many before the newest was rotated less than [`REPEAT_WINDOW`] ago. What lies ahead of the
+    /// Returns whether the token so many before the newest was rotated less than `window` ago. What lies ahead of the
     /// store's clock (after a failover to a slower one) was just now.
-    fn was_just_rotated(&self, behind: i64, at: Timestamp) -> bool {
+    fn was_rotated_within(&self, window: Duration, behind: i64, at: Timestamp) -> bool {
         if behind >= self.counter {
             // No token was ever given that counter.
             return false;
@@ -334,14 +338,21 @@ impl Session {
         let known = self.rotations.of(self.counter, behind);
         // The version before kept no times: auth's of the last step is the best there is.
         let rotated = known.or_else(|| (behind == 1).then_some(self.last_seen_at));
-        rotated.is_some_and(|rotated| at < rotated.plus(REPEAT_WINDOW))
+        rotated.is_some_and(|rotated| at < rotated.plus(window))
     }
 
-    /// The late repetitions after this one, and whether it is news; none where it is reuse.
-    fn late_after(&self, request: &StepSession, behind: i64) -> Option<(LateRepetitions, bool)> {
+    /// Returns the late repetitions after this one, and whether it is news; none where it is reuse.
+    fn late_after(
+        &self,
+        request: &StepSession,
+        behind: i64,
+        at: Timestamp,
+    ) -> Option<(LateRepetitions, bool)> {
         let agents = [&self.user_agent, &request.origin.user_agent];
         let [last, this] = agents.map(|agent| family(agent.as_deref()));
-        if behind != 1 || self.counter == FIRST_COUNTER || request.privileged || last != this {
+        let is_in_time =
+            !request.privileged || self.was_rotated_within(LOST_ANSWER_WINDOW, behind, at);
+        if behind != 1 || self.counter == FIRST_COUNTER || !is_in_time || last != this {
             return None;
         }
         self.late.and(self.counter, &request.origin)

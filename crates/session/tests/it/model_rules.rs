@@ -133,7 +133,7 @@ impl Model {
                 .is_some_and(|(at, _)| at == session.counter - 1);
             is_late = behind == 1
                 && counter > 0
-                && !privileged
+                && (!privileged || rotated.is_some_and(|at| by_store < at.plus(6 * window)))
                 && (again || (!follows && session.lates < 5));
         }
         let good = behind == 0 || (behind > 0 && (repeats || is_late));

@@ -98,6 +98,35 @@ async fn a_close_after_a_late_repetition_outlives_its_access_token(#[case] backe
     assert_eq!(fx.state(&again, user, now).await, SessionState::Closed);
 }
 
+/// Where much is at stake a lost answer comes again for a minute: longer than a process is frozen, not long enough for a
+/// thief to wait for the owner's next rest. Who takes turns is found at the second one here, too.
+#[rstest]
+#[case(Redis)]
+#[case(Sqlite)]
+#[tokio::test]
+async fn where_much_is_at_stake_a_lost_answer_comes_again_for_a_minute(#[case] backend: Backend) {
+    for after in [millis(10_000), secs(31), millis(59_999)] {
+        let fx = backend.open().await;
+        let user = user();
+        let (first, second) = stepped(&fx, user).await;
+        let at = START.plus(secs(600)).plus(after);
+        let privileged = |grant: &SessionGrant, at| {
+            let mut request = step(grant, user, at);
+            request.privileged = true;
+            request
+        };
+        let again = fx.store.step(privileged(&first, at)).await.unwrap();
+        assert_eq!(again.counter, second.counter, "{after:?}");
+        assert_eq!(again.refresh_expires_at, second.refresh_expires_at);
+        assert_eq!(fx.take_kinds().await, ["refresh_token_repeated_late"]);
+        let third = fx.store.step(privileged(&again, at)).await.unwrap();
+        assert_eq!(third.counter, 3);
+        let turn = fx.store.step(privileged(&second, at.plus(secs(30)))).await;
+        assert_eq!(refusal(turn), Refusal::Closed, "{after:?}");
+        assert_eq!(fx.take_kinds().await, ["refresh_token_reused"]);
+    }
+}
+
 #[rstest]
 #[case(Redis)]
 #[case(Sqlite)]

@@ -199,7 +199,7 @@ async fn a_proof_from_elsewhere_is_told_as_both(#[case] backend: Backend) {
 #[case(Sqlite)]
 #[tokio::test]
 async fn outside_the_window_a_privileged_session_closes(#[case] backend: Backend) {
-    for now in [START.plus(millis(610_000)), START.plus(secs(86_400))] {
+    for now in [START.plus(millis(660_000)), START.plus(secs(86_400))] {
         let fx = backend.open().await;
         let user = user();
         let (first, second) = stepped(&fx, user).await;

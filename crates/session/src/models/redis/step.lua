@@ -28,7 +28,7 @@ if tonumber(led_to) ~= s.counter then
 end
 
 local ip, user_agent = a.origin.ip or '', a.origin.user_agent or ''
-local repeats, late, is_news = false, false, false
+local repeats, late, is_news, in_time = false, false, false, not a.privileged
 -- Counters below the first were never given.
 if behind > 0 and a.counter >= FIRST_COUNTER then
   local time = tonumber(rotated:sub(14 * behind - 13, 14 * behind - 1))
@@ -36,6 +36,7 @@ if behind > 0 and a.counter >= FIRST_COUNTER then
     time = s.last_seen_at
   end
   repeats = time ~= nil and at < time + REPEAT_WINDOW
+  in_time = in_time or (time ~= nil and at < time + LOST_ANSWER_WINDOW)
 end
 if behind > 0 and not repeats then
   -- As `LateRepetitions` and `family`.
@@ -43,7 +44,7 @@ if behind > 0 and not repeats then
     return (agent:gsub('[%d%._]', ''))
   end
   local source, at_counter, count = ip .. ' ' .. user_agent, s.late_counter or 0, s.late_count or 0
-  late = behind == 1 and a.counter >= FIRST_COUNTER and not a.privileged and family(user_agent) == family(s.user_agent)
+  late = behind == 1 and a.counter >= FIRST_COUNTER and in_time and family(user_agent) == family(s.user_agent)
   if late and at_counter == s.counter then
     is_news = s.late_source ~= source
   elseif late then
