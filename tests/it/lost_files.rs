@@ -1,66 +1,16 @@
 //! Every file of `DATA_DIR` in turn is lost, emptied, damaged or from another installation: the start is refused with the
 //! file's name and nothing is made in its place, or the file is one that is made again.
 
-use std::{
-    collections::BTreeMap,
-    fs,
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::{fs, path::Path, time::Duration};
 
-use end_to_end::{Kind, Options, Platform, Running};
+use end_to_end::{Kind, Options, eventually};
 use testkit::new_key_ring;
 use ud_kernel::Service;
 
-/// Names below a folder, and what the files hold.
-type Files = BTreeMap<String, Vec<u8>>;
-
-fn files_of(folder: &Path) -> Files {
-    let mut files = Files::new();
-    for below in ["", "keys"] {
-        for entry in fs::read_dir(folder.join(below)).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_file() {
-                let name = path.strip_prefix(folder).unwrap().to_str().unwrap();
-                files.insert(name.to_owned(), fs::read(&path).unwrap());
-            }
-        }
-    }
-    files
-}
-
-/// Makes `folder` hold exactly `files`.
-fn lay_out(folder: &Path, files: &Files) {
-    fs::remove_dir_all(folder).unwrap();
-    fs::create_dir_all(folder.join("keys")).unwrap();
-    for (name, content) in files {
-        fs::write(folder.join(name), content).unwrap();
-    }
-}
-
-/// A stopped standalone with an administrator, and its `DATA_DIR`.
-async fn installation() -> (Platform, PathBuf) {
-    let platform = Options::new(Kind::Standalone).start().await;
-    let _ = platform.client.newcomer_in().await;
-    assert_eq!(platform.stop(Service::Auth).await.code(), Some(0));
-    let folder = platform.folder().join("data");
-    (platform, folder)
-}
-
-/// Starts it, and gives its exit code if it ends by itself; otherwise waits until it is ready.
-async fn start(running: &mut Running) -> Option<i32> {
-    running.start_again();
-    let process = running.process();
-    tokio::select! {
-        biased;
-        status = process.wait() => {
-            // All it wrote has been read.
-            assert!(process.ends_within(Duration::from_secs(30)));
-            status.code()
-        }
-        () = running.until_ready() => None,
-    }
-}
+use crate::data_dir::{
+    Files, files_of, installation, lay_out, refuses, remove_line, start, starts_as_before, stop,
+    write_the_list_as_told,
+};
 
 /// What may happen to a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -163,12 +113,7 @@ async fn every_file_lost_emptied_damaged_or_foreign_is_refused_or_made_again() {
     }
     // All is there again: it starts, and who was somebody is.
     lay_out(&folder, &files);
-    assert_eq!(start(platform.process_mut(Service::Auth)).await, None);
-    let login = platform
-        .client
-        .try_log_in(&platform.chief.email, &platform.chief.password)
-        .await;
-    assert_eq!(login.status, 200, "{login:?}");
+    starts_as_before(&mut platform).await;
 }
 
 /// An installation of the version before there was a list, and a change that was meant.
@@ -220,48 +165,155 @@ async fn what_is_meant_is_accepted() {
     // Sessions are to end: the line goes with the file.
     fs::remove_file(folder.join("session.db")).unwrap();
     assert_eq!(start(running).await, Some(78));
-    let text = fs::read_to_string(&list).unwrap();
-    let rest: String = text
-        .lines()
-        .filter(|line| *line != "session.db")
-        .map(|line| format!("{line}\n"))
-        .collect();
-    fs::write(&list, rest).unwrap();
+    remove_line(&folder, "session.db");
     assert_eq!(start(running).await, None, "{}", running.process().output());
     assert_eq!(running.stop().await.code(), Some(0));
     assert!(fs::read_to_string(&list).unwrap().contains("session.db"));
 }
 
+/// A back-up of the databases and rings alone, put into a new folder, and the session store emptied.
+#[tokio::test]
+async fn a_restore_without_the_list_leads_on() {
+    let (mut platform, folder) = installation().await;
+    let mut files = files_of(&folder);
+    files.retain(|name, _| name.ends_with(".db") || name.starts_with("keys/"));
+    files.remove("session.db");
+    lay_out(&folder, &files);
+    let said = refuses(&mut platform, &folder, "session.db").await;
+    assert_eq!(files_of(&folder), files, "nothing was changed");
+    write_the_list_as_told(&said);
+    starts_as_before(&mut platform).await;
+    stop(&platform).await;
+    let list = fs::read_to_string(folder.join("installation")).unwrap();
+    assert!(
+        list.contains("session.db") && list.contains("\nid "),
+        "{list}"
+    );
+    // What it wrote is a list like any other.
+    fs::remove_file(folder.join("session.db")).unwrap();
+    let _ = refuses(&mut platform, &folder, "session.db").await;
+}
+
+/// What lies beside the files of the installation is not ours.
+#[tokio::test]
+async fn copies_in_the_folder_are_left_alone() {
+    let (mut platform, folder) = installation().await;
+    let files = files_of(&folder);
+    let copies = [
+        ("auth.db", "auth-2026.db"),
+        ("auth.db", "auth copy.db"),
+        ("role.db", "auth.db.db"),
+        ("keys/refresh-token", "keys/refresh-token.bak"),
+        ("keys/refresh-token", "keys/key-encryption (copy)"),
+    ];
+    let mut given = files.clone();
+    for (name, copy) in copies {
+        let mut content = files[name].clone();
+        if name.ends_with(".db") {
+            content[68..72].fill(7);
+        }
+        given.insert(copy.to_owned(), content);
+    }
+    given.insert("notes.db".to_owned(), b"no database".to_vec());
+    lay_out(&folder, &given);
+    for _ in 0..2 {
+        starts_as_before(&mut platform).await;
+        stop(&platform).await;
+    }
+    let left = files_of(&folder);
+    let strays = copies.iter().map(|(_, copy)| *copy).chain(["notes.db"]);
+    for name in strays {
+        assert_eq!(left[name], given[name], "{name}");
+        fs::remove_file(folder.join(name)).unwrap();
+    }
+    starts_as_before(&mut platform).await;
+}
+
+/// A database that was moved into a folder below: its old line in the list is nobody's any more.
+#[tokio::test]
+async fn a_database_in_a_folder_below_is_missed_too() {
+    let (mut platform, folder) = installation().await;
+    fs::create_dir(folder.join("db")).unwrap();
+    let below = folder.join("db/auth.db");
+    fs::rename(folder.join("auth.db"), &below).unwrap();
+    let url = format!("sqlite://{}", below.display());
+    platform
+        .process_mut(Service::Auth)
+        .set("AUTH_DATABASE_URL", &url);
+    starts_as_before(&mut platform).await;
+    stop(&platform).await;
+    let content = fs::read(&below).unwrap();
+    fs::remove_file(&below).unwrap();
+    let _ = refuses(&mut platform, &folder, "db/auth.db").await;
+    assert!(!below.exists());
+    fs::write(&below, content).unwrap();
+    starts_as_before(&mut platform).await;
+}
+
+/// The moments of a first start: when each of these files appears, in the order in which they do.
+const MOMENTS: [&str; 11] = [
+    "installation",
+    "initial-admin-password",
+    "auth.db",
+    "keys/key-encryption",
+    "keys/refresh-token",
+    "role.db",
+    "session.db",
+    "keys/session-feed",
+    "audit.db",
+    "profile.db",
+    "profile.db-wal",
+];
+
 /// A first start that is killed at any moment is no installation that lost something.
 #[tokio::test]
 async fn a_first_start_that_was_killed_goes_on() {
-    let (mut platform, folder) = installation().await;
-    let list = fs::read_to_string(folder.join("installation")).unwrap();
-    let begun: String = list
-        .lines()
-        .filter(|line| line.starts_with(['#', 'i']))
-        .map(|line| format!("{line}\n"))
-        .collect();
-    let files = files_of(&folder);
-    let running = platform.process_mut(Service::Auth);
-    // So many of the files had been made.
-    for count in 0..files.len() {
-        let mut given: Files = files.clone().into_iter().take(count).collect();
-        given.insert("installation".to_owned(), begun.clone().into_bytes());
-        if given.contains_key("auth.db") && !given.contains_key("keys/key-encryption") {
-            // Keys are made before what is sealed under them.
-            given.insert(
-                "keys/key-encryption".to_owned(),
-                files["keys/key-encryption"].clone(),
-            );
-        }
-        lay_out(&folder, &given);
-        assert_eq!(
-            start(running).await,
-            None,
-            "{count}: {}",
-            running.process().output()
-        );
-        assert_eq!(running.stop().await.code(), Some(0));
+    let options = Options::new(Kind::Standalone).without_administrator();
+    let options = options
+        .set("BOOTSTRAP_ADMIN_EMAIL", "")
+        .set("BOOTSTRAP_ADMIN_PASSWORD", "");
+    let mut platform = options.start().await;
+    let folder = platform.folder().join("data");
+    let mut unfinished = 0;
+    for moment in MOMENTS {
+        platform.process_mut(Service::Auth).kill();
+        fs::remove_dir_all(&folder).unwrap();
+        let running = platform.process_mut(Service::Auth);
+        running.start_again();
+        until_there(&folder.join(moment)).await;
+        running.kill();
+        let left = files_of(&folder);
+        let list = String::from_utf8(left["installation"].clone()).unwrap();
+        unfinished += usize::from(!list.contains("auth.db"));
+
+        let code = start(running).await;
+        let said = running.process().output();
+        assert_eq!(code, None, "{moment}: {said}");
+        let password = fs::read_to_string(folder.join("initial-admin-password")).unwrap();
+        platform.witness.saw("password", password.trim());
+        let client = &platform.client;
+        let what = format!("{moment}: the administrator logs in");
+        eventually(Duration::from_secs(30), &what, || async {
+            let answer = client.try_log_in("admin@localhost", password.trim()).await;
+            (answer.status == 200).then_some(())
+        })
+        .await;
+        let left = files_of(&folder);
+        assert!(left.keys().all(|name| !name.starts_with('.')), "{left:?}");
     }
+    assert!(
+        unfinished > MOMENTS.len() / 2,
+        "killed too late: {unfinished}"
+    );
+}
+
+/// Looks without a pause: the moment is short.
+async fn until_there(path: &Path) {
+    let there = async {
+        while !path.exists() {
+            tokio::task::yield_now().await;
+        }
+    };
+    let within = tokio::time::timeout(Duration::from_secs(30), there).await;
+    assert!(within.is_ok(), "{} is not made", path.display());
 }

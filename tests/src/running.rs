@@ -92,6 +92,11 @@ impl Running {
         self.process.wait_until_ready(&self.ready).await;
     }
 
+    /// Returns whether it is ready now.
+    pub async fn is_ready(&self) -> bool {
+        matches!(testkit::http_get(&self.ready).await, Ok((200, _)))
+    }
+
     /// The process that runs now.
     #[must_use]
     pub const fn process(&self) -> &Process {

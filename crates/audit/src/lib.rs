@@ -17,8 +17,8 @@ use ud_events::{NewEvent, record_notices};
 use ud_http::{
     Base, Mounted, Notices, Readiness, ResealCommand, Routes, ServiceBinary, StartError, Task,
 };
+use ud_idempotency::ServerKey;
 use ud_kernel::Service;
-use ud_seal::Sealer;
 use utoipa::OpenApi as _;
 
 use crate::{
@@ -56,15 +56,16 @@ impl ServiceBinary for AuditService {
         let db = Db::start(config.database, Service::Audit, MIGRATIONS, &base.metrics)
             .await
             .map_err(start_error)?;
-        let sealer =
-            Sealer::from_config(&config.sealing, Service::Audit).map_err(StartError::config)?;
-        let flow = RecordFlow::new(db.clone(), base.clock.clone(), sealer);
+        let key = ServerKey::start(&db, &config.sealing, Service::Audit, &base.clock)
+            .await
+            .map_err(StartError::config)?;
+        let flow = RecordFlow::new(db.clone(), base.clock.clone(), key.clone());
         let state = AuditState {
             flow: flow.clone(),
             security_log: base.security_log.clone(),
         };
         let limits = base.limits(&config.limits, None)?;
-        let mut tasks = Vec::new();
+        let mut tasks = vec![open_server_key(key.clone())];
         if let Some(notices) = base.take_notices().await {
             tasks.push(write_notices(flow, &base, notices));
         }
@@ -72,6 +73,7 @@ impl ServiceBinary for AuditService {
             let db = db.clone();
             Box::pin(async move { db.ready(MIGRATIONS).await })
         });
+        let key_check: ud_http::Check = Arc::new(move || Box::pin(std::future::ready(key.state())));
         let (public_state, metrics) = (state.clone(), base.metrics.clone());
         let public: Routes = Arc::new(move |cfg| routes::public(cfg, &public_state));
         let internal: Routes = Arc::new(move |cfg| routes::internal(cfg, &state, &metrics));
@@ -83,7 +85,11 @@ impl ServiceBinary for AuditService {
             internal,
             guard: base.guard()?.with_limits(limits),
             gate: base.gate.clone(),
-            readiness: Readiness::new(Service::Audit, vec![("database", check)], base.peers),
+            readiness: Readiness::new(
+                Service::Audit,
+                vec![("database", check), ("server_key", key_check)],
+                base.peers,
+            ),
             database_descriptors,
             tasks,
         })
@@ -117,6 +123,11 @@ fn start_error(error: DbError) -> StartError {
     } else {
         StartError::internal(error)
     }
+}
+
+/// Opens the key under Idempotency-Keys where the start could not.
+fn open_server_key(key: ServerKey) -> Task {
+    Box::new(move |mut stop| Box::pin(async move { key.keep_opening(stop.stopped()).await }))
 }
 
 /// Writes this service's own security events (SECURITY rule 33), which need no outbox: they are at home here.

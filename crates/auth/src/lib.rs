@@ -16,6 +16,7 @@ use ud_config::Loader;
 use ud_db::{Db, DbError, Migrations};
 use ud_http::{Base, Check, Mounted, Readiness, ServiceBinary, StartError};
 use ud_kernel::Service;
+use ud_seal::RingFile;
 use utoipa::openapi::OpenApi;
 
 pub use command::{AdminCommand, AuthCommand};
@@ -23,6 +24,8 @@ pub use config::{AuthConfig, AuthLimits};
 pub use models::schema::MIGRATIONS;
 pub use operator::require_terminal;
 pub use state::AuthState;
+
+use models::{error::AuthError, signing_key_store};
 
 /// All migrations of this service's database.
 pub static ALL_MIGRATIONS: [&Migrations; 2] = [&ud_events::MIGRATIONS, &MIGRATIONS];
@@ -72,19 +75,31 @@ impl ServiceBinary for AuthService {
 
 /// Builds the service: opens its database, migrates it where that is the service's to do, loads or makes the
 /// signing keys, and gives what a server needs to serve it. A database that does not answer is no error: the
-/// keys are loaded when it does, and until then whatever needs them answers 503. The guard in the answer
+/// keys are loaded when it does, and until then whatever needs them answers 503. Nor is a configured ring that does not
+/// open them; one in a file is, and is not made anew beside them. The guard in the answer
 /// verifies tokens with auth's own keys; a process with several services shares it.
 ///
 /// # Errors
-/// If something configured is wrong, or migrating fails.
+/// If something configured or the ring's file is wrong, or migrating fails.
 pub async fn build(config: &AuthConfig, base: &Base) -> Result<Mounted, StartError> {
     let database = config.database.clone();
     let db = Db::start(database, Service::Auth, &ALL_MIGRATIONS, &base.metrics)
         .await
         .map_err(start_error)?;
+    let ring = RingFile::of(&config.sealing, Service::Auth)
+        .filter(|_| base.tokens.shared_secret.is_none());
+    if let Some(ring) = &ring
+        && holds_signing_keys(&db).await
+    {
+        ring.is_there().map_err(StartError::config)?;
+    }
     let state = AuthState::new(config, base, db)?;
-    if let Err(error) = state.keys.load(true).await {
-        tasks::tell_not_loaded(&error);
+    match (state.keys.load(true).await, ring) {
+        (Ok(_), _) => {}
+        (Err(error @ AuthError::KeyDoesNotOpen { .. }), Some(ring)) => {
+            return Err(StartError::config(ring.opens_nothing(error)));
+        }
+        (Err(error), _) => tasks::tell_not_loaded(&error),
     }
     let guard = base
         .guard_with(
@@ -117,6 +132,20 @@ pub async fn build(config: &AuthConfig, base: &Base) -> Result<Mounted, StartErr
         database_descriptors: config.database.descriptors(),
         tasks,
     })
+}
+
+/// Returns whether auth's database holds signing keys, as far as it answers now: then it is no installation's first start.
+///
+/// # Errors
+/// If its URL is wrong.
+pub async fn has_signing_keys(config: &AuthConfig) -> Result<bool, StartError> {
+    let db = Db::open(&config.db_options(), Service::Auth).map_err(start_error)?;
+    Ok(holds_signing_keys(&db).await)
+}
+
+async fn holds_signing_keys(db: &Db) -> bool {
+    let found = db.read(signing_key_store::load).await;
+    found.is_ok_and(|rows| rows.iter().any(|row| row.revoked_at.is_none()))
 }
 
 fn open(config: &AuthConfig, base: &Base) -> Result<Db, StartError> {

@@ -21,8 +21,8 @@ use ud_config::Loader;
 use ud_db::{Db, DbError, Migrations};
 use ud_events::SqlEvents;
 use ud_http::{Base, Check, Mounted, Readiness, ServiceBinary, StartError};
+use ud_idempotency::ServerKey;
 use ud_kernel::Service;
-use ud_seal::Sealer;
 use utoipa::openapi::OpenApi;
 
 pub use command::{AdminCommand, ProfileCommand, admin_reactivate};
@@ -103,11 +103,12 @@ async fn build(config: ProfileConfig, base: Base) -> Result<Mounted, StartError>
         base.peers.client(Service::Role),
     );
     let (clock, steps) = (base.clock.clone(), base.steps.clone());
-    let sealer =
-        Sealer::from_config(&config.sealing, Service::Profile).map_err(StartError::config)?;
+    let key = ServerKey::start(&db, &config.sealing, Service::Profile, &clock)
+        .await
+        .map_err(StartError::config)?;
     let registration = RegistrationFlow::new(
         db.clone(),
-        sealer,
+        key.clone(),
         auth.clone(),
         outbox.clone(),
         clock.clone(),
@@ -127,6 +128,7 @@ async fn build(config: ProfileConfig, base: Base) -> Result<Mounted, StartError>
 
     let sweeper = Sweeper::new(db.clone(), auth, registration.clone(), clock.clone());
     let mut tasks = events.tasks();
+    tasks.push(tasks::open_server_key(key.clone()));
     tasks.push(tasks::sweep(sweeper));
     tasks.push(tasks::sweep_standings(standings));
     match config.bootstrap {
@@ -159,7 +161,10 @@ async fn build(config: ProfileConfig, base: Base) -> Result<Mounted, StartError>
         gate: base.gate.clone(),
         readiness: Readiness::new(
             Service::Profile,
-            vec![("database", database_check(db))],
+            vec![
+                ("database", database_check(db)),
+                ("server_key", key_check(key)),
+            ],
             base.peers.clone(),
         ),
         database_descriptors,
@@ -173,6 +178,11 @@ fn database_check(db: Db) -> Check {
         let db = db.clone();
         Box::pin(async move { db.ready(&ALL_MIGRATIONS).await })
     })
+}
+
+/// Ready when the key under Idempotency-Keys opens.
+fn key_check(key: ServerKey) -> Check {
+    Arc::new(move || Box::pin(std::future::ready(key.state())))
 }
 
 fn start_error(error: DbError) -> StartError {

@@ -10,6 +10,7 @@ use std::{
 
 use tokio::time::MissedTickBehavior;
 use ud_http::{StopSignal, Task};
+use ud_idempotency::ServerKey;
 
 use crate::models::{Bootstrap, BootstrapFlow, Standings, Sweeper};
 
@@ -18,6 +19,13 @@ const SWEEP_EVERY: Duration = Duration::from_secs(60);
 
 /// Between two rounds that tell role of changes of status.
 const SWEEP_STANDINGS_EVERY: Duration = Duration::from_secs(10);
+
+/// Opens the key under Idempotency-Keys where the start could not.
+pub(crate) fn open_server_key(key: ServerKey) -> Task {
+    Box::new(move |mut stop: StopSignal| {
+        Box::pin(async move { key.keep_opening(stop.stopped()).await })
+    })
+}
 
 /// Finishes or removes registrations left half-done.
 pub(crate) fn sweep(sweeper: Sweeper) -> Task {

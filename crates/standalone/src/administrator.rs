@@ -2,9 +2,7 @@
 //! `DATA_DIR/initial-admin-password`, shown on a terminal, never through the logger.
 
 use std::{
-    fs,
-    io::{self, Write as _},
-    os::unix::fs::OpenOptionsExt as _,
+    fs, io,
     path::{Path, PathBuf},
 };
 
@@ -12,6 +10,9 @@ use auth_service::models::reset_flow::new_password;
 use secrecy::SecretString;
 use ud_http::StartError;
 use user_profile_service::Bootstrap;
+use zeroize::Zeroizing;
+
+use crate::private_file;
 
 /// Email of the administrator nobody named.
 const DEFAULT_EMAIL: &str = "admin@localhost";
@@ -34,14 +35,20 @@ impl Administrator {
     pub(crate) fn prepare(data_dir: &Path, email: Option<String>) -> Result<Self, StartError> {
         let file = data_dir.join(FILE);
         let failed = |e: io::Error| StartError::internal(format!("{}: {e}", file.display()));
-        let (password, is_new) = match fs::read_to_string(&file) {
-            Ok(text) => (SecretString::from(text.trim_end()), false),
-            Err(e) if e.kind() == io::ErrorKind::NotFound => {
-                let password = new_password().map_err(StartError::internal)?;
-                write_private(&file, &password).map_err(failed)?;
-                (SecretString::from(password.as_str()), true)
-            }
+        let found = match fs::read_to_string(&file) {
+            Ok(text) => text,
+            Err(e) if e.kind() == io::ErrorKind::NotFound => String::new(),
             Err(e) => return Err(failed(e)),
+        };
+        // An empty file is what a kill left of a version that wrote it in place.
+        let is_new = found.trim_end().is_empty();
+        let password = if is_new {
+            let password = new_password().map_err(StartError::internal)?;
+            let line = Zeroizing::new(format!("{}\n", password.as_str()));
+            private_file::write(&file, &line).map_err(failed)?;
+            SecretString::from(password.as_str())
+        } else {
+            SecretString::from(found.trim_end())
         };
         let email = email.unwrap_or_else(|| DEFAULT_EMAIL.to_owned());
         Ok(Self {
@@ -61,12 +68,27 @@ impl Administrator {
     }
 }
 
-fn write_private(path: &Path, text: &str) -> io::Result<()> {
-    let mut file = fs::OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path)?;
-    writeln!(file, "{text}")?;
-    file.sync_all()
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use secrecy::ExposeSecret as _;
+
+    use super::*;
+
+    #[test]
+    fn a_password_that_was_never_written_is_made_anew_and_one_that_was_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join(FILE);
+        fs::write(&file, "").unwrap();
+        let made = Administrator::prepare(folder.path(), None).unwrap();
+        let password = made.bootstrap.password.expose_secret().to_owned();
+        assert!(made.is_new && password.len() >= 12, "{}", password.len());
+        assert_eq!(fs::read_to_string(&file).unwrap().trim_end(), password);
+        let again = Administrator::prepare(folder.path(), None).unwrap();
+        assert!(!again.is_new);
+        assert_eq!(again.bootstrap.password.expose_secret(), password);
+        let names: Vec<_> = fs::read_dir(folder.path()).unwrap().collect();
+        assert_eq!(names.len(), 1, "no draft is left");
+    }
 }

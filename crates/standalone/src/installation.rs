@@ -1,12 +1,11 @@
-//! Keeps together what belongs together in `DATA_DIR`: the databases and key rings of one installation, written down in the file
-//! `installation` in it. A start with one of them lost, damaged or from elsewhere is refused, before anything is made in its
-//! place: a new key beside old data opens nothing, and an empty database beside others has forgotten what they rely on.
+//! Keeps together what belongs together: the databases and key rings of one installation, written down in the file
+//! `installation` of `DATA_DIR`. A start with one of them lost, damaged or from elsewhere is refused, before anything is made
+//! in its place: a new key beside old data opens nothing, and an empty database beside others has forgotten what they rely
+//! on.
 
 use std::{
     collections::BTreeMap,
     fs, io,
-    io::Write as _,
-    os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
 };
 
@@ -16,203 +15,259 @@ use ud_http::StartError;
 use ud_kernel::Service;
 use ud_seal::{Place, Sealer};
 
+use crate::{
+    kept::{Kept, Kind},
+    private_file,
+};
+
 /// Name of the list.
 const LIST: &str = "installation";
 /// How it begins.
 const HEAD: &str = "# The files of this installation (docs/RUNBOOK.md, \"A file of DATA_DIR is lost\"). A start without one of them is\n\
                     # refused. Whoever removes a line allows the next start to take, or to make, another file of that name.\n";
-/// Folder of the key rings.
-const KEYS: &str = "keys";
 
-/// The list, and where it is.
+/// Where what is known of the files comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Origin {
+    /// Nothing was there: an installation begins.
+    Nothing,
+    /// A list that this program wrote.
+    List,
+    /// A list that somebody wrote, without `id`: what it names is there, and is taken as it is.
+    Hand,
+    /// The files alone: there is no list.
+    Files,
+}
+
+/// The list, where it is, and the files that the configuration keeps.
 #[derive(Debug)]
 pub(crate) struct Installation {
     folder: PathBuf,
+    kept: Vec<Kept>,
+    origin: Origin,
     /// Every database has it as its mark; never 0.
     mark: i32,
-    /// Names below the folder; of a key ring with what its keys open.
+    /// Names, of a key ring with what its keys open. What is not kept any more, or never was, stays and is not looked at.
     files: BTreeMap<String, Option<String>>,
 }
 
 impl Installation {
-    /// Compares what is in `folder` with its list. `expected`: what an installation from before there was a list must have.
-    /// Where nothing is there at all, an installation begins.
+    /// Compares the files of `kept` with the list in `folder`. Changes nothing.
     ///
     /// # Errors
-    /// Exit code 78, with every file that is not as it should be.
-    pub(crate) fn examine(folder: &Path, expected: &[String]) -> Result<Self, StartError> {
+    /// Exit code 78, with every file that is not as it should be, and what to do.
+    pub(crate) fn examine(folder: &Path, kept: Vec<Kept>) -> Result<Self, StartError> {
         let list = folder.join(LIST);
-        let read = match fs::read_to_string(&list) {
-            Ok(text) => Some(text),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+        let found = match fs::read_to_string(&list) {
+            Ok(text) => Self::parse(folder, kept, &text)
+                .ok_or_else(|| unreadable(&list, "it is not as it was written"))?,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Self::unlisted(folder, kept),
             Err(error) => return Err(unreadable(&list, &error.to_string())),
         };
-        let found = match read {
-            Some(text) => Self::parse(folder, &text)
-                .ok_or_else(|| unreadable(&list, "it is not as it was written"))?,
-            None if databases(folder).is_empty() && rings(folder).is_empty() => {
-                let begun = Self {
-                    folder: folder.to_owned(),
-                    mark: new_mark(),
-                    files: BTreeMap::new(),
-                };
-                // Before anything else: a first start that is interrupted goes on at the second.
-                begun.write()?;
-                return Ok(begun);
-            }
-            None => {
-                log::warn!(
-                    "{}: not there; it is made again of what the files say",
-                    list.display()
-                );
-                Self::of_files(folder, expected)
-            }
-        };
         found.check()?;
+        if found.origin == Origin::Files {
+            log::warn!(
+                "{}: not there; it is made again of what the files say",
+                list.display()
+            );
+        }
         Ok(found)
     }
 
-    /// Writes down what there is now, when every service has its files.
+    /// Returns the rings that an installation that begins is to make. Of the feed's a new one costs nothing.
+    pub(crate) fn first_rings(&self) -> Vec<&Path> {
+        let rings = self.kept.iter().filter(|kept| kept.kind == Kind::Ring);
+        rings
+            .filter(|ring| self.origin == Origin::Nothing && ring.is_old)
+            .map(|ring| ring.path.as_path())
+            .collect()
+    }
+
+    /// Writes the list of an installation that begins, before anything is made: a first start that is interrupted goes on
+    /// at the second.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub(crate) fn begin(&self) -> Result<(), StartError> {
+        match self.origin {
+            Origin::Nothing => self.write(),
+            Origin::List | Origin::Hand | Origin::Files => Ok(()),
+        }
+    }
+
+    /// Writes down what there is now, when every service has its files. `rings_open`: the rings opened what the databases
+    /// hold; another ring is not written down.
     ///
     /// # Errors
     /// If a file cannot be marked or the list not be written.
-    pub(crate) fn settle(&mut self) -> Result<(), StartError> {
-        let mut files = BTreeMap::new();
-        for name in databases(&self.folder) {
-            let path = self.folder.join(&name);
-            if file_state(&path) != FileState::Marked(self.mark) {
-                mark_file(&path, self.mark)
-                    .map_err(|e| StartError::internal(format!("{}: {e}", path.display())))?;
-                // The mark and the tables, into the file itself; if somebody reads just now, a later stop does it.
-                let _ = gather_file(&path);
+    pub(crate) fn settle(&mut self, rings_open: bool) -> Result<(), StartError> {
+        let mut files = self.files.clone();
+        for kept in &self.kept {
+            match kept.kind {
+                Kind::Database => {
+                    if let FileState::Marked(mark) = file_state(&kept.path) {
+                        self.mark_database(&kept.path, mark)?;
+                        files.insert(kept.name.clone(), None);
+                    }
+                }
+                Kind::Ring if rings_open && kept.path.exists() => {
+                    let sealed = self.known_again(kept)?;
+                    files.insert(kept.name.clone(), Some(sealed));
+                }
+                Kind::Ring => {}
             }
-            files.insert(name, None);
         }
-        for name in rings(&self.folder) {
-            let path = self.folder.join(&name);
-            let sealer = ring(&path).map_err(|e| not_as_it_should_be(&self.folder, &[e]))?;
-            let sealed = sealer.seal(place(&name), &self.mark.to_be_bytes());
-            // What its keys open already stays as it is: the list is written when something changed.
-            let known = self.files.get(&name).cloned().flatten();
-            let known = known.filter(|known| sealer.reseal(place(&name), known) == Ok(None));
-            let sealed = match known {
-                Some(known) => known,
-                None => sealed.map_err(StartError::internal)?,
-            };
-            files.insert(name, Some(sealed));
-        }
-        if files != self.files || !self.folder.join(LIST).exists() {
+        if files != self.files || self.origin != Origin::List {
             self.files = files;
             self.write()?;
+            self.origin = Origin::List;
         }
         Ok(())
     }
 
+    fn mark_database(&self, path: &Path, mark: i32) -> Result<(), StartError> {
+        if mark != self.mark {
+            mark_file(path, self.mark)
+                .map_err(|e| StartError::internal(format!("{}: {e}", path.display())))?;
+            // The mark and the tables, into the file itself; if somebody reads just now, a later stop does it.
+            let _ = gather_file(path);
+        }
+        Ok(())
+    }
+
+    /// By what the ring will be known again. What its first key has sealed already stays as it is: the list is written when
+    /// something changed.
+    fn known_again(&self, kept: &Kept) -> Result<String, StartError> {
+        let place = place(&kept.name);
+        let sealer = ring(&kept.path).map_err(StartError::config)?;
+        let known = self.files.get(&kept.name).cloned().flatten();
+        match known.filter(|known| sealer.reseal(place, known) == Ok(None)) {
+            Some(known) => Ok(known),
+            None => sealer
+                .seal(place, &self.mark.to_be_bytes())
+                .map_err(StartError::internal),
+        }
+    }
+
     /// After the last request: each database is one file then, and what SQLite keeps beside it may be lost.
     pub(crate) fn gather(&self) {
-        for name in databases(&self.folder) {
-            let path = self.folder.join(name);
-            if let Err(error) = gather_file(&path) {
+        let databases = self.kept.iter().filter(|kept| kept.kind == Kind::Database);
+        for Kept { path, .. } in databases.filter(|kept| is_begun(kept)) {
+            if let Err(error) = gather_file(path) {
                 log::warn!("{}: {error}", path.display());
             }
         }
     }
 
-    fn parse(folder: &Path, text: &str) -> Option<Self> {
+    fn parse(folder: &Path, kept: Vec<Kept>, text: &str) -> Option<Self> {
+        let is_kept = |name: &str| kept.iter().any(|kept| kept.name == name);
         let mut mark = None;
         let mut files = BTreeMap::new();
-        for line in text.lines().filter(|line| !line.starts_with('#')) {
-            let (name, rest) = line
-                .split_once(' ')
-                .map_or((line, None), |(n, r)| (n, Some(r)));
-            if name == "id" {
-                mark = rest
-                    .and_then(|rest| rest.parse().ok())
-                    .filter(|mark| *mark != 0);
-            } else if name.rsplit_once(".db") == Some((name.trim_end_matches(".db"), ""))
-                && !name.contains('/')
-                || name
-                    .strip_prefix("keys/")
-                    .is_some_and(|ring| !ring.is_empty() && !ring.contains('/'))
-            {
-                files.insert(name.to_owned(), rest.map(ToOwned::to_owned));
-            } else {
+        let lines = text.lines().filter(|line| !line.starts_with('#'));
+        for line in lines.filter(|line| !line.is_empty()) {
+            if let Some(id) = line.strip_prefix("id ") {
+                mark = Some(id.parse().ok().filter(|mark| *mark != 0)?);
+                continue;
+            }
+            let (name, sealed) = ring_line(line).unwrap_or((line, None));
+            // Files that were never kept, copies above all, are in lists that an earlier version wrote.
+            let is_name = is_kept(name)
+                || name.ends_with(".db")
+                || name.starts_with("keys/")
+                || name.starts_with('/');
+            if !is_name {
                 return None;
             }
+            files.insert(name.to_owned(), sealed.map(ToOwned::to_owned));
         }
+        let (origin, mark) = match mark {
+            Some(mark) => (Origin::List, mark),
+            None if !files.is_empty() && files.keys().all(|name| is_kept(name)) => {
+                files.values_mut().for_each(|sealed| *sealed = None);
+                (Origin::Hand, mark_of(&kept))
+            }
+            None => return None,
+        };
         Some(Self {
             folder: folder.to_owned(),
-            mark: mark?,
+            kept,
+            origin,
+            mark,
             files,
         })
     }
 
-    /// Without a list: the mark that most databases have, and what has to be there.
-    fn of_files(folder: &Path, expected: &[String]) -> Self {
-        let mut votes: BTreeMap<i32, usize> = BTreeMap::new();
-        for name in databases(folder) {
-            if let FileState::Marked(mark) = file_state(&folder.join(name)) {
-                *votes.entry(mark).or_default() += usize::from(mark != 0);
-            }
-        }
-        let most = votes
-            .into_iter()
-            .filter(|(_, n)| *n > 0)
-            .max_by_key(|(_, n)| *n);
+    /// Without a list: an installation that begins, or one that has to have what each has.
+    fn unlisted(folder: &Path, kept: Vec<Kept>) -> Self {
+        let is_new = !kept.iter().any(is_begun);
+        let old = kept.iter().filter(|kept| kept.is_old && !is_new);
         Self {
             folder: folder.to_owned(),
-            mark: most.map_or_else(new_mark, |(mark, _)| mark),
-            files: expected.iter().map(|name| (name.clone(), None)).collect(),
+            origin: if is_new {
+                Origin::Nothing
+            } else {
+                Origin::Files
+            },
+            mark: mark_of(&kept),
+            files: old.map(|kept| (kept.name.clone(), None)).collect(),
+            kept,
         }
     }
 
     fn check(&self) -> Result<(), StartError> {
-        let is_listed = self.folder.join(LIST).exists();
-        let mut wrong = Vec::new();
-        let mut foreign = 0;
-        let mut marked = 0;
-        for (name, sealed) in &self.files {
-            let path = self.folder.join(name);
-            let shown = path.display();
-            if !name.starts_with(KEYS) {
-                match file_state(&path) {
-                    FileState::Gone => wrong.push(format!("{shown} is gone")),
-                    FileState::Empty => wrong.push(format!("{shown} is empty")),
-                    FileState::Damaged(why) => wrong.push(format!("{shown} is damaged: {why}")),
-                    FileState::Marked(0) if !is_listed => {}
+        let mut wrong = BTreeMap::new();
+        let (mut listed, mut marked, mut foreign) = (0, 0, 0);
+        for kept in &self.kept {
+            let Some(sealed) = self.files.get(&kept.name) else {
+                continue;
+            };
+            listed += 1;
+            let shown = kept.path.display();
+            let mut say = |text: String| {
+                wrong.insert(kept.name.as_str(), text);
+            };
+            if kept.kind == Kind::Database {
+                match file_state(&kept.path) {
+                    FileState::Gone => say(format!("{shown} is gone")),
+                    FileState::Empty => say(format!("{shown} is empty")),
+                    FileState::Damaged(why) => say(format!("{shown} is damaged: {why}")),
+                    FileState::Marked(_) if self.origin == Origin::Hand => {}
+                    FileState::Marked(0) if self.origin == Origin::Files => {}
                     FileState::Marked(mark) => {
                         marked += 1;
                         if mark != self.mark {
                             foreign += 1;
-                            wrong.push(format!("{shown} is another file: of another installation, made anew, or of a back-up from before there was a list"));
+                            say(format!(
+                                "{shown} is another file: of another installation, made anew, or of a back-up from before there was a list"
+                            ));
                         }
                     }
                 }
                 continue;
             }
-            match ring(&path) {
-                Err(why) => wrong.push(why),
+            match ring(&kept.path) {
+                Err(why) => say(why),
                 Ok(sealer) => {
                     let opens = |sealed: &String| {
                         sealer
-                            .open(place(name), sealed)
+                            .open(place(&kept.name), sealed)
                             .is_ok_and(|id| *id == self.mark.to_be_bytes())
                     };
                     if !sealed.as_ref().is_none_or(opens) {
                         foreign += 1;
-                        wrong.push(format!("{shown} holds none of the keys it held"));
+                        say(format!("{shown} holds none of the keys it held"));
                     }
                 }
             }
         }
-        if marked > 1 && foreign == self.files.len() {
+        if marked > 1 && foreign == listed && self.origin == Origin::List {
             let list = self.folder.join(LIST);
             return Err(unreadable(&list, "it is the list of another installation"));
         }
         if wrong.is_empty() {
             Ok(())
         } else {
-            Err(not_as_it_should_be(&self.folder, &wrong))
+            Err(self.not_as_it_should_be(&wrong))
         }
     }
 
@@ -227,45 +282,70 @@ impl Installation {
             }
             text.push('\n');
         }
-        let draft = self.folder.join(format!(".{LIST}"));
-        let write = || {
-            let mut file = fs::OpenOptions::new()
-                .write(true)
-                .create(true)
-                .truncate(true)
-                .mode(0o600)
-                .open(&draft)?;
-            file.write_all(text.as_bytes())?;
-            file.sync_all()?;
-            fs::rename(&draft, &path)?;
-            fs::File::open(&self.folder)?.sync_all()
+        private_file::write(&path, &text)
+            .map_err(|e| StartError::internal(format!("{}: {e}", path.display())))
+    }
+
+    fn not_as_it_should_be(&self, wrong: &BTreeMap<&str, String>) -> StartError {
+        let list = self.folder.join(LIST).display().to_string();
+        let texts: Vec<_> = wrong.values().map(String::as_str).collect();
+        let good = self
+            .files
+            .keys()
+            .filter(|name| !wrong.contains_key(name.as_str()));
+        let good: Vec<_> = good.map(|name| quoted(name)).collect();
+        let go_on = match self.origin {
+            Origin::Files if good.is_empty() => {
+                "To go on without these files, remove what is left of them: the next start makes new ones".to_owned()
+            }
+            Origin::Files => format!(
+                "There is no list {list}: put that back, too, if there was one. To go on without these files, remove what \
+                 is left of them, of a database also FILE-wal and FILE-shm, and write the list of what is to be taken as it \
+                 is: printf '%s\\n' {} > {}. The next start makes new ones of the others",
+                good.join(" "),
+                quoted(&list)
+            ),
+            Origin::Nothing | Origin::List | Origin::Hand => format!(
+                "To go on with a file as it is, remove its line from {list}. To go on without it, remove its line and the \
+                 file, of a database also FILE-wal and FILE-shm: the next start makes a new one"
+            ),
         };
-        write().map_err(|e| StartError::internal(format!("{}: {e}", path.display())))
+        StartError::config(format!(
+            "{}. Nothing was changed. Put back what belongs there, from a back-up of the same moment as the rest. {go_on}; \
+             what that costs, and what else it takes, says docs/RUNBOOK.md, \"A file of DATA_DIR is lost\". To begin anew, \
+             move all databases and the whole folder away",
+            texts.join("; ")
+        ))
     }
 }
 
-/// Databases in `folder`, by name; a file of length 0 is none yet.
-fn databases(folder: &Path) -> Vec<String> {
-    names(folder, "", |path| {
-        path.extension().is_some_and(|extension| extension == "db")
-            && file_state(path) != FileState::Empty
-    })
+/// Whether there is such a file; a database of length 0 is none yet.
+fn is_begun(kept: &Kept) -> bool {
+    match kept.kind {
+        Kind::Database => !matches!(file_state(&kept.path), FileState::Gone | FileState::Empty),
+        Kind::Ring => kept.path.exists(),
+    }
 }
 
-/// Key rings in `folder`, by name.
-fn rings(folder: &Path) -> Vec<String> {
-    names(&folder.join(KEYS), "keys/", |_| true)
+/// The mark that most of the databases have, or a new one.
+fn mark_of(kept: &[Kept]) -> i32 {
+    let mut votes: BTreeMap<i32, usize> = BTreeMap::new();
+    for kept in kept.iter().filter(|kept| kept.kind == Kind::Database) {
+        if let FileState::Marked(mark) = file_state(&kept.path)
+            && mark != 0
+        {
+            *votes.entry(mark).or_default() += 1;
+        }
+    }
+    let most = votes.into_iter().max_by_key(|(_, n)| *n);
+    most.map_or_else(new_mark, |(mark, _)| mark)
 }
 
-fn names(folder: &Path, prefix: &str, is_one: impl Fn(&Path) -> bool) -> Vec<String> {
-    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
-    entries
-        .filter(|entry| entry.path().is_file() && is_one(&entry.path()))
-        .filter_map(|entry| entry.file_name().into_string().ok())
-        // A draft that a crash left.
-        .filter(|name| !name.starts_with('.'))
-        .map(|name| format!("{prefix}{name}"))
-        .collect()
+/// Name of a ring and what its keys open. Neither has a space.
+fn ring_line(line: &str) -> Option<(&str, Option<&str>)> {
+    let (name, sealed) = line.split_once(' ')?;
+    let is_one = name.starts_with("keys/") && !sealed.contains(' ');
+    is_one.then_some((name, Some(sealed)))
 }
 
 /// The keys in `path`, or what is wrong with the file; never its text.
@@ -308,13 +388,11 @@ fn unreadable(list: &Path, why: &str) -> StartError {
     ))
 }
 
-fn not_as_it_should_be(folder: &Path, wrong: &[String]) -> StartError {
-    let list = folder.join(LIST);
-    StartError::config(format!(
-        "{}. Nothing was changed. Put back what belongs there, from a back-up of the same moment as the rest. To go on \
-         without it, remove its line from {}, and the next start makes a new one; what that costs says docs/RUNBOOK.md, \
-         \"A file of DATA_DIR is lost\". To begin anew, move the whole folder away",
-        wrong.join("; "),
-        list.display()
-    ))
+/// One word of a shell.
+fn quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\'', r"'\''"))
 }
+
+#[cfg(test)]
+#[path = "installation_tests.rs"]
+mod tests;

@@ -5,6 +5,8 @@ mod command;
 mod config;
 mod documents;
 mod installation;
+mod kept;
+mod private_file;
 mod start;
 mod welcome;
 

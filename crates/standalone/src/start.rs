@@ -6,10 +6,10 @@ use std::{
     path::Path,
 };
 
-use auth_service::{AuthCommand, AuthService};
+use auth_service::{AuthCommand, AuthService, has_signing_keys};
 use role_service::{RoleCommand, RoleService};
 use secrecy::ExposeSecret as _;
-use session_service::{SessionService, config::StoreConfig};
+use session_service::SessionService;
 use ud_config::PeersConfig;
 use ud_http::{
     Base, Identity, Listening, Mounted, ResealCommand, Server, ServiceBinary, StartError,
@@ -24,7 +24,9 @@ use ud_telemetry::Metrics;
 use user_audit_service::AuditService;
 use user_profile_service::{BootstrapOutcome, ProfileCommand, ProfileService};
 
-use crate::{administrator::Administrator, config::Config, installation::Installation, welcome};
+use crate::{
+    administrator::Administrator, config::Config, installation::Installation, kept::kept, welcome,
+};
 
 /// Serves until SIGTERM or SIGINT.
 ///
@@ -42,6 +44,12 @@ pub(crate) async fn serve(mut config: Config) -> Result<(), StartError> {
         config.tokens.issuer.clone_from(&address);
     }
     let bases = Bases::new(&config, &listening, clock.clone(), metrics.clone())?;
+    // While it is still looking for what it needs it ends at once.
+    tokio::select! {
+        biased;
+        () = stop.requested() => return Ok(()),
+        begun = begin(&config, &installation) => begun?,
+    }
 
     let administrator = match config.profile.bootstrap {
         Some(_) => None,
@@ -54,13 +62,12 @@ pub(crate) async fn serve(mut config: Config) -> Result<(), StartError> {
     };
     let mut outcome = config.profile.bootstrap_report.subscribe();
     let docs = config.standalone.http.docs_enabled;
-    // While it is still looking for what it needs it ends at once.
-    let mounted = tokio::select! {
+    let (mounted, is_up) = tokio::select! {
         biased;
         () = stop.requested() => return Ok(()),
-        mounted = build(config, &bases) => mounted?,
+        built = build(config, &bases) => built?,
     };
-    installation.settle()?;
+    installation.settle(is_up)?;
 
     tokio::spawn(async move {
         welcome::ready(&address, docs);
@@ -86,7 +93,7 @@ pub(crate) async fn serve(mut config: Config) -> Result<(), StartError> {
 /// # Errors
 /// If one fails.
 pub(crate) async fn migrate(config: Config, revert: bool) -> Result<(), StartError> {
-    let bases = bases(&config)?;
+    let (_, bases) = prepare(&config).await?;
     AuthService::migrate(config.auth, bases.of(Service::Auth)?, revert).await?;
     RoleService::migrate(config.role, bases.of(Service::Role)?, revert).await?;
     SessionService::migrate(config.session, bases.of(Service::Session)?, revert).await?;
@@ -99,13 +106,19 @@ pub(crate) async fn migrate(config: Config, revert: bool) -> Result<(), StartErr
 /// # Errors
 /// Those of the command.
 pub(crate) async fn run_auth(command: AuthCommand, config: Config) -> Result<(), StartError> {
-    let bases = bases(&config)?;
-    if matches!(command, AuthCommand::Reseal) {
+    let (mut installation, bases) = prepare(&config).await?;
+    let is_reseal = matches!(command, AuthCommand::Reseal);
+    if is_reseal {
         let (audit, profile) = (bases.of(Service::Audit)?, bases.of(Service::Profile)?);
         AuditService::run_command(ResealCommand::Reseal, config.audit, audit).await?;
         ProfileService::run_command(ProfileCommand::Reseal, config.profile, profile).await?;
     }
-    AuthService::run_command(command, config.auth, bases.of(Service::Auth)?).await
+    AuthService::run_command(command, config.auth, bases.of(Service::Auth)?).await?;
+    if is_reseal {
+        // The list, too, is then under the first keys: the others may leave the ring.
+        installation.settle(true)?;
+    }
+    Ok(())
 }
 
 /// Lets a suspended user log in again, by profile's command; auth and role are told by the running process.
@@ -114,7 +127,7 @@ pub(crate) async fn run_auth(command: AuthCommand, config: Config) -> Result<(),
 /// Those of the command.
 pub(crate) async fn reactivate(identifier: String, config: Config) -> Result<(), StartError> {
     let command = ProfileCommand::reactivate(identifier);
-    let base = bases(&config)?.of(Service::Profile)?;
+    let base = prepare(&config).await?.1.of(Service::Profile)?;
     ProfileService::run_command(command, config.profile, base).await
 }
 
@@ -124,7 +137,7 @@ pub(crate) async fn reactivate(identifier: String, config: Config) -> Result<(),
 /// Those of the commands; what was done before stands, and the command can be repeated.
 pub(crate) async fn reset(identifier: String, config: Config) -> Result<(), StartError> {
     auth_service::require_terminal()?;
-    let bases = bases(&config)?;
+    let (_, bases) = prepare(&config).await?;
     let profile = bases.of(Service::Profile)?;
     let command = ProfileCommand::reactivate(identifier.clone());
     ProfileService::run_command(command, config.profile, profile).await?;
@@ -140,7 +153,7 @@ pub(crate) async fn reset(identifier: String, config: Config) -> Result<(), Star
 pub(crate) async fn grant(identifier: String, config: Config) -> Result<(), StartError> {
     // Before anything is changed: otherwise nobody sees the new password.
     auth_service::require_terminal()?;
-    let bases = bases(&config)?;
+    let (_, bases) = prepare(&config).await?;
     let profile = bases.of(Service::Profile)?;
     let user_id =
         user_profile_service::admin_reactivate(config.profile, &profile, identifier.clone())
@@ -151,23 +164,32 @@ pub(crate) async fn grant(identifier: String, config: Config) -> Result<(), Star
     RoleService::run_command(command, config.role, bases.of(Service::Role)?).await
 }
 
-/// What a command needs of the services, none of which it serves.
-fn bases(config: &Config) -> Result<Bases, StartError> {
-    examine_folder(config)?;
+/// What a command needs of the installation and of the services, none of which it serves.
+async fn prepare(config: &Config) -> Result<(Installation, Bases), StartError> {
+    let installation = examine_folder(config)?;
+    begin(config, &installation).await?;
     let listening = Listening::bind(&ud_config::HttpConfig::default())?;
     let metrics = Metrics::new("standalone");
-    Bases::new(config, &listening, Clock::system(), metrics)
+    let bases = Bases::new(config, &listening, Clock::system(), metrics)?;
+    Ok((installation, bases))
 }
 
-/// Auth first: its guard, which knows the signing keys, is everybody's.
-async fn build(config: Config, bases: &Bases) -> Result<Vec<Mounted>, StartError> {
+/// Auth first: its guard, which knows the signing keys, is everybody's. Returns also whether all stores are up and every ring
+/// opened what they hold.
+async fn build(config: Config, bases: &Bases) -> Result<(Vec<Mounted>, bool), StartError> {
     let auth = AuthService::build(config.auth, bases.of(Service::Auth)?).await?;
     let guarded = |service| bases.of(service).map(|base| base.with_guard(&auth.guard));
     let role = RoleService::build(config.role, guarded(Service::Role)?).await?;
     let session = SessionService::build(config.session, guarded(Service::Session)?).await?;
     let audit = AuditService::build(config.audit, guarded(Service::Audit)?).await?;
     let profile = ProfileService::build(config.profile, guarded(Service::Profile)?).await?;
-    Ok(vec![auth, role, session, audit, profile])
+    let mounted = vec![auth, role, session, audit, profile];
+    for service in &mounted {
+        if !service.readiness.is_up().await {
+            return Ok((mounted, false));
+        }
+    }
+    Ok((mounted, true))
 }
 
 /// The common ground of the five: identities made anew at each start, since nobody outside needs to know them.
@@ -237,35 +259,38 @@ impl Bases {
     }
 }
 
-/// Checks that `DATA_DIR` has what it had, before anybody makes what is not there.
+/// Checks that the installation has what it had, before anybody makes what is not there.
 fn examine_folder(config: &Config) -> Result<Installation, StartError> {
     let folder = &config.standalone.data_dir;
     prepare_folder(folder)?;
-    let (auth, session) = (&config.auth, &config.session);
-    let databases = [
-        Some(&auth.database),
-        Some(&config.role.database),
-        Some(&config.audit.database),
-        Some(&config.profile.database),
-        match &session.store {
-            StoreConfig::Sqlite(database) => Some(database),
-            StoreConfig::Redis(_) => None,
-        },
-    ];
-    let files = databases.into_iter().flatten().filter_map(|database| {
-        let file = database.url.expose_secret().strip_prefix("sqlite://")?;
-        let name = Path::new(file).strip_prefix(folder).ok()?;
-        Some(name.to_str()?.to_owned())
-    });
-    let rings = [
-        (auth.sealing.key_encryption.is_none(), "keys/key-encryption"),
-        (auth.signing.refresh_tokens.is_none(), "keys/refresh-token"),
-    ];
-    let rings = rings.into_iter().filter(|(is_file, _)| *is_file);
-    let expected: Vec<_> = files
-        .chain(rings.map(|(_, name)| name.to_owned()))
-        .collect();
-    Installation::examine(folder, &expected)
+    let kept = kept(config).map_err(StartError::config)?;
+    Installation::examine(folder, kept)
+}
+
+/// Begins an installation where there is none. One whose signing keys are in a database elsewhere has lost its folder.
+///
+/// # Errors
+/// Exit code 78, with the rings that are gone.
+async fn begin(config: &Config, installation: &Installation) -> Result<(), StartError> {
+    let gone = installation.first_rings();
+    let is_elsewhere = !config
+        .auth
+        .database
+        .url
+        .expose_secret()
+        .starts_with("sqlite:");
+    if is_elsewhere && !gone.is_empty() && has_signing_keys(&config.auth).await? {
+        let gone: Vec<_> = gone.iter().map(|path| path.display().to_string()).collect();
+        return Err(StartError::config(format!(
+            "{} is gone, and auth's database holds signing keys of an installation. Nothing was changed. Is the folder {} \
+             mounted? Otherwise put back all its files, from a back-up of the same moment as the databases. To go on without \
+             them, delete the rows of signing_keys in auth's database and of server_keys in profile's and audit's: \
+             everybody logs in again (docs/RUNBOOK.md, \"A file of DATA_DIR is lost\")",
+            gone.join(" and "),
+            config.standalone.data_dir.display()
+        )));
+    }
+    installation.begin()
 }
 
 /// `DATA_DIR` is its owner's alone (SECURITY rule 35).

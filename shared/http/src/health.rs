@@ -51,6 +51,11 @@ impl Readiness {
         }
     }
 
+    /// Returns whether every store is up now; asked before the server runs.
+    pub async fn is_up(&self) -> bool {
+        self.stores().await.0
+    }
+
     /// Returns whether the stores are up, and what was found of each.
     async fn stores(&self) -> (bool, Map<String, Value>) {
         let checks = self.stores.iter().map(|(name, check)| async move {

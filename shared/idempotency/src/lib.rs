@@ -9,7 +9,7 @@ use ud_kernel::Timestamp;
 use ud_seal::{Place, SealError, Sealer};
 use zeroize::Zeroizing;
 
-pub use server_key::ServerKeyError;
+pub use server_key::{ServerKey, ServerKeyError};
 
 /// How long a client's key is remembered.
 const MEMORY: Duration = Duration::from_secs(24 * 3600);

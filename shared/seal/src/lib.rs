@@ -1,7 +1,9 @@
 #![doc = include_str!("../README.md")]
 
+mod misfit;
 mod ring_file;
 mod sealer;
 
-pub use ring_file::ring_or_file;
+pub use misfit::RingFile;
+pub use ring_file::{KEY_ENCRYPTION, ring_or_file};
 pub use sealer::{Place, SealError, Sealer};

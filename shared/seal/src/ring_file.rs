@@ -13,6 +13,9 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use ud_config::KeyRing;
 use zeroize::Zeroizing;
 
+/// File of the ring that seals what is secret at rest.
+pub const KEY_ENCRYPTION: &str = "key-encryption";
+
 /// The configured ring, or the one in `dir/name`, made if there is none.
 ///
 /// # Errors

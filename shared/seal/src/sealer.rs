@@ -14,7 +14,7 @@ use ud_config::{KeyRing, SealingConfig};
 use ud_kernel::Service;
 use zeroize::Zeroizing;
 
-use crate::ring_file::ring_or_file;
+use crate::ring_file::{KEY_ENCRYPTION, ring_or_file};
 
 const VERSION: &str = "v1";
 const KEY_LEN: usize = 32;
@@ -92,9 +92,15 @@ impl Sealer {
         let ring = ring_or_file(
             config.key_encryption.as_ref(),
             &config.keys_dir,
-            "key-encryption",
+            KEY_ENCRYPTION,
         )?;
         Ok(Self::new(service, ring))
+    }
+
+    /// Whose it is.
+    #[must_use]
+    pub const fn service(&self) -> Service {
+        self.service
     }
 
     /// Seals `secret` for `place`.

@@ -1,13 +1,9 @@
 //! What is done with the audit log.
 
-use std::sync::Arc;
-
-use tokio::sync::OnceCell;
 use ud_db::{Db, StoreError};
 use ud_events::{Batch, Event, NewEvent, Receipt};
-use ud_idempotency::{Claim, IdempotencyKeys};
+use ud_idempotency::{Claim, ServerKey};
 use ud_kernel::{Clock, EventId, RecordId, UserId, models::Origin};
-use ud_seal::Sealer;
 
 use super::{
     error::AuditError,
@@ -21,20 +17,14 @@ use super::{
 pub struct RecordFlow {
     db: Db,
     clock: Clock,
-    sealer: Sealer,
-    keys: Arc<OnceCell<IdempotencyKeys>>,
+    key: ServerKey,
 }
 
 impl RecordFlow {
-    /// On `db`; `sealer` keeps the key that Idempotency-Keys are stored under.
+    /// On `db`; Idempotency-Keys are stored under `key`.
     #[must_use]
-    pub fn new(db: Db, clock: Clock, sealer: Sealer) -> Self {
-        Self {
-            db,
-            clock,
-            sealer,
-            keys: Arc::default(),
-        }
+    pub const fn new(db: Db, clock: Clock, key: ServerKey) -> Self {
+        Self { db, clock, key }
     }
 
     /// Records what a user asks for. With an Idempotency-Key the same request again gives the same record.
@@ -156,8 +146,7 @@ impl RecordFlow {
         writer: UserId,
         key: &str,
     ) -> Result<Claim, AuditError> {
-        let load = || IdempotencyKeys::load(&self.db, &self.sealer, self.clock.now());
-        let keys = self.keys.get_or_try_init(load).await?;
+        let keys = self.key.get().await?;
         let body = serde_json_canonicalizer::to_string(client)
             .map_err(|_| AuditError::Unrecordable("no canonical form"))?;
         // Scope: the operation and its caller (SECURITY rule 31).

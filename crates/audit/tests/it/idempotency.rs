@@ -11,7 +11,7 @@ use user_audit_service::models::{
     schema::idempotency_keys,
 };
 
-use crate::world::{World, client, open, user};
+use crate::world::{World, client, flow, open, user};
 
 const KEY: &str = "key-0123456789-abc";
 const DAY: Duration = Duration::from_secs(24 * 3600);
@@ -124,11 +124,7 @@ async fn requests_at_the_same_moment_make_one_record() {
         // Two replicas, neither of which has yet read the secret that keys are stored under.
         let flows = [
             world.flow.clone(),
-            RecordFlow::new(
-                open(&world.database.url),
-                world.clock.clone(),
-                world.sealer.clone(),
-            ),
+            flow(&open(&world.database.url), &world.clock, &world.sealer),
         ];
         let ann = user();
         let requests: Vec<_> = (0..32)

@@ -50,7 +50,10 @@ async fn the_database_away_is_503_and_nothing_is_lost() {
     let ready = readyz(&app).await;
     assert_eq!(ready.status, 503);
     let stores = &ready.body["checks"][0]["stores"];
-    assert_eq!(*stores, json!({"database": "down: unavailable"}));
+    assert_eq!(
+        *stores,
+        json!({"database": "down: unavailable", "server_key": "up"})
+    );
     // What needs no database is answered as ever, and told later.
     app.post(&app.token(user(), &[]), &body())
         .await

@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 use testkit::TestDatabase;
 use ud_db::{Db, DbOptions, StoreError};
 use ud_events::{Event, EventType, NewEvent, Outcome};
+use ud_idempotency::ServerKey;
 use ud_kernel::{Clock, Service, Timestamp, UserId, models::Origin};
 use ud_seal::Sealer;
 use user_audit_service::{
@@ -28,6 +29,12 @@ pub struct World {
     pub database: TestDatabase,
 }
 
+/// The use cases of one replica.
+pub fn flow(db: &Db, clock: &Clock, sealer: &Sealer) -> RecordFlow {
+    let key = ServerKey::new(db.clone(), sealer.clone(), clock.clone());
+    RecordFlow::new(db.clone(), clock.clone(), key)
+}
+
 impl World {
     pub async fn new(database: TestDatabase) -> Self {
         let db = open(&database.url);
@@ -35,7 +42,7 @@ impl World {
         let clock = Clock::manual(START);
         let sealer = Sealer::from_config(&testkit::sealing(), Service::Audit).unwrap();
         Self {
-            flow: RecordFlow::new(db.clone(), clock.clone(), sealer.clone()),
+            flow: flow(&db, &clock, &sealer),
             clock,
             sealer,
             db,

@@ -41,6 +41,14 @@ pub enum AuthError {
     /// The signing keys have not been read from the database yet.
     #[error("signing keys not loaded yet")]
     KeysNotLoaded,
+    /// A signing key does not open under the service's ring.
+    #[error("signing key {kid}: {error}")]
+    KeyDoesNotOpen {
+        /// Its id.
+        kid: String,
+        /// Why.
+        error: SealError,
+    },
     /// The user's roles and permissions do not fit into an access token: role let them in under another configuration.
     #[error("the roles and permissions do not fit into an access token")]
     TokenTooLong,

@@ -305,7 +305,10 @@ impl SealedKeys {
         let pkcs8 = self
             .sealer
             .open(place(&row.kid), &row.sealed_key)
-            .map_err(|e| AuthError::Internal(format!("signing key {}: {e}", row.kid)))?;
+            .map_err(|error| AuthError::KeyDoesNotOpen {
+                kid: row.kid.clone(),
+                error,
+            })?;
         let key = SigningKey::from_pkcs8(algorithm, &pkcs8).map_err(internal)?;
         if key.kid() == row.kid {
             Ok(key)

@@ -26,6 +26,7 @@ impl From<AuthError> for Problem {
             AuthError::KeyNotFound => Self::new(Code::KeyNotFound),
             AuthError::Store(error) => store_problem(&error),
             AuthError::Call(error) => error.into(),
+            AuthError::KeyDoesNotOpen { .. } => Self::internal(error),
             AuthError::Internal(cause) => Self::internal(cause),
         }
     }

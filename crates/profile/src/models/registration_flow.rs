@@ -1,20 +1,18 @@
 //! Registration (docs/ARCHITECTURE.md, SECURITY rules 7 and 31): pending row, credential at auth, active. Whoever
 //! finds it half-done finishes it: the same request again, auth's event, the user's first token, the sweeper.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::json;
-use tokio::sync::OnceCell;
 use ud_db::{Db, DbConn, StoreError};
 use ud_events::{EventType, NewEvent, OutboxHandle, outbox};
 use ud_http::{CallError, RemoteProblem, ServiceClient};
-use ud_idempotency::{Claim, IdempotencyKeys};
+use ud_idempotency::{Claim, ServerKey};
 use ud_kernel::{
     Clock, Code, Service, Steps, Timestamp, UserId,
     models::{CreateCredential, Credential, Origin, PasswordContext},
 };
-use ud_seal::Sealer;
 
 use super::{
     ProfileError, idempotency_store, personal,
@@ -56,12 +54,11 @@ pub struct Registration {
 #[derive(Clone)]
 pub struct RegistrationFlow {
     db: Db,
-    sealer: Sealer,
+    key: ServerKey,
     auth: ServiceClient,
     outbox: OutboxHandle,
     clock: Clock,
     steps: Steps,
-    keys: Arc<OnceCell<IdempotencyKeys>>,
 }
 
 /// An attempt's hold on its Idempotency-Key.
@@ -79,12 +76,12 @@ enum Reserved {
 }
 
 impl RegistrationFlow {
-    /// A flow on `db` that stores credentials through `auth` and wakes `outbox`; `sealer` keeps the key that
-    /// Idempotency-Keys are stored under.
+    /// A flow on `db` that stores credentials through `auth` and wakes `outbox`; Idempotency-Keys are stored under
+    /// `key`.
     #[must_use]
-    pub fn new(
+    pub const fn new(
         db: Db,
-        sealer: Sealer,
+        key: ServerKey,
         auth: ServiceClient,
         outbox: OutboxHandle,
         clock: Clock,
@@ -92,12 +89,11 @@ impl RegistrationFlow {
     ) -> Self {
         Self {
             db,
-            sealer,
+            key,
             auth,
             outbox,
             clock,
             steps,
-            keys: Arc::default(),
         }
     }
 
@@ -193,8 +189,7 @@ impl RegistrationFlow {
         let Some(key) = &request.key else {
             return Ok(None);
         };
-        let load = || IdempotencyKeys::load(&self.db, &self.sealer, self.clock.now());
-        let keys = self.keys.get_or_try_init(load).await?;
+        let keys = self.key.get().await?;
         let user = &request.user;
         Ok(Some(match key {
             RequestKey::Client(key) => {

@@ -13,6 +13,7 @@ use ud_config::{
 use ud_db::{Db, StoreError};
 use ud_events::{Event, schema::outbox};
 use ud_http::{Base, Identity, Listening, Server, ServiceBinary as _};
+use ud_idempotency::ServerKey;
 use ud_jwt::{
     revocation::SessionChecker,
     service::{IdentityKey, ServiceVerifier},
@@ -267,10 +268,15 @@ impl World {
         bodies.iter().map(parse).collect()
     }
 
+    pub fn server_key(&self) -> ServerKey {
+        let sealer = Sealer::from_config(&self.sealing, Service::Profile).unwrap();
+        ServerKey::new(self.db.clone(), sealer, self.clock.clone())
+    }
+
     pub fn registration_flow(&self) -> RegistrationFlow {
         RegistrationFlow::new(
             self.db.clone(),
-            Sealer::from_config(&self.sealing, Service::Profile).unwrap(),
+            self.server_key(),
             self.base.peers.client(Service::Auth),
             ud_events::OutboxHandle::new(),
             self.clock.clone(),
