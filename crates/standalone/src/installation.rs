@@ -169,6 +169,7 @@ impl Installation {
     fn check(&self) -> Result<(), StartError> {
         let is_listed = self.folder.join(LIST).exists();
         let mut wrong = Vec::new();
+        let mut not_now = Vec::new();
         let mut foreign = 0;
         let mut marked = 0;
         for (name, sealed) in &self.files {
@@ -179,6 +180,9 @@ impl Installation {
                     FileState::Gone => wrong.push(format!("{shown} is gone")),
                     FileState::Empty => wrong.push(format!("{shown} is empty")),
                     FileState::Damaged(why) => wrong.push(format!("{shown} is damaged: {why}")),
+                    FileState::Unreadable(why) => {
+                        not_now.push(format!("{shown} cannot be read now: {why}"));
+                    }
                     FileState::Marked(0) if !is_listed => {}
                     FileState::Marked(mark) => {
                         marked += 1;
@@ -209,6 +213,13 @@ impl Installation {
             let list = self.folder.join(LIST);
             return Err(unreadable(&list, "it is the list of another installation"));
         }
+        if wrong.is_empty() && !not_now.is_empty() {
+            return Err(StartError::internal(format!(
+                "{}. That is no damage: mend the cause and start again; nothing was changed",
+                not_now.join("; ")
+            )));
+        }
+        wrong.append(&mut not_now);
         if wrong.is_empty() {
             Ok(())
         } else {
