@@ -1,27 +1,50 @@
 //! Started while their stores are away, services live, say so, and are ready once the stores have come.
 
-use std::time::{Duration, Instant};
+use std::{
+    fs,
+    net::Ipv4Addr,
+    time::{Duration, Instant},
+};
 
-use end_to_end::{Kind, OWN, Options, Platform};
+use diesel::{Connection as _, SqliteConnection, connection::SimpleConnection as _};
+use end_to_end::{Client, Kind, OWN, Options, Platform};
 use rstest::rstest;
 use serde_json::Value;
-use testkit::{Backend, Proxy, TestDatabase, http_get};
-use ud_kernel::{Code, Service};
+use testkit::{Backend, Proxy, TestDatabase, TestIssuer, http_get};
+use ud_kernel::{Clock, Code, Service};
 
 /// As long as a client may have to wait for an answer of a service that cannot do anything yet.
 const SOON: Duration = Duration::from_secs(10);
+/// The same of the five in one process, which ask their stores one after the other.
+const SOON_ALL: Duration = Duration::from_secs(20);
+/// So long a silent server is watched: several tries.
+const WATCHED: Duration = Duration::from_secs(15);
 
 /// What `readyz` of `service` says, once it says anything.
 async fn readiness(platform: &Platform, service: Service) -> (u16, Value) {
     let started = Instant::now();
+    let process = platform.process(service).process();
+    let limit = match platform.kind {
+        Kind::Services => SOON,
+        Kind::Standalone => SOON_ALL,
+    };
     loop {
         if let Ok((status, body)) = http_get(&platform.directory.of(service).ready).await {
             return (status, serde_json::from_str(&body).unwrap_or_default());
         }
+        if !process.is_running() {
+            let is_read = process.ends_within(SOON);
+            let said = process.output();
+            assert!(
+                !said.contains("was built without"),
+                "standalone lacks PostgreSQL or MySQL: build with `cargo build --workspace --bins`"
+            );
+            panic!("{service} has ended (all it wrote is here: {is_read}): {said}");
+        }
         assert!(
-            started.elapsed() < SOON && platform.process(service).process().is_running(),
+            started.elapsed() < limit,
             "{service} does not answer: {}",
-            platform.process(service).process().output()
+            process.output()
         );
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
@@ -42,13 +65,15 @@ async fn says_what_is_away(platform: &Platform, service: Service) {
         "database"
     };
     assert!(stores.contains(&format!("\"{store}\":\"down: ")), "{body}");
-    let port = platform.directory.public_port(service);
+    let base = platform.directory.of(service).public;
+    let client = Client::new(base, Ipv4Addr::LOCALHOST, platform.witness.clone());
     let (_, path) = OWN.iter().find(|(s, _)| *s == service).unwrap();
+    // Nobody has keys yet to tell whether it is good.
+    let token = TestIssuer::new(Clock::system()).token_of_stranger(&[]);
     let asked = Instant::now();
-    let (status, _) = http_get(&format!("http://127.0.0.1:{port}{path}"))
-        .await
-        .unwrap();
-    assert!(matches!(status, 401 | 503), "{status}");
+    let answer = client.get(path).bearer(&token).unchecked().await;
+    answer.must_be(Code::AuthKeysUnavailable);
+    assert!(answer.header("retry-after").is_some(), "{answer:?}");
     assert!(asked.elapsed() < SOON);
     let process = platform.process(service).process();
     if service != Service::Session {
@@ -103,9 +128,13 @@ async fn all_come(platform: &mut Platform) {
 }
 
 /// One that takes connections and does not answer is waited for as well, and clients are not kept waiting with it.
+#[rstest]
 #[tokio::test]
-async fn stores_that_are_silent_at_the_start_are_waited_for() {
-    let mut platform = Options::new(Kind::Services).without_stores().start().await;
+async fn stores_that_are_silent_at_the_start_are_waited_for(
+    #[values(Backend::Postgres, Backend::Mysql)] backend: Backend,
+) {
+    let options = Options::new(Kind::Services).on(backend).without_stores();
+    let mut platform = options.start().await;
     for proxy in platform.links().databases.values() {
         proxy.hang();
     }
@@ -115,11 +144,31 @@ async fn stores_that_are_silent_at_the_start_are_waited_for() {
     for service in Service::ALL {
         says_what_is_away(&platform, service).await;
     }
+    if backend == Backend::Mysql {
+        let watched = Instant::now();
+        while watched.elapsed() < WATCHED {
+            for service in Service::ALL {
+                let left = left_behind(platform.process(service).process().pid());
+                assert!(left <= 2, "{service} leaves {left} threads behind");
+            }
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    }
     all_come(&mut platform).await;
 }
 
+/// How many threads of a process wait for a MySQL server that does not answer.
+fn left_behind(pid: u32) -> usize {
+    let threads = fs::read_dir(format!("/proc/{pid}/task")).unwrap();
+    // A thread may end meanwhile.
+    let names = threads.filter_map(|t| fs::read_to_string(t.ok()?.path().join("comm")).ok());
+    names.filter(|name| name.trim() == "mysql-connect").count()
+}
+
+/// On PostgreSQL and MariaDB, which the program must be built with.
+#[rstest]
 #[tokio::test]
-async fn standalone_waits_for_its_stores_too() {
+async fn standalone_waits_for_its_stores_too(#[values(Proxy::cut, Proxy::hang)] goes: fn(&Proxy)) {
     let owners = [
         Service::Auth,
         Service::Role,
@@ -138,20 +187,28 @@ async fn standalone_waits_for_its_stores_too() {
         let database = TestDatabase::create(backend);
         let url: reqwest::Url = database.url.parse().unwrap();
         let proxy = Proxy::to_port(url.port().unwrap());
-        proxy.cut();
+        goes(&proxy);
         let name = format!("{}_DATABASE_URL", service.config_prefix());
         options = options.set(&name, &proxy.instead_of(&database.url));
         stores.push((database, proxy));
     }
     let options = options.set("AUTO_MIGRATE", "true");
     let mut platform = options.start().await;
-    let (status, _) = readiness(&platform, Service::Auth).await;
-    assert_eq!(status, 503);
-    let status = platform.stop(Service::Auth).await;
-    assert_eq!(status.code(), Some(0));
-    platform.process_mut(Service::Auth).start_again();
-    let (status, _) = readiness(&platform, Service::Auth).await;
-    assert_eq!(status, 503);
+    for is_last in [false, true] {
+        let (status, body) = readiness(&platform, Service::Auth).await;
+        assert_eq!(status, 503, "{body}");
+        let process = platform.process(Service::Auth).process();
+        for service in owners {
+            let text = format!("waiting for the database of {service}");
+            let line = process.wait_for_line(&text).await;
+            assert!(line.contains("warn"), "{line}");
+        }
+        if !is_last {
+            let status = platform.stop(Service::Auth).await;
+            assert_eq!(status.code(), Some(0));
+            platform.process_mut(Service::Auth).start_again();
+        }
+    }
     for (_, proxy) in &stores {
         proxy.resume();
     }
@@ -191,6 +248,49 @@ async fn a_database_that_does_not_exist_is_an_error_in_the_log_and_waited_for() 
     platform.process(Service::Role).until_ready().await;
     let _ = platform.stop(Service::Role).await;
     database.execute(&format!("DROP DATABASE {later}"));
+}
+
+/// Who may not migrate serves all the same where nothing is to be migrated, and says what is wrong.
+#[tokio::test]
+async fn a_wrong_migration_user_keeps_nobody_from_a_database_that_is_migrated() {
+    let mut platform = Platform::services().await;
+    let own = &platform.database(Service::Role).url;
+    let wrong = own.replacen("//postgres@", "//nobody@", 1);
+    assert_ne!(*own, wrong);
+    let role = platform.process_mut(Service::Role);
+    role.set("ROLE_MIGRATION_DATABASE_URL", &wrong);
+    platform.restart(Service::Role).await;
+    let process = platform.process(Service::Role).process();
+    let line = process
+        .wait_for_line("role serves, since no migration is pending")
+        .await;
+    assert!(line.contains("error") && line.contains("nobody"), "{line}");
+    platform.accepted_everywhere(&platform.admin.access).await;
+}
+
+/// A file that is good is not to be replaced.
+#[tokio::test]
+async fn a_file_that_cannot_be_read_now_is_not_called_damaged() {
+    let mut platform = Platform::standalone().await;
+    assert_eq!(platform.stop(Service::Auth).await.code(), Some(0));
+    let file = platform.folder().join("data/auth.db");
+    let mut other = SqliteConnection::establish(file.to_str().unwrap()).unwrap();
+    let lock = "PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE; CREATE TABLE other (a INTEGER)";
+    other.batch_execute(lock).unwrap();
+    platform.process_mut(Service::Auth).start_again();
+    let process = platform.process(Service::Auth).process();
+    let status = process.wait().await;
+    assert!(process.ends_within(SOON));
+    let said = process.output();
+    assert_eq!(status.code(), Some(70), "{said}");
+    assert!(said.contains("auth.db cannot be read now: "), "{said}");
+    assert!(
+        !said.contains("damaged") && !said.contains("back-up"),
+        "{said}"
+    );
+    // What it had begun is undone.
+    drop(other);
+    platform.restart(Service::Auth).await;
 }
 
 /// Nobody knows auth's key any more (as after a clock went wrong): 503 for who logs in, and auth's `readyz` says who refuses.

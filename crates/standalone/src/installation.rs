@@ -216,6 +216,7 @@ impl Installation {
 
     fn check(&self) -> Result<(), StartError> {
         let mut wrong = BTreeMap::new();
+        let mut not_now = Vec::new();
         let (mut listed, mut marked, mut foreign) = (0, 0, 0);
         for kept in &self.kept {
             let Some(sealed) = self.files.get(&kept.name) else {
@@ -231,6 +232,9 @@ impl Installation {
                     FileState::Gone => say(format!("{shown} is gone")),
                     FileState::Empty => say(format!("{shown} is empty")),
                     FileState::Damaged(why) => say(format!("{shown} is damaged: {why}")),
+                    FileState::Unreadable(why) => {
+                        not_now.push(format!("{shown} cannot be read now: {why}"));
+                    }
                     FileState::Marked(_) if self.origin == Origin::Hand => {}
                     FileState::Marked(0) if self.origin == Origin::Files => {}
                     FileState::Marked(mark) => {
@@ -263,6 +267,13 @@ impl Installation {
         if marked > 1 && foreign == listed && self.origin == Origin::List {
             let list = self.folder.join(LIST);
             return Err(unreadable(&list, "it is the list of another installation"));
+        }
+        // Before any advice about files: what cannot be read is not to be removed.
+        if !not_now.is_empty() {
+            return Err(StartError::internal(format!(
+                "{}. That is no damage: mend the cause and start again; nothing was changed",
+                not_now.join("; ")
+            )));
         }
         if wrong.is_empty() {
             Ok(())

@@ -20,6 +20,7 @@ use ud_telemetry::{Cost, Metrics};
 
 use crate::{
     Backend, DbConn, DbError, StoreError, TxError,
+    manager::Manager,
     metrics::DbMetrics,
     pool::Pool,
     threads::{Threads, Turn},
@@ -78,6 +79,8 @@ struct Inner {
     metrics: OnceLock<DbMetrics>,
     options: DbOptions,
     target: Target,
+    /// Opens the connections that migrate. One for all tries: it knows whether its server answers.
+    migrator: Arc<Manager>,
     service: Service,
     /// Migrations are still to run by themselves: until then every call is [`StoreError::Unavailable`].
     awaits_migrations: AtomicBool,
@@ -100,14 +103,16 @@ impl Db {
     /// [`DbError`] if the URL is wrong, its backend not compiled in, or the file or the runtime cannot be made.
     pub fn open(options: &DbOptions, service: Service) -> Result<Self, DbError> {
         let target = Target::parse(&options.url)?;
-        if let Some(url) = &options.migration_url {
-            let other = Target::parse(url)?.backend();
-            if other != target.backend() {
-                return Err(DbError::Url(format!(
-                    "the migration URL names {other}, the database URL {}",
-                    target.backend()
-                )));
-            }
+        let migration_target = match &options.migration_url {
+            Some(url) => Target::parse(url)?,
+            None => target.clone(),
+        };
+        if migration_target.backend() != target.backend() {
+            return Err(DbError::Url(format!(
+                "the migration URL names {}, the database URL {}",
+                migration_target.backend(),
+                target.backend()
+            )));
         }
         if let Target::Sqlite(path) = &target {
             crate::file::create_private(path)?;
@@ -124,6 +129,7 @@ impl Db {
             metrics: OnceLock::new(),
             options: options.clone(),
             target,
+            migrator: Arc::new(Manager::new(migration_target)),
             service,
             awaits_migrations: AtomicBool::new(false),
         })))
@@ -311,11 +317,9 @@ impl Db {
         }
     }
 
-    pub(crate) fn migration_target(&self) -> Result<Target, DbError> {
-        match &self.0.options.migration_url {
-            Some(url) => Target::parse(url),
-            None => Ok(self.0.target.clone()),
-        }
+    /// Opens the connections that migrate.
+    pub(crate) fn migrator(&self) -> Arc<Manager> {
+        Arc::clone(&self.0.migrator)
     }
 }
 

@@ -193,9 +193,11 @@ fn repeats_a_value(message: &str) -> bool {
         "invalid byte sequence",
         "date/time field value",
     ];
-    REPEAT_A_VALUE
-        .iter()
-        .any(|start| message.starts_with(start))
+    // What follows is the name of a file, not a value.
+    !message.starts_with("Incorrect key file for table")
+        && REPEAT_A_VALUE
+            .iter()
+            .any(|start| message.starts_with(start))
 }
 
 /// Cuts the value a user sent out of the messages known to repeat it.
@@ -252,6 +254,11 @@ mod tests {
         }
         let error = unknown("syntax error");
         assert_eq!(error, StoreError::Internal("syntax error".to_owned()));
+        let error = unknown("Incorrect key file for table 'things'; try to repair it");
+        assert!(
+            matches!(error, StoreError::Unavailable(_)),
+            "no value: {error:?}"
+        );
     }
 
     #[test]

@@ -53,11 +53,8 @@ const BUSY: &[&str] = &[
 const TOO_SLOW: &[&str] = &[
     // PostgreSQL 57014, 55P03
     "canceling statement due to",
-    // MySQL 1317, 3024; MariaDB 1969, 1028
+    // MySQL 1317, 3024; MariaDB 1931, 1969, 1028
     "Query execution was interrupted",
-    "max_statement_time exceeded",
-    "The query exceeded",
-    "maximum statement execution time exceeded",
     "Sort aborted",
 ];
 
@@ -80,7 +77,7 @@ const GONE: &[&str] = &[
     "too many connections for",
     "in a read-only transaction",
     "during recovery",
-    // MySQL: its client, MariaDB's, 1040, 1047, 1053, 1152, 1203, 1226, 1290, 1792, 1836, 1927
+    // MySQL: its client, MariaDB's, 1040, 1047, 1053, 1152, 1203, 1226, 1290, 1792, 1836, 1874, 1927
     "erver has gone away",
     "Lost connection to",
     "Server shutdown in progress",
@@ -93,9 +90,9 @@ const GONE: &[&str] = &[
     "has exceeded the",
     "WSREP has not yet prepared node",
     "option so it cannot execute this statement",
-    "--read-only option",
     "in a READ ONLY transaction",
     "Running in read-only mode",
+    "InnoDB is in read only mode",
     "Can't connect to",
     // SQLITE_READONLY, SQLITE_CANTOPEN: the file was replaced or moved away
     "unable to open database file",
@@ -113,7 +110,6 @@ const SHORT: &[&str] = &[
     "Input/output error",
     "Read-only file system",
     // PostgreSQL class 53; 58P01, 58030 by `is_file_error`; XX001, XX002
-    "could not extend file",
     "out of memory",
     "out of shared memory",
     "memory exhausted",
@@ -124,7 +120,7 @@ const SHORT: &[&str] = &[
     "invalid page in block",
     "contains unexpected zero page",
     // MySQL and MariaDB 1004, 1016, 1017, 1021, 1023, 1024, 1026, 1030, 1034 to 1038, 1041, 1114, 1135, 1180, 1206,
-    // 1637, 1712, 1877, 1932, and those of its file layer
+    // 1637, 1712, 1812, 1877, 1932, and those of its file layer
     "Disk full",
     "Disk is full",
     "Can't create file",
@@ -136,7 +132,6 @@ const SHORT: &[&str] = &[
     "Error writing file",
     "from storage engine",
     "is corrupt",
-    "is corrupted",
     "ncorrect key file for table",
     "Old key file for table",
     "' is read only",
@@ -148,7 +143,8 @@ const SHORT: &[&str] = &[
     "during COMMIT",
     "The total number of locks exceeds the lock table size",
     "Too many active concurrent transactions",
-    "has missing tablespace",
+    "Tablespace is missing for table",
+    "is missing, corrupt or contains bad data",
     "doesn't exist in engine",
     // SQLITE_FULL, SQLITE_IOERR, SQLITE_NOMEM ("out of memory" above), SQLITE_CORRUPT, SQLITE_NOTADB, SQLITE_PERM.
     // A damaged file is no defect of the caller's either, and an event is not to be parked for it.
@@ -168,73 +164,62 @@ fn is_file_error(message: &str) -> bool {
     })
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// Texts of servers that answer and do not want this user, password, database or way to connect: waiting alone does not
+/// help. They mean that only where a connection is opened: a statement's `relation "x" does not exist` is another matter.
+const REFUSED: &[&str] = &[
+    // PostgreSQL, libpq
+    "authentication failed for user",
+    "no pg_hba.conf entry",
+    "pg_hba.conf rejects",
+    "no password supplied",
+    "\" does not exist",
+    "is not permitted to log in",
+    "permission denied for database",
+    "but SSL was required",
+    "invalid response to SSL negotiation",
+    "expected authentication request from server",
+    "private key file",
+    // PgBouncer
+    "no such user",
+    "no such database",
+    // MySQL, MariaDB and their clients: 1045, 1049, 1129, 1130, 1251, 1862, 2026, 2059, 3159, 4151
+    "Access denied",
+    "Unknown database",
+    "is not allowed to connect",
+    "is blocked because of",
+    "authentication protocol",
+    "Authentication plugin",
+    "Your password has expired",
+    "insecure transport",
+    "SSL is required, but the server does not support it",
+    // Both: the server's is not to be trusted, or ours is missing or refused
+    "certificate",
+];
 
-    #[test]
-    fn races_outages_limits_and_shortages_are_told_apart() {
-        for (meaning, messages) in [
-            (
-                Meaning::Raced,
-                &[
-                    "deadlock detected",
-                    "Deadlock found when trying to get lock; try restarting transaction",
-                    "Lock wait timeout exceeded; try restarting transaction",
-                    "database is locked",
-                ][..],
-            ),
-            (
-                Meaning::TooSlow,
-                &[
-                    "canceling statement due to statement timeout",
-                    "canceling statement due to user request",
-                    "Query execution was interrupted (max_statement_time exceeded)",
-                ],
-            ),
-            (
-                Meaning::Gone,
-                &[
-                    "server closed the connection unexpectedly\n\tThis probably means",
-                    "terminating connection due to administrator command",
-                    "FATAL: the database system is starting up",
-                    "sorry, too many clients already",
-                    "MySQL server has gone away",
-                    "Server has gone away",
-                    "Lost connection to server during query",
-                    "Server shutdown in progress",
-                ],
-            ),
-            (
-                Meaning::Short,
-                &[
-                    "could not extend file \"base/16384/16400\": No space left on device",
-                    "could not write block 7 of temporary file: wrote only 4096 of 8192 bytes",
-                    "The table 'records' is full",
-                    "Got error 28 \"No space left on device\" from storage engine InnoDB",
-                    "disk I/O error",
-                    "database or disk is full",
-                ],
-            ),
-            (
-                Meaning::Other,
-                &[
-                    "syntax error at or near \"SELEC\"",
-                    "could not determine data type of parameter $1",
-                    "could not find array type for data type uuid[]",
-                    "could not open relation with OID 16400",
-                    "relation \"things\" does not exist",
-                    "Table 'd.things' doesn't exist",
-                    "Unknown column 'x' in 'field list'",
-                    "Data too long for column 'a' at row 1",
-                    "no such table: things",
-                    "near \"SELEC\": syntax error",
-                ],
-            ),
-        ] {
-            for message in messages {
-                assert_eq!(Meaning::of(message), meaning, "{message}");
-            }
-        }
-    }
+/// Whether this failure to connect is one of [`REFUSED`].
+pub(crate) fn refuses_us(message: &str) -> bool {
+    REFUSED.iter().any(|text| message.contains(text))
 }
+
+/// SQLITE_NOTADB, SQLITE_CORRUPT, and a format of no version.
+const DAMAGE: &[&str] = &[
+    "file is not a database",
+    "malformed",
+    "unsupported file format",
+];
+
+/// Whether SQLite says that the file itself is broken, or none of its own. Of anything else it may be good.
+pub(crate) fn is_damage(message: &str) -> bool {
+    DAMAGE.iter().any(|text| message.contains(text))
+}
+
+/// Whether the system lacks room, memory or descriptors for a file, which may pass.
+pub(crate) fn is_shortage(error: &std::io::Error) -> bool {
+    error.raw_os_error().is_some()
+        && error.kind() != std::io::ErrorKind::ReadOnlyFilesystem
+        && Meaning::of(&error.to_string()) == Meaning::Short
+}
+
+#[cfg(test)]
+#[path = "error_texts_tests.rs"]
+mod tests;

@@ -19,6 +19,7 @@ mod start;
 mod threads;
 mod transact;
 mod url;
+mod waiting;
 
 use std::path::PathBuf;
 
@@ -37,7 +38,7 @@ pub enum DbError {
     /// The URL names a backend this binary was built without.
     #[error("this binary was built without {0}")]
     NotCompiledIn(Backend),
-    /// The SQLite file cannot be made, opened or read.
+    /// The SQLite file cannot be made, or is damaged.
     #[error("database file {path}: {source}", path = .path.display())]
     File {
         /// Where.
@@ -48,6 +49,9 @@ pub enum DbError {
     /// A migration failed.
     #[error("migration: {0}")]
     Migration(String),
+    /// The server answers, and does not want this user, password, database or way to connect.
+    #[error("the database refuses the connection: {0}")]
+    Refused(String),
     /// The database cannot be reached or used.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -56,27 +60,36 @@ pub enum DbError {
 impl DbError {
     /// Whether somebody has to change the configuration or a file before the same start can succeed.
     #[must_use]
-    pub const fn is_configuration(&self) -> bool {
-        matches!(
-            self,
-            Self::Url(_) | Self::NotCompiledIn(_) | Self::File { .. }
-        )
+    pub fn is_configuration(&self) -> bool {
+        match self {
+            Self::Url(_) | Self::NotCompiledIn(_) => true,
+            Self::File { source, .. } => !error_texts::is_shortage(source),
+            Self::Migration(_) | Self::Refused(_) | Self::Store(_) => false,
+        }
     }
 
-    /// Whether the database is away or lacks something, and may come back: the same call may succeed later.
+    /// Whether the database is away, refuses us or lacks something, which may pass: the same call may succeed later.
     #[must_use]
     pub const fn is_temporary(&self) -> bool {
-        matches!(self, Self::Store(error) if error.is_temporary())
+        match self {
+            Self::Refused(_) => true,
+            Self::Store(error) => error.is_temporary(),
+            _ => false,
+        }
     }
 
     fn migration(error: Box<dyn std::error::Error + Send + Sync>) -> Self {
         Self::of_text(error.to_string())
     }
 
-    /// The harness gives texts alone; a server that goes away in the middle of a migration is no failed migration.
+    /// The harness gives texts alone, with words of its own before the server's. A server that goes away in the middle of
+    /// a migration, or has no room for it, is no failed migration.
     fn of_text(text: String) -> Self {
         use error_texts::Meaning;
-        match Meaning::of(&text) {
+        let said = text
+            .strip_prefix("Failed to run ")
+            .and_then(|rest| rest.split_once(" with: "));
+        match Meaning::of(said.map_or(&text, |(_, said)| said)) {
             Meaning::Other => Self::Migration(text),
             Meaning::TooSlow => StoreError::Timeout("migration").into(),
             Meaning::Raced => StoreError::Conflict.into(),
@@ -90,7 +103,20 @@ impl DbError {
         name: &dyn diesel::migration::MigrationName,
         error: &(dyn std::error::Error + Send + Sync),
     ) -> Self {
-        Self::of_text(format!("{name}: {error}"))
+        match Self::of_text(error.to_string()) {
+            Self::Migration(text) => Self::Migration(format!("{name}: {text}")),
+            passes => passes,
+        }
+    }
+}
+
+impl From<manager::ConnectError> for DbError {
+    fn from(error: manager::ConnectError) -> Self {
+        if error_texts::refuses_us(&error.0) {
+            Self::Refused(error.0)
+        } else {
+            StoreError::Unavailable(error.0).into()
+        }
     }
 }
 

@@ -1,7 +1,13 @@
 //! Whose file a SQLite database is, as far as the file itself tells: its `application_id`
 //! (<https://sqlite.org/pragma.html#pragma_application_id>), which copies and back-ups keep.
 
-use std::{fs::File, io::Read as _, path::Path};
+use std::{
+    fs::File,
+    io::{ErrorKind, Read as _},
+    path::Path,
+};
+
+use crate::error_texts::is_damage;
 
 /// How every SQLite database begins.
 const MAGIC: &[u8; 16] = b"SQLite format 3\0";
@@ -13,8 +19,10 @@ pub enum FileState {
     Gone,
     /// A file of length 0.
     Empty,
-    /// A file that SQLite does not read, and why.
+    /// A file that is no SQLite database, or a broken one, and why.
     Damaged(String),
+    /// A file that cannot be read now, and why: locked, no room beside it, no descriptors, no right. It may be good.
+    Unreadable(String),
     /// A database with this mark; 0: with none.
     Marked(i32),
 }
@@ -30,12 +38,21 @@ pub fn file_state(path: &Path) -> FileState {
         }
         Ok(length)
     }) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => FileState::Gone,
-        Err(error) => FileState::Damaged(error.to_string()),
+        Err(error) if error.kind() == ErrorKind::NotFound => FileState::Gone,
+        Err(error) if error.kind() == ErrorKind::UnexpectedEof => no_database(),
+        Err(error) => FileState::Unreadable(error.to_string()),
         Ok(0) => FileState::Empty,
-        Ok(_) if start != *MAGIC => FileState::Damaged("it is no SQLite database".to_owned()),
-        Ok(_) => read_mark(path).map_or_else(FileState::Damaged, FileState::Marked),
+        Ok(_) if start != *MAGIC => no_database(),
+        Ok(_) => match read_mark(path) {
+            Ok(mark) => FileState::Marked(mark),
+            Err(why) if is_damage(&why) => FileState::Damaged(why),
+            Err(why) => FileState::Unreadable(why),
+        },
     }
+}
+
+fn no_database() -> FileState {
+    FileState::Damaged("it is no SQLite database".to_owned())
 }
 
 #[cfg(feature = "sqlite")]

@@ -12,7 +12,7 @@ use diesel::{
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness};
 use tokio::sync::oneshot;
 
-use crate::{Backend, Db, DbConn, DbError, StoreError, manager::Manager, settings::Limits};
+use crate::{Backend, Db, DbConn, DbError, StoreError, settings::Limits};
 
 /// The migrations of one owner (a service, the event tables), for each backend the same names. Versions
 /// (the digits before the first `_`) must differ between owners that share a database.
@@ -109,17 +109,16 @@ impl Db {
         owners: &[&'static Migrations],
         step: Step,
     ) -> Result<Vec<String>, DbError> {
-        let target = self.migration_target()?;
-        let owners = owners.to_vec();
+        let (migrator, owners) = (self.migrator(), owners.to_vec());
         let (done, outcome) = oneshot::channel();
         // A thread of its own, which the end of the process does not wait for: to connect takes seconds, the lock may
         // take minutes.
         let work = move || {
-            let conn = Manager::new(target)
-                .open(Limits::Migrations)
-                .map_err(|e| StoreError::Unavailable(e.0).into());
-            // Nobody waits for it any more if this fails.
-            let _ = done.send(conn.and_then(|conn| take_step(conn, &owners, step)));
+            let conn = migrator.open(Limits::Migrations).map_err(DbError::from);
+            // Who no longer waits may have migrated by another try: this one changes nothing behind their back.
+            if !done.is_closed() {
+                let _ = done.send(conn.and_then(|conn| take_step(conn, &owners, step)));
+            }
         };
         std::thread::Builder::new()
             .name("migrations".to_owned())
@@ -130,6 +129,12 @@ impl Db {
             .map_err(|_| DbError::Migration("panicked".to_owned()))?
     }
 }
+
+/// Who waits for the lock waits for two minutes.
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+const LOCKED: StoreError = StoreError::Timeout(
+    "another try, here or elsewhere, has had the migrations' lock for 2 minutes",
+);
 
 #[derive(Clone, Copy)]
 enum Step {
@@ -148,7 +153,11 @@ fn take_step(
         // The locks of these two go with the connection, however this ends.
         #[cfg(feature = "postgres")]
         DbConn::Postgres(mut conn) => {
-            sql_query("SELECT pg_advisory_lock(8243100417)").execute(&mut conn)?;
+            let lock = sql_query("SELECT pg_advisory_lock(8243100417)").execute(&mut conn);
+            lock.map_err(|error| match StoreError::from(error) {
+                StoreError::Timeout(_) => LOCKED,
+                other => other,
+            })?;
             run_step(&mut conn, Backend::Postgres, owners, step)
         }
         #[cfg(feature = "mysql")]
@@ -157,10 +166,7 @@ fn take_step(
             let lock =
                 "SELECT COALESCE(GET_LOCK(CONCAT('migrate-', SHA1(DATABASE())), 120), 0) AS n";
             if sql_query(lock).get_result::<Count>(&mut conn)?.n != 1 {
-                return Err(StoreError::Timeout(
-                    "another process has been migrating for two minutes",
-                )
-                .into());
+                return Err(LOCKED.into());
             }
             run_step(&mut conn, Backend::Mysql, owners, step)
         }

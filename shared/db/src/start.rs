@@ -7,7 +7,11 @@ use ud_config::DatabaseConfig;
 use ud_kernel::Service;
 use ud_telemetry::Metrics;
 
-use crate::{Db, DbError, DbOptions, Migrations, StoreError};
+use crate::{
+    Db, DbError, DbOptions, Migrations, StoreError,
+    error_texts::is_damage,
+    waiting::{Work, until_migrated},
+};
 
 impl From<DatabaseConfig> for DbOptions {
     fn from(config: DatabaseConfig) -> Self {
@@ -23,18 +27,15 @@ impl From<DatabaseConfig> for DbOptions {
 
 /// The start of a service waits this long for its migrations; afterwards it serves 503 until they have run.
 const FIRST_WAIT: Duration = Duration::from_secs(10);
-/// Pause between two tries.
-const AGAIN_AFTER: Duration = Duration::from_secs(1);
-/// Every so many tries it is said again that they fail.
-const TOLD_EVERY: u32 = 60;
 
 impl Db {
     /// Opens and measures the database of `service`, and migrates it if the configuration says so. A server that is
-    /// down is no error: the service starts and answers 503 until it is up and, where that is to be done here, migrated.
+    /// away, slow, or refuses us is no error: the service starts and answers 503 until it is migrated, or found to need no
+    /// migration. How that goes is logged.
     ///
     /// # Errors
-    /// [`DbError`] if the URL is wrong, a migration fails, or the database is a file that cannot be used
-    /// ([`DbError::File`]).
+    /// [`DbError`] if the URL is wrong, or a migration fails within 10 seconds and one is needed. A database that is a file
+    /// is not waited for: any failure is an error, [`DbError::File`] if the file cannot be made or is damaged.
     pub async fn start(
         config: DatabaseConfig,
         service: Service,
@@ -55,79 +56,37 @@ impl Db {
         if let Some(path) = self.file() {
             // Nobody starts a file.
             return match self.migrate(owners).await {
-                Ok(_) => Ok(()),
-                Err(DbError::Store(StoreError::Unavailable(text))) => Err(DbError::File {
-                    path: path.to_owned(),
-                    source: std::io::Error::other(text),
-                }),
-                Err(error) => Err(error),
+                Err(DbError::Store(StoreError::Unavailable(text))) if is_damage(&text) => {
+                    Err(DbError::File {
+                        path: path.to_owned(),
+                        source: std::io::Error::other(text),
+                    })
+                }
+                Err(DbError::Store(StoreError::Unavailable(text))) => {
+                    let text = format!("{}: {text}", path.display());
+                    Err(StoreError::Unavailable(text).into())
+                }
+                outcome => outcome.map(drop),
             };
         }
         self.await_migrations(true);
         let (first, outcome) = oneshot::channel();
-        let (db, owners) = (self.clone(), owners.to_vec());
-        tokio::spawn(async move { db.keep_migrating(&owners, first).await });
+        let work = Migrating {
+            db: self.clone(),
+            owners: owners.to_vec(),
+        };
+        tokio::spawn(until_migrated(work, first));
         match timeout(FIRST_WAIT, outcome).await {
             Ok(Ok(outcome)) => outcome,
-            // A slow server. The task tells how it goes on.
-            Err(_) | Ok(Err(_)) => Ok(()),
-        }
-    }
-
-    /// Migrates until that succeeds. What the first try came to goes to `first`: a server that is away is waited for, and
-    /// that is no error.
-    async fn keep_migrating(
-        &self,
-        owners: &[&'static Migrations],
-        first: oneshot::Sender<Result<(), DbError>>,
-    ) {
-        let mut first = Some(first);
-        let mut failures = 0_u32;
-        loop {
-            let outcome = self.migrate(owners).await.map(drop);
-            let (is_done, is_temporary) = match &outcome {
-                Ok(()) => (true, false),
-                Err(error) => (false, error.is_temporary()),
-            };
-            if is_done {
-                self.await_migrations(false);
+            // The runtime ends.
+            Ok(Err(_)) => Ok(()),
+            Err(_) => {
+                log::warn!(
+                    "the migrations of {} have not ended within {FIRST_WAIT:?}. Answering 503 until they have",
+                    self.service()
+                );
+                Ok(())
             }
-            if let Err(error) = &outcome
-                && (is_temporary || first.is_none())
-                && failures.is_multiple_of(TOLD_EVERY)
-            {
-                self.tell_waiting(error);
-            }
-            if let Some(first) = first.take() {
-                // Nobody listens any more after `FIRST_WAIT`.
-                let told = if is_temporary { Ok(()) } else { outcome };
-                if first.send(told).is_ok() && !is_temporary {
-                    return;
-                }
-            }
-            if is_done {
-                log::info!("database of {}: no migration is pending", self.service());
-                return;
-            }
-            failures = failures.saturating_add(1);
-            tokio::time::sleep(AGAIN_AFTER).await;
-        }
-    }
-
-    fn tell_waiting(&self, error: &DbError) {
-        let service = self.service();
-        let text = error.to_string();
-        if refuses_us(&text) {
-            log::error!(
-                "the database refuses {service} (user, password, name of the database, or its TLS): {text}. Answering \
-                 503 and trying again every second until it is mended there or here"
-            );
-        } else if error.is_temporary() {
-            log::warn!(
-                "waiting for the database of {service}, to migrate it: {text}. Answering 503 until then"
-            );
-        } else {
-            log::error!("the database of {service} cannot be migrated: {text}. Answering 503");
         }
     }
 
@@ -153,8 +112,11 @@ impl Db {
     /// The reason.
     pub async fn ready(&self, owners: &[&'static Migrations]) -> Result<(), String> {
         match self.pending(owners).await {
-            Ok(pending) if pending.is_empty() && !self.awaits_migrations() => Ok(()),
-            Ok(pending) => Err(format!("{} migrations are pending", pending.len())),
+            Ok(pending) if !pending.is_empty() => {
+                Err(format!("{} migrations are pending", pending.len()))
+            }
+            Ok(_) if self.awaits_migrations() => Err("migrations are under way".to_owned()),
+            Ok(_) => Ok(()),
             Err(error) => {
                 log::warn!("not ready: {error}");
                 Err(if self.awaits_migrations() {
@@ -167,23 +129,28 @@ impl Db {
     }
 }
 
-/// Whether the server answers and does not want this user, this password or this database: waiting alone will not help.
-fn refuses_us(text: &str) -> bool {
-    [
-        // PostgreSQL
-        "password authentication failed",
-        "authentication failed for user",
-        "no pg_hba.conf entry",
-        "no password supplied",
-        "\" does not exist",
-        "is not permitted to log in",
-        "certificate",
-        "permission denied for database",
-        // MySQL and MariaDB
-        "Access denied for user",
-        "Unknown database",
-        "is not allowed to connect",
-    ]
-    .iter()
-    .any(|known| text.contains(known))
+/// The migrations of a database that calls are refused until they have run.
+#[derive(Clone)]
+struct Migrating {
+    db: Db,
+    owners: Vec<&'static Migrations>,
+}
+
+impl Work for Migrating {
+    fn service(&self) -> Service {
+        self.db.service()
+    }
+
+    async fn migrate(&self) -> Result<(), DbError> {
+        self.db.migrate(&self.owners).await.map(drop)
+    }
+
+    async fn is_current(&self) -> bool {
+        let pending = self.db.pending(&self.owners).await;
+        pending.is_ok_and(|pending| pending.is_empty())
+    }
+
+    fn serve(&self) {
+        self.db.await_migrations(false);
+    }
 }

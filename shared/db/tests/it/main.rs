@@ -8,12 +8,15 @@
 )]
 
 mod calls;
+mod files;
+mod heard;
 mod migrations;
 mod outage;
 mod proxy;
 mod servers;
 mod sessions;
 mod shortages;
+mod starts;
 mod store;
 mod transactions;
 mod types;

@@ -165,7 +165,7 @@ const MYSQL: &[Raised] = &[
     ),
     (
         "1290",
-        "The MariaDB server is running with the --read-only option so it cannot execute this",
+        "The MariaDB server is running with the --read-only option so it cannot execute this statement",
     ),
     ("1637", "Too many active concurrent transactions"),
     (
