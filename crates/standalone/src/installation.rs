@@ -26,7 +26,7 @@ const LIST: &str = "installation";
 const HEAD: &str = "# The files of this installation (docs/RUNBOOK.md, \"A file of DATA_DIR is lost\"). A start without one of them is\n\
                     # refused. Whoever removes a line allows the next start to take, or to make, another file of that name.\n";
 
-/// Where what is known of the files comes from.
+/// The source of what is known of the files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Origin {
     /// Nothing was there: an installation begins.
@@ -135,7 +135,7 @@ impl Installation {
         Ok(())
     }
 
-    /// By what the ring will be known again. What its first key has sealed already stays as it is: the list is written when
+    /// Returns that by which the ring will be known again. What its first key has sealed already stays as it is: the list is written when
     /// something changed.
     fn known_again(&self, kept: &Kept) -> Result<String, StartError> {
         let place = place(&kept.name);
@@ -330,7 +330,7 @@ impl Installation {
     }
 }
 
-/// Whether there is such a file; a database of length 0 is none yet.
+/// Returns whether there is such a file; a database of length 0 is none yet.
 fn is_begun(kept: &Kept) -> bool {
     match kept.kind {
         Kind::Database => !matches!(file_state(&kept.path), FileState::Gone | FileState::Empty),

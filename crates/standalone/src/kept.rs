@@ -11,7 +11,7 @@ use session_service::config::StoreConfig;
 
 use crate::config::Config;
 
-/// What a file holds.
+/// The contents of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     Database,

@@ -164,7 +164,7 @@ pub(crate) async fn grant(identifier: String, config: Config) -> Result<(), Star
     RoleService::run_command(command, config.role, bases.of(Service::Role)?).await
 }
 
-/// What a command needs of the installation and of the services, none of which it serves.
+/// The parts that a command needs of the installation and of the services, none of which it serves.
 async fn prepare(config: &Config) -> Result<(Installation, Bases), StartError> {
     let installation = examine_folder(config)?;
     begin(config, &installation).await?;

@@ -196,7 +196,7 @@ const REFUSED: &[&str] = &[
     "certificate",
 ];
 
-/// Whether this failure to connect is one of [`REFUSED`].
+/// Returns whether this failure to connect is one of [`REFUSED`].
 pub(crate) fn refuses_us(message: &str) -> bool {
     REFUSED.iter().any(|text| message.contains(text))
 }
@@ -208,12 +208,12 @@ const DAMAGE: &[&str] = &[
     "unsupported file format",
 ];
 
-/// Whether SQLite says that the file itself is broken, or none of its own. Of anything else it may be good.
+/// Returns whether SQLite says that the file itself is broken, or none of its own. Of anything else it may be good.
 pub(crate) fn is_damage(message: &str) -> bool {
     DAMAGE.iter().any(|text| message.contains(text))
 }
 
-/// Whether the system lacks room, memory or descriptors for a file, which may pass.
+/// Returns whether the system lacks room, memory or descriptors for a file, which may pass.
 pub(crate) fn is_shortage(error: &std::io::Error) -> bool {
     error.raw_os_error().is_some()
         && error.kind() != std::io::ErrorKind::ReadOnlyFilesystem

@@ -68,7 +68,7 @@ impl DbError {
         }
     }
 
-    /// Whether the database is away, refuses us or lacks something, which may pass: the same call may succeed later.
+    /// Returns whether the database is away, refuses us or lacks something, which may pass: the same call may succeed later.
     #[must_use]
     pub const fn is_temporary(&self) -> bool {
         match self {

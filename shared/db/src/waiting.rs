@@ -23,11 +23,11 @@ const TRIES: usize = 4;
 
 /// Migrates for a service.
 pub(crate) trait Work: Clone + Send + Sync + 'static {
-    /// Whose database it is.
+    /// Returns the service whose database it is.
     fn service(&self) -> Service;
-    /// One try to migrate.
+    /// Tries once to migrate.
     fn migrate(&self) -> impl Future<Output = Result<(), DbError>> + Send;
-    /// Whether the database answers calls as they come from requests, and no migration is pending.
+    /// Returns whether the database answers calls as they come from requests, and no migration is pending.
     fn is_current(&self) -> impl Future<Output = bool> + Send;
     /// Ends the refusal of calls.
     fn serve(&self);
@@ -90,7 +90,7 @@ pub(crate) async fn until_migrated<W: Work>(work: W, first: oneshot::Sender<Resu
     }
 }
 
-/// What was told last, and when.
+/// The failure that was told last, and when.
 struct Told(Option<(String, Instant)>);
 
 impl Told {

@@ -343,7 +343,7 @@ impl AsyncWrite for Connection {
     }
 }
 
-/// How many heads end in `bytes`, and where the last of at most `most` does; the end of `bytes` if there are fewer. The
+/// Returns how many heads end in `bytes`, and where the last of at most `most` does; the end of `bytes` if there are fewer. The
 /// HTTP implementation takes a line feed alone as the end of a line. What looks like the end of a head in a body counts as
 /// well: the body is then handed over in smaller parts.
 fn heads(bytes: &[u8], most: usize) -> (usize, usize) {

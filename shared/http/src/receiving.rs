@@ -18,7 +18,7 @@ use futures_util::Stream;
 
 use crate::ticket::{Receiving, Ticket};
 
-/// Whether a request's body was read to its end.
+/// Tells whether a request's body was read to its end.
 pub(crate) struct BodyEnd(Rc<Cell<bool>>);
 
 impl BodyEnd {

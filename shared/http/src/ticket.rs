@@ -1,4 +1,4 @@
-//! What is known of one connection: the requests on it, and whether it is to close.
+//! The state of one connection: the requests on it, and whether it is to close.
 
 use std::{
     sync::{
@@ -11,7 +11,7 @@ use std::{
 
 use futures_util::task::AtomicWaker;
 
-/// When a connection is to close.
+/// The moment at which a connection is to close.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
 pub(crate) enum Close {
@@ -23,7 +23,7 @@ pub(crate) enum Close {
     Now = 2,
 }
 
-/// What is known of one connection; shared by the registry, the connection, and the requests on it.
+/// The state of one connection; shared by the registry, the connection, and the requests on it.
 pub(crate) struct Ticket {
     epoch: Instant,
     /// Requests whose answers are not complete.

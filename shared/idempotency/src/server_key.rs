@@ -79,7 +79,7 @@ pub struct ServerKey {
 }
 
 impl ServerKey {
-    /// On `db`, not looked at yet.
+    /// Makes one on `db`, which is not looked at yet.
     #[must_use]
     pub fn new(db: Db, sealer: Sealer, clock: Clock) -> Self {
         Self {
@@ -91,7 +91,7 @@ impl ServerKey {
         }
     }
 
-    /// Of `service` on `db`, opened if the database answers and has it. A ring in a file is not made anew beside what is
+    /// Makes the one of `service` on `db`, opened if the database answers and has it. A ring in a file is not made anew beside what is
     /// sealed under another. A configured one that does not open it is no error: [`ServerKey::state`] tells.
     ///
     /// # Errors

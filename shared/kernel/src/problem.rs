@@ -124,7 +124,7 @@ impl Code {
             Self::ServerInternal => ("server.internal", 500, "Internal error", "A defect on our side; the log has the cause under `request_id`."),
             Self::ServerBusy => ("server.busy", 503, "Busy", "More work is queued than can be done in time. Repeat after `Retry-After` seconds."),
             Self::ServerStoreUnavailable => ("server.store-unavailable", 503, "Store unavailable", "The service's own store cannot be reached or used. A change may have been made all the same: read before you repeat it, or repeat it with the same `Idempotency-Key`. Repeat after `Retry-After` seconds."),
-            Self::ServerDependencyUnavailable => ("server.dependency-unavailable", 503, "Dependency unavailable", "Another service this operation needs cannot be reached. Repeat after `Retry-After` seconds."),
+            Self::ServerDependencyUnavailable => ("server.dependency-unavailable", 503, "Dependency unavailable", "Another service this operation needs did not answer. A change may have been made all the same: read before you repeat it, or repeat it with the same `Idempotency-Key`. Repeat after `Retry-After` seconds."),
             Self::AuthTokenMissing => ("auth.token-missing", 401, "Authentication required", "Send `Authorization: Bearer <access token>`."),
             Self::AuthTokenInvalid => ("auth.token-invalid", 401, "Invalid token", "The access token is expired, malformed, or not from this issuer. Refresh, or log in again."),
             Self::AuthTokenStale => ("auth.token-stale", 401, "Token out of date", "The user's roles changed since the token was issued. Refresh and go on."),

@@ -21,7 +21,7 @@ pub struct RecordFlow {
 }
 
 impl RecordFlow {
-    /// On `db`; Idempotency-Keys are stored under `key`.
+    /// Makes one on `db`; Idempotency-Keys are stored under `key`.
     #[must_use]
     pub const fn new(db: Db, clock: Clock, key: ServerKey) -> Self {
         Self { db, clock, key }
