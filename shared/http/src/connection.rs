@@ -184,6 +184,7 @@ impl Connection {
         if !is_busy && self.ahead_since != requests {
             (self.ahead, self.heads_ahead) = (0, 0);
             self.ahead_since = requests;
+            self.has_yielded = false;
         }
         if self.ahead < AHEAD && self.heads_ahead < HEADS_AHEAD {
             return false;
