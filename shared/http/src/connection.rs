@@ -30,6 +30,10 @@ pub(crate) const HEAD_DEADLINE: Duration = Duration::from_secs(10);
 /// How long after that it is looked once more whether the rest has arrived.
 const LAST_LOOK: Duration = Duration::from_millis(100);
 
+/// A connection on which no request was under way for so long ends. The HTTP implementation ends one that is idle sooner
+/// (`workers::KEEP_ALIVE`), but none on which half a head came together with the request before it.
+const IDLE_DEADLINE: Duration = Duration::from_secs(80);
+
 /// The HTTP implementation gets no more than so many bytes, and no more than so many heads, until it has looked at them;
 /// and then none while a request is under way that does not read its body. It makes requests of all it has, and keeps
 /// them, with some ten kilobytes each: a client that sends many and reads no answer would cost five hundred times what it
@@ -136,9 +140,10 @@ impl Connection {
             return Poll::Pending;
         }
         let Some((since, _)) = self.head.since else {
-            if ticket.is_told(Close::Idle) {
+            if ticket.is_told(Close::Idle) || ticket.idle_for() >= IDLE_DEADLINE {
                 return self.end();
             }
+            self.ring_at(Instant::now() + HEAD_DEADLINE, cx);
             return Poll::Pending;
         };
         let is_late = since.elapsed() >= HEAD_DEADLINE;
@@ -162,13 +167,21 @@ impl Connection {
             } else {
                 since + HEAD_DEADLINE
             };
-            self.head.alarm.as_mut().reset(next);
-            self.head.is_set = true;
-            if self.head.alarm.as_mut().poll(cx).is_ready() {
-                cx.waker().wake_by_ref();
-            }
+            self.ring_at(next, cx);
         }
         Poll::Pending
+    }
+
+    /// Wakes the connection at `at`, unless that is to happen earlier: at no time more than [`HEAD_DEADLINE`] ahead.
+    fn ring_at(&mut self, at: Instant, cx: &mut Context<'_>) {
+        if self.head.is_set {
+            return;
+        }
+        self.head.alarm.as_mut().reset(at);
+        self.head.is_set = true;
+        if self.head.alarm.as_mut().poll(cx).is_ready() {
+            cx.waker().wake_by_ref();
+        }
     }
 }
 

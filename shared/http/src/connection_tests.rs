@@ -20,14 +20,18 @@ use crate::{
 
 const GET: &[u8] = b"GET / HTTP/1.1\r\nhost: a\r\n\r\n";
 
-/// A connection and its client.
 async fn connected() -> (Connection, TcpStream) {
+    connected_since(Duration::ZERO).await
+}
+
+/// A connection of a registry that began so long ago, and its client.
+async fn connected_since(ago: Duration) -> (Connection, TcpStream) {
     let metrics = Metrics::new("t");
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let client = TcpStream::connect(listener.local_addr().unwrap());
     let (client, accepted) = tokio::join!(client, listener.accept());
     let (stream, peer) = accepted.unwrap();
-    let connections = Connections::new("t", 8, Peers::Internal, &metrics);
+    let connections = Connections::new("t", 8, Peers::Internal, &metrics).aged(ago);
     let place = connections.admit(peer.ip()).unwrap();
     let edge = Edge {
         proxies: TrustedProxies::new(&[]),
@@ -82,6 +86,25 @@ async fn while_a_request_is_at_work_few_are_read_ahead() {
         drop(busy);
     });
     assert_eq!(read.unwrap(), HEADS_AHEAD * GET.len());
+}
+
+/// Half a head that came with the request before it is no idle connection to the HTTP implementation.
+#[tokio::test]
+async fn a_connection_that_is_idle_for_long_ends() {
+    let (mut connection, _client) = connected_since(Duration::from_secs(79)).await;
+    let ticket = Arc::clone(connection.ticket());
+    drop(ticket.begin());
+    assert_eq!(next(&mut connection).await, 0, "nothing came");
+    ticket.age();
+    let patience = Duration::from_secs(2);
+    let ended = timeout(patience, connection.read(&mut [0; 64])).await;
+    assert!(ended.is_err(), "not yet: {ended:?}");
+    let (mut connection, _client) = connected_since(Duration::from_secs(81)).await;
+    let ticket = Arc::clone(connection.ticket());
+    drop(ticket.begin());
+    ticket.age();
+    let ended = timeout(patience, connection.read(&mut [0; 64])).await;
+    assert_eq!(ended.unwrap().unwrap(), 0);
 }
 
 #[tokio::test]

@@ -114,6 +114,16 @@ impl Connections {
         }))
     }
 
+    /// The same, begun earlier by `by`.
+    #[cfg(test)]
+    pub(crate) fn aged(mut self, by: std::time::Duration) -> Self {
+        let epoch = self.0.epoch.checked_sub(by);
+        if let (Some(inner), Some(epoch)) = (Arc::get_mut(&mut self.0), epoch) {
+            inner.epoch = epoch;
+        }
+        self
+    }
+
     /// A place for a new connection of `peer`, if there is one; it may cost somebody else's idle connection its own.
     pub(crate) fn admit(&self, peer: IpAddr) -> Option<Place> {
         let inner = &*self.0;

@@ -6,7 +6,7 @@ use std::{
         atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering},
     },
     task::{Poll, Waker},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use futures_util::task::AtomicWaker;
@@ -153,6 +153,18 @@ impl Ticket {
     /// Returns since when nothing is under way, in milliseconds of the registry's own.
     pub(crate) fn idle_since(&self) -> u64 {
         self.idle_since.load(Ordering::Relaxed)
+    }
+
+    /// Returns for how long nothing is under way.
+    pub(crate) fn idle_for(&self) -> Duration {
+        let since = Duration::from_millis(self.idle_since());
+        self.epoch.elapsed().saturating_sub(since)
+    }
+
+    /// Makes the connection one that has been idle since the registry began.
+    #[cfg(test)]
+    pub(crate) fn age(&self) {
+        self.idle_since.store(0, Ordering::Relaxed);
     }
 
     fn touch(&self) {
