@@ -12,6 +12,7 @@ const REFRESH: &str = "POST /api/v1/auth/refresh";
 const REVOKE: &str = "POST /api/v1/auth/revoke";
 const LOGOUT: &str = "POST /api/v1/auth/logout";
 const VALIDATE: &str = "GET /api/v1/auth/validate";
+const INTROSPECT: &str = "POST /api/v1/auth/introspect";
 const PASSWORD: &str = "POST /api/v1/auth/password/change";
 const REGISTER: &str = "POST /api/v1/users";
 
@@ -238,6 +239,14 @@ async fn tokens(meter: &mut Meter) {
     let answer = meter
         .ask(VALIDATE, "a forged signature", "1 signature verified", call)
         .await;
+    let _ = answer.must(401);
+    // Its success needs a secret or a permission; that a stranger is refused costs something, too.
+    let call = meter.client().post("/api/v1/auth/introspect");
+    let form = format!("token={}", login.access);
+    let call = call
+        .header("authorization", "Basic c2hvcDp3cm9uZyB3cm9uZyB3cm9uZw==")
+        .body("application/x-www-form-urlencoded", form);
+    let answer = meter.ask(INTROSPECT, "a wrong secret", LITTLE, call).await;
     let _ = answer.must(401);
     let logout = meter.client().post("/api/v1/auth/logout");
     let _ = logout.bearer(&login.access).await.must(204);

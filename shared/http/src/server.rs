@@ -409,6 +409,30 @@ mod tests {
 
     use super::*;
 
+    /// What has come since the runtime looked last is taken as well, and not reset.
+    #[tokio::test]
+    async fn who_connects_at_the_very_end_is_taken() {
+        use std::io::Read as _;
+        let socket = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = socket.local_addr().unwrap();
+        let listener = Arc::new(Listener {
+            connections: Connections::new("t", 8, Peers::Internal, &Metrics::new("t")),
+            has_ended: watch::Sender::new(false),
+            workers: Workers::none(),
+        });
+        let (end, ended) = watch::channel(false);
+        let serving = tokio::spawn({
+            let listener = Arc::clone(&listener);
+            async move { listener.serve(socket, ended).await }
+        });
+        // It waits for connections. From here on the runtime does not look before the end.
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        let mut client = std::net::TcpStream::connect(address).unwrap();
+        end.send(true).unwrap();
+        serving.await.unwrap().unwrap();
+        assert_eq!(client.read(&mut [0; 8]).unwrap(), 0, "closed, not reset");
+    }
+
     /// No connection is open, and one may wait to be taken: that is no end yet.
     #[tokio::test]
     async fn a_listener_has_not_ended_before_its_queue_is_empty() {

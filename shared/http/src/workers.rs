@@ -21,7 +21,6 @@ use actix_service::{
     IntoServiceFactory, Service, ServiceFactory, ServiceFactoryExt as _, map_config,
 };
 use actix_web::{Error, body::MessageBody, dev::AppConfig};
-use futures_util::FutureExt as _;
 use rustls::ServerConfig;
 use tokio::{
     net::{TcpListener, TcpStream},
@@ -176,7 +175,10 @@ impl Workers {
             tokio::select! {
                 _ = &mut stopped => break,
                 accepted = listener.accept() => match accepted {
-                    Ok((stream, peer)) => self.take(stream, peer, connections),
+                    // The thread that serves it waits for it with its own means.
+                    Ok((stream, peer)) => if let Ok(stream) = stream.into_std() {
+                        self.take(stream, peer, connections);
+                    }
                     Err(error) if is_of_the_connection(&error) => {}
                     Err(error) => {
                         log::error!("no connection is accepted: {error}");
@@ -185,22 +187,26 @@ impl Workers {
                 }
             }
         }
+        // The system is asked, not the runtime, which knows what has come only when it looks the next time; and nothing
+        // stands between the last answer and the end of the listener: who comes there is refused after connecting.
+        let listener = listener.into_std()?;
         for _ in 0..LAST {
-            let Some(Ok((stream, peer))) = listener.accept().now_or_never() else {
-                break;
-            };
-            self.take(stream, peer, connections);
+            match listener.accept() {
+                Ok((stream, peer)) => {
+                    if stream.set_nonblocking(true).is_ok() {
+                        self.take(stream, peer, connections);
+                    }
+                }
+                Err(error) if is_of_the_connection(&error) => {}
+                Err(_) => break,
+            }
         }
         Ok(())
     }
 
-    fn take(&self, stream: TcpStream, peer: SocketAddr, connections: &Connections) {
+    fn take(&self, stream: std::net::TcpStream, peer: SocketAddr, connections: &Connections) {
         // A connection that gets no place is closed at once: its descriptor is needed.
         let Some(place) = connections.admit(peer.ip()) else {
-            return;
-        };
-        // The thread that serves it waits for it with its own means.
-        let Ok(stream) = stream.into_std() else {
             return;
         };
         let workers = self.0.iter();
