@@ -105,6 +105,20 @@ impl ServiceMetrics {
 }
 
 impl Edge {
+    #[cfg(test)]
+    pub(crate) fn for_tests(metrics: &Metrics) -> Self {
+        Self {
+            proxies: TrustedProxies::new(&[]),
+            clock: Clock::system(),
+            tls: false,
+            log_level: log::Level::Debug,
+            services: Vec::new(),
+            default: ServiceMetrics::new(Service::Role, metrics),
+            is_internal: true,
+            stopping: Arc::default(),
+        }
+    }
+
     fn metrics_for(&self, path: &str) -> &ServiceMetrics {
         let mut services = self.services.iter();
         services

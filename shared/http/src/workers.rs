@@ -79,6 +79,14 @@ impl Drop for Load {
 }
 
 impl Workers {
+    /// Runs `work` on the first thread before what it is given from now on.
+    #[cfg(test)]
+    pub(crate) fn first_do(&self, work: impl FnOnce() + Send + 'static) {
+        if let Some(worker) = self.0.first() {
+            worker.arbiter.spawn_fn(work);
+        }
+    }
+
     /// No thread: what is taken is dropped.
     #[cfg(test)]
     pub(crate) const fn none() -> Self {
@@ -137,6 +145,8 @@ impl Workers {
                             let _load = accepted.load;
                             let ticket = Arc::clone(accepted.place.ticket());
                             let stream = tokio::select! {
+                                // Without a handshake it is open at once, and may have a request.
+                                biased;
                                 stream = open(accepted.stream, tls.as_ref()) => stream,
                                 // A handshake is no request: its place may be needed.
                                 () = ticket.told() => return,

@@ -30,7 +30,7 @@ async fn a_clock_that_steps_moves_no_window(#[case] store: Store) {
     for step in [-3_600_000, -60_000, -1_001, 1_001, 300_000] {
         let world = World::start(store).await;
         let email = world.register_ada().await;
-        // Much is at stake: what comes late is reuse.
+        // Much is at stake: what comes late is a lost answer for a minute, and then reuse.
         world.role.holds(&["users:write"]);
         let first = world.log_in(0, email).await;
         world.advance(30 * MINUTE);
@@ -41,10 +41,20 @@ async fn a_clock_that_steps_moves_no_window(#[case] store: Store) {
         assert_eq!(again.refresh, second.refresh);
         assert_eq!(world.ground.events().await, ["user_logged_in"]);
         world.advance(Duration::from_millis(1));
+        let late = world.refresh(1, &first.refresh).await.tokens();
+        assert_eq!(late.refresh, second.refresh);
+        world.advance(Duration::from_millis(49_999));
+        let late = world.refresh(1, &first.refresh).await.tokens();
+        assert_eq!(late.refresh, second.refresh);
+        world.advance(Duration::from_millis(1));
         world.refresh(1, &first.refresh).await.refused();
         world.refresh(0, &second.refresh).await.refused();
-        let events = world.ground.events().await;
-        assert_eq!(events, ["user_logged_in", "refresh_token_reused"], "{step}");
+        let expected = [
+            "user_logged_in",
+            "refresh_token_repeated_late",
+            "refresh_token_reused",
+        ];
+        assert_eq!(world.ground.events().await, expected, "{step}");
     }
 }
 
