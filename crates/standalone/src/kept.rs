@@ -25,7 +25,7 @@ pub(crate) struct Kept {
     pub(crate) name: String,
     pub(crate) path: PathBuf,
     pub(crate) kind: Kind,
-    /// Whether each installation from before there was a list has it.
+    /// True if each installation from before there was a list has it.
     pub(crate) is_old: bool,
 }
 
@@ -49,7 +49,7 @@ impl Kept {
 /// Lists what the configuration keeps in files.
 ///
 /// # Errors
-/// Those of [`Kept::new`].
+/// It fails as [`Kept::new`] does.
 pub(crate) fn kept(config: &Config) -> io::Result<Vec<Kept>> {
     let folder = &config.standalone.data_dir;
     let (auth, session) = (&config.auth, &config.session);

@@ -11,7 +11,7 @@ use std::{
 /// new, even after a crash.
 ///
 /// # Errors
-/// What the file system says.
+/// The file system's own.
 pub(crate) fn write(path: &Path, text: &str) -> io::Result<()> {
     let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else {
         return Err(io::Error::from(io::ErrorKind::InvalidInput));

@@ -134,7 +134,7 @@ const DEFECT: &[&str] = &[
     "near \"SELEC\": syntax error",
 ];
 
-/// What the operating system says (Linux's errno, libc's words): ENOSPC, EDQUOT, EFBIG, EMFILE, ENFILE, ENOMEM, EIO, EROFS.
+/// The operating system's messages (Linux's errno, libc's words): ENOSPC, EDQUOT, EFBIG, EMFILE, ENFILE, ENOMEM, EIO, EROFS.
 fn of_the_system() -> Vec<String> {
     let error = |number| std::io::Error::from_raw_os_error(number).to_string();
     [28, 122, 27, 24, 23, 12, 5, 30].map(error).into()

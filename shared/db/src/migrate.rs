@@ -130,7 +130,7 @@ impl Db {
     }
 }
 
-/// Who waits for the lock waits for two minutes.
+/// The lock is waited for during two minutes.
 #[cfg(any(feature = "postgres", feature = "mysql"))]
 const LOCKED: StoreError = StoreError::Timeout(
     "another try, here or elsewhere, has had the migrations' lock for 2 minutes",

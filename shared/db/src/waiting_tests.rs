@@ -43,7 +43,7 @@ fn all_lines() -> usize {
     LINES.with_borrow(Vec::len)
 }
 
-/// What a try is to come to.
+/// The outcome that a try is to have.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Try {
     Done,

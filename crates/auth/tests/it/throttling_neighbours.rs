@@ -1,4 +1,4 @@
-//! What tries of others leave to somebody at the same address, or about the same account.
+//! Tries of others, and what they leave to somebody at the same address, or about the same account.
 
 use std::time::Duration;
 

@@ -89,7 +89,7 @@ async fn a_role_that_went_back_is_told_again() {
     .await;
 }
 
-/// What role holds is of the same sequence or beyond, and something else: profile says it again with a later one.
+/// Role holds something else, of the same sequence or beyond: profile says it again with a later one.
 #[tokio::test]
 async fn what_role_holds_beyond_is_overtaken() {
     on_each_database(|world| async move {
