@@ -9,15 +9,13 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use ud_config::KeyRing;
 use ud_db::{FileState, file_state, gather_file, mark_file};
 use ud_http::StartError;
-use ud_kernel::Service;
-use ud_seal::{Place, Sealer};
 
 use crate::{
     kept::{Kept, Kind},
     private_file,
+    ring::{self, Misread, place},
 };
 
 /// Name of the list.
@@ -55,14 +53,19 @@ impl Installation {
     /// Compares the files of `kept` with the list in `folder`. Changes nothing.
     ///
     /// # Errors
-    /// Exit code 78, with every file that is not as it should be, and what to do.
+    /// Exit code 78, with every file that is not as it should be, and what to do; 70 where one cannot be read now.
     pub(crate) fn examine(folder: &Path, kept: Vec<Kept>) -> Result<Self, StartError> {
         let list = folder.join(LIST);
         let found = match fs::read_to_string(&list) {
             Ok(text) => Self::parse(folder, kept, &text)
                 .ok_or_else(|| unreadable(&list, "it is not as it was written"))?,
             Err(error) if error.kind() == io::ErrorKind::NotFound => Self::unlisted(folder, kept),
-            Err(error) => return Err(unreadable(&list, &error.to_string())),
+            Err(error) => {
+                return Err(match ring::misread(&list, &error) {
+                    Misread::Wrong(_) => unreadable(&list, &error.to_string()),
+                    Misread::NotNow(why) => not_now(&[why]),
+                });
+            }
         };
         found.check()?;
         if found.origin == Origin::Files {
@@ -135,11 +138,14 @@ impl Installation {
         Ok(())
     }
 
-    /// Returns that by which the ring will be known again. What its first key has sealed already stays as it is: the list is written when
-    /// something changed.
+    /// Returns that by which the ring will be known again. What its first key has sealed already stays as it is: the list
+    /// is written when something changed.
     fn known_again(&self, kept: &Kept) -> Result<String, StartError> {
         let place = place(&kept.name);
-        let sealer = ring(&kept.path).map_err(StartError::config)?;
+        let sealer = ring::read(&kept.path).map_err(|misread| match misread {
+            Misread::Wrong(why) => StartError::config(why),
+            Misread::NotNow(why) => not_now(&[why]),
+        })?;
         let known = self.files.get(&kept.name).cloned().flatten();
         match known.filter(|known| sealer.reseal(place, known) == Ok(None)) {
             Some(known) => Ok(known),
@@ -216,7 +222,7 @@ impl Installation {
 
     fn check(&self) -> Result<(), StartError> {
         let mut wrong = BTreeMap::new();
-        let mut not_now = Vec::new();
+        let mut unread = Vec::new();
         let (mut listed, mut marked, mut foreign) = (0, 0, 0);
         for kept in &self.kept {
             let Some(sealed) = self.files.get(&kept.name) else {
@@ -233,7 +239,7 @@ impl Installation {
                     FileState::Empty => say(format!("{shown} is empty")),
                     FileState::Damaged(why) => say(format!("{shown} is damaged: {why}")),
                     FileState::Unreadable(why) => {
-                        not_now.push(format!("{shown} cannot be read now: {why}"));
+                        unread.push(format!("{shown} cannot be read now: {why}"));
                     }
                     FileState::Marked(_) if self.origin == Origin::Hand => {}
                     FileState::Marked(0) if self.origin == Origin::Files => {}
@@ -249,8 +255,9 @@ impl Installation {
                 }
                 continue;
             }
-            match ring(&kept.path) {
-                Err(why) => say(why),
+            match ring::read(&kept.path) {
+                Err(Misread::Wrong(why)) => say(why),
+                Err(Misread::NotNow(why)) => unread.push(why),
                 Ok(sealer) => {
                     let opens = |sealed: &String| {
                         sealer
@@ -269,11 +276,8 @@ impl Installation {
             return Err(unreadable(&list, "it is the list of another installation"));
         }
         // Before any advice about files: what cannot be read is not to be removed.
-        if !not_now.is_empty() {
-            return Err(StartError::internal(format!(
-                "{}. That is no damage: mend the cause and start again; nothing was changed",
-                not_now.join("; ")
-            )));
+        if !unread.is_empty() {
+            return Err(not_now(&unread));
         }
         if wrong.is_empty() {
             Ok(())
@@ -359,37 +363,17 @@ fn ring_line(line: &str) -> Option<(&str, Option<&str>)> {
     is_one.then_some((name, Some(sealed)))
 }
 
-/// The keys in `path`, or what is wrong with the file; never its text.
-fn ring(path: &Path) -> Result<Sealer, String> {
-    let shown = path.display();
-    let text = match fs::read_to_string(path) {
-        Ok(text) => secrecy::SecretString::from(text),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            return Err(format!("{shown} is gone"));
-        }
-        Err(error) => return Err(format!("{shown} is damaged: {error}")),
-    };
-    let ring: KeyRing = secrecy::ExposeSecret::expose_secret(&text)
-        .trim()
-        .parse()
-        .map_err(|error| format!("{shown} is damaged: it {error}"))?;
-    // Whose sealer it is makes no difference: the place says what it is for.
-    Ok(Sealer::new(Service::Auth, ring))
-}
-
-const fn place(name: &str) -> Place<'_> {
-    Place {
-        table: "installation",
-        column: "file",
-        row: name,
-        purpose: "know a key ring again",
-    }
-}
-
 /// Any but 0, which is no mark.
 fn new_mark() -> i32 {
     let [a, b, c, d, ..] = uuid::Uuid::new_v4().into_bytes();
     i32::from_be_bytes([a, b, c, d]) | 1
+}
+
+fn not_now(unread: &[String]) -> StartError {
+    StartError::internal(format!(
+        "{}. That is no damage: mend the cause and start again; nothing was changed",
+        unread.join("; ")
+    ))
 }
 
 fn unreadable(list: &Path, why: &str) -> StartError {

@@ -159,6 +159,30 @@ impl World {
     }
 }
 
+/// What is not there to be read now is neither damaged nor to be removed: a ring and the list as well as a database.
+#[test]
+fn a_ring_or_list_that_cannot_be_read_now_is_not_called_damaged() {
+    for name in ["keys/key-encryption", "keys/refresh-token", LIST] {
+        let world = World::started();
+        let path = world.at(name);
+        let kept = path.with_file_name("elsewhere");
+        fs::rename(&path, &kept).unwrap();
+        // A link to itself: there, and not to be opened.
+        std::os::unix::fs::symlink(&path, &path).unwrap();
+        let error = Installation::examine(world.folder(), world.kept()).unwrap_err();
+        assert_eq!(error.exit_code(), 70, "{error}");
+        let text = error.to_string();
+        assert!(text.contains(&path.display().to_string()), "{text}");
+        assert!(text.contains("cannot be read now"), "{text}");
+        assert!(
+            !text.contains("remove") && !text.contains("damaged"),
+            "{text}"
+        );
+        fs::rename(&kept, &path).unwrap();
+        world.examine().unwrap();
+    }
+}
+
 #[test]
 fn an_installation_is_listed_and_known_again() {
     let world = World::started();

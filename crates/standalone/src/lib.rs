@@ -7,6 +7,7 @@ mod documents;
 mod installation;
 mod kept;
 mod private_file;
+mod ring;
 mod start;
 mod welcome;
 

@@ -10,7 +10,7 @@ use crate::{
     Problem, client, docs,
     health::{self, Health},
     internal,
-    server::Routed,
+    mounted::Routed,
 };
 
 /// What a worker thread builds the application of the public listener from.

@@ -1,0 +1,88 @@
+//! A service as a server takes it: its routes, its guards, and its background work.
+
+use std::{future::Future, pin::Pin, sync::Arc};
+
+use actix_web::web;
+use tokio::sync::watch;
+use ud_kernel::Service;
+use utoipa::openapi::OpenApi;
+
+use crate::{InternalGate, Readiness, TokenGuard};
+
+/// Registers a service's resources.
+pub type Routes = Arc<dyn Fn(&mut web::ServiceConfig) + Send + Sync>;
+
+/// Background work that ends when the signal says so.
+pub type Task = Box<dyn FnOnce(StopSignal) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send>;
+
+/// Tells background tasks to end.
+#[derive(Clone)]
+pub struct StopSignal(pub(crate) watch::Receiver<bool>);
+
+impl StopSignal {
+    /// Returns once the process is to stop.
+    pub async fn stopped(&mut self) {
+        // An error means the sender is gone: stopped too.
+        let _ = self.0.wait_for(|stop| *stop).await;
+    }
+
+    /// A signal and the sender that sets it off, for tests of tasks.
+    #[must_use]
+    pub fn pair() -> (watch::Sender<bool>, Self) {
+        let (sender, receiver) = watch::channel(false);
+        (sender, Self(receiver))
+    }
+}
+
+/// One service, ready to be put on a server.
+pub struct Mounted {
+    /// Which service.
+    pub service: Service,
+    /// Path prefixes that are its own on the public listener.
+    pub prefixes: &'static [&'static str],
+    /// Where its OpenAPI document is, and the document: public operations only.
+    pub openapi: (&'static str, OpenApi),
+    /// Resources of the public listener, full paths.
+    pub public: Routes,
+    /// Resources of the internal listener, below `/internal/v1`, full paths.
+    pub internal: Routes,
+    /// Guards the public resources.
+    pub guard: TokenGuard,
+    /// Guards the internal resources.
+    pub gate: InternalGate,
+    /// When it is ready.
+    pub readiness: Readiness,
+    /// Most descriptors that the connections to its own database hold: clients cannot have these.
+    pub database_descriptors: usize,
+    /// Its background work.
+    pub tasks: Vec<Task>,
+}
+
+/// A service without its background work: what each worker thread builds its application from.
+pub(crate) struct Routed {
+    pub(crate) service: Service,
+    pub(crate) prefixes: &'static [&'static str],
+    pub(crate) openapi: (&'static str, OpenApi),
+    pub(crate) public: Routes,
+    pub(crate) internal: Routes,
+    pub(crate) guard: TokenGuard,
+    pub(crate) gate: InternalGate,
+    pub(crate) readiness: Readiness,
+}
+
+impl Mounted {
+    /// Takes the background work apart.
+    pub(crate) fn split(self) -> (Routed, Vec<Task>) {
+        let routed = Routed {
+            service: self.service,
+            prefixes: self.prefixes,
+            openapi: self.openapi,
+            public: self.public,
+            internal: self.internal,
+            guard: self.guard,
+            gate: self.gate,
+            readiness: self.readiness,
+        };
+        (routed, self.tasks)
+    }
+}
