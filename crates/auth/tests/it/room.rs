@@ -12,7 +12,7 @@ use ud_kernel::models::Access;
 
 use crate::{
     attempts::{attempt, unlock},
-    peers::ordinary,
+    peers::{Refuse, ordinary},
     unlock::attacked,
     world::{OTHER_PASSWORD, PASSWORD, World, outcome, text},
 };
@@ -161,6 +161,34 @@ async fn a_right_password_without_a_token_is_not_counted() {
         }
         world.give(ordinary());
         assert_eq!(here.status(&world).await, 200, "{backend}");
+    }
+}
+
+/// Rights that fitted when they were first read, and no longer when the session store asks for newer ones.
+#[actix_web::test]
+async fn rights_that_grow_during_a_login_open_no_session() {
+    for backend in Backend::ALL {
+        let world = World::start(backend).await;
+        world.register("ada@example.com").await;
+        let before = world.traces().await;
+        let mut gate = world.gates.hold_at("login.access-read");
+        let login = tokio::spawn(outcome(world.login_request()));
+        let read = gate.arrived().await;
+        world.give(rights(4_000));
+        world.peers.refuse(&[Refuse::PolicyStale]);
+        read.release();
+        gate.arrived().await.release();
+        drop(gate);
+        assert_eq!(login.await.unwrap(), refused(), "{backend}");
+        // That the owner was here stays known: the password was right.
+        let (kinds, sessions, _, [devices, ..]) = world.traces().await;
+        assert_eq!((kinds, sessions), (before.0, before.1), "{backend}");
+        assert_eq!(devices, 0, "{backend}: nobody got its token");
+        world
+            .peers
+            .with(|s| assert_eq!(s.created.len(), 1, "{backend}: it was not asked again"));
+        world.give(ordinary());
+        world.login("ada@example.com", PASSWORD).await;
     }
 }
 
