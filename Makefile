@@ -9,6 +9,7 @@ help:
 	@echo "make dev    the five services behind NGINX, on PostgreSQL and Redis"
 	@echo "make test   every test of the first tier; installs missing servers where it may"
 	@echo "make test-crash  replicas killed and restarted under load: five minutes; make test has a short one"
+	@echo "make test-compose  the images and docker-compose.yml (being built, not complete)"
 	@echo "make test-all  the checks and every test at its full length: an hour"
 	@echo "make check  formatting, lints, documentation, crate boundaries"
 	@echo "make bench  release binaries measured against the machine's limits; bench-quick in two minutes"
@@ -44,6 +45,11 @@ RUN_CRASH := $(if $(NEXTEST),cargo nextest run -p end-to-end -E 'test(replicas::
 test-crash: tools
 	cargo build --workspace --bins
 	TEST_LONG=1 cargo run --quiet -p testkit -- with -- $(RUN_CRASH)
+
+# The containers: images, Compose, the end-to-end tests through the published port. Installs a Docker engine where none is.
+.PHONY: test-compose
+test-compose: tools
+	scripts/docker-engine scripts/test-compose
 
 # All there is: the checks, and every test as often as test-long repeats it, those of test-crash among them. An hour on
 # two cores.

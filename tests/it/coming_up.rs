@@ -25,7 +25,7 @@ async fn readiness(platform: &Platform, service: Service) -> (u16, Value) {
     let started = Instant::now();
     let process = platform.process(service).process();
     let limit = match platform.kind {
-        Kind::Services => SOON,
+        Kind::Services | Kind::Containers => SOON,
         Kind::Standalone => SOON_ALL,
     };
     loop {

@@ -13,7 +13,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// Every process at once (SIGKILL), the store of sessions included; then all of them again.
 async fn kill_everything(platform: &mut Platform) {
     let services = match platform.kind {
-        Kind::Services => &Service::ALL[..],
+        Kind::Services | Kind::Containers => &Service::ALL[..],
         Kind::Standalone => &Service::ALL[..1],
     };
     for service in services {

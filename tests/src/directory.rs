@@ -47,20 +47,28 @@ impl Directory {
     }
 
     /// Public port of `service`.
+    ///
+    /// # Panics
+    /// On containers.
     #[must_use]
     pub fn public_port(&self, service: Service) -> u16 {
         match self.kind {
             Kind::Services => self.ports.get(1 + index(service)),
             Kind::Standalone => self.gateway_port,
+            Kind::Containers => panic!("of containers, the gateway's port alone is published"),
         }
     }
 
     /// Internal port of `service`.
+    ///
+    /// # Panics
+    /// On containers.
     #[must_use]
     pub fn internal_port(&self, service: Service) -> u16 {
         match self.kind {
             Kind::Services => self.ports.get(6 + index(service)),
             Kind::Standalone => self.ports.get(1),
+            Kind::Containers => panic!("of containers, the gateway's port alone is published"),
         }
     }
 
@@ -82,7 +90,7 @@ impl Directory {
     pub fn of(&self, service: Service) -> Address {
         let root = format!("http://127.0.0.1:{}", self.internal_port(service));
         let internal = match self.kind {
-            Kind::Services => root.clone(),
+            Kind::Services | Kind::Containers => root.clone(),
             Kind::Standalone => format!("{root}/{service}"),
         };
         Address {

@@ -214,7 +214,13 @@ pub(crate) fn source() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../nginx")
 }
 
+/// The program that `TEST_NGINX` names, otherwise the installed one.
 fn program() -> PathBuf {
+    #[expect(clippy::disallowed_methods, reason = "tells tests which NGINX")]
+    let told = std::env::var_os("TEST_NGINX");
+    if let Some(told) = told.filter(|path| !path.is_empty()) {
+        return told.into();
+    }
     packages::find("nginx").unwrap_or_else(|| {
         panic!(
             "nginx is not installed; run\n\n    apt-get install -y --no-install-recommends nginx\n"

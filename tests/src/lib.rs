@@ -8,6 +8,7 @@
 )]
 
 mod answer;
+mod attached;
 mod balancer;
 mod binaries;
 mod client;
@@ -17,6 +18,7 @@ mod gateway;
 mod hold;
 mod identities;
 mod kept;
+mod load;
 mod observe;
 mod options;
 mod person;
@@ -25,10 +27,12 @@ mod ports;
 mod processes;
 mod raw;
 mod running;
+mod tour;
 mod wait;
 mod witness;
 
 pub use answer::Answer;
+pub use attached::Stack;
 pub use binaries::{SERVICES, program_of, standalone};
 pub use client::{Call, Client};
 pub use directory::{Address, Directory};
@@ -36,6 +40,7 @@ pub use gateway::{Gateway, Limits};
 pub use hold::Hold;
 pub use identities::Identities;
 pub use kept::{Kept, Rows};
+pub use load::{Failure, Load};
 pub use observe::OWN;
 pub use options::Options;
 pub use person::{Login, Person, claims_of};
@@ -43,6 +48,7 @@ pub use platform::{Links, Platform};
 pub use ports::Ports;
 pub use raw::{RawAnswer, raw_exchange, raw_request};
 pub use running::{Running, run_to_end};
+pub use tour::take_the_tour;
 pub use wait::{any_below, eventually, rounds, unique};
 pub use witness::Witness;
 
@@ -53,4 +59,6 @@ pub enum Kind {
     Services,
     /// The one binary on SQLite files.
     Standalone,
+    /// The containers of `docker-compose.yml`, which somebody else started ([`Platform::attach`]).
+    Containers,
 }

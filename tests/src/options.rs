@@ -3,7 +3,7 @@
 use testkit::Backend;
 use ud_kernel::Service;
 
-use crate::{Kind, Limits, Platform};
+use crate::{Kind, Limits, Platform, attached};
 
 /// What differs from an ordinary platform of a kind: `Options::new(kind).set("LIMIT_LOGIN", "2/60").start()`.
 #[derive(Debug, Clone)]
@@ -138,6 +138,32 @@ impl Options {
     /// # Panics
     /// If it does not start; the message has the output of what failed.
     pub async fn start(self) -> Platform {
-        Platform::start_with(self).await
+        match attached::Stack::told() {
+            Some(stack) if self.kind == Kind::Services => {
+                assert!(
+                    self.is_ordinary(),
+                    "containers are not what this test needs"
+                );
+                Platform::attach(&stack).await
+            }
+            _ => Platform::start_with(self).await,
+        }
+    }
+
+    /// Returns whether nothing but the kind was asked for.
+    fn is_ordinary(&self) -> bool {
+        let special = [
+            self.is_proxied,
+            self.is_without_stores,
+            self.logs_to_files,
+            self.is_replicated,
+            self.held_callee.is_some(),
+            self.held_public.is_some(),
+            self.gateway_port.is_some(),
+            self.backend != Backend::Postgres,
+            !self.waits_for_administrator,
+            !matches!(self.limits, Limits::Roomy),
+        ];
+        self.shared.is_empty() && self.own.is_empty() && !special.contains(&true)
     }
 }

@@ -79,20 +79,33 @@ impl Platform {
     }
 
     pub(crate) async fn start_with(options: Options) -> Self {
-        let folder = tempfile::tempdir().expect("a temporary folder");
         let directory = Directory::new(options.kind, Ports::reserve(), options.gateway_port);
-        let witness = Witness::default();
-        let mut client = Client::new(directory.gateway(), Ipv4Addr::LOCALHOST, witness.clone());
+        let mut platform = Self::empty(options.kind, directory);
         if options.is_proxied {
-            client = client.impatient();
+            platform.client = platform.client.clone().impatient();
         }
+        match options.kind {
+            Kind::Services => platform.start_services(&options),
+            Kind::Standalone => platform.start_standalone(&options),
+            Kind::Containers => panic!("containers are attached to"),
+        }
+        if !options.is_without_stores {
+            platform.until_up(options.waits_for_administrator).await;
+        }
+        platform
+    }
+
+    /// Nothing that runs yet.
+    pub(crate) fn empty(kind: Kind, directory: Directory) -> Self {
+        let witness = Witness::default();
+        let client = Client::new(directory.gateway(), Ipv4Addr::LOCALHOST, witness.clone());
         let chief = Person {
             email: "chief@example.com".to_owned(),
             ..Person::new()
         };
         witness.saw("password", &chief.password);
-        let mut platform = Self {
-            kind: options.kind,
+        Self {
+            kind,
             client,
             admin: Login {
                 access: String::new(),
@@ -111,16 +124,8 @@ impl Platform {
             identities: None,
             databases: BTreeMap::new(),
             redis: None,
-            folder,
-        };
-        match options.kind {
-            Kind::Services => platform.start_services(&options),
-            Kind::Standalone => platform.start_standalone(&options),
+            folder: tempfile::tempdir().expect("a temporary folder"),
         }
-        if !options.is_without_stores {
-            platform.until_up(options.waits_for_administrator).await;
-        }
-        platform
     }
 
     /// Waits until every process is ready, and the first administrator is one if that is asked for.
@@ -233,7 +238,7 @@ impl Platform {
     }
 
     /// Waits until the first administrator is one, and every service takes tokens.
-    async fn await_administrator(&mut self) {
+    pub(crate) async fn await_administrator(&mut self) {
         let what = "the first administrator can log in and has every permission";
         let (client, chief) = (self.client.clone(), self.chief.clone());
         // Every try before there is an account counts as a failed login, and ten are the limit.

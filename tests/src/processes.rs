@@ -10,7 +10,7 @@ impl Platform {
     /// The process that runs `service`.
     ///
     /// # Panics
-    /// Never.
+    /// On containers.
     #[must_use]
     pub fn process(&self, service: Service) -> &Running {
         let own = self.processes.get(&service);
@@ -21,11 +21,12 @@ impl Platform {
     /// The process that runs `service`, to be changed and started again.
     ///
     /// # Panics
-    /// Never.
+    /// On containers.
     pub fn process_mut(&mut self, service: Service) -> &mut Running {
         let service = match self.kind {
             Kind::Services => service,
             Kind::Standalone => Service::Auth,
+            Kind::Containers => panic!("tests hold no process of containers"),
         };
         self.processes.get_mut(&service).expect("something runs")
     }

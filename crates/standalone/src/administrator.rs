@@ -9,10 +9,9 @@ use std::{
 use auth_service::models::reset_flow::new_password;
 use secrecy::SecretString;
 use ud_http::StartError;
+use ud_seal::secret_file;
 use user_profile_service::Bootstrap;
 use zeroize::Zeroizing;
-
-use crate::private_file;
 
 /// Email of the administrator nobody named.
 const DEFAULT_EMAIL: &str = "admin@localhost";
@@ -45,7 +44,7 @@ impl Administrator {
         let password = if is_new {
             let password = new_password().map_err(StartError::internal)?;
             let line = Zeroizing::new(format!("{}\n", password.as_str()));
-            private_file::write(&file, &line).map_err(failed)?;
+            secret_file::replace(&file, &line, secret_file::OWNER_ONLY).map_err(failed)?;
             SecretString::from(password.as_str())
         } else {
             SecretString::from(found.trim_end())

@@ -29,7 +29,11 @@ enum Command {
     /// Read the configuration, report every problem, exit 78 if there is one
     CheckConfig,
     /// Exit 0 if the server on this machine answers
-    Healthcheck,
+    Healthcheck {
+        /// And is ready to serve: its stores are up, and it is not stopping
+        #[arg(long)]
+        ready: bool,
+    },
     /// Print the OpenAPI document
     Openapi,
     /// For the operator of the machine
@@ -96,10 +100,10 @@ pub fn main() -> ExitCode {
         Command::Reseal => run_auth(AuthCommand::Reseal),
         Command::Fence => run_auth(AuthCommand::Fence),
         Command::CheckConfig => Config::from_environment().and_then(|_| print("configuration: ok")),
-        Command::Healthcheck => Config::from_environment().and_then(|c| {
+        Command::Healthcheck { ready } => Config::from_environment().and_then(|c| {
             let http = c.standalone.http;
             let address = SocketAddr::new(http.host, http.port);
-            block_on(ud_http::healthcheck(&http.own_address(address)))
+            block_on(ud_http::healthcheck(&http.own_address(address), ready))
         }),
     };
     ud_telemetry::flush();

@@ -11,10 +11,10 @@ use std::{
 
 use ud_db::{FileState, file_state, gather_file, mark_file};
 use ud_http::StartError;
+use ud_seal::secret_file;
 
 use crate::{
     kept::{Kept, Kind},
-    private_file,
     ring::{self, Misread, place},
 };
 
@@ -297,7 +297,7 @@ impl Installation {
             }
             text.push('\n');
         }
-        private_file::write(&path, &text)
+        secret_file::replace(&path, &text, secret_file::OWNER_ONLY)
             .map_err(|e| StartError::internal(format!("{}: {e}", path.display())))
     }
 

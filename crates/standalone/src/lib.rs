@@ -6,7 +6,6 @@ mod config;
 mod documents;
 mod installation;
 mod kept;
-mod private_file;
 mod ring;
 mod start;
 mod welcome;

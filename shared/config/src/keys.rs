@@ -161,7 +161,15 @@ table! {
     DOCS_ENABLED, SHARED,
         "Whether `/docs` and the OpenAPI documents are served. Default: not in production.";
     GATEWAY_PORT, SHARED.default("8080"),
-        "Port of NGINX under `make dev`.";
+        "Port of NGINX under `make dev` and in `docker-compose.yml`.";
+    GATEWAY_ADDRESS, SHARED.default("127.0.0.1"),
+        "`docker-compose.yml`: address of this machine at which the gateway is published.";
+    GATEWAY_NETWORK_PREFIX, SHARED.default("10.213.77"),
+        "`docker-compose.yml`: the first three numbers of the network between gateway and services, in which the gateway's own address ends with 2.";
+    BUILD_CA_FILE, SHARED.example("/etc/ssl/proxy.pem"),
+        "`docker-compose.yml`: certificates (PEM) for building images behind a proxy that opens TLS. They are not in the images.";
+    IMAGE_VERSION, SHARED.default("local"),
+        "`docker-compose.yml`: tag of the images.";
     "Databases":
     DATABASE_URL, Line::own_secret("DATABASE_URL").example("postgres://user:changeme@127.0.0.1/database"),
         "`postgres://`, `mysql://` or `sqlite://PATH`. In production PostgreSQL needs `sslmode=verify-full` and MySQL `ssl_mode=verify_identity`. Default in development: a SQLite file in `./data`; in standalone: one in `DATA_DIR`.";

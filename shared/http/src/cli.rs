@@ -1,18 +1,27 @@
 //! The command line of a service: `serve` (default), `migrate [--revert]`, `check-config`, `healthcheck`,
-//! `openapi`, `keygen`, and what a service has of its own.
+//! `openapi`, `keygen`, `setup`, and what a service has of its own.
 
-use std::{future::Future, net::SocketAddr, path::PathBuf, process::ExitCode, time::Duration};
+use std::{
+    future::Future,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    time::Duration,
+};
 
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use ud_config::{AppEnv, HttpConfig, IdentityConfig, Loader, LogConfig, PeersConfig, TokenConfig};
 use ud_jwt::{JwkSet, service::IdentityKey};
 use ud_kernel::{Clock, Service};
+use ud_seal::secret_file;
 use ud_telemetry::Metrics;
 use utoipa::openapi::OpenApi;
 
 use crate::{
     Base, Listening, Mounted, Server, StartError, StopSignals, forbid_core_dumps,
-    raise_descriptor_limit, wiring::Identity,
+    raise_descriptor_limit,
+    setup::{SetupArguments, setup},
+    wiring::Identity,
 };
 
 /// What the command line needs of a service.
@@ -85,7 +94,11 @@ enum Command<C: Subcommand> {
     /// Read the configuration, report every problem, exit 78 if there is one
     CheckConfig,
     /// Exit 0 if the service on this machine answers
-    Healthcheck,
+    Healthcheck {
+        /// And is ready to serve: its stores are up, and it is not stopping
+        #[arg(long)]
+        ready: bool,
+    },
     /// Print the OpenAPI document
     Openapi,
     /// Make an identity key; prints its public half for IDENTITY_PEERS_FILE
@@ -93,6 +106,8 @@ enum Command<C: Subcommand> {
         /// Where the private key goes; the file must not exist
         path: PathBuf,
     },
+    /// Make the secrets of a new installation of all services that are not there yet
+    Setup(SetupArguments),
     #[command(flatten)]
     Own(C),
 }
@@ -117,6 +132,7 @@ pub fn run<S: ServiceBinary>(name: &'static str) -> ExitCode {
     let outcome = match arguments.command.unwrap_or(Command::Serve) {
         Command::Openapi => print(&crate::openapi_json(&S::openapi())),
         Command::Keygen { path } => keygen(S::SERVICE, &path),
+        Command::Setup(arguments) => setup(&arguments).and_then(|made| tell(&made)),
         Command::Serve => configured::<S, _>(|config, common| block_on(serve::<S>(config, common))),
         Command::Migrate { revert } => configured::<S, _>(|config, common| {
             block_on(async move {
@@ -128,10 +144,10 @@ pub fn run<S: ServiceBinary>(name: &'static str) -> ExitCode {
             block_on(async move { S::run_command(command, config, base::<S>(&common)?).await })
         }),
         Command::CheckConfig => configured::<S, _>(|_, _| print("configuration: ok")),
-        Command::Healthcheck => configured::<S, _>(|_, common| {
+        Command::Healthcheck { ready } => configured::<S, _>(|_, common| {
             let http = common.http;
             let address = SocketAddr::new(http.internal_bind, http.internal_port);
-            block_on(healthcheck(&http.own_address(address)))
+            block_on(healthcheck(&http.own_address(address), ready))
         }),
     };
     ud_telemetry::flush();
@@ -207,12 +223,13 @@ async fn serve<S: ServiceBinary>(config: S::Config, common: Common) -> Result<()
         .await
 }
 
-/// Asks `/healthz` at `base`, an address of this machine.
+/// Asks `/healthz` at `base`, an address of this machine; with `ready`, `/readyz`.
 ///
 /// # Errors
 /// If it does not answer 200.
-pub async fn healthcheck(base: &str) -> Result<(), StartError> {
-    let url = format!("{base}/healthz");
+pub async fn healthcheck(base: &str, ready: bool) -> Result<(), StartError> {
+    let path = if ready { "readyz" } else { "healthz" };
+    let url = format!("{base}/{path}");
     let client = ud_jwt::outbound_client([])
         .timeout(Duration::from_secs(2))
         // Its own certificate names the service, not this machine's loopback address.
@@ -230,23 +247,24 @@ pub async fn healthcheck(base: &str) -> Result<(), StartError> {
         .map_err(StartError::internal)
 }
 
-fn keygen(service: Service, path: &std::path::Path) -> Result<(), StartError> {
-    use std::{io::Write as _, os::unix::fs::OpenOptionsExt as _};
+fn keygen(service: Service, path: &Path) -> Result<(), StartError> {
     let key = IdentityKey::generate(service).map_err(StartError::internal)?;
     let private = key.to_private_jwk().map_err(StartError::internal)?;
     let set: JwkSet = [key.public_jwk()].into_iter().collect();
     let public = serde_json::to_string(&set).map_err(StartError::internal)?;
-    let failed = |e| StartError::internal(format!("{}: {e}", path.display()));
-    let mut file = std::fs::OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path)
-        .map_err(failed)?;
-    file.write_all(private.as_bytes())
-        .and_then(|()| file.sync_all())
-        .map_err(failed)?;
+    secret_file::create(path, &private, secret_file::OWNER_ONLY)
+        .map_err(|e| StartError::internal(format!("{}: {e}", path.display())))?;
     print(&public)
+}
+
+/// Names the files that `setup` made.
+fn tell(made: &[PathBuf]) -> Result<(), StartError> {
+    match made {
+        [] => print("every secret is there"),
+        _ => made
+            .iter()
+            .try_for_each(|path| print(&format!("made {}", path.display()))),
+    }
 }
 
 fn print(text: &str) -> Result<(), StartError> {

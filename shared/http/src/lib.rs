@@ -27,6 +27,7 @@ mod revocation_metrics;
 mod security_log;
 mod sending;
 mod server;
+mod setup;
 mod stream;
 mod ticket;
 mod tls;

@@ -2,9 +2,9 @@
 //! readable by their owner alone. In production the rings are configured.
 
 use std::{
-    fs::{self, DirBuilder, File, OpenOptions},
-    io::{self, Write as _},
-    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
+    fs::{self, DirBuilder},
+    io,
+    os::unix::fs::DirBuilderExt as _,
     path::Path,
 };
 
@@ -12,6 +12,8 @@ use aws_lc_rs::rand;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use ud_config::KeyRing;
 use zeroize::Zeroizing;
+
+use crate::secret_file;
 
 /// File of the ring that seals what is secret at rest.
 pub const KEY_ENCRYPTION: &str = "key-encryption";
@@ -35,12 +37,12 @@ pub(crate) fn load_or_create(dir: &Path, name: &str) -> io::Result<KeyRing> {
     let path = dir.join(name);
     match fs::read_to_string(&path) {
         Ok(text) => parse(&path, Zeroizing::new(text).trim()),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => create(dir, name, &path),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => create(dir, &path),
         Err(error) => Err(named(&path, error)),
     }
 }
 
-fn create(dir: &Path, name: &str, path: &Path) -> io::Result<KeyRing> {
+fn create(dir: &Path, path: &Path) -> io::Result<KeyRing> {
     DirBuilder::new()
         .recursive(true)
         .mode(0o700)
@@ -49,8 +51,7 @@ fn create(dir: &Path, name: &str, path: &Path) -> io::Result<KeyRing> {
     let mut key = Zeroizing::new([0_u8; 32]);
     rand::fill(key.as_mut_slice()).map_err(|_| io::Error::other("no random bytes"))?;
     let text = Zeroizing::new(format!("k1:{}", URL_SAFE_NO_PAD.encode(key.as_slice())));
-    let written = write_new(dir, name, &text);
-    match written {
+    match secret_file::create(path, &text, secret_file::OWNER_ONLY) {
         // Another process made it at the same moment: its key counts.
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
             let text = Zeroizing::new(fs::read_to_string(path).map_err(|e| named(path, e))?);
@@ -59,28 +60,6 @@ fn create(dir: &Path, name: &str, path: &Path) -> io::Result<KeyRing> {
         Err(error) => Err(named(path, error)),
         Ok(()) => parse(path, &text),
     }
-}
-
-/// Writes the whole file under another name and links it to its own: whoever reads it finds all of it or
-/// nothing, even after a crash.
-fn write_new(dir: &Path, name: &str, text: &str) -> io::Result<()> {
-    let mut unique = [0_u8; 8];
-    rand::fill(&mut unique).map_err(|_| io::Error::other("no random bytes"))?;
-    let draft = dir.join(format!(".{name}.{}", URL_SAFE_NO_PAD.encode(unique)));
-    let result = (|| {
-        let mut file = OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(&draft)?;
-        file.write_all(text.as_bytes())?;
-        file.sync_all()?;
-        fs::hard_link(&draft, dir.join(name))?;
-        File::open(dir)?.sync_all()
-    })();
-    // Whether or not it was linked, the draft's name is of no more use.
-    let _ = fs::remove_file(&draft);
-    result
 }
 
 fn parse(path: &Path, text: &str) -> io::Result<KeyRing> {
