@@ -9,6 +9,7 @@ help:
 	@echo "make dev    the five services behind NGINX, on PostgreSQL and Redis"
 	@echo "make test   every test of the first tier; installs missing servers where it may"
 	@echo "make test-crash  replicas killed and restarted under load: five minutes; make test has a short one"
+	@echo "make test-restore  back-up and restore of deploy/ec2, with servers that are lost"
 	@echo "make test-all  the checks and every test at its full length: an hour"
 	@echo "make check  formatting, lints, documentation, crate boundaries"
 	@echo "make bench  release binaries measured against the machine's limits; bench-quick in two minutes"
@@ -25,6 +26,7 @@ check:
 	cargo clippy --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --document-private-items
 	scripts/check-boundaries
+	scripts/check-units
 
 .PHONY: tools
 tools:
@@ -45,10 +47,16 @@ test-crash: tools
 	cargo build --workspace --bins
 	TEST_LONG=1 cargo run --quiet -p testkit -- with -- $(RUN_CRASH)
 
+# The way without containers (docs/deployment/ec2.md): back-up, loss, restore. Says what to install where something is missing.
+.PHONY: test-restore
+test-restore: tools
+	cargo build --workspace --bins
+	scripts/test-restore
+
 # All there is: the checks, and every test as often as test-long repeats it, those of test-crash among them. An hour on
 # two cores.
 .PHONY: test-all
-test-all: check test-long
+test-all: check test-long test-restore
 
 fmt:
 	cargo fmt --all
