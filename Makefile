@@ -9,7 +9,8 @@ help:
 	@echo "make dev    the five services behind NGINX, on PostgreSQL and Redis"
 	@echo "make test   every test of the first tier; installs missing servers where it may"
 	@echo "make test-crash  replicas killed and restarted under load: five minutes; make test has a short one"
-	@echo "make test-all  the checks and every test at its full length: an hour"
+	@echo "make test-upgrade  from the last release to this source and back, under load (docs/UPGRADING.md)"
+	@echo "make test-all  the checks and every test at its full length: over an hour"
 	@echo "make check  formatting, lints, documentation, crate boundaries"
 	@echo "make bench  release binaries measured against the machine's limits; bench-quick in two minutes"
 
@@ -22,7 +23,7 @@ dev: tools
 
 check:
 	cargo fmt --all --check
-	cargo clippy --workspace --all-targets -- -D warnings
+	cargo clippy --workspace --all-targets --features end-to-end/upgrade -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --document-private-items
 	scripts/check-boundaries
 
@@ -45,10 +46,15 @@ test-crash: tools
 	cargo build --workspace --bins
 	TEST_LONG=1 cargo run --quiet -p testkit -- with -- $(RUN_CRASH)
 
-# All there is: the checks, and every test as often as test-long repeats it, those of test-crash among them. An hour on
-# two cores.
+# Programs of the last release beside those of this source: docs/UPGRADING.md.
+.PHONY: test-upgrade
+test-upgrade: tools
+	scripts/test-upgrade
+
+# All there is: the checks, and every test as often as test-long repeats it, those of test-crash among them. Over an hour
+# on two cores.
 .PHONY: test-all
-test-all: check test-long
+test-all: check test-long test-upgrade
 
 fmt:
 	cargo fmt --all

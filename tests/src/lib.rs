@@ -29,7 +29,7 @@ mod wait;
 mod witness;
 
 pub use answer::Answer;
-pub use binaries::{SERVICES, program_of, standalone};
+pub use binaries::{Release, SERVICES, program_of, standalone};
 pub use client::{Call, Client};
 pub use directory::{Address, Directory};
 pub use gateway::{Gateway, Limits};
