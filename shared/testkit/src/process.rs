@@ -191,12 +191,19 @@ impl Process {
         }
     }
 
-    /// Waits until it ends by itself.
+    /// Waits until it ends by itself and all it wrote was read.
     ///
     /// # Panics
-    /// If it does not within 30 seconds; the message has its output.
+    /// If that does not come within 30 seconds; the message has its output.
     pub async fn wait(&self) -> ExitStatus {
-        match timeout(PATIENCE, self.child.wait()).await {
+        let ended = async {
+            let status = self.child.wait().await;
+            // The readers end with the process's output. What it wrote last is in the pipe when it is gone, and not yet here.
+            let mut changed = self.changed.clone();
+            while changed.changed().await.is_ok() {}
+            status
+        };
+        match timeout(PATIENCE, ended).await {
             Ok(status) => status,
             Err(_) => panic!("{} does not end:\n{}", self.name, self.output()),
         }
