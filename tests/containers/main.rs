@@ -11,8 +11,10 @@
 
 mod alone;
 mod configuration;
+mod deploy;
 mod gateway;
 mod hardening;
+mod restore;
 mod secrets;
 mod stack;
 mod standalone;

@@ -89,17 +89,18 @@ impl Project {
     /// Runs `docker compose` on it.
     pub fn try_run(&self, arguments: &[&str]) -> Output {
         let mut docker = Command::new("docker");
-        docker.arg("compose").args(["--project-name", &self.name]);
-        for file in &self.files {
-            docker.args(["--file", file]);
-        }
-        docker
-            .args(arguments)
-            .current_dir(root())
-            .stdin(Stdio::null());
-        docker.env("GATEWAY_NETWORK_PREFIX", &self.prefix);
-        docker.env("GATEWAY_PORT", "0");
+        docker.arg("compose").args(arguments);
+        docker.current_dir(root()).stdin(Stdio::null());
+        self.tell(&mut docker);
         docker.output().expect("docker can be run")
+    }
+
+    /// Has the `docker compose` that this command runs mean this project.
+    pub fn tell(&self, command: &mut Command) {
+        command.env("COMPOSE_PROJECT_NAME", &self.name);
+        command.env("COMPOSE_FILE", self.files.join(":"));
+        command.env("GATEWAY_NETWORK_PREFIX", &self.prefix);
+        command.env("GATEWAY_PORT", "0");
     }
 
     /// The same; it must succeed.

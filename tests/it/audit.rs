@@ -85,7 +85,7 @@ async fn every_change_is_recorded(#[values(Kind::Services, Kind::Standalone)] ki
     );
 
     // The administrator's.
-    let body = json!({"name": "clerk", "permissions": ["orders:read", "orders:write"]});
+    let body = json!({"name": "recorded", "permissions": ["orders:read", "orders:write"]});
     let made = client
         .post("/api/v1/roles")
         .bearer(admin)

@@ -87,7 +87,7 @@ async fn what_is_anothers_is_not_there(#[values(Kind::Services, Kind::Standalone
     let (_, login) = client.newcomer_in().await;
     let (other, other_login) = client.newcomer_in().await;
     let admin = platform.admin.access.as_str();
-    let body = serde_json::json!({"name": "clerk", "permissions": ["orders:read"]});
+    let body = serde_json::json!({"name": "unseen", "permissions": ["orders:read"]});
     let role = client
         .post("/api/v1/roles")
         .bearer(admin)

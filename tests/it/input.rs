@@ -1,6 +1,6 @@
 //! Bad input to every operation: a problem document with the right 4xx, never a 5xx, and nothing stored.
 
-use end_to_end::{Answer, Kind, Platform};
+use end_to_end::{Answer, Kind, Platform, unique};
 use rstest::rstest;
 use serde_json::{Value, json};
 use ud_kernel::Code;
@@ -39,7 +39,8 @@ fn refused(answer: &Answer, what: &str) {
 async fn prepare(kind: Kind) -> (Platform, String, String) {
     let platform = Platform::start(kind).await;
     let person = platform.client.newcomer().await;
-    let body = json!({"name": "clerk", "permissions": ["orders:read"]});
+    let name = format!("input-{}", unique());
+    let body = json!({"name": name, "permissions": ["orders:read"]});
     let role = platform
         .client
         .post("/api/v1/roles")

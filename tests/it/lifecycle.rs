@@ -64,7 +64,7 @@ async fn deletion_bites_and_leaves_nothing(#[values(Kind::Services, Kind::Standa
     let client = &platform.client;
     let admin = platform.admin.access.as_str();
     let (person, _) = client.newcomer_in().await;
-    let body = json!({"name": "clerk", "permissions": ["orders:read"]});
+    let body = json!({"name": "left-behind", "permissions": ["orders:read"]});
     let role = client
         .post("/api/v1/roles")
         .bearer(admin)

@@ -31,7 +31,7 @@ async fn a_role_name_is_given_by_those_who_have_it_or_may_grant(
     let platform = Platform::start(kind).await;
     let (client, admin) = (&platform.client, &platform.admin);
     let both = ["roles:read", "roles:write", "role-assignments:write"];
-    let (clerk, login, _) = holder(&platform, "clerk", &both).await;
+    let (clerk, login, _) = holder(&platform, "namesake", &both).await;
     // As much as the clerk, or the clerk would be somebody who holds more.
     let may_grant = [
         "roles:read",
@@ -62,9 +62,9 @@ async fn a_role_name_is_given_by_those_who_have_it_or_may_grant(
     let (friend, friends) = client.newcomer_in().await;
     let given = post(&platform, &login, ASSIGNMENTS, give(&friend.id, &shop)).await;
     given.must_be(Code::RoleEscalation);
-    assert_eq!(told(&platform, &login).await, "clerk,user");
+    assert_eq!(told(&platform, &login).await, "namesake,user");
     let login = client.log_in(&clerk).await;
-    assert_eq!(told(&platform, &login).await, "clerk,user");
+    assert_eq!(told(&platform, &login).await, "namesake,user");
     assert_eq!(told(&platform, &friends).await, "user");
 
     // A holder of `roles:grant` gives both; no permission comes with that.
@@ -75,13 +75,13 @@ async fn a_role_name_is_given_by_those_who_have_it_or_may_grant(
     let login = client.refresh(&login).await;
     assert_eq!(
         told(&platform, &login).await,
-        "clerk,shop-admin,superuser,user"
+        "namesake,shop-admin,superuser,user"
     );
     assert_eq!(
         login.claims()["permissions"],
         json!(["role-assignments:write", "roles:read", "roles:write"])
     );
-    let strong = json!({"name": "strong", "permissions": ["users:delete"]});
+    let strong = json!({"name": "stronger", "permissions": ["users:delete"]});
     let strong = post(&platform, admin, "/api/v1/roles", strong)
         .await
         .must(201)

@@ -132,7 +132,7 @@ async fn a_racing_refresh_carries_no_right_that_was_taken(
 ) {
     let platform = Platform::start(kind).await;
     let (client, admin) = (&platform.client, platform.admin.access.as_str());
-    let body = json!({"name": "clerk", "permissions": ["roles:read"]});
+    let body = json!({"name": "taken-away", "permissions": ["roles:read"]});
     let role = client
         .post("/api/v1/roles")
         .bearer(admin)

@@ -25,6 +25,7 @@ pub struct Client {
     base: String,
     witness: Witness,
     is_patient: bool,
+    tells: Option<Ipv4Addr>,
 }
 
 /// A request to be sent: `client.get("/x").bearer(&token).await`.
@@ -59,6 +60,17 @@ impl Client {
             base: base.into(),
             witness,
             is_patient: true,
+            tells: None,
+        }
+    }
+
+    /// The same client, telling the address it comes from in `X-Test-Address`: a published port hides it, and the gateway
+    /// under test believes that header (`tests/containers/limits.conf`).
+    #[must_use]
+    pub fn telling(self, address: Ipv4Addr) -> Self {
+        Self {
+            tells: Some(address),
+            ..self
         }
     }
 
@@ -86,8 +98,12 @@ impl Client {
     pub fn call(&self, method: &str, path: &str) -> Call {
         let parsed = Method::from_bytes(method.as_bytes()).expect("a method");
         let url = format!("{}{path}", self.base);
+        let mut request = self.http.request(parsed, url);
+        if let Some(address) = self.tells {
+            request = request.header("x-test-address", address.to_string());
+        }
         Call {
-            request: self.http.request(parsed, url),
+            request,
             line: format!("{method} {path}"),
             witness: self.witness.clone(),
             is_checked: true,

@@ -98,7 +98,7 @@ impl Platform {
     /// Nothing that runs yet.
     pub(crate) fn empty(kind: Kind, directory: Directory) -> Self {
         let witness = Witness::default();
-        let client = Client::new(directory.gateway(), Ipv4Addr::LOCALHOST, witness.clone());
+        let client = client_of(kind, &directory, Ipv4Addr::LOCALHOST, &witness);
         let chief = Person {
             email: "chief@example.com".to_owned(),
             ..Person::new()
@@ -268,7 +268,7 @@ impl Platform {
     #[must_use]
     pub fn client_at(&self, third: u8, fourth: u8) -> Client {
         let address = Ipv4Addr::new(127, 0, third, fourth);
-        Client::new(self.directory.gateway(), address, self.witness.clone())
+        client_of(self.kind, &self.directory, address, &self.witness)
     }
 
     /// A client of the internal listener of `service`.
@@ -364,4 +364,12 @@ fn port_of(url: &str) -> u16 {
     let rest = url.rsplit_once(':').expect("a port").1;
     let digits = rest.split('/').next().unwrap_or(rest);
     digits.parse().expect("a port")
+}
+
+fn client_of(kind: Kind, directory: &Directory, address: Ipv4Addr, witness: &Witness) -> Client {
+    let client = Client::new(directory.gateway(), address, witness.clone());
+    match kind {
+        Kind::Containers => client.telling(address),
+        Kind::Services | Kind::Standalone => client,
+    }
 }

@@ -1,0 +1,252 @@
+#!/usr/bin/env bash
+# Replaces one service of the running stack, without a failed request, by the image with this digest:
+#
+#   deploy/ec2/deploy.sh SERVICE IMAGE@sha256:DIGEST
+#   deploy/ec2/deploy.sh recover
+#
+# It pulls the image, runs its migrations, starts it beside the old one, waits until it is ready, gives it the service's name,
+# takes the name from the old one, watches the new one, and only then has the old one drain and stop. When anything of that
+# fails, the old one has the name again, or still, and the new one is gone. SERVICE is a name of deploy/services, or `gateway`,
+# which is started anew and is away for a second. `recover` sees to what a machine that was switched off has left half done;
+# every deployment does so first.
+#
+# Deployments wait for each other. What happened is one line of JSON, on standard output and in DEPLOY_STATE/deployments.jsonl.
+# Ends with 0 if it is deployed, 1 if all is as before, 64 and 75 if nothing was begun: a wrong argument, no turn in time.
+#
+# Environment: DEPLOY_STATE (/var/lib/user-domain-deploy), LOCK_SECONDS (1800) to wait for other deployments, READY_SECONDS
+# (60) until a container has to be ready, WATCH_SECONDS (6) in which it may not fail after it was given the name; what Compose
+# reads. docs/deployment/ec2.md tells of all of it.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+state=${DEPLOY_STATE:-/var/lib/user-domain-deploy}
+images=$state/images.env
+# Networks on which others ask for the service by its name. An engine keeps a name it was asked for two seconds at most
+# (deploy/docker/gateway/upstreams.conf), less than WATCH_SECONDS.
+networks=(gateway services)
+
+fail() { # status, text
+    echo "deploy: $2" >&2
+    exit "$1"
+}
+
+compose() {
+    local files=(--env-file "$images")
+    if [ -e .env ]; then
+        files=(--env-file .env "${files[@]}")
+    fi
+    docker compose "${files[@]}" "$@"
+}
+
+report() { # outcome, reason: nothing in it needs escaping
+    printf '{"time":"%s","service":"%s","image":"%s","previous":"%s","outcome":"%s","reason":"%s","seconds":%d}\n' \
+        "$(date -u +%FT%TZ)" "$service" "$image" "${previous:-}" "$1" "$2" "$SECONDS" | tee -a "$state/deployments.jsonl"
+}
+
+running() { compose ps --quiet "$1"; }
+project() { compose config --format json | sed -n 's/^  "name": "\(.*\)",$/\1/p'; }
+network() { echo "${project_name}_$1"; }
+is_there() { docker container inspect "$1" >/dev/null 2>&1; }
+
+# A container leaves a network and comes back with the same address, with or without the name: connections that are open then
+# live on, because a lost packet is sent again.
+rename_in() { # container, network, further arguments
+    local address
+    address=$(docker inspect --format "{{with index .NetworkSettings.Networks \"$2\"}}{{.IPAddress}}{{end}}" "$1")
+    docker network disconnect "$2" "$1" 2>/dev/null || true
+    docker network connect ${address:+--ip "$address"} "${@:3}" "$2" "$1"
+}
+
+has_name() { # container, network
+    docker inspect --format "{{with index .NetworkSettings.Networks \"$2\"}}{{range .Aliases}}{{println .}}{{end}}{{end}}" "$1" \
+        | grep -qx "$service"
+}
+
+give_name() { # container
+    local each
+    for each in "${networks[@]}"; do
+        has_name "$1" "$(network "$each")" || rename_in "$1" "$(network "$each")" --alias "$service"
+    done
+}
+
+take_name() { # container
+    local each
+    for each in "${networks[@]}"; do
+        if has_name "$1" "$(network "$each")"; then
+            rename_in "$1" "$(network "$each")"
+        fi
+    done
+}
+
+is_ready() { docker exec "$1" service healthcheck --ready >/dev/null 2>&1; }
+
+# Which of the images are good, for Compose.
+remember() { # image
+    local name=${service^^}_IMAGE
+    { grep -v "^$name=" "$images" || true; echo "$name=$1"; } >"$images.new"
+    sync "$images.new"
+    mv "$images.new" "$images"
+}
+
+# What is half done is written down: the phase and the containers of before.
+begin_phase() { # starting or stopping
+    printf '%s\n' "$1" "$image" "${old[@]}" >"$state/$service.unfinished.new"
+    sync "$state/$service.unfinished.new"
+    mv "$state/$service.unfinished.new" "$state/$service.unfinished"
+}
+
+# The old containers have the name, and no other is left.
+roll_back() {
+    local each
+    if [ "$service" = gateway ]; then
+        compose up --detach --wait --no-deps --no-build gateway >&2
+        rm -f "$state/gateway.unfinished"
+        return
+    fi
+    for each in "${old[@]}"; do
+        docker start "$each" >/dev/null
+        give_name "$each"
+    done
+    for each in $(compose ps --all --quiet "$service"); do
+        case " ${old[*]} " in *" $each "*) ;; *) docker rm --force "$each" >/dev/null ;; esac
+    done
+    rm -f "$state/$service.unfinished"
+}
+
+# The new ones have the name, and no old one is left.
+finish() {
+    local each
+    remember "$image"
+    for each in "${old[@]}"; do
+        if is_there "$each"; then
+            docker stop --time 60 "$each" >/dev/null
+            docker rm "$each" >/dev/null
+        fi
+    done
+    rm -f "$state/$service.unfinished"
+}
+
+recover() {
+    local file phase each
+    for file in "$state"/*.unfinished; do
+        [ -e "$file" ] || continue
+        service=$(basename "$file" .unfinished)
+        mapfile -t old <"$file"
+        phase=${old[0]} image=${old[1]}
+        old=("${old[@]:2}")
+        previous=
+        if [ "$phase" = stopping ]; then
+            # The containers of the image that proved good were started again with the machine.
+            for each in $(compose ps --all --quiet "$service"); do
+                case " ${old[*]} " in *" $each "*) ;; *) docker start "$each" >/dev/null; give_name "$each" ;; esac
+            done
+            finish
+            report deployed recovered
+        else
+            roll_back
+            report rolled-back interrupted
+        fi
+    done
+}
+
+deploy() {
+    mapfile -t old < <(running "$service")
+    [ ${#old[@]} -gt 0 ] || give_up "no container of $service runs"
+    previous=$(docker inspect --format '{{.Config.Image}}' "${old[0]}")
+    docker pull --quiet "$image" >/dev/null || give_up "the image cannot be pulled"
+    export "${service^^}_IMAGE=$image"
+    if ! compose run --rm --no-deps --no-TTY "$service-migrate" </dev/null >&2; then
+        give_up "the migrations failed"
+    fi
+
+    begin_phase starting
+    compose up --no-start --no-deps --no-recreate --no-build --scale "$service=$((2 * ${#old[@]}))" "$service" >&2
+    local new=() each
+    for each in $(compose ps --all --quiet "$service"); do
+        case " ${old[*]} " in *" $each "*) ;; *) new+=("$each") ;; esac
+    done
+    for each in "${new[@]}"; do
+        take_name "$each"
+        docker start "$each" >/dev/null
+    done
+    local end=$((SECONDS + ${READY_SECONDS:-60}))
+    for each in "${new[@]}"; do
+        until is_ready "$each"; do
+            [ "$SECONDS" -lt "$end" ] || give_up "it does not become ready"
+            sleep 0.5
+        done
+    done
+
+    for each in "${new[@]}"; do give_name "$each"; done
+    for each in "${old[@]}"; do take_name "$each"; done
+    end=$((SECONDS + ${WATCH_SECONDS:-6}))
+    while [ "$SECONDS" -lt "$end" ]; do
+        for each in "${new[@]}"; do
+            [ "$(docker inspect --format '{{.State.Running}} {{.RestartCount}}' "$each")" = "true 0" ] \
+                || give_up "it ended after it was given the name"
+        done
+        sleep 0.5
+    done
+    for each in "${new[@]}"; do is_ready "$each" || give_up "it is not ready any more"; done
+    begin_phase stopping
+    finish
+    report deployed ""
+}
+
+# NGINX has the published port and one address: there is no second one beside it.
+deploy_gateway() {
+    old=()
+    previous=$(docker inspect --format '{{.Config.Image}}' "$(running gateway)")
+    docker pull --quiet "$image" >/dev/null || give_up "the image cannot be pulled"
+    begin_phase starting
+    # Compose takes one without a health check for healthy.
+    if ! GATEWAY_IMAGE=$image compose up --detach --wait --wait-timeout "${READY_SECONDS:-60}" --no-deps --no-build gateway >&2 \
+        || [ "$(docker inspect --format '{{.State.Health.Status}}' "$(running gateway)")" != healthy ]; then
+        give_up "it does not become ready"
+    fi
+    remember "$image"
+    rm -f "$state/gateway.unfinished"
+    report deployed ""
+}
+
+give_up() { # reason
+    trap - EXIT HUP INT TERM
+    local each
+    unset "${service^^}_IMAGE"
+    if [ -e "$state/$service.unfinished" ]; then
+        for each in $(compose ps --all --quiet "$service"); do
+            case " ${old[*]} " in *" $each "*) ;; *) docker logs --tail 20 "$each" >&2 || true ;; esac
+        done
+        roll_back
+        report rolled-back "$1"
+    else
+        report refused "$1"
+    fi
+    exit 1
+}
+
+service=${1:-} image=${2:-}
+case $service in
+    recover) [ $# = 1 ] || fail 64 "recover takes no argument" ;;
+    gateway) ;;
+    *)
+        if ! [[ $service =~ ^[a-z][a-z0-9-]*$ ]] || ! grep -q "^$service " deploy/services; then
+            fail 64 "\"$service\" is no service"
+        fi
+        ;;
+esac
+if [ "$service" != recover ] && ! [[ $# = 2 && $image =~ ^[a-z0-9.:-]+(/[a-z0-9._-]+)+@sha256:[0-9a-f]{64}$ ]]; then
+    fail 64 "\"$image\" is not REGISTRY/NAME@sha256:DIGEST"
+fi
+mkdir -p "$state"
+touch "$images"
+exec 9>"$state/lock"
+flock --wait "${LOCK_SECONDS:-1800}" 9 || fail 75 "another deployment has not ended"
+project_name=$(project)
+asked_service=$service asked_image=$image
+recover
+if [ "$asked_service" != recover ]; then
+    service=$asked_service image=$asked_image SECONDS=0
+    trap 'give_up interrupted' EXIT HUP INT TERM
+    if [ "$service" = gateway ]; then deploy_gateway; else deploy; fi
+    trap - EXIT HUP INT TERM
+fi

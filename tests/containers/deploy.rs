@@ -1,0 +1,405 @@
+//! deploy/ec2/deploy.sh replaces services of the running stack: with images that are good, and with images that are not.
+
+use std::{
+    fs,
+    path::Path,
+    process::{Child, Command, Output, Stdio},
+    time::Duration,
+};
+
+use end_to_end::{Load, Platform, eventually};
+use serde_json::Value;
+use tempfile::TempDir;
+use ud_kernel::Service;
+
+use crate::stack::{compose, containers_of, docker, inspect, platform, root, text_of};
+
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The services in the order of deployment, with the names of their images.
+fn services() -> Vec<(String, String)> {
+    let list = fs::read_to_string(root().join("deploy/services")).unwrap();
+    let lines = list
+        .lines()
+        .filter(|line| !line.is_empty() && !line.starts_with('#'));
+    let words = lines.map(|line| line.split_whitespace().map(str::to_owned));
+    words
+        .map(|mut words| (words.next().unwrap(), words.next().unwrap()))
+        .collect()
+}
+
+fn image_of(service: &str) -> String {
+    let found = services().into_iter().find(|(name, _)| name == service);
+    let name = found.map_or_else(|| "gateway".to_owned(), |(_, image)| image);
+    format!("user-domain/{name}:local")
+}
+
+/// Pushes a local image to the registry of the run, under `name`: what names it by its digest.
+fn push(image: &str, name: &str) -> String {
+    #[expect(clippy::disallowed_methods, reason = "tells tests what runs")]
+    let registry = std::env::var("CONTAINERS_REGISTRY").expect("CONTAINERS_REGISTRY");
+    let repository = format!("{registry}/user-domain/{name}");
+    docker(&["tag", image, &format!("{repository}:test")]);
+    docker(&["push", "--quiet", &format!("{repository}:test")]);
+    let digests = inspect(image, "{{range .RepoDigests}}{{println .}}{{end}}");
+    let own = |line: &&str| line.starts_with(&format!("{repository}@"));
+    digests.lines().find(own).expect(&digests).to_owned()
+}
+
+/// The image of `service` with a fault, by its digest.
+fn faulty(service: &str, fault: &str) -> String {
+    let tag = format!("user-domain/faulty-{service}:{fault}");
+    let (base, fault) = (
+        format!("IMAGE={}", image_of(service)),
+        format!("FAULT={fault}"),
+    );
+    docker(&[
+        "build",
+        "--quiet",
+        "--build-arg",
+        &base,
+        "--build-arg",
+        &fault,
+        "--tag",
+        &tag,
+        "tests/containers/faulty",
+    ]);
+    push(&tag, &format!("faulty-{service}"))
+}
+
+/// Deployments of one test, with a state of their own.
+struct Deployments {
+    state: TempDir,
+}
+
+impl Deployments {
+    fn new() -> Self {
+        Self {
+            state: tempfile::tempdir().unwrap(),
+        }
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(root().join("deploy/ec2/deploy.sh"));
+        command.args(arguments).stdin(Stdio::null());
+        command.env("DEPLOY_STATE", self.state.path());
+        command.env("READY_SECONDS", "15");
+        command
+    }
+
+    /// Runs one to its end, while clients go on.
+    async fn run(&self, arguments: &[&str]) -> Output {
+        let mut command = self.command(arguments);
+        tokio::task::spawn_blocking(move || command.output().unwrap())
+            .await
+            .unwrap()
+    }
+
+    /// Begins one, in the background.
+    fn begin(&self, arguments: &[&str]) -> Child {
+        let mut command = self.command(arguments);
+        command
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap()
+    }
+
+    /// What happened, by the lines that were written of it.
+    fn told(&self) -> Vec<Value> {
+        let lines = fs::read_to_string(self.state.path().join("deployments.jsonl"));
+        let lines = lines.unwrap_or_default();
+        lines
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect()
+    }
+
+    fn phase_of(&self, service: &str) -> Option<String> {
+        let file = self.state.path().join(format!("{service}.unfinished"));
+        let text = fs::read_to_string(file).ok()?;
+        text.lines().next().map(str::to_owned)
+    }
+}
+
+/// Whether others find this container under the name of `service`.
+fn has_name(container: &str, service: &str) -> bool {
+    let format =
+        "{{range .NetworkSettings.Networks}}{{range .Aliases}}{{println .}}{{end}}--\n{{end}}";
+    let names = inspect(container, format);
+    let networks = names.split("--").filter(|names| !names.trim().is_empty());
+    networks
+        .filter(|names| names.lines().any(|name| name == service))
+        .count()
+        >= 2
+}
+
+async fn works(platform: &Platform) {
+    eventually(PATIENCE, "everything answers", || async {
+        let token = &platform.admin.access;
+        for path in [
+            "/api/v1/roles",
+            "/api/v1/sessions",
+            "/api/v1/audits?limit=1",
+        ] {
+            let answer = platform.client.get(path).bearer(token).await;
+            if answer.status != 200 {
+                return None;
+            }
+        }
+        Some(())
+    })
+    .await;
+    let _ = platform.client.newcomer_in().await;
+}
+
+/// Everything that the stack's containers log from now on, those that are removed in the meantime too.
+struct Logs {
+    follower: Child,
+    file: tempfile::NamedTempFile,
+}
+
+impl Logs {
+    fn follow() -> Self {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let mut docker = Command::new("docker");
+        docker.args(["compose", "logs", "--follow", "--no-color", "--tail", "0"]);
+        docker.current_dir(root()).stdin(Stdio::null());
+        docker.stdout(file.reopen().unwrap()).stderr(Stdio::null());
+        let follower = docker.spawn().unwrap();
+        Self { follower, file }
+    }
+
+    fn end(mut self) -> String {
+        self.follower.kill().unwrap();
+        self.follower.wait().unwrap();
+        fs::read_to_string(self.file.path()).unwrap()
+    }
+}
+
+#[tokio::test]
+async fn every_service_is_replaced_under_load_and_no_request_fails_inside_or_outside() {
+    let platform = platform().await;
+    let deployments = Deployments::new();
+    let logs = Logs::follow();
+    let load = Load::begin(&platform).await;
+    load.go_on(100).await;
+    for (service, name) in services() {
+        let image = push(&image_of(&service), &name);
+        let old = containers_of(&service);
+        let output = deployments.run(&[&service, &image]).await;
+        assert!(output.status.success(), "{service}: {}", text_of(&output));
+        let new = containers_of(&service);
+        assert!(new.len() == 1 && new != old, "{service}: {new:?}");
+        assert!(has_name(&new[0], &service));
+        load.go_on(50).await;
+    }
+    let (sent, failures) = load.end().await;
+    let told = deployments.told();
+    assert!(failures.is_empty(), "of {sent}: {failures:#?}\n{told:#?}");
+    assert_eq!(told.len(), Service::ALL.len());
+    for line in &told {
+        assert_eq!(line["outcome"], "deployed", "{line}");
+    }
+    let logs = logs.end();
+    let inner: Vec<_> = logs
+        .lines()
+        .filter(|line| line.contains("unavailable"))
+        .collect();
+    assert!(inner.is_empty(), "{inner:#?}");
+    for (service, _) in services() {
+        let listens = format!("{service} listens on");
+        assert!(logs.contains(&listens), "the new container's log is there");
+    }
+    println!("{sent} requests while all services were replaced, none failed: {told:#?}");
+}
+
+#[tokio::test]
+async fn an_image_that_is_not_good_is_taken_back() {
+    let platform = platform().await;
+    let deployments = Deployments::new();
+    let old = containers_of("role");
+    for (fault, outcome, reason) in [
+        ("migration", "refused", "the migrations failed"),
+        ("start", "rolled-back", "it does not become ready"),
+        (
+            "request",
+            "rolled-back",
+            "it ended after it was given the name",
+        ),
+    ] {
+        let image = faulty("role", fault);
+        let load = Load::begin(&platform).await;
+        load.go_on(20).await;
+        // A client of role's own, beside those.
+        let (client, token) = (platform.client_at(9, 9), platform.admin.access.clone());
+        let asking = tokio::spawn(async move {
+            loop {
+                let _ = client.get("/api/v1/roles").bearer(&token).await;
+            }
+        });
+        let output = deployments.run(&["role", &image]).await;
+        asking.abort();
+        load.go_on(50).await;
+        let (sent, failures) = load.end().await;
+        assert_eq!(
+            output.status.code(),
+            Some(1),
+            "{fault}: {}",
+            text_of(&output)
+        );
+        let told = deployments.told().pop().unwrap();
+        assert_eq!(
+            (&told["outcome"], &told["reason"]),
+            (&outcome.into(), &reason.into()),
+            "{told}: {}",
+            text_of(&output)
+        );
+        assert_eq!(containers_of("role"), old, "{fault}");
+        assert!(has_name(&old[0], "role"), "{fault}");
+        assert_eq!(deployments.phase_of("role"), None);
+        works(&platform).await;
+        // One that ends takes the requests along that it had; one that never had the name has none.
+        if fault != "request" {
+            assert!(failures.is_empty(), "{fault}: of {sent}: {failures:#?}");
+        }
+    }
+    let absent = format!("127.0.0.1:1/user-domain/role@sha256:{}", "0".repeat(64));
+    assert_eq!(
+        deployments.run(&["role", &absent]).await.status.code(),
+        Some(1),
+        "it cannot be pulled"
+    );
+    assert_eq!(deployments.told().pop().unwrap()["outcome"], "refused");
+    assert_eq!(containers_of("role"), old);
+}
+
+#[tokio::test]
+async fn what_is_no_service_and_no_digest_is_refused() {
+    let deployments = Deployments::new();
+    let digest = format!("127.0.0.1:1/user-domain/role@sha256:{}", "0".repeat(64));
+    for arguments in [
+        &[][..],
+        &["role"],
+        &["role", "user-domain/role:latest"],
+        &["role", &digest, "more"],
+        &["postgres", &digest],
+        &[".*", &digest],
+        &["", &digest],
+        &["role; reboot", &digest],
+        &["role", "$(reboot)@sha256:00"],
+        &["recover", &digest],
+    ] {
+        let output = deployments.run(arguments).await;
+        assert_eq!(
+            output.status.code(),
+            Some(64),
+            "{arguments:?}: {}",
+            text_of(&output)
+        );
+    }
+    assert!(deployments.told().is_empty());
+}
+
+#[tokio::test]
+async fn deployments_wait_for_each_other() {
+    let deployments = Deployments::new();
+    let (role, audit) = (
+        push(&image_of("role"), "role-service"),
+        push(&image_of("audit"), "user-audit-service"),
+    );
+    let mut first = deployments.begin(&["role", &role]);
+    eventually(PATIENCE, "the first has begun", || async {
+        deployments.phase_of("role").map(|_| ())
+    })
+    .await;
+    let mut hasty = deployments.command(&["audit", &audit]);
+    let hasty = hasty.env("LOCK_SECONDS", "0").output().unwrap();
+    assert_eq!(hasty.status.code(), Some(75), "{}", text_of(&hasty));
+    let second = deployments.run(&["audit", &audit]).await;
+    assert!(second.status.success(), "{}", text_of(&second));
+    assert!(first.wait().unwrap().success());
+    let told = deployments.told();
+    let order: Vec<_> = told.iter().map(|line| &line["service"]).collect();
+    assert_eq!(order, ["role", "audit"]);
+}
+
+/// Kills a deployment, and every container with it, at a moment.
+#[tokio::test]
+async fn what_a_machine_left_half_done_is_seen_to_after_its_start() {
+    let platform = platform().await;
+    let image = push(&image_of("role"), "role-service");
+    for (moment, outcome) in [
+        ("created", "rolled-back"),
+        ("named", "rolled-back"),
+        ("stopping", "deployed"),
+    ] {
+        let deployments = Deployments::new();
+        let old = containers_of("role");
+        let mut deploying = deployments.begin(&["role", &image]);
+        eventually(PATIENCE, moment, || async {
+            let phase = deployments.phase_of("role")?;
+            let all = compose(&["ps", "--all", "--quiet", "role"]);
+            let is_there = match moment {
+                "created" => all.lines().count() == 2,
+                "named" => !has_name(&old[0], "role"),
+                _ => phase == "stopping",
+            };
+            is_there.then_some(())
+        })
+        .await;
+        deploying.kill().unwrap();
+        deploying.wait().unwrap();
+        switch_off_and_on();
+
+        let output = deployments.run(&["recover"]).await;
+        assert!(output.status.success(), "{moment}: {}", text_of(&output));
+        let told = deployments.told().pop().unwrap();
+        assert_eq!(told["outcome"], outcome, "{moment}: {told}");
+        assert_eq!(deployments.phase_of("role"), None);
+        let now = containers_of("role");
+        assert_eq!(now.len(), 1, "{moment}: {now:?}");
+        assert_eq!(now == old, outcome == "rolled-back", "{moment}");
+        assert!(has_name(&now[0], "role"), "{moment}");
+        works(&platform).await;
+        // Nothing is left to see to.
+        let before = deployments.told().len();
+        assert!(deployments.run(&["recover"]).await.status.success());
+        assert_eq!(deployments.told().len(), before);
+    }
+}
+
+/// All containers are killed; those that ran are started again, as the engine does it after its start.
+fn switch_off_and_on() {
+    let ran = compose(&["ps", "--quiet"]);
+    let ran: Vec<_> = ran.lines().collect();
+    docker(&[&["kill"], ran.as_slice()].concat());
+    docker(&[&["start"], ran.as_slice()].concat());
+}
+
+#[tokio::test]
+async fn the_gateway_is_started_anew_or_stays() {
+    let platform = platform().await;
+    let deployments = Deployments::new();
+    let image = push(&image_of("gateway"), "gateway");
+    let output = deployments.run(&["gateway", &image]).await;
+    assert!(output.status.success(), "{}", text_of(&output));
+    assert_eq!(deployments.told().pop().unwrap()["outcome"], "deployed");
+    works(&platform).await;
+    assert_eq!(
+        inspect(&containers_of("gateway")[0], "{{.Config.Image}}"),
+        image
+    );
+
+    // Not NGINX at all.
+    let wrong = push("debian:bookworm-slim", "no-gateway");
+    let output = deployments.run(&["gateway", &wrong]).await;
+    assert_eq!(output.status.code(), Some(1), "{}", text_of(&output));
+    assert_eq!(deployments.told().pop().unwrap()["outcome"], "rolled-back");
+    works(&platform).await;
+    assert!(Path::new(&deployments.state.path().join("images.env")).exists());
+    assert_eq!(
+        inspect(&containers_of("gateway")[0], "{{.Config.Image}}"),
+        image
+    );
+}
