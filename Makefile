@@ -9,9 +9,11 @@ help:
 	@echo "make dev    the five services behind NGINX, on PostgreSQL and Redis"
 	@echo "make test   every test of the first tier; installs missing servers where it may"
 	@echo "make test-crash  replicas killed and restarted under load: five minutes; make test has a short one"
-	@echo "make test-compose  the images and docker-compose.yml (being built, not complete)"
+	@echo "make test-compose  the images, docker-compose.yml and deploy.sh, in a Docker engine: half an hour"
 	@echo "make test-all  the checks and every test at its full length: an hour"
-	@echo "make check  formatting, lints, documentation, crate boundaries"
+	@echo "make check  formatting, lints, documentation, crate boundaries, workflows, spelling"
+	@echo "make check-service SERVICE=auth, test-service SERVICE=auth  the same for one service, or SERVICE=gateway"
+	@echo "make deny   licences, bans and sources of the dependencies"
 	@echo "make bench  release binaries measured against the machine's limits; bench-quick in two minutes"
 
 run:
@@ -26,6 +28,27 @@ check:
 	cargo clippy --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --document-private-items
 	scripts/check-boundaries
+	scripts/install-test-tools --lint
+	scripts/check-workflows
+
+# One service of deploy/services, or the gateway.
+.PHONY: check-service test-service
+check-service:
+	scripts/service check "$(SERVICE)"
+
+test-service: tools
+	scripts/service test "$(SERVICE)"
+
+# Without a network; `make deny DENY=` also looks up advisories. Needs cargo-deny.
+.PHONY: deny
+DENY := licenses bans sources
+deny:
+	cargo deny check $(DENY)
+
+# Writes the path filters of the workflows anew after an intended change of dependencies.
+.PHONY: filters
+filters:
+	UPDATE_FILTERS=1 cargo test -p deployment --test it each_filter_names
 
 .PHONY: tools
 tools:
@@ -69,7 +92,7 @@ prices: tools
 	cargo build --workspace --bins
 	UPDATE_DOCS=1 cargo run --quiet -p testkit -- with -- cargo test -p end-to-end --test it its_price
 
-SERVICES := auth-service role-service session-service user-audit-service user-profile-service
+SERVICES := $(shell awk '/^[a-z]/ { print $$3 }' deploy/services)
 
 # Three builds: what is measured has no feature in it that only tests, or only the others, ask for.
 .PHONY: bench-build

@@ -43,6 +43,7 @@ COPY . .
 # services are compiled at once, because each by itself would compile a good part of the crates again with other features.
 # Builds of several images wait for each other by cargo's own lock. The secret `build-ca` is a bundle of certificates (PEM) for
 # machines whose proxy opens TLS; it leaves nothing in the image.
+# hadolint ignore=SC2086
 RUN --mount=type=cache,id=user-domain-crates,target=/usr/local/cargo/registry \
     --mount=type=cache,id=user-domain-target,target=/src/target \
     --mount=type=secret,id=build-ca,target=/run/secrets/ca.pem,required=false \

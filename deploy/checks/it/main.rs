@@ -1,0 +1,26 @@
+//! What the repository says of its own delivery: workflows, the scripts they call, and the list of services.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::disallowed_methods,
+    missing_docs,
+    reason = "tests"
+)]
+
+mod breaks;
+mod breaks_of_ours;
+mod callees;
+mod callees_of_one_push;
+mod changes;
+mod fake;
+mod filters;
+mod gate;
+mod images;
+mod instance;
+mod policies;
+mod release;
+mod safety;
+mod services;
+mod whole;
