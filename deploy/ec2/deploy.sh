@@ -10,7 +10,8 @@
 # which is started anew and is away for a second. `recover` sees to what a machine that was switched off has left half done;
 # every deployment does so first.
 #
-# Deployments wait for each other. What happened is one line of JSON, on standard output and in DEPLOY_STATE/deployments.jsonl.
+# Deployments wait for each other. A service is refused while a service that it calls, one before it in deploy/services, has
+# failed to take the same revision (label org.opencontainers.image.revision). What happened is one line of JSON, on standard output and in DEPLOY_STATE/deployments.jsonl.
 # Ends with 0 if it is deployed, 1 if all is as before, 64 and 75 if nothing was begun: a wrong argument, no turn in time.
 #
 # Environment: DEPLOY_STATE (/var/lib/user-domain-deploy), LOCK_SECONDS (1800) to wait for other deployments, READY_SECONDS
@@ -38,8 +39,31 @@ compose() {
 }
 
 report() { # outcome, reason: nothing in it needs escaping
-    printf '{"time":"%s","service":"%s","image":"%s","previous":"%s","outcome":"%s","reason":"%s","seconds":%d}\n' \
-        "$(date -u +%FT%TZ)" "$service" "$image" "${previous:-}" "$1" "$2" "$SECONDS" | tee -a "$state/deployments.jsonl"
+    local record='{"time":"%s","service":"%s","image":"%s","revision":"%s","previous":"%s","outcome":"%s","reason":"%s",'
+    # shellcheck disable=SC2059 # the format is the one above
+    printf "$record\"seconds\":%d}\n" "$(date -u +%FT%TZ)" "$service" "$image" "$(revision)" "${previous:-}" "$1" "$2" \
+        "$SECONDS" | tee -a "$state/deployments.jsonl"
+}
+
+# Of the image that was pulled; a label that is no plain word is not one that the workflows write.
+revision() {
+    docker image inspect --format '{{index .Config.Labels "org.opencontainers.image.revision"}}' "$image" 2>/dev/null \
+        | grep -x '[0-9A-Za-z._-]*' || true
+}
+
+# A service that comes before this one, and whose last deployment was of the same revision and failed.
+failed_callee() {
+    local callee last own
+    own=$(revision)
+    case $own in "" | unknown) return ;; esac
+    while read -r callee _; do
+        case $callee in "$service") return ;; "" | "#"*) continue ;; esac
+        last=$(grep "\"service\":\"$callee\"" "$state/deployments.jsonl" 2>/dev/null | tail -n 1) || true
+        case $last in
+            *'"outcome":"deployed"'*) ;;
+            *"\"revision\":\"$own\""*) echo "$callee" ;;
+        esac
+    done <deploy/services
 }
 
 running() { compose ps --quiet "$1"; }
@@ -153,6 +177,9 @@ deploy() {
     [ ${#old[@]} -gt 0 ] || give_up "no container of $service runs"
     previous=$(docker inspect --format '{{.Config.Image}}' "${old[0]}")
     docker pull --quiet "$image" >/dev/null || give_up "the image cannot be pulled"
+    local callee
+    callee=$(failed_callee)
+    [ -z "$callee" ] || give_up "$(head -n 1 <<<"$callee") has failed to take this revision"
     export "${service^^}_IMAGE=$image"
     if ! compose run --rm --no-deps --no-TTY "$service-migrate" </dev/null >&2; then
         give_up "the migrations failed"
@@ -197,6 +224,9 @@ deploy_gateway() {
     old=()
     previous=$(docker inspect --format '{{.Config.Image}}' "$(running gateway)")
     docker pull --quiet "$image" >/dev/null || give_up "the image cannot be pulled"
+    local callee
+    callee=$(failed_callee)
+    [ -z "$callee" ] || give_up "$(head -n 1 <<<"$callee") has failed to take this revision"
     begin_phase starting
     # Compose takes one without a health check for healthy.
     if ! GATEWAY_IMAGE=$image compose up --detach --wait --wait-timeout "${READY_SECONDS:-60}" --no-deps --no-build gateway >&2 \

@@ -3,136 +3,19 @@
 use std::{
     fs,
     path::Path,
-    process::{Child, Command, Output, Stdio},
+    process::{Child, Command, Stdio},
     time::Duration,
 };
 
 use end_to_end::{Load, Platform, eventually};
-use serde_json::Value;
-use tempfile::TempDir;
 use ud_kernel::Service;
 
-use crate::stack::{compose, containers_of, docker, inspect, platform, root, text_of};
+use crate::{
+    deployments::{Deployments, faulty, has_name, image_of, push, services},
+    stack::{compose, containers_of, docker, inspect, platform, root, text_of},
+};
 
 const PATIENCE: Duration = Duration::from_secs(60);
-
-/// The services in the order of deployment, with the names of their images.
-fn services() -> Vec<(String, String)> {
-    let list = fs::read_to_string(root().join("deploy/services")).unwrap();
-    let lines = list
-        .lines()
-        .filter(|line| !line.is_empty() && !line.starts_with('#'));
-    let words = lines.map(|line| line.split_whitespace().map(str::to_owned));
-    words
-        .map(|mut words| (words.next().unwrap(), words.next().unwrap()))
-        .collect()
-}
-
-fn image_of(service: &str) -> String {
-    let found = services().into_iter().find(|(name, _)| name == service);
-    let name = found.map_or_else(|| "gateway".to_owned(), |(_, image)| image);
-    format!("user-domain/{name}:local")
-}
-
-/// Pushes a local image to the registry of the run, under `name`: what names it by its digest.
-fn push(image: &str, name: &str) -> String {
-    #[expect(clippy::disallowed_methods, reason = "tells tests what runs")]
-    let registry = std::env::var("CONTAINERS_REGISTRY").expect("CONTAINERS_REGISTRY");
-    let repository = format!("{registry}/user-domain/{name}");
-    docker(&["tag", image, &format!("{repository}:test")]);
-    docker(&["push", "--quiet", &format!("{repository}:test")]);
-    let digests = inspect(image, "{{range .RepoDigests}}{{println .}}{{end}}");
-    let own = |line: &&str| line.starts_with(&format!("{repository}@"));
-    digests.lines().find(own).expect(&digests).to_owned()
-}
-
-/// The image of `service` with a fault, by its digest.
-fn faulty(service: &str, fault: &str) -> String {
-    let tag = format!("user-domain/faulty-{service}:{fault}");
-    let (base, fault) = (
-        format!("IMAGE={}", image_of(service)),
-        format!("FAULT={fault}"),
-    );
-    docker(&[
-        "build",
-        "--quiet",
-        "--build-arg",
-        &base,
-        "--build-arg",
-        &fault,
-        "--tag",
-        &tag,
-        "tests/containers/faulty",
-    ]);
-    push(&tag, &format!("faulty-{service}"))
-}
-
-/// Deployments of one test, with a state of their own.
-struct Deployments {
-    state: TempDir,
-}
-
-impl Deployments {
-    fn new() -> Self {
-        Self {
-            state: tempfile::tempdir().unwrap(),
-        }
-    }
-
-    fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(root().join("deploy/ec2/deploy.sh"));
-        command.args(arguments).stdin(Stdio::null());
-        command.env("DEPLOY_STATE", self.state.path());
-        command.env("READY_SECONDS", "15");
-        command
-    }
-
-    /// Runs one to its end, while clients go on.
-    async fn run(&self, arguments: &[&str]) -> Output {
-        let mut command = self.command(arguments);
-        tokio::task::spawn_blocking(move || command.output().unwrap())
-            .await
-            .unwrap()
-    }
-
-    /// Begins one, in the background.
-    fn begin(&self, arguments: &[&str]) -> Child {
-        let mut command = self.command(arguments);
-        command
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap()
-    }
-
-    /// What happened, by the lines that were written of it.
-    fn told(&self) -> Vec<Value> {
-        let lines = fs::read_to_string(self.state.path().join("deployments.jsonl"));
-        let lines = lines.unwrap_or_default();
-        lines
-            .lines()
-            .map(|line| serde_json::from_str(line).unwrap())
-            .collect()
-    }
-
-    fn phase_of(&self, service: &str) -> Option<String> {
-        let file = self.state.path().join(format!("{service}.unfinished"));
-        let text = fs::read_to_string(file).ok()?;
-        text.lines().next().map(str::to_owned)
-    }
-}
-
-/// Whether others find this container under the name of `service`.
-fn has_name(container: &str, service: &str) -> bool {
-    let format =
-        "{{range .NetworkSettings.Networks}}{{range .Aliases}}{{println .}}{{end}}--\n{{end}}";
-    let names = inspect(container, format);
-    let networks = names.split("--").filter(|names| !names.trim().is_empty());
-    networks
-        .filter(|names| names.lines().any(|name| name == service))
-        .count()
-        >= 2
-}
 
 async fn works(platform: &Platform) {
     eventually(PATIENCE, "everything answers", || async {
@@ -272,6 +155,56 @@ async fn an_image_that_is_not_good_is_taken_back() {
     );
     assert_eq!(deployments.told().pop().unwrap()["outcome"], "refused");
     assert_eq!(containers_of("role"), old);
+}
+
+/// Six deployments of one push: what failed in one stops those that call it, and no other.
+#[tokio::test]
+async fn a_callee_that_failed_stops_its_callers() {
+    let deployments = Deployments::new();
+    let audit = containers_of("audit");
+    let revision = |service: &str, fault: &str, revision: &str| {
+        let tag = format!("user-domain/of-a-push-{service}:test");
+        let base = if fault.is_empty() {
+            image_of(service)
+        } else {
+            let _ = faulty(service, fault);
+            format!("user-domain/faulty-{service}:{fault}")
+        };
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(
+            folder.path().join("Dockerfile"),
+            format!("FROM {base}\nLABEL org.opencontainers.image.revision={revision}\n"),
+        )
+        .unwrap();
+        let folder = folder.path().display().to_string();
+        docker(&["build", "--quiet", "--tag", &tag, &folder]);
+        push(&tag, &format!("of-a-push-{service}"))
+    };
+    let bad = revision("audit", "migration", "abc1");
+    assert_eq!(
+        deployments.run(&["audit", &bad]).await.status.code(),
+        Some(1)
+    );
+    let caller = revision("role", "", "abc1");
+    let refused = deployments.run(&["role", &caller]).await;
+    assert_eq!(refused.status.code(), Some(1), "{}", text_of(&refused));
+    let told = deployments.told().pop().unwrap();
+    assert_eq!(
+        (&told["outcome"], &told["reason"], &told["revision"]),
+        (
+            &"refused".into(),
+            &"audit has failed to take this revision".into(),
+            &"abc1".into()
+        )
+    );
+    assert_eq!(containers_of("audit"), audit);
+    // Another revision is another matter, and so is this one when the callee has taken it.
+    let other = revision("role", "", "abc2");
+    let taken = deployments.run(&["role", &other]).await;
+    assert!(taken.status.success(), "{}", text_of(&taken));
+    let good = revision("audit", "", "abc1");
+    assert!(deployments.run(&["audit", &good]).await.status.success());
+    assert!(deployments.run(&["role", &caller]).await.status.success());
 }
 
 #[tokio::test]

@@ -12,6 +12,7 @@
 mod alone;
 mod configuration;
 mod deploy;
+mod deployments;
 mod gateway;
 mod hardening;
 mod restore;
