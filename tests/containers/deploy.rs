@@ -8,7 +8,7 @@ use std::{
 };
 
 use end_to_end::{Load, Platform, eventually};
-use ud_kernel::Service;
+use ud_kernel::{Clock, Service};
 
 use crate::{
     deployments::{Deployments, faulty, has_name, image_of, push, services},
@@ -46,7 +46,9 @@ impl Logs {
     fn follow() -> Self {
         let file = tempfile::NamedTempFile::new().unwrap();
         let mut docker = Command::new("docker");
-        docker.args(["compose", "logs", "--follow", "--no-color", "--tail", "0"]);
+        // What a new container writes before it is followed is there, too.
+        let now = Clock::system().now().to_string();
+        docker.args(["compose", "logs", "--follow", "--no-color", "--since", &now]);
         docker.current_dir(root()).stdin(Stdio::null());
         docker.stdout(file.reopen().unwrap()).stderr(Stdio::null());
         let follower = docker.spawn().unwrap();
