@@ -10,6 +10,7 @@ help:
 	@echo "make test   every test of the first tier; installs missing servers where it may"
 	@echo "make test-crash  replicas killed and restarted under load: five minutes; make test has a short one"
 	@echo "make test-compose  the images, docker-compose.yml and deploy.sh, in a Docker engine: half an hour"
+	@echo "make test-restore  back-up and restore of deploy/ec2, with servers that are lost"
 	@echo "make test-all  the checks and every test at its full length: an hour"
 	@echo "make check  formatting, lints, documentation, crate boundaries, workflows, spelling"
 	@echo "make check-service SERVICE=auth, test-service SERVICE=auth  the same for one service, or SERVICE=gateway"
@@ -30,6 +31,7 @@ check:
 	scripts/check-boundaries
 	scripts/install-test-tools --lint
 	scripts/check-workflows
+	scripts/check-units
 
 # One service of deploy/services, or the gateway.
 .PHONY: check-service test-service
@@ -74,10 +76,16 @@ test-crash: tools
 test-compose: tools
 	scripts/docker-engine scripts/test-compose
 
+# The way without containers (docs/deployment/ec2.md): back-up, loss, restore. Says what to install where something is missing.
+.PHONY: test-restore
+test-restore: tools
+	cargo build --workspace --bins
+	scripts/test-restore
+
 # All there is: the checks, and every test as often as test-long repeats it, those of test-crash among them. An hour on
 # two cores.
 .PHONY: test-all
-test-all: check test-long
+test-all: check test-long test-restore test-compose
 
 fmt:
 	cargo fmt --all
