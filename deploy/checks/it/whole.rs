@@ -29,7 +29,7 @@ fn no_registry_is_named() {
         "docker.io",
         "quay.io",
         "gcr.io",
-        "amazonaws.com/",
+        ".dkr.ecr.",
         "mcr.microsoft",
         "registry.npmjs",
         "pypi.org",
