@@ -87,7 +87,7 @@ ENTRYPOINT ["service"]
 # All five in one process, on files in /data: docker build --target standalone --build-arg SERVICE=standalone
 # --build-arg FEATURES=postgres,mysql
 FROM runtime AS standalone
-COPY --from=closure --chmod=0700 /image/var/lib/user-domain /data
+COPY --from=closure --chown=65532:65532 --chmod=0700 /image/var/lib/user-domain /data
 ENV APP_ENV=production \
     HOST=0.0.0.0 \
     PORT=8080 \
