@@ -48,7 +48,7 @@ RUN --mount=type=cache,id=user-domain-crates,target=/usr/local/cargo/registry \
     --mount=type=cache,id=user-domain-target,target=/src/target \
     --mount=type=secret,id=build-ca,target=/run/secrets/ca.pem,required=false \
     if [ -s /run/secrets/ca.pem ]; then export CARGO_HTTP_CAINFO=/run/secrets/ca.pem; fi \
-    && packages=$(awk 'NF && !/^#/ {print "--package", $3}' deploy/services) \
+    && packages=$(awk 'NF && !/^#/ {printf "--package %s ", $3}' deploy/services) \
     && case " $packages " in *" ${SERVICE} "*) ;; *) packages="--package ${SERVICE}" ;; esac \
     && cargo build --locked --release $packages --features "${FEATURES}" \
     && install -D --strip "target/release/${SERVICE}" "/out/${SERVICE}"

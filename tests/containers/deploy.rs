@@ -107,6 +107,7 @@ async fn an_image_that_is_not_good_is_taken_back() {
     for (fault, outcome, reason) in [
         ("migration", "refused", "the migrations failed"),
         ("start", "rolled-back", "it does not become ready"),
+        ("unready", "rolled-back", "it does not become ready"),
         (
             "request",
             "rolled-back",
@@ -304,6 +305,33 @@ async fn what_a_machine_left_half_done_is_seen_to_after_its_start() {
     }
 }
 
+#[tokio::test]
+async fn a_signal_takes_back_what_was_begun_or_comes_too_late() {
+    let platform = platform().await;
+    let image = push(&image_of("role"), "role-service");
+    let deployments = Deployments::new();
+    for (moment, code, outcome) in [("starting", 1, "rolled-back"), ("stopping", 0, "deployed")] {
+        let old = containers_of("role");
+        let mut deploying = deployments.begin(&["role", &image]);
+        eventually(PATIENCE, moment, || async {
+            (deployments.phase_of("role")? == moment).then_some(())
+        })
+        .await;
+        let id = deploying.id().to_string();
+        assert!(Command::new("kill").arg(&id).status().unwrap().success());
+        assert_eq!(deploying.wait().unwrap().code(), Some(code), "{moment}");
+        assert_eq!(deployments.told().pop().unwrap()["outcome"], outcome);
+        let now = containers_of("role");
+        assert_eq!(now == old, outcome == "rolled-back", "{moment}");
+        assert!(now.len() == 1 && has_name(&now[0], "role"), "{moment}");
+        works(&platform).await;
+    }
+    // What the images of role are is known by now.
+    let foreign = format!("127.0.0.1:1/stranger/role@sha256:{}", "0".repeat(64));
+    let output = deployments.run(&["role", &foreign]).await;
+    assert_eq!(output.status.code(), Some(64), "{}", text_of(&output));
+}
+
 /// All containers are killed; those that ran are started again, as the engine does it after its start.
 fn switch_off_and_on() {
     let ran = compose(&["ps", "--quiet"]);
@@ -327,7 +355,7 @@ async fn the_gateway_is_started_anew_or_stays() {
     );
 
     // Not NGINX at all.
-    let wrong = push("debian:bookworm-slim", "no-gateway");
+    let wrong = push("debian:bookworm-slim", "gateway");
     let output = deployments.run(&["gateway", &wrong]).await;
     assert_eq!(output.status.code(), Some(1), "{}", text_of(&output));
     assert_eq!(deployments.told().pop().unwrap()["outcome"], "rolled-back");

@@ -116,14 +116,13 @@ impl Deployments {
     }
 }
 
-/// Whether others find this container under the name of `service`.
+/// Whether others find this container under the name of `service`, on every network that it is on.
 pub fn has_name(container: &str, service: &str) -> bool {
     let format =
         "{{range .NetworkSettings.Networks}}{{range .Aliases}}{{println .}}{{end}}--\n{{end}}";
     let names = inspect(container, format);
     let networks = names.split("--").filter(|names| !names.trim().is_empty());
-    networks
-        .filter(|names| names.lines().any(|name| name == service))
-        .count()
-        >= 2
+    let mut networks = networks.peekable();
+    assert!(networks.peek().is_some(), "{names}");
+    networks.all(|names| names.lines().any(|name| name == service))
 }
