@@ -11,8 +11,10 @@
 # every deployment does so first.
 #
 # Deployments wait for each other. A service is refused while a service that it calls, one before it in deploy/services, has
-# failed to take the same revision (label org.opencontainers.image.revision). What happened is one line of JSON, on standard output and in DEPLOY_STATE/deployments.jsonl.
-# Ends with 0 if it is deployed, 1 if all is as before, 64 and 75 if nothing was begun: a wrong argument, no turn in time.
+# failed to take the same revision (label org.opencontainers.image.revision). What happened is one line of JSON, on standard
+# output and in DEPLOY_STATE/deployments.jsonl.
+# Ends with 0 if it is deployed, 1 if all is as before, 64 and 75 if nothing was begun (a wrong argument; no turn in time, or no
+# engine), 70 if it could not be taken back: the next deployment, and `recover`, try again.
 #
 # Environment: DEPLOY_STATE (/var/lib/user-domain-deploy), LOCK_SECONDS (1800) to wait for other deployments, READY_SECONDS
 # (60) until a container has to be ready, WATCH_SECONDS (6) in which it may not fail after it was given the name; what Compose
