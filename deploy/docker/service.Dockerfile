@@ -17,7 +17,8 @@ WORKDIR /src
 # crates are fetched here, because the networks of the stack lead nowhere.
 FROM compiler AS development
 ENV CARGO_HOME=/var/cache/cargo
-RUN install --directory --owner=65532 --group=65532 /src /src/target /var/cache/cargo
+# The mount points of volumes, which take their owner from here.
+RUN install --directory --owner=65532 --group=65532 /src /src/target /var/cache/cargo /var/lib/user-domain
 USER 65532:65532
 COPY --chown=65532:65532 . .
 RUN --mount=type=secret,id=build-ca,target=/run/secrets/ca.pem,required=false,uid=65532 \
