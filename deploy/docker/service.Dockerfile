@@ -17,9 +17,11 @@ WORKDIR /src
 # crates are fetched here, because the networks of the stack lead nowhere.
 FROM compiler AS development
 ENV CARGO_HOME=/var/cache/cargo
-# The mount points of volumes, which take their owner from here.
-RUN install --directory --owner=65532 --group=65532 /src /src/target /var/cache/cargo /var/lib/user-domain
-USER 65532:65532
+# The mount points of volumes, which take their owner from here. Compose copies files for a user whom it can look up.
+RUN groupadd --gid 65532 user-domain \
+    && useradd --uid 65532 --gid 65532 --no-create-home user-domain \
+    && install --directory --owner=65532 --group=65532 /src /src/target /var/cache/cargo /var/lib/user-domain
+USER user-domain
 COPY --chown=65532:65532 . .
 RUN --mount=type=secret,id=build-ca,target=/run/secrets/ca.pem,required=false,uid=65532 \
     if [ -s /run/secrets/ca.pem ]; then export CARGO_HTTP_CAINFO=/run/secrets/ca.pem; fi \
