@@ -21,6 +21,7 @@ ENV CARGO_HOME=/var/cache/cargo
 RUN groupadd --gid 65532 user-domain \
     && useradd --uid 65532 --gid 65532 --no-create-home user-domain \
     && install --directory --owner=65532 --group=65532 /src /src/target /var/cache/cargo /var/lib/user-domain
+# hadolint ignore=DL3066
 USER user-domain
 COPY --chown=65532:65532 . .
 RUN --mount=type=secret,id=build-ca,target=/run/secrets/ca.pem,required=false,uid=65532 \
