@@ -9,9 +9,9 @@ help:
 	@echo "make dev    the five services behind NGINX, on PostgreSQL and Redis"
 	@echo "make test   every test of the first tier; installs missing servers where it may"
 	@echo "make test-crash  replicas killed and restarted under load: five minutes; make test has a short one"
-	@echo "make test-compose  the images, docker-compose.yml and deploy.sh, in a Docker engine: twenty minutes"
+	@echo "make test-compose  the images, docker-compose.yml and deploy.sh, in a Docker engine: a quarter of an hour once compiled"
 	@echo "make test-restore  back-up and restore of deploy/ec2, with servers that are lost"
-	@echo "make test-all  the checks and every test at its full length: an hour and a half"
+	@echo "make test-all  the checks and every test at its full length: well over an hour"
 	@echo "make check  formatting, lints, documentation, crate boundaries, workflows, spelling"
 	@echo "make check-service SERVICE=auth, test-service SERVICE=auth  the same for one service, or SERVICE=gateway"
 	@echo "make deny   licences, bans and sources of the dependencies"
@@ -82,8 +82,8 @@ test-restore: tools
 	cargo build --workspace --bins
 	scripts/test-restore
 
-# All there is: the checks, and every test as often as test-long repeats it, those of test-crash among them. An hour on
-# two cores.
+# All there is: the checks, and every test as often as test-long repeats it, those of test-crash among them, and those of
+# the containers and of the back-up. Well over an hour on two cores.
 .PHONY: test-all
 test-all: check test-long test-restore test-compose
 

@@ -1,4 +1,4 @@
-//! What the tests of deploy/ec2/deploy.sh deploy, and how.
+//! Images and commands for the tests of deploy/ec2/deploy.sh.
 
 use std::{
     fs,
@@ -99,7 +99,7 @@ impl Deployments {
             .unwrap()
     }
 
-    /// What happened, by the lines that were written of it.
+    /// Reads the records of the deployments.
     pub fn told(&self) -> Vec<Value> {
         let lines = fs::read_to_string(self.state.path().join("deployments.jsonl"));
         let lines = lines.unwrap_or_default();
@@ -116,7 +116,7 @@ impl Deployments {
     }
 }
 
-/// Whether others find this container under the name of `service`, on every network that it is on.
+/// Tells whether others find this container under the name of `service`, on every network that it is on.
 pub fn has_name(container: &str, service: &str) -> bool {
     let format =
         "{{range .NetworkSettings.Networks}}{{range .Aliases}}{{println .}}{{end}}--\n{{end}}";

@@ -1,4 +1,4 @@
-//! What a container may do, and whom it reaches.
+//! Tests of what a container may do, and of whom it reaches.
 
 use crate::stack::{compose, containers_of, inspect, text_of, try_compose, try_docker};
 

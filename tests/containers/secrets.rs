@@ -31,7 +31,7 @@ fn secrets() -> BTreeMap<String, String> {
     found
 }
 
-/// What of a file nobody is to see: the key of a ring, the private half of an identity, the password of a URL.
+/// Takes out of a file the part that nobody is to see: the key of a ring, the private half of an identity, the password of a URL.
 fn secret_part(name: &str, text: &str) -> String {
     let text = text.trim();
     if name.ends_with("identity-key.json") {

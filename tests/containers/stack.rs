@@ -32,7 +32,7 @@ pub fn docker(arguments: &[&str]) -> String {
         .to_owned()
 }
 
-/// What a command wrote, whether it succeeded or not.
+/// Joins what a command wrote to both outputs, whether it succeeded or not.
 pub fn text_of(output: &Output) -> String {
     let all = [output.stdout.as_slice(), output.stderr.as_slice()].concat();
     String::from_utf8_lossy(&all).into_owned()

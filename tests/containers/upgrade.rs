@@ -8,7 +8,7 @@ use crate::stack::{compose, platform};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// What a client asks of each service, and needs nobody else for but session and the published keys.
+/// Requests of a client that need one service each, beside session and the published keys.
 const OWN: [(&str, &str); 4] = [
     ("role", "/api/v1/roles"),
     ("session", "/api/v1/sessions"),

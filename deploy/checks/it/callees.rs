@@ -93,7 +93,7 @@ impl Ground {
         git(self.root(), &["rev-parse", "HEAD"])
     }
 
-    /// What GitHub answers of a service's runs, once and then again.
+    /// Sets GitHub's answers about a service's runs: the first, and those that follow.
     fn runs(&self, service: &str, answers: Value) {
         fs::write(
             self.fake.path(&format!("{service}.json")),

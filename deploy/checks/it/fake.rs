@@ -34,7 +34,7 @@ impl Fake {
         self.folder.path().join(name)
     }
 
-    /// What a program has written there; nothing if it has not.
+    /// Reads what a program has written there; empty if it has written nothing.
     pub fn read(&self, name: &str) -> String {
         fs::read_to_string(self.path(name)).unwrap_or_default()
     }

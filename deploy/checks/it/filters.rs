@@ -6,7 +6,7 @@ use deployment::{
     Workflow, copied_by, folders_of, read_at_compile_time, repository, services, workflow,
 };
 
-/// What the workflow `name` has to be started by.
+/// Derives the paths whose change has to start the workflow `name`.
 fn derived(name: &str) -> BTreeSet<String> {
     let mut filter = BTreeSet::from([".dockerignore".to_owned()]);
     let dockerfile = if name == "gateway" {
@@ -122,7 +122,7 @@ fn each_filter_names_what_the_image_is_made_from() {
     );
 }
 
-/// What a wrong answer of the derivation would look like: every service depends on these, and none on those.
+/// The derivation finds crates that every service depends on, and none that only tests use.
 #[test]
 fn dependencies_are_found_through_others_and_those_of_tests_are_not() {
     for service in services().unwrap() {

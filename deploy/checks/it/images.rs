@@ -1,4 +1,4 @@
-//! What builds the binaries, carries them to another job, and makes images of them.
+//! Tests of the scripts that build the binaries, carry them to another job, and make images of them.
 
 use std::{
     collections::BTreeMap,

@@ -1,4 +1,4 @@
-//! What the repository says of its own delivery: workflows, the scripts they call, and the list of services.
+//! Tests of how the repository is delivered: workflows, the scripts they call, and the list of services.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

@@ -1,4 +1,4 @@
-//! What AWS is to let the workflows do, and that the document says it as the files do.
+//! Tests of what AWS lets the workflows do, and that the document says the same as the files.
 
 use std::fs;
 

@@ -1,4 +1,4 @@
-//! What no workflow may do, and what each must.
+//! Tests of what every workflow must do, and of what none may.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -157,7 +157,7 @@ fn one_service_is_checked_and_tested_by_itself() {
     );
 }
 
-/// What would silently leave a new service out.
+/// No place that lists services by hand leaves a new one out.
 #[test]
 fn no_other_list_of_services_is_kept() {
     for file in ["Makefile", "scripts/check-boundaries"] {

@@ -1,4 +1,4 @@
-//! What holds for everything that is delivered with the code.
+//! Tests of all that is delivered with the code.
 
 use deployment::{repository, workflow, workflows};
 

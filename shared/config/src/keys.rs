@@ -165,7 +165,7 @@ table! {
     GATEWAY_ADDRESS, SHARED.default("127.0.0.1"),
         "`docker-compose.yml`: address of this machine at which the gateway is published.";
     GATEWAY_NETWORK_PREFIX, SHARED.default("10.213.77"),
-        "`docker-compose.yml`: the first three numbers of the network between gateway and services, in which the gateway's own address ends with 2.";
+        "`docker-compose.yml`: the first three numbers of the networks among its containers, which share the fourth; the gateway's own address ends with 2.";
     BUILD_CA_FILE, SHARED.example("/etc/ssl/proxy.pem"),
         "`docker-compose.yml`: certificates (PEM) for building images behind a proxy that opens TLS. They are not in the images.";
     IMAGE_VERSION, SHARED.default("local"),
