@@ -11,6 +11,7 @@ help:
 	@echo "make test-crash  replicas killed and restarted under load: five minutes; make test has a short one"
 	@echo "make test-compose  the images, docker-compose.yml and deploy.sh, in a Docker engine: a quarter of an hour once compiled"
 	@echo "make test-restore  back-up and restore of deploy/ec2, with servers that are lost"
+	@echo "make test-upgrade  from the last release to this source and back, under load (docs/UPGRADING.md)"
 	@echo "make test-all  the checks and every test at its full length: well over an hour"
 	@echo "make check  formatting, lints, documentation, crate boundaries, workflows, spelling"
 	@echo "make check-service SERVICE=auth, test-service SERVICE=auth  the same for one service, or SERVICE=gateway"
@@ -26,7 +27,7 @@ dev: tools
 
 check:
 	cargo fmt --all --check
-	cargo clippy --workspace --all-targets -- -D warnings
+	cargo clippy --workspace --all-targets --features end-to-end/upgrade,end-to-end/containers -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --document-private-items
 	scripts/check-boundaries
 	scripts/install-test-tools --lint
@@ -82,10 +83,15 @@ test-restore: tools
 	cargo build --workspace --bins
 	scripts/test-restore
 
+# Programs of the last release beside those of this source: docs/UPGRADING.md.
+.PHONY: test-upgrade
+test-upgrade: tools
+	scripts/test-upgrade
+
 # All there is: the checks, and every test as often as test-long repeats it, those of test-crash among them, and those of
-# the containers and of the back-up. Well over an hour on two cores.
+# the containers, of the back-up and of the upgrade. Well over an hour on two cores.
 .PHONY: test-all
-test-all: check test-long test-restore test-compose
+test-all: check test-long test-restore test-upgrade test-compose
 
 fmt:
 	cargo fmt --all

@@ -57,6 +57,7 @@ mod refresh;
 mod registration;
 mod registration_kills;
 mod replicas;
+mod reverts;
 mod roles;
 mod schemathesis;
 mod sessions;

@@ -19,8 +19,62 @@ pub const SERVICES: [(Service, &str); 5] = [
 /// If it is not built; the message has the command.
 #[must_use]
 pub fn program_of(service: Service) -> PathBuf {
+    binary(name_of(service))
+}
+
+/// The binaries of one release.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Release {
+    /// That of this source.
+    This,
+    /// Another one, in this folder.
+    In(PathBuf),
+}
+
+impl Release {
+    /// The last release, in `TEST_OLD_BIN_DIR`.
+    ///
+    /// # Panics
+    /// Without that variable; the message has the command.
+    #[must_use]
+    pub fn last() -> Self {
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "tells tests where the binaries are"
+        )]
+        let folder = std::env::var_os("TEST_OLD_BIN_DIR");
+        let folder = folder.expect("TEST_OLD_BIN_DIR is not set: run `make test-upgrade`");
+        Self::In(PathBuf::from(folder))
+    }
+
+    /// Its binary of `service`.
+    ///
+    /// # Panics
+    /// If it is not built.
+    #[must_use]
+    pub fn program_of(&self, service: Service) -> PathBuf {
+        match self {
+            Self::This => program_of(service),
+            Self::In(folder) => folder.join(name_of(service)),
+        }
+    }
+
+    /// Its binary that runs all five.
+    ///
+    /// # Panics
+    /// If it is not built.
+    #[must_use]
+    pub fn standalone(&self) -> PathBuf {
+        match self {
+            Self::This => standalone(),
+            Self::In(folder) => folder.join("standalone"),
+        }
+    }
+}
+
+fn name_of(service: Service) -> &'static str {
     let known = SERVICES.iter().find(|(s, _)| *s == service);
-    binary(known.expect("all five are listed").1)
+    known.expect("all five are listed").1
 }
 
 /// The binary that runs all five.

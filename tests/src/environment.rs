@@ -3,7 +3,7 @@
 use testkit::{Proxy, new_key_ring};
 use ud_kernel::Service;
 
-use crate::{Hold, Options, Platform};
+use crate::{Hold, Options, Platform, Release};
 
 /// So wide that no suite meets it.
 const NO_LIMIT: &str = "1000000/60";
@@ -52,7 +52,11 @@ pub(crate) fn of_service(platform: &Platform, service: Service, options: &Option
         ring
     };
     if matches!(service, Service::Auth | Service::Profile | Service::Audit) {
-        set(&format!("{prefix}_KEY_ENCRYPTION_KEYS"), ring("k1"));
+        let own = ring("k1");
+        if options.release != Release::This {
+            set("KEY_ENCRYPTION_KEYS", own.clone());
+        }
+        set(&format!("{prefix}_KEY_ENCRYPTION_KEYS"), own);
     }
     if service == Service::Auth {
         set("REFRESH_TOKEN_KEYS", ring("r1"));

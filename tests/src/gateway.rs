@@ -4,11 +4,12 @@ use std::{
     collections::BTreeSet,
     fs, io,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
-use testkit::{Process, packages};
+use testkit::{Process, Signal, packages};
 
-use crate::run_to_end;
+use crate::{eventually, run_to_end};
 
 /// What takes the place of `limits.conf`.
 #[derive(Debug, Clone, Default)]
@@ -21,6 +22,9 @@ pub enum Limits {
     /// The same zones with these rates for logins and registrations: `("60r/m", "30r/m")`.
     Rates(String, String),
 }
+
+/// How long NGINX may take to let its old processes end.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A running NGINX on a copy of `nginx/` in which the files that differ from site to site are replaced.
 #[derive(Debug)]
@@ -41,6 +45,53 @@ impl Gateway {
         Self::start_with(folder, port, upstreams, limits, &[])
     }
 
+    /// The same with processes of its own that serve, so that it can be told of other upstreams ([`Gateway::reload`]).
+    ///
+    /// # Panics
+    /// As [`Gateway::start`].
+    #[must_use]
+    pub(crate) fn start_reloadable(
+        folder: &Path,
+        port: u16,
+        upstreams: &[(&str, u16)],
+        limits: &Limits,
+    ) -> Self {
+        let listen = listen_on(port);
+        let folder = Folder::prepare(folder, &listen, upstreams, limits);
+        // Started by root, it would give its processes to somebody who cannot read the folder.
+        let process = run(&folder.0, "nginx.conf", "daemon off; user root;");
+        Self {
+            folder: folder.0,
+            port,
+            process,
+        }
+    }
+
+    /// Leads to these upstreams from now on; when this returns, no process of before is left, and no connection of theirs.
+    ///
+    /// # Panics
+    /// If one does not end.
+    pub(crate) async fn reload(&self, upstreams: &[(&str, u16)]) {
+        let file = self.folder.join("upstreams.conf");
+        fs::write(file, with_servers(upstreams)).expect("the folder can be written");
+        let before = self.children();
+        self.process.signal(Signal::HUP);
+        eventually(PATIENCE, "NGINX has other processes", || async {
+            let now = self.children();
+            let is_other = !now.is_empty() && now.is_disjoint(&before);
+            is_other.then_some(())
+        })
+        .await;
+    }
+
+    /// Ids of the processes that serve.
+    fn children(&self) -> BTreeSet<String> {
+        let pid = self.process.pid();
+        let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"));
+        let children = children.unwrap_or_default();
+        children.split_whitespace().map(ToOwned::to_owned).collect()
+    }
+
     /// The same with files of `nginx/examples/` among the services.
     ///
     /// # Panics
@@ -53,8 +104,7 @@ impl Gateway {
         limits: &Limits,
         examples: &[&str],
     ) -> Self {
-        let listen = format!("listen 127.0.0.1:{port} default_server;\n");
-        let folder = Folder::prepare(folder, &listen, upstreams, limits);
+        let folder = Folder::prepare(folder, &listen_on(port), upstreams, limits);
         for name in examples {
             folder.add_example(name);
         }
@@ -148,6 +198,16 @@ impl Gateway {
     }
 }
 
+impl Drop for Gateway {
+    /// Killed, it would leave the processes that serve.
+    fn drop(&mut self) {
+        if !self.children().is_empty() {
+            self.process.terminate();
+            let _ = self.process.ends_within(PATIENCE);
+        }
+    }
+}
+
 /// A copy of `nginx/`.
 struct Folder(PathBuf);
 
@@ -209,6 +269,10 @@ fn with_servers(upstreams: &[(&str, u16)]) -> String {
     text
 }
 
+fn listen_on(port: u16) -> String {
+    format!("listen 127.0.0.1:{port} default_server;\n")
+}
+
 /// `nginx/` of the repository.
 pub(crate) fn source() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../nginx")
@@ -230,9 +294,12 @@ fn program() -> PathBuf {
 
 /// One process, not a master with workers: killing it leaves nothing behind.
 pub(crate) fn nginx(folder: &Path, configuration: &str) -> Process {
+    run(folder, configuration, "daemon off; master_process off;")
+}
+
+fn run(folder: &Path, configuration: &str, directives: &str) -> Process {
     let path = folder.display().to_string();
-    let one = "daemon off; master_process off;";
-    let arguments = ["-p", &path, "-c", configuration, "-g", one];
+    let arguments = ["-p", &path, "-c", configuration, "-g", directives];
     let no_environment: [(&str, &str); 0] = [];
     Process::start(&program(), &arguments, folder, no_environment)
 }

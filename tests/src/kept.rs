@@ -74,6 +74,19 @@ impl Rows {
         kept
     }
 
+    /// Tables and keys of the rows that are not in those of `later`.
+    #[must_use]
+    pub fn lost_in(&self, later: &Self) -> Vec<String> {
+        let lost = self.0.keys().filter(|place| !later.0.contains_key(*place));
+        lost.map(|(table, key)| format!("{table} {key}")).collect()
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.0.len()
+    }
+
     /// The same without these tables, each of one service (`audit.records`) or of all (`outbox`).
     #[must_use]
     pub fn without(mut self, tables: &[&str]) -> Self {

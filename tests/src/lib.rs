@@ -33,7 +33,7 @@ mod witness;
 
 pub use answer::Answer;
 pub use attached::Stack;
-pub use binaries::{SERVICES, program_of, standalone};
+pub use binaries::{Release, SERVICES, program_of, standalone};
 pub use client::{Call, Client};
 pub use directory::{Address, Directory};
 pub use gateway::{Gateway, Limits};

@@ -1,9 +1,11 @@
 //! How a platform is to be started.
 
+use std::path::{Path, PathBuf};
+
 use testkit::Backend;
 use ud_kernel::Service;
 
-use crate::{Kind, Limits, Platform, attached};
+use crate::{Kind, Limits, Platform, Release, Running, attached};
 
 /// What differs from an ordinary platform of a kind: `Options::new(kind).set("LIMIT_LOGIN", "2/60").start()`.
 #[derive(Debug, Clone)]
@@ -21,6 +23,7 @@ pub struct Options {
     pub(crate) is_without_stores: bool,
     pub(crate) logs_to_files: bool,
     pub(crate) is_replicated: bool,
+    pub(crate) release: Release,
 }
 
 impl Options {
@@ -41,6 +44,7 @@ impl Options {
             is_without_stores: false,
             logs_to_files: false,
             is_replicated: false,
+            release: Release::This,
         }
     }
 
@@ -131,6 +135,30 @@ impl Options {
     pub const fn replicated(mut self) -> Self {
         self.is_replicated = true;
         self
+    }
+
+    /// Runs the programs of another release at first. They get those variables alone that they know, and
+    /// `KEY_ENCRYPTION_KEYS` as well, which was the name of every service's ring.
+    #[must_use]
+    pub fn of_release(mut self, release: Release) -> Self {
+        self.release = release;
+        self
+    }
+
+    /// Starts a program of the release that is asked for.
+    pub(crate) fn run(
+        &self,
+        program: PathBuf,
+        folder: &Path,
+        environment: Vec<(String, String)>,
+        ready: String,
+        log_file: Option<PathBuf>,
+    ) -> Running {
+        let start = match self.release {
+            Release::This => Running::start_with,
+            Release::In(_) => Running::start_other,
+        };
+        start(program, folder, environment, ready, log_file)
     }
 
     /// Starts it; ready when this returns.

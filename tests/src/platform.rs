@@ -11,7 +11,7 @@ use ud_kernel::Service;
 
 use crate::{
     Client, Directory, Gateway, Hold, Identities, Kind, Login, OWN, Options, Person, Ports,
-    Running, Witness, balancer::Balancer, environment, eventually, program_of, standalone,
+    Release, Running, Witness, balancer::Balancer, environment, eventually,
 };
 
 /// How long a platform may take until its first administrator can log in; a loaded machine is slow.
@@ -178,10 +178,12 @@ impl Platform {
                 let port = self.directory.second_ports(service).1;
                 let ready = format!("http://127.0.0.1:{port}/readyz");
                 let log = self.log_file(options, &format!("{service}-2"));
-                let second = Running::start_with(program_of(service), folder, second, ready, log);
+                let program = options.release.program_of(service);
+                let second = options.run(program, folder, second, ready, log);
                 self.seconds.insert(service, second);
             }
-            let process = Running::start_with(program_of(service), folder, environment, ready, log);
+            let program = options.release.program_of(service);
+            let process = options.run(program, folder, environment, ready, log);
             self.processes.insert(service, process);
         }
         let upstreams = Service::ALL.map(|service| {
@@ -195,7 +197,11 @@ impl Platform {
         let upstreams: Vec<_> = upstreams.into_iter().chain(seconds).collect();
         let folder = self.folder.path().join("nginx");
         let port = self.directory.gateway_port();
-        self.gateway = Some(Gateway::start(&folder, port, &upstreams, &options.limits));
+        let start = match options.release {
+            Release::This => Gateway::start,
+            Release::In(_) => Gateway::start_reloadable,
+        };
+        self.gateway = Some(start(&folder, port, &upstreams, &options.limits));
     }
 
     fn start_standalone(&mut self, options: &Options) {
@@ -203,7 +209,8 @@ impl Platform {
         let ready = self.directory.of(Service::Auth).ready;
         let log = self.log_file(options, "standalone");
         let folder = self.folder.path();
-        let process = Running::start_with(standalone(), folder, environment, ready, log);
+        let program = options.release.standalone();
+        let process = options.run(program, folder, environment, ready, log);
         self.processes.insert(Service::Auth, process);
     }
 

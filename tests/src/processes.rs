@@ -47,6 +47,22 @@ impl Platform {
         self.process(service).until_ready().await;
     }
 
+    /// Takes a replica of `service`, the first (0) or the second (1), out of the gateway, which uses no connection to it any
+    /// more when this returns; puts back what was taken out before. `None` puts back all.
+    ///
+    /// # Panics
+    /// If NGINX does not do so, or this is no platform that began with another release and has two replicas.
+    pub async fn take_out(&self, replica: Option<(Service, usize)>) {
+        let all = Service::ALL.into_iter().flat_map(|service| {
+            let first = self.directory.public_port(service);
+            let second = self.directory.second_ports(service).0;
+            [((service, 0), first), ((service, 1), second)]
+        });
+        let left = all.filter(|(one, _)| Some(*one) != replica);
+        let upstreams: Vec<_> = left.map(|((s, _), port)| (s.as_str(), port)).collect();
+        self.gateway().reload(&upstreams).await;
+    }
+
     /// Every replica of every service, the first ones first.
     pub fn replicas_mut(&mut self) -> impl Iterator<Item = (Service, &mut Running)> {
         let all = self.processes.iter_mut().chain(&mut self.seconds);

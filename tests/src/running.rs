@@ -42,6 +42,8 @@ pub struct Running {
     program: PathBuf,
     folder: PathBuf,
     environment: Vec<(String, String)>,
+    /// Names of variables that its program does not know: an earlier release refuses to start with them.
+    withheld: Vec<String>,
     ready: String,
     process: Process,
     log_file: Option<PathBuf>,
@@ -71,11 +73,37 @@ impl Running {
         ready: String,
         log_file: Option<PathBuf>,
     ) -> Self {
-        let process = spawn(&program, folder, &environment, log_file.as_deref());
+        Self::start_without(Vec::new(), program, folder, environment, ready, log_file)
+    }
+
+    /// The same for a program of another release: it gets those variables alone that it knows.
+    #[must_use]
+    pub(crate) fn start_other(
+        program: PathBuf,
+        folder: &Path,
+        environment: Vec<(String, String)>,
+        ready: String,
+        log_file: Option<PathBuf>,
+    ) -> Self {
+        let withheld = unknown_to(&program, folder, &environment);
+        Self::start_without(withheld, program, folder, environment, ready, log_file)
+    }
+
+    fn start_without(
+        withheld: Vec<String>,
+        program: PathBuf,
+        folder: &Path,
+        environment: Vec<(String, String)>,
+        ready: String,
+        log_file: Option<PathBuf>,
+    ) -> Self {
+        let known = without(&environment, &withheld);
+        let process = spawn(&program, folder, &known, log_file.as_deref());
         Self {
             program,
             folder: folder.to_owned(),
             environment,
+            withheld,
             ready,
             process,
             log_file,
@@ -113,7 +141,33 @@ impl Running {
     /// # Panics
     /// If it cannot be run.
     pub async fn run(&self, arguments: &[&str]) -> (Option<i32>, String) {
-        self.run_program(&self.program, arguments).await
+        let environment = without(&self.environment, &self.withheld);
+        self.run_program(&self.program, arguments, environment)
+            .await
+    }
+
+    /// Runs another program in its place, with the whole environment.
+    ///
+    /// # Panics
+    /// If it cannot be run.
+    pub async fn run_as(&self, program: &Path, arguments: &[&str]) -> (Option<i32>, String) {
+        let environment = self.environment.clone();
+        self.run_program(program, arguments, environment).await
+    }
+
+    /// Makes the next start that of this program, of a release that may know fewer variables.
+    ///
+    /// # Panics
+    /// If it cannot be run.
+    pub fn become_program(&mut self, program: PathBuf) {
+        self.withheld = unknown_to(&program, &self.folder, &self.environment);
+        self.program = program;
+    }
+
+    /// The program that runs, or that the next start runs.
+    #[must_use]
+    pub fn program(&self) -> &Path {
+        &self.program
     }
 
     /// The same on a terminal, by `script` of util-linux: what is shown on one alone is in the output, too.
@@ -127,13 +181,19 @@ impl Running {
             .collect();
         let command = words.join(" ");
         let script = ["--quiet", "--return", "--command", &command, "/dev/null"];
-        let (code, output) = self.run_program(Path::new("script"), &script).await;
+        let environment = without(&self.environment, &self.withheld);
+        let script = self.run_program(Path::new("script"), &script, environment);
+        let (code, output) = script.await;
         (code, output.replace('\r', ""))
     }
 
-    async fn run_program(&self, program: &Path, arguments: &[&str]) -> (Option<i32>, String) {
+    async fn run_program(
+        &self,
+        program: &Path,
+        arguments: &[&str],
+        environment: Vec<(String, String)>,
+    ) -> (Option<i32>, String) {
         let (program, folder) = (program.to_owned(), self.folder.clone());
-        let environment = self.environment.clone();
         let arguments: Vec<String> = arguments.iter().map(|a| (*a).to_owned()).collect();
         let run = move || {
             let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
@@ -168,7 +228,8 @@ impl Running {
         assert!(self.process.ends_within(PATIENCE), "it was killed");
         self.earlier = self.log();
         let log_file = self.log_file.as_deref();
-        self.process = spawn(&self.program, &self.folder, &self.environment, log_file);
+        let known = without(&self.environment, &self.withheld);
+        self.process = spawn(&self.program, &self.folder, &known, log_file);
     }
 
     /// What it wrote since this was asked last.
@@ -184,6 +245,22 @@ impl Running {
     pub fn log(&self) -> String {
         format!("{}{}", self.earlier, self.process.output())
     }
+}
+
+/// Names of the variables that `program` does not know, as it tells itself.
+fn unknown_to(program: &Path, folder: &Path, environment: &[(String, String)]) -> Vec<String> {
+    let pairs = environment.iter();
+    let pairs: Vec<_> = pairs.map(|(n, v)| (n.as_str(), v.as_str())).collect();
+    let (_, said) = run_to_end(program, &["check-config"], folder, &pairs);
+    let problems = said.lines().filter_map(|line| line.trim().split_once(": "));
+    let unknown = problems.filter(|(_, text)| text.starts_with("is not a known key"));
+    unknown.map(|(name, _)| name.to_owned()).collect()
+}
+
+fn without(environment: &[(String, String)], names: &[String]) -> Vec<(String, String)> {
+    let pairs = environment.iter();
+    let known = pairs.filter(|(name, _)| !names.contains(name));
+    known.cloned().collect()
 }
 
 fn spawn(

@@ -15,7 +15,8 @@ use ud_config::Loader;
 use ud_db::{Db, DbError, Migrations};
 use ud_events::{NewEvent, record_notices};
 use ud_http::{
-    Base, Mounted, Notices, Readiness, ResealCommand, Routes, ServiceBinary, StartError, Task,
+    Base, Mounted, Notices, Readiness, ResealCommand, Revert, Routes, ServiceBinary, StartError,
+    Task,
 };
 use ud_idempotency::ServerKey;
 use ud_kernel::Service;
@@ -95,11 +96,21 @@ impl ServiceBinary for AuditService {
         })
     }
 
-    async fn migrate(config: AuditConfig, _: Base, revert: bool) -> Result<(), StartError> {
-        let db = Db::open(&config.database.into(), Service::Audit).map_err(StartError::config)?;
-        db.migrate_or_revert(MIGRATIONS, revert)
-            .await
-            .map_err(StartError::internal)
+    async fn migrate(config: AuditConfig, _: Base) -> Result<(), StartError> {
+        let db = Db::open(&config.database.into(), Service::Audit).map_err(start_error)?;
+        db.migrate(MIGRATIONS).await.map(drop).map_err(start_error)
+    }
+
+    async fn revert(config: AuditConfig, version: Option<String>) -> Result<Revert, StartError> {
+        let options = config.database.into();
+        let db = Db::open_to_revert(&options, Service::Audit).map_err(start_error)?;
+        let found = db.next_revert(MIGRATIONS, version.as_deref()).await;
+        let Some(found) = found.map_err(start_error)? else {
+            return Ok(Revert::nothing());
+        };
+        Ok(Revert::of(found.to_string(), async move {
+            db.revert(MIGRATIONS, found).await.map_err(start_error)
+        }))
     }
 
     async fn run_command(

@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use ud_config::Loader;
 use ud_db::{Db, DbError, Migrations};
-use ud_http::{Base, Check, Mounted, Readiness, ServiceBinary, StartError};
+use ud_http::{Base, Check, Mounted, Readiness, Revert, ServiceBinary, StartError};
 use ud_kernel::Service;
 use ud_seal::RingFile;
 use utoipa::openapi::OpenApi;
@@ -27,8 +27,8 @@ pub use state::AuthState;
 
 use models::{error::AuthError, signing_key_store};
 
-/// All migrations of this service's database.
-pub static ALL_MIGRATIONS: [&Migrations; 2] = [&ud_events::MIGRATIONS, &MIGRATIONS];
+/// All migrations of this service's database, its own first.
+pub static ALL_MIGRATIONS: [&Migrations; 2] = [&MIGRATIONS, &ud_events::MIGRATIONS];
 
 /// The auth service.
 #[derive(Debug)]
@@ -53,11 +53,24 @@ impl ServiceBinary for AuthService {
         build(&config, &base).await
     }
 
-    async fn migrate(config: AuthConfig, base: Base, revert: bool) -> Result<(), StartError> {
+    async fn migrate(config: AuthConfig, base: Base) -> Result<(), StartError> {
         let db = open(&config, &base)?;
-        db.migrate_or_revert(&ALL_MIGRATIONS, revert)
+        db.migrate(&ALL_MIGRATIONS)
             .await
+            .map(drop)
             .map_err(start_error)
+    }
+
+    async fn revert(config: AuthConfig, version: Option<String>) -> Result<Revert, StartError> {
+        let options = config.db_options();
+        let db = Db::open_to_revert(&options, Service::Auth).map_err(start_error)?;
+        let found = db.next_revert(&ALL_MIGRATIONS, version.as_deref()).await;
+        let Some(found) = found.map_err(start_error)? else {
+            return Ok(Revert::nothing());
+        };
+        Ok(Revert::of(found.to_string(), async move {
+            db.revert(&ALL_MIGRATIONS, found).await.map_err(start_error)
+        }))
     }
 
     async fn run_command(

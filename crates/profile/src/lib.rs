@@ -20,7 +20,7 @@ use std::sync::Arc;
 use ud_config::Loader;
 use ud_db::{Db, DbError, Migrations};
 use ud_events::SqlEvents;
-use ud_http::{Base, Check, Mounted, Readiness, ServiceBinary, StartError};
+use ud_http::{Base, Check, Mounted, Readiness, Revert, ServiceBinary, StartError};
 use ud_idempotency::ServerKey;
 use ud_kernel::Service;
 use utoipa::openapi::OpenApi;
@@ -65,11 +65,24 @@ impl ServiceBinary for ProfileService {
         build(config, base).await
     }
 
-    async fn migrate(config: ProfileConfig, _: Base, revert: bool) -> Result<(), StartError> {
+    async fn migrate(config: ProfileConfig, _: Base) -> Result<(), StartError> {
         let db = Db::open(&config.database.into(), Service::Profile).map_err(start_error)?;
-        db.migrate_or_revert(&ALL_MIGRATIONS, revert)
+        db.migrate(&ALL_MIGRATIONS)
             .await
+            .map(drop)
             .map_err(start_error)
+    }
+
+    async fn revert(config: ProfileConfig, version: Option<String>) -> Result<Revert, StartError> {
+        let options = config.database.into();
+        let db = Db::open_to_revert(&options, Service::Profile).map_err(start_error)?;
+        let found = db.next_revert(&ALL_MIGRATIONS, version.as_deref()).await;
+        let Some(found) = found.map_err(start_error)? else {
+            return Ok(Revert::nothing());
+        };
+        Ok(Revert::of(found.to_string(), async move {
+            db.revert(&ALL_MIGRATIONS, found).await.map_err(start_error)
+        }))
     }
 
     async fn run_command(

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use diesel_migrations::embed_migrations;
 use ud_config::Loader;
 use ud_db::{Db, DbError, Migrations};
-use ud_http::{Base, Check, Mounted, Readiness, ServiceBinary, StartError};
+use ud_http::{Base, Check, Mounted, Readiness, Revert, ServiceBinary, StartError};
 use ud_kernel::Service;
 use utoipa::openapi::OpenApi;
 
@@ -31,7 +31,7 @@ pub static MIGRATIONS: Migrations = Migrations {
 };
 
 /// All migrations of this service's database.
-pub static ALL_MIGRATIONS: [&Migrations; 2] = [&ud_events::MIGRATIONS, &MIGRATIONS];
+pub static ALL_MIGRATIONS: [&Migrations; 2] = [&MIGRATIONS, &ud_events::MIGRATIONS];
 
 /// The role service.
 #[derive(Debug)]
@@ -56,11 +56,24 @@ impl ServiceBinary for RoleService {
         build(&config, &base).await
     }
 
-    async fn migrate(config: RoleConfig, _: Base, revert: bool) -> Result<(), StartError> {
+    async fn migrate(config: RoleConfig, _: Base) -> Result<(), StartError> {
         let db = Db::open(&config.database.into(), Service::Role).map_err(start_error)?;
-        db.migrate_or_revert(&ALL_MIGRATIONS, revert)
+        db.migrate(&ALL_MIGRATIONS)
             .await
+            .map(drop)
             .map_err(start_error)
+    }
+
+    async fn revert(config: RoleConfig, version: Option<String>) -> Result<Revert, StartError> {
+        let options = config.database.into();
+        let db = Db::open_to_revert(&options, Service::Role).map_err(start_error)?;
+        let found = db.next_revert(&ALL_MIGRATIONS, version.as_deref()).await;
+        let Some(found) = found.map_err(start_error)? else {
+            return Ok(Revert::nothing());
+        };
+        Ok(Revert::of(found.to_string(), async move {
+            db.revert(&ALL_MIGRATIONS, found).await.map_err(start_error)
+        }))
     }
 
     async fn run_command(

@@ -12,10 +12,11 @@ use std::{path::Path, sync::Arc};
 
 use secrecy::ExposeSecret as _;
 use ud_config::{DatabaseConfig, Durability, Loader};
-use ud_db::{Db, DbError, DbOptions, Migrations};
+use ud_db::{Db, DbError, FileLock, Migrations};
 use ud_events::{OutboxHandle, SqlOutbox};
 use ud_http::{
-    Base, Mounted, NoCommand, Readiness, Routes, ServiceBinary, StartError, Task, TokenGuard,
+    Base, Mounted, NoCommand, Readiness, Revert, Routes, ServiceBinary, StartError, Task,
+    TokenGuard,
 };
 use ud_jwt::{
     KeySource,
@@ -30,7 +31,7 @@ use crate::{
     models::{
         feed::Feed, feed_tags::FeedTags, redis_connection::Unfit, redis_outbox::RedisOutbox,
         redis_store::RedisStore, session_flow::SessionFlow, session_store::SessionStore,
-        sqlite_lock::SqliteLock, sqlite_store::SqliteStore,
+        sqlite_store::SqliteStore,
     },
     state::SessionState,
     views::openapi::SessionApi,
@@ -118,24 +119,34 @@ impl ServiceBinary for SessionService {
         })
     }
 
-    async fn migrate(config: SessionConfig, _: Base, revert: bool) -> Result<(), StartError> {
-        let StoreConfig::Sqlite(database) = &config.store else {
+    async fn migrate(config: SessionConfig, _: Base) -> Result<(), StartError> {
+        let StoreConfig::Sqlite(database) = config.store else {
             log::info!("sessions are kept in Redis: there is nothing to migrate");
             return Ok(());
         };
         // Nobody migrates under a running service.
-        let _lock = lock(database)?;
-        let db = open_database(database)?;
-        if revert {
-            db.revert_last(&ALL_MIGRATIONS)
-                .await
-                .map_err(StartError::internal)?;
-        } else {
-            db.migrate(&ALL_MIGRATIONS)
-                .await
-                .map_err(StartError::internal)?;
-        }
-        Ok(())
+        let _lock = lock(&database)?;
+        let db = Db::open(&database.into(), Service::Session).map_err(start_error)?;
+        db.migrate(&ALL_MIGRATIONS)
+            .await
+            .map(drop)
+            .map_err(start_error)
+    }
+
+    async fn revert(config: SessionConfig, version: Option<String>) -> Result<Revert, StartError> {
+        let StoreConfig::Sqlite(database) = config.store else {
+            log::info!("sessions are kept in Redis: there is nothing to undo");
+            return Ok(Revert::nothing());
+        };
+        file_of(&database)?;
+        let db = Db::open_to_revert(&database.into(), Service::Session).map_err(start_error)?;
+        let found = db.next_revert(&ALL_MIGRATIONS, version.as_deref()).await;
+        let Some(found) = found.map_err(start_error)? else {
+            return Ok(Revert::nothing());
+        };
+        Ok(Revert::of(found.to_string(), async move {
+            db.revert(&ALL_MIGRATIONS, found).await.map_err(start_error)
+        }))
     }
 
     async fn run_command(command: NoCommand, _: Self::Config, _: Base) -> Result<(), StartError> {
@@ -163,7 +174,8 @@ async fn open_store(
         }
         StoreConfig::Sqlite(database) => {
             let lock = lock(database)?;
-            let db = Db::start(
+            let db = Db::start_locked(
+                &lock,
                 database.clone(),
                 Service::Session,
                 &ALL_MIGRATIONS,
@@ -209,8 +221,19 @@ async fn open_redis(
     Ok(store)
 }
 
+/// Locks the file for the one process that may use it.
+fn lock(database: &DatabaseConfig) -> Result<FileLock, StartError> {
+    FileLock::alone(file_of(database)?).map_err(|error| match error {
+        DbError::InUse(path) => StartError::config(format!(
+            "another session service uses {}; several replicas need REDIS_URL",
+            path.display()
+        )),
+        other => start_error(other),
+    })
+}
+
 /// The file behind an SQLite URL.
-fn lock(database: &DatabaseConfig) -> Result<SqliteLock, StartError> {
+fn file_of(database: &DatabaseConfig) -> Result<&Path, StartError> {
     let url = database.url.expose_secret();
     let path = url
         .strip_prefix("sqlite://")
@@ -220,18 +243,7 @@ fn lock(database: &DatabaseConfig) -> Result<SqliteLock, StartError> {
             "SESSION_DATABASE_URL: without REDIS_URL, sessions are kept in sqlite://PATH only",
         )
     })?;
-    SqliteLock::take(Path::new(path)).map_err(StartError::config)
-}
-
-fn open_database(database: &DatabaseConfig) -> Result<Db, StartError> {
-    let options = DbOptions {
-        url: database.url.clone(),
-        pool_size: database.pool_size,
-        acquire_timeout: database.acquire_timeout,
-        auto_migrate: database.auto_migrate,
-        migration_url: database.migration_url.clone(),
-    };
-    Db::open(&options, Service::Session).map_err(StartError::config)
+    Ok(Path::new(path))
 }
 
 /// Asks the store itself, not over HTTP. In standalone the process's guard is there instead.

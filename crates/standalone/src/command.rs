@@ -1,11 +1,12 @@
-//! The command line: `serve` (default), `migrate [--revert]`, `check-config`, `healthcheck`, `openapi`, and auth's
+//! The command line: `serve` (default), `migrate [--revert [--yes]]`, `check-config`, `healthcheck`, `openapi`, and auth's
 //! `admin`, `reseal` and `fence`. There is no `keygen`: the services inside one process make their identities themselves.
 
 use std::{future::Future, io::Write as _, net::SocketAddr, process::ExitCode};
 
 use auth_service::AuthCommand;
 use clap::{Parser, Subcommand};
-use ud_http::StartError;
+use ud_http::{MigrateArguments, StartError};
+use ud_kernel::Service;
 
 use crate::{config::Config, documents, start};
 
@@ -20,11 +21,13 @@ struct Arguments {
 enum Command {
     /// Serve (the default)
     Serve,
-    /// Run the pending migrations of the five databases
+    /// Run the pending migrations of the five databases, or undo one of each
     Migrate {
-        /// Undo the last one of each instead
-        #[arg(long)]
-        revert: bool,
+        #[command(flatten)]
+        arguments: MigrateArguments,
+        /// With --revert: of this service alone; may be given several times
+        #[arg(long, value_name = "SERVICE", requires = "revert", value_parser = service)]
+        of: Vec<Service>,
     },
     /// Read the configuration, report every problem, exit 78 if there is one
     CheckConfig,
@@ -80,8 +83,11 @@ pub fn main() -> ExitCode {
     let outcome = match Arguments::parse().command.unwrap_or(Command::Serve) {
         Command::Openapi => print(&ud_http::openapi_json(&documents::joined_openapi())),
         Command::Serve => Config::from_environment().and_then(|c| block_on(start::serve(c))),
-        Command::Migrate { revert } => {
-            Config::from_environment().and_then(|c| block_on(start::migrate(c, revert)))
+        Command::Migrate { arguments, of } if arguments.is_revert() => {
+            Config::from_environment().and_then(|c| block_on(start::revert(c, &arguments, &of)))
+        }
+        Command::Migrate { .. } => {
+            Config::from_environment().and_then(|c| block_on(start::migrate(c)))
         }
         Command::Admin(AdminCommand::Grant { identifier }) => {
             Config::from_environment().and_then(|c| block_on(start::grant(identifier, c)))
@@ -115,6 +121,11 @@ pub fn main() -> ExitCode {
             ExitCode::from(error.exit_code())
         }
     }
+}
+
+fn service(name: &str) -> Result<Service, String> {
+    let names = Service::ALL.map(Service::as_str).join(", ");
+    Service::from_name(name).ok_or_else(|| format!("one of {names} is expected"))
 }
 
 fn run_auth(command: AuthCommand) -> Result<(), StartError> {

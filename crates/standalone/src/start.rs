@@ -12,8 +12,8 @@ use secrecy::ExposeSecret as _;
 use session_service::SessionService;
 use ud_config::PeersConfig;
 use ud_http::{
-    Base, Identity, Listening, Mounted, ResealCommand, Server, ServiceBinary, StartError,
-    StopSignals, raise_descriptor_limit,
+    Base, Identity, Listening, MigrateArguments, Mounted, ResealCommand, Server, ServiceBinary,
+    StartError, StopSignals, carry_out, raise_descriptor_limit,
 };
 use ud_jwt::{
     JwkSet,
@@ -88,17 +88,50 @@ pub(crate) async fn serve(mut config: Config) -> Result<(), StartError> {
     outcome
 }
 
-/// Migrates the five databases, or undoes the last migration of each.
+/// Migrates the five databases.
 ///
 /// # Errors
 /// If one fails.
-pub(crate) async fn migrate(config: Config, revert: bool) -> Result<(), StartError> {
+pub(crate) async fn migrate(config: Config) -> Result<(), StartError> {
     let (_, bases) = prepare(&config).await?;
-    AuthService::migrate(config.auth, bases.of(Service::Auth)?, revert).await?;
-    RoleService::migrate(config.role, bases.of(Service::Role)?, revert).await?;
-    SessionService::migrate(config.session, bases.of(Service::Session)?, revert).await?;
-    AuditService::migrate(config.audit, bases.of(Service::Audit)?, revert).await?;
-    ProfileService::migrate(config.profile, bases.of(Service::Profile)?, revert).await
+    AuthService::migrate(config.auth, bases.of(Service::Auth)?).await?;
+    RoleService::migrate(config.role, bases.of(Service::Role)?).await?;
+    SessionService::migrate(config.session, bases.of(Service::Session)?).await?;
+    AuditService::migrate(config.audit, bases.of(Service::Audit)?).await?;
+    ProfileService::migrate(config.profile, bases.of(Service::Profile)?).await
+}
+
+/// Shows what undoing a migration of the services `of`, or of all five, drops; drops it if that is confirmed. Every database
+/// is this process's alone before the first is changed. Neither makes nor checks an installation.
+///
+/// # Errors
+/// Exit code 64 if it is not confirmed, or one version is named for several services; otherwise if one fails.
+pub(crate) async fn revert(
+    config: Config,
+    arguments: &MigrateArguments,
+    of: &[Service],
+) -> Result<(), StartError> {
+    let is_asked = |service: &Service| of.is_empty() || of.contains(service);
+    let asked: Vec<_> = Service::ALL.into_iter().filter(is_asked).collect();
+    let version = arguments.version();
+    if version.is_some() && asked.len() > 1 {
+        return Err(StartError::usage(
+            "a version is one service's: name that with --of SERVICE",
+        ));
+    }
+    let mut reverts = Vec::new();
+    for service in asked {
+        let version = version.clone();
+        let revert = match service {
+            Service::Auth => AuthService::revert(config.auth.clone(), version).await,
+            Service::Role => RoleService::revert(config.role.clone(), version).await,
+            Service::Session => SessionService::revert(config.session.clone(), version).await,
+            Service::Audit => AuditService::revert(config.audit.clone(), version).await,
+            Service::Profile => ProfileService::revert(config.profile.clone(), version).await,
+        };
+        reverts.push((service, revert?));
+    }
+    carry_out(reverts, arguments.is_confirmed()).await
 }
 
 /// Runs a subcommand of auth's on its database here; `reseal` on those of all services that keep something sealed.

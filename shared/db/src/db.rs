@@ -1,6 +1,7 @@
 //! The pool, and the two ways to run a query.
 
 use std::{
+    path::Path,
     sync::{
         Arc, OnceLock,
         atomic::{AtomicBool, AtomicU32, Ordering},
@@ -19,7 +20,7 @@ use ud_kernel::Service;
 use ud_telemetry::{Cost, Metrics};
 
 use crate::{
-    Backend, DbConn, DbError, StoreError, TxError,
+    Backend, DbConn, DbError, FileLock, StoreError, TxError,
     manager::Manager,
     metrics::DbMetrics,
     pool::Pool,
@@ -84,6 +85,8 @@ struct Inner {
     service: Service,
     /// Migrations are still to run by themselves: until then every call is [`StoreError::Unavailable`].
     awaits_migrations: AtomicBool,
+    /// Tells others that its file is in use, if it is one and somebody asked for that.
+    _lock: Option<FileLock>,
 }
 
 impl std::fmt::Debug for Db {
@@ -102,6 +105,15 @@ impl Db {
     /// # Errors
     /// [`DbError`] if the URL is wrong, its backend not compiled in, or the file or the runtime cannot be made.
     pub fn open(options: &DbOptions, service: Service) -> Result<Self, DbError> {
+        Self::open_with(options, service, |_| Ok(None))
+    }
+
+    /// The same as [`Db::open`], with a lock on the file, if it is one, for as long as a clone lives.
+    pub(crate) fn open_with(
+        options: &DbOptions,
+        service: Service,
+        lock: impl FnOnce(&Path) -> Result<Option<FileLock>, DbError>,
+    ) -> Result<Self, DbError> {
         let target = Target::parse(&options.url)?;
         let migration_target = match &options.migration_url {
             Some(url) => Target::parse(url)?,
@@ -114,8 +126,10 @@ impl Db {
                 target.backend()
             )));
         }
+        let mut held = None;
         if let Target::Sqlite(path) = &target {
             crate::file::create_private(path)?;
+            held = lock(path)?;
         }
         let size = options.pool_size.max(1);
         let is_sqlite = target.backend() == Backend::Sqlite;
@@ -132,6 +146,7 @@ impl Db {
             migrator: Arc::new(Manager::new(migration_target)),
             service,
             awaits_migrations: AtomicBool::new(false),
+            _lock: held,
         })))
     }
 
@@ -238,7 +253,7 @@ impl Db {
     }
 
     /// Its file, if it is one.
-    pub(crate) fn file(&self) -> Option<&std::path::Path> {
+    pub(crate) fn file(&self) -> Option<&Path> {
         match &self.0.target {
             Target::Sqlite(path) => Some(path),
             _ => None,

@@ -5,6 +5,7 @@ mod db;
 mod error;
 mod error_texts;
 mod file;
+mod file_lock;
 mod manager;
 mod mark;
 mod metrics;
@@ -12,6 +13,7 @@ mod migrate;
 #[cfg(feature = "mysql")]
 mod mysql_connect;
 mod pool;
+mod revert;
 pub mod schema_info;
 mod settings;
 pub mod sql;
@@ -26,8 +28,10 @@ use std::path::PathBuf;
 pub use conn::{Backend, DbConn, MultiBackend};
 pub use db::{Db, DbOptions, PoolState};
 pub use error::{StoreError, TxError};
+pub use file_lock::FileLock;
 pub use mark::{FileState, file_state, gather_file, mark_file};
 pub use migrate::Migrations;
+pub use revert::Revert;
 
 /// Why a database could not be opened or migrated.
 #[derive(Debug, thiserror::Error)]
@@ -46,9 +50,15 @@ pub enum DbError {
         /// Why.
         source: std::io::Error,
     },
+    /// The SQLite file is used by another process in a way that leaves no room for this one.
+    #[error("{path} is in use by a running service or by another `migrate`: end that first", path = .0.display())]
+    InUse(PathBuf),
     /// A migration failed.
     #[error("migration: {0}")]
     Migration(String),
+    /// No migration can be undone here, or not the one that was named.
+    #[error("nothing was undone: {0}")]
+    NotReverted(String),
     /// The server answers, and does not want this user, password, database or way to connect.
     #[error("the database refuses the connection: {0}")]
     Refused(String),
@@ -62,9 +72,9 @@ impl DbError {
     #[must_use]
     pub fn is_configuration(&self) -> bool {
         match self {
-            Self::Url(_) | Self::NotCompiledIn(_) => true,
+            Self::Url(_) | Self::NotCompiledIn(_) | Self::InUse(_) => true,
             Self::File { source, .. } => !error_texts::is_shortage(source),
-            Self::Migration(_) | Self::Refused(_) | Self::Store(_) => false,
+            Self::Migration(_) | Self::NotReverted(_) | Self::Refused(_) | Self::Store(_) => false,
         }
     }
 

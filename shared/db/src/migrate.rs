@@ -12,7 +12,11 @@ use diesel::{
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness};
 use tokio::sync::oneshot;
 
-use crate::{Backend, Db, DbConn, DbError, StoreError, settings::Limits};
+use crate::{
+    Backend, Db, DbConn, DbError, StoreError,
+    revert::{choose, trees},
+    settings::Limits,
+};
 
 /// The migrations of one owner (a service, the event tables), for each backend the same names. Versions
 /// (the digits before the first `_`) must differ between owners that share a database.
@@ -37,17 +41,24 @@ impl Migrations {
     }
 }
 
-type Boxed<DB> = Box<dyn Migration<DB>>;
+pub(crate) type Boxed<DB> = Box<dyn Migration<DB>>;
+
+/// The migrations of one owner in the order of their versions.
+pub(crate) fn in_order<DB: DieselBackend>(
+    backend: Backend,
+    owner: &'static Migrations,
+) -> Result<Vec<Boxed<DB>>, DbError> {
+    let mut all = owner.of(backend).migrations().map_err(DbError::migration)?;
+    all.sort_by(|a, b| a.name().version().cmp(&b.name().version()));
+    Ok(all)
+}
 
 /// All migrations in the order of their versions.
 fn collect<DB: DieselBackend>(
     backend: Backend,
     owners: &[&'static Migrations],
 ) -> Result<Vec<Boxed<DB>>, DbError> {
-    let mut all: Vec<Boxed<DB>> = Vec::new();
-    for owner in owners {
-        all.extend(owner.of(backend).migrations().map_err(DbError::migration)?);
-    }
+    let mut all: Vec<Boxed<DB>> = trees(backend, owners)?.into_iter().flatten().collect();
     all.sort_by(|a, b| a.name().version().cmp(&b.name().version()));
     let versions: BTreeSet<_> = all.iter().map(|m| m.name().version()).collect();
     if versions.len() < all.len() {
@@ -73,18 +84,6 @@ impl Db {
         Ok(done)
     }
 
-    /// Reverts the last applied migration and gives its name; `None` if none is applied.
-    ///
-    /// # Errors
-    /// As [`Db::migrate`].
-    pub async fn revert_last(
-        &self,
-        owners: &[&'static Migrations],
-    ) -> Result<Option<String>, DbError> {
-        let done = self.alone(owners, Step::Down).await?;
-        Ok(done.into_iter().next())
-    }
-
     /// The names of the migrations not applied yet. Writes nothing: the run-time user may ask.
     ///
     /// # Errors
@@ -104,7 +103,7 @@ impl Db {
     }
 
     /// Takes a connection of its own and the lock, and takes the step.
-    async fn alone(
+    pub(crate) async fn alone(
         &self,
         owners: &[&'static Migrations],
         step: Step,
@@ -136,10 +135,11 @@ const LOCKED: StoreError = StoreError::Timeout(
     "another try, here or elsewhere, has had the migrations' lock for 2 minutes",
 );
 
-#[derive(Clone, Copy)]
-enum Step {
+pub(crate) enum Step {
+    /// Apply what is pending.
     Up,
-    Down,
+    /// Undo the migration of this version.
+    Down(String),
 }
 
 fn take_step(
@@ -210,12 +210,11 @@ where
     DB: DieselBackend,
     C: MigrationHarness<DB>,
 {
-    let all = collect::<DB>(backend, owners)?;
     let applied = conn.applied_migrations().map_err(DbError::migration)?;
     let mut done = Vec::new();
     match step {
         Step::Up => {
-            for migration in all
+            for migration in collect::<DB>(backend, owners)?
                 .iter()
                 .filter(|m| !applied.contains(&m.name().version()))
             {
@@ -224,13 +223,12 @@ where
                 done.push(migration.name().to_string());
             }
         }
-        Step::Down => {
-            let last = all
-                .iter()
-                .rev()
-                .find(|m| applied.contains(&m.name().version()));
-            if let Some(migration) = last {
-                conn.revert_migration(migration.as_ref())
+        Step::Down(version) => {
+            let applied = applied.iter().map(ToString::to_string).collect();
+            let trees = trees::<DB>(backend, owners)?;
+            // What was shown before the lock was there may have been undone meanwhile, or built upon.
+            if let Some(migration) = choose(&trees, &applied, Some(&version))? {
+                conn.revert_migration(migration)
                     .map_err(|e| DbError::failed(migration.name(), &*e))?;
                 done.push(migration.name().to_string());
             }
@@ -240,7 +238,7 @@ where
 }
 
 /// Versions in diesel's own table, which is not there before the first migration.
-fn applied_versions(conn: &mut DbConn) -> Result<BTreeSet<String>, StoreError> {
+pub(crate) fn applied_versions(conn: &mut DbConn) -> Result<BTreeSet<String>, StoreError> {
     #[derive(QueryableByName)]
     struct Row {
         #[diesel(sql_type = Text)]

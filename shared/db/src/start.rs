@@ -1,6 +1,6 @@
 //! How a service starts on its database, and when it is ready.
 
-use std::time::Duration;
+use std::{path::Path, time::Duration};
 
 use tokio::{sync::oneshot, time::timeout};
 use ud_config::DatabaseConfig;
@@ -8,7 +8,7 @@ use ud_kernel::Service;
 use ud_telemetry::Metrics;
 
 use crate::{
-    Db, DbError, DbOptions, Migrations, StoreError,
+    Db, DbError, DbOptions, FileLock, Migrations, StoreError,
     error_texts::is_damage,
     waiting::{Work, until_migrated},
 };
@@ -33,9 +33,12 @@ impl Db {
     /// away, slow, or refuses us is no error: the service starts and answers 503 until it is migrated, or found to need no
     /// migration. How that goes is logged.
     ///
+    /// A file is locked for as long as the database is open: [`Db::next_revert`] is refused meanwhile.
+    ///
     /// # Errors
     /// [`DbError`] if the URL is wrong, or a migration fails within 10 seconds and one is needed. A database that is a file
-    /// is not waited for: any failure is an error, [`DbError::File`] if the file cannot be made or is damaged.
+    /// is not waited for: any failure is an error, [`DbError::File`] if the file cannot be made or is damaged,
+    /// [`DbError::InUse`] while another process has it alone.
     pub async fn start(
         config: DatabaseConfig,
         service: Service,
@@ -43,7 +46,34 @@ impl Db {
         metrics: &Metrics,
     ) -> Result<Self, DbError> {
         let auto_migrate = config.auto_migrate;
+        let lock = |path: &Path| FileLock::shared(path).map(Some);
+        let db = Self::open_with(&config.into(), service, lock)?;
+        db.begin(auto_migrate, owners, metrics).await
+    }
+
+    /// Does the same as [`Db::start`] for a caller who holds the file's lock.
+    ///
+    /// # Errors
+    /// As [`Db::start`].
+    pub async fn start_locked(
+        _: &FileLock,
+        config: DatabaseConfig,
+        service: Service,
+        owners: &[&'static Migrations],
+        metrics: &Metrics,
+    ) -> Result<Self, DbError> {
+        let auto_migrate = config.auto_migrate;
         let db = Self::open(&config.into(), service)?;
+        db.begin(auto_migrate, owners, metrics).await
+    }
+
+    async fn begin(
+        self,
+        auto_migrate: bool,
+        owners: &[&'static Migrations],
+        metrics: &Metrics,
+    ) -> Result<Self, DbError> {
+        let db = self;
         db.register_metrics(metrics);
         if auto_migrate {
             db.migrate_or_wait(owners).await?;
@@ -87,22 +117,6 @@ impl Db {
                 );
                 Ok(())
             }
-        }
-    }
-
-    /// Runs the pending migrations, or undoes the last one.
-    ///
-    /// # Errors
-    /// [`DbError`].
-    pub async fn migrate_or_revert(
-        &self,
-        owners: &[&'static Migrations],
-        revert: bool,
-    ) -> Result<(), DbError> {
-        if revert {
-            self.revert_last(owners).await.map(drop)
-        } else {
-            self.migrate(owners).await.map(drop)
         }
     }
 

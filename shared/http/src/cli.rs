@@ -1,4 +1,4 @@
-//! The command line of a service: `serve` (default), `migrate [--revert]`, `check-config`, `healthcheck`,
+//! The command line of a service: `serve` (default), `migrate [--revert [--yes]]`, `check-config`, `healthcheck`,
 //! `openapi`, `keygen`, `setup`, and what a service has of its own.
 
 use std::{
@@ -18,8 +18,8 @@ use ud_telemetry::Metrics;
 use utoipa::openapi::OpenApi;
 
 use crate::{
-    Base, Listening, Mounted, Server, StartError, StopSignals, forbid_core_dumps,
-    raise_descriptor_limit,
+    Base, Listening, MigrateArguments, Mounted, Revert, Server, StartError, StopSignals, carry_out,
+    forbid_core_dumps, raise_descriptor_limit,
     setup::{SetupArguments, setup},
     wiring::Identity,
 };
@@ -52,12 +52,14 @@ pub trait ServiceBinary {
     fn build(config: Self::Config, base: Base)
     -> impl Future<Output = Result<Mounted, StartError>>;
 
-    /// Runs the pending migrations, or undoes the last one.
-    fn migrate(
+    /// Runs the pending migrations.
+    fn migrate(config: Self::Config, base: Base) -> impl Future<Output = Result<(), StartError>>;
+
+    /// Finds the migration that is to be undone: the last one, or the one of this version. Changes nothing yet.
+    fn revert(
         config: Self::Config,
-        base: Base,
-        revert: bool,
-    ) -> impl Future<Output = Result<(), StartError>>;
+        version: Option<String>,
+    ) -> impl Future<Output = Result<Revert, StartError>>;
 
     /// The public operations.
     fn openapi() -> OpenApi;
@@ -85,12 +87,8 @@ struct Arguments<C: Subcommand> {
 enum Command<C: Subcommand> {
     /// Serve (the default)
     Serve,
-    /// Run the pending migrations
-    Migrate {
-        /// Undo the last one instead
-        #[arg(long)]
-        revert: bool,
-    },
+    /// Run the pending migrations, or undo one
+    Migrate(MigrateArguments),
     /// Read the configuration, report every problem, exit 78 if there is one
     CheckConfig,
     /// Exit 0 if the service on this machine answers
@@ -134,11 +132,14 @@ pub fn run<S: ServiceBinary>(name: &'static str) -> ExitCode {
         Command::Keygen { path } => keygen(S::SERVICE, &path),
         Command::Setup(arguments) => setup(&arguments).and_then(|made| tell(&made)),
         Command::Serve => configured::<S, _>(|config, common| block_on(serve::<S>(config, common))),
-        Command::Migrate { revert } => configured::<S, _>(|config, common| {
+        Command::Migrate(arguments) if arguments.is_revert() => configured::<S, _>(|config, _| {
             block_on(async move {
-                let base = base::<S>(&common)?;
-                S::migrate(config, base, revert).await
+                let revert = S::revert(config, arguments.version()).await?;
+                carry_out(vec![(S::SERVICE, revert)], arguments.is_confirmed()).await
             })
+        }),
+        Command::Migrate(_) => configured::<S, _>(|config, common| {
+            block_on(async move { S::migrate(config, base::<S>(&common)?).await })
         }),
         Command::Own(command) => configured::<S, _>(|config, common| {
             block_on(async move { S::run_command(command, config, base::<S>(&common)?).await })

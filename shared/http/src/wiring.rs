@@ -39,6 +39,14 @@ impl StartError {
         }
     }
 
+    /// A command is incomplete: exit code 64 (`EX_USAGE`).
+    pub fn usage(text: impl fmt::Display) -> Self {
+        Self {
+            exit_code: 64,
+            text: text.to_string(),
+        }
+    }
+
     /// For `main`.
     #[must_use]
     pub const fn exit_code(&self) -> u8 {

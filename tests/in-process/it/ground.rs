@@ -4,14 +4,11 @@ use std::{collections::HashMap, time::Duration};
 
 use diesel::{QueryableByName, RunQueryDsl as _, sql_types::Text};
 use secrecy::ExposeSecret as _;
-use session_service::{
-    config::{RedisSettings, StoreConfig},
-    models::sqlite_lock::SqliteLock,
-};
+use session_service::config::{RedisSettings, StoreConfig};
 use tempfile::TempDir;
 use testkit::{Backend, TestDatabase, new_key_ring, sealing};
 use ud_config::{DatabaseConfig, Durability, KeyRing, RedisConfig, SealingConfig};
-use ud_db::{Db, DbOptions, StoreError};
+use ud_db::{Db, DbOptions, FileLock, StoreError};
 use ud_events::Event;
 use ud_kernel::{Clock, Service, SessionId};
 
@@ -70,7 +67,7 @@ impl Ground {
     pub async fn is_free(&self) {
         if let StoreConfig::Sqlite(_) = &self.sessions {
             let file = self.folder().join("session.db");
-            until("the file is free", async || SqliteLock::take(&file).is_ok()).await;
+            until("the file is free", async || FileLock::alone(&file).is_ok()).await;
         }
     }
 

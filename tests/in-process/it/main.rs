@@ -24,6 +24,7 @@ mod lifetimes;
 mod logout_races;
 mod outage;
 mod restored;
+mod reverts;
 mod role;
 mod room;
 mod seen;

@@ -48,7 +48,7 @@ async fn those_suspended_before_are_told_to_role_after_the_upgrade() {
         // The migration that does it, once more.
         let reverted = world
             .db
-            .revert_last(&[&user_profile_service::MIGRATIONS])
+            .revert_last(&user_profile_service::ALL_MIGRATIONS)
             .await;
         assert!(reverted.unwrap().is_some());
         let applied = world.db.migrate(&[&user_profile_service::MIGRATIONS]).await;

@@ -21,7 +21,6 @@ mod session_row;
 pub mod session_store;
 mod sqlite_close;
 mod sqlite_feed;
-pub mod sqlite_lock;
 mod sqlite_marks;
 pub mod sqlite_store;
 mod sqlite_tables;

@@ -1,11 +1,11 @@
 //! Sessions in one SQLite file: each operation is one IMMEDIATE transaction. One process only, which
-//! [`SqliteLock`] sees to.
+//! [`FileLock`] sees to.
 
 use std::sync::Arc;
 
 use diesel::prelude::*;
 use tokio::sync::Notify;
-use ud_db::{Db, DbConn, StoreError, sql::Bind};
+use ud_db::{Db, DbConn, FileLock, StoreError, sql::Bind};
 use ud_events::{EventType, NewEvent, OutboxHandle, outbox};
 use ud_kernel::{
     Clock, SessionId, Timestamp, UserId,
@@ -24,7 +24,6 @@ use super::{
     session_store::{Answer, Checked, CloseOrder, Created, FEED_WAIT, FeedRead, SessionStore},
     sqlite_close::{close, is_closed_already},
     sqlite_feed::{is_revoked_key, last_position, read_feed, renew_if_behind, revoke},
-    sqlite_lock::SqliteLock,
     sqlite_marks::set_mark,
     sqlite_tables::{emit, end, fences, known_store, living, load, min_pv, purge, save},
 };
@@ -40,7 +39,7 @@ pub struct SqliteStore {
     /// running process: what was found in it once need not be looked for again.
     memory: Arc<Memory>,
     /// The file is this process's alone for as long as the store is.
-    _lock: SqliteLock,
+    _lock: FileLock,
 }
 
 /// A refusal is an outcome, not an error: what was closed on the way to it must be committed.
@@ -49,7 +48,7 @@ type Outcome<T> = Result<Result<T, Refusal>, SessionError>;
 impl SqliteStore {
     /// Takes a migrated database and the lock on its file; wakes `relay` after each commit.
     #[must_use]
-    pub fn new(db: Db, lock: SqliteLock, relay: OutboxHandle, clock: Clock) -> Self {
+    pub fn new(db: Db, lock: FileLock, relay: OutboxHandle, clock: Clock) -> Self {
         Self {
             db,
             relay,

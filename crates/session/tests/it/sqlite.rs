@@ -6,11 +6,10 @@ use session_service::config::StoreConfig;
 use session_service::models::{
     session::Refusal,
     session_store::{CloseOrder, Closing, SessionStore as _},
-    sqlite_lock::{SqliteLock, SqliteLockError},
 };
 use tokio::{sync::oneshot, time::timeout};
 use ud_config::DatabaseConfig;
-use ud_db::{Db, StoreError};
+use ud_db::{Db, DbError, FileLock, StoreError};
 use ud_kernel::{Clock, Service, SessionId, models::SessionState};
 
 use crate::app::try_start;
@@ -83,12 +82,10 @@ async fn one_process_has_the_file() {
     let folder = tempfile::tempdir().unwrap();
     let (store, _) = sqlite_store(folder.path(), &Clock::manual(START)).await;
     let file = folder.path().join("session.db");
-    assert!(matches!(
-        SqliteLock::take(&file),
-        Err(SqliteLockError::Held(_))
-    ));
+    let taken = FileLock::alone(&file);
+    assert!(matches!(taken, Err(DbError::InUse(_))), "{taken:?}");
     drop(store);
-    SqliteLock::take(&file).unwrap();
+    FileLock::alone(&file).unwrap();
 }
 
 #[tokio::test]

@@ -12,14 +12,13 @@ use session_service::{
         seen::Seen,
         session::{Refusal, Session},
         session_store::{Answer, Checked, CloseOrder, Closing, Created, FeedRead, SessionStore},
-        sqlite_lock::SqliteLock,
         sqlite_store::SqliteStore,
     },
 };
 use tempfile::TempDir;
 use tokio::sync::watch;
 use ud_config::{Durability, RedisConfig};
-use ud_db::{Db, DbOptions};
+use ud_db::{Db, DbOptions, FileLock};
 use ud_events::{Event, NewEvent, Outbox, OutboxHandle, SqlOutbox};
 use ud_kernel::{
     Clock, Service, SessionId, Timestamp, UserId,
@@ -92,7 +91,7 @@ async fn sqlite_store_with(
     relay: OutboxHandle,
 ) -> (Arc<SqliteStore>, SqlOutbox) {
     let file = folder.join("session.db");
-    let lock = SqliteLock::take(&file).unwrap();
+    let lock = FileLock::alone(&file).unwrap();
     let options = DbOptions {
         url: format!("sqlite://{}", file.display()).into(),
         pool_size: 4,

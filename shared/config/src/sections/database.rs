@@ -45,12 +45,14 @@ impl DatabaseConfig {
         }
     }
 
-    /// Most descriptors that its connections hold: one each, on SQLite the database and its write-ahead log.
+    /// Most descriptors that it holds: one for each connection, on SQLite two (the database and its write-ahead log) and the
+    /// lock on the file.
     #[must_use]
     pub fn descriptors(&self) -> usize {
         let is_sqlite = self.url.expose_secret().starts_with("sqlite:");
         let each = if is_sqlite { 2 } else { 1 };
-        each * usize::try_from(self.pool_size).unwrap_or(usize::MAX)
+        let connections = usize::try_from(self.pool_size).unwrap_or(usize::MAX);
+        each * connections + usize::from(is_sqlite)
     }
 
     /// A pool of 8 on `url`, migrated at the start.

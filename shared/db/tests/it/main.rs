@@ -13,6 +13,7 @@ mod heard;
 mod migrations;
 mod outage;
 mod proxy;
+mod reverts;
 mod servers;
 mod sessions;
 mod shortages;

@@ -20,6 +20,7 @@ async fn tables(db: &Db) -> BTreeMap<String, TableInfo> {
 #[tokio::test]
 async fn up_down_up_and_the_same_tables_on_all_three() {
     let owners = [&MIGRATIONS, &OTHER];
+    // The order in which the owners stand is that in which they are undone; they are applied by version.
     let names = [
         "2025-01-01-000000_seen",
         "2026-01-01-000000_things",

@@ -31,6 +31,13 @@ pub static OTHER: Migrations = Migrations {
     mysql: diesel_migrations::embed_migrations!("tests/other_migrations/mysql"),
 };
 
+/// Nobody wrote how to undo it.
+pub static ONE_WAY: Migrations = Migrations {
+    sqlite: diesel_migrations::embed_migrations!("tests/one_way_migrations/sqlite"),
+    postgres: diesel_migrations::embed_migrations!("tests/one_way_migrations/postgres"),
+    mysql: diesel_migrations::embed_migrations!("tests/one_way_migrations/mysql"),
+};
+
 #[derive(Debug, Clone, PartialEq, Queryable, Selectable)]
 #[diesel(table_name = things)]
 pub struct Thing {

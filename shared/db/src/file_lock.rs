@@ -1,0 +1,73 @@
+//! A lock beside a SQLite file, which tells other processes that it is in use.
+
+use std::{
+    fs::{File, TryLockError},
+    io,
+    path::{Path, PathBuf},
+};
+
+use crate::{DbError, file::create_private};
+
+/// A lock on `<database>.lock` (flock). The kernel drops it with the process, however that ends. It is beside the database
+/// because SQLite's own locks on a file end as soon as its process closes any descriptor of it.
+#[derive(Debug)]
+pub struct FileLock(#[expect(dead_code, reason = "held, not read")] File);
+
+impl FileLock {
+    /// Locks the database for a process beside which others may use it. Does not wait.
+    ///
+    /// # Errors
+    /// [`DbError::InUse`] while another has it alone, [`DbError::File`] if the lock's file cannot be made.
+    pub fn shared(database: &Path) -> Result<Self, DbError> {
+        Self::take(database, File::try_lock_shared)
+    }
+
+    /// Locks the database for this process alone. Does not wait.
+    ///
+    /// # Errors
+    /// [`DbError::InUse`] while another has it, alone or not; [`DbError::File`] if the lock's file cannot be made.
+    pub fn alone(database: &Path) -> Result<Self, DbError> {
+        Self::take(database, File::try_lock)
+    }
+
+    fn take(
+        database: &Path,
+        lock: impl FnOnce(&File) -> Result<(), TryLockError>,
+    ) -> Result<Self, DbError> {
+        let mut name = database.as_os_str().to_owned();
+        name.push(".lock");
+        let path = PathBuf::from(name);
+        create_private(&path)?;
+        let failed = |source: io::Error| DbError::File {
+            path: path.clone(),
+            source,
+        };
+        let file = File::options().write(true).open(&path).map_err(failed)?;
+        match lock(&file) {
+            Ok(()) => Ok(Self(file)),
+            Err(TryLockError::WouldBlock) => Err(DbError::InUse(database.to_owned())),
+            Err(TryLockError::Error(error)) => Err(failed(error)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_alone_or_several_that_share() {
+        let folder = tempfile::tempdir().unwrap();
+        let database = folder.path().join("below/a.db");
+        let is_in_use = |taken: Result<FileLock, DbError>| matches!(taken, Err(DbError::InUse(path)) if path == database);
+        let alone = FileLock::alone(&database).unwrap();
+        assert!(is_in_use(FileLock::alone(&database)));
+        assert!(is_in_use(FileLock::shared(&database)));
+        drop(alone);
+        let several = [(); 3].map(|()| FileLock::shared(&database).unwrap());
+        assert!(is_in_use(FileLock::alone(&database)));
+        drop(several);
+        FileLock::alone(&database).unwrap();
+        assert!(!database.exists(), "the database itself is not made");
+    }
+}

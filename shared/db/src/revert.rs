@@ -1,0 +1,185 @@
+//! Undoing a migration: which one it is, what goes with it, and that it is still the one that was shown.
+
+use std::{any::Any, collections::BTreeSet, fmt};
+
+use diesel::{
+    QueryResult,
+    backend::Backend as DieselBackend,
+    connection::{BoxableConnection, SimpleConnection},
+    migration::Migration,
+};
+
+use crate::{
+    Backend, Db, DbError, DbOptions, FileLock, Migrations,
+    conn::MultiBackend,
+    migrate::{Boxed, Step, applied_versions, in_order},
+    url::Target,
+};
+
+/// A migration that can be undone. As text: its name, and below it the statements that undo it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Revert {
+    /// Name of its folder, which begins with its version.
+    pub name: String,
+    /// Its `down.sql`: what it drops, deletes and changes.
+    pub statements: String,
+    pub(crate) version: String,
+}
+
+impl fmt::Display for Revert {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name)?;
+        let mut lines = self.statements.lines();
+        lines.try_for_each(|line| write!(f, "\n  {line}"))
+    }
+}
+
+impl Db {
+    /// Opens the database of `service` to undo a migration. A file has to be there, and is this process's alone for as long
+    /// as a clone lives: a service that runs on it refuses that.
+    ///
+    /// # Errors
+    /// As [`Db::open`]; [`DbError::InUse`] while a service has the file.
+    pub fn open_to_revert(
+        options: &DbOptions,
+        service: ud_kernel::Service,
+    ) -> Result<Self, DbError> {
+        if let Target::Sqlite(path) = Target::parse(&options.url)? {
+            std::fs::metadata(&path).map_err(|source| DbError::File { path, source })?;
+        }
+        Self::open_with(options, service, |path| FileLock::alone(path).map(Some))
+    }
+
+    /// Returns the migration that [`Db::revert`] undoes next, `None` if none of these is applied. `owners` stand in the order
+    /// in which they are undone, the service's own first: of the first that has one applied it is the last one, or the one
+    /// of this `version`, which has to be the last of its owner. Changes nothing.
+    ///
+    /// # Errors
+    /// [`DbError::NotReverted`] if that is not so, or the database has migrations that nobody here knows.
+    pub async fn next_revert(
+        &self,
+        owners: &[&'static Migrations],
+        version: Option<&str>,
+    ) -> Result<Option<Revert>, DbError> {
+        let applied = self.read_anyway(applied_versions).await?;
+        let trees = trees::<MultiBackend>(self.backend(), owners)?;
+        let Some(migration) = choose(&trees, &applied, version)? else {
+            return Ok(None);
+        };
+        let mut recorder = Recorder::default();
+        let read = migration.revert(&mut recorder as &mut dyn BoxableConnection<MultiBackend>);
+        read.map_err(|e| DbError::NotReverted(format!("{}: {e}", migration.name())))?;
+        Ok(Some(Revert {
+            name: migration.name().to_string(),
+            version: migration.name().version().to_string(),
+            statements: recorder.0.trim().to_owned(),
+        }))
+    }
+
+    /// Undoes this migration, under the lock of the migrations.
+    ///
+    /// # Errors
+    /// [`DbError::NotReverted`] if it is not the last of its owner any more: somebody else was faster. Otherwise as
+    /// [`Db::migrate`].
+    pub async fn revert(
+        &self,
+        owners: &[&'static Migrations],
+        revert: Revert,
+    ) -> Result<(), DbError> {
+        for name in self.alone(owners, Step::Down(revert.version)).await? {
+            log::info!("migration {name} undone");
+        }
+        Ok(())
+    }
+
+    /// Undoes the last applied migration and gives its name; `None` if none is applied.
+    ///
+    /// # Errors
+    /// As [`Db::next_revert`] and [`Db::revert`].
+    pub async fn revert_last(
+        &self,
+        owners: &[&'static Migrations],
+    ) -> Result<Option<String>, DbError> {
+        let Some(next) = self.next_revert(owners, None).await? else {
+            return Ok(None);
+        };
+        let name = next.name.clone();
+        self.revert(owners, next).await?;
+        Ok(Some(name))
+    }
+}
+
+/// The migrations of each owner, in the order of their versions.
+pub(crate) fn trees<DB: DieselBackend>(
+    backend: Backend,
+    owners: &[&'static Migrations],
+) -> Result<Vec<Vec<Boxed<DB>>>, DbError> {
+    let tree = |owner: &&'static Migrations| in_order::<DB>(backend, owner);
+    owners.iter().map(tree).collect()
+}
+
+/// The migration to be undone: see [`Db::next_revert`].
+pub(crate) fn choose<'a, DB: DieselBackend>(
+    trees: &'a [Vec<Boxed<DB>>],
+    applied: &BTreeSet<String>,
+    wanted: Option<&str>,
+) -> Result<Option<&'a dyn Migration<DB>>, DbError> {
+    let version = |migration: &Boxed<DB>| migration.name().version().to_string();
+    let known: BTreeSet<_> = trees.iter().flatten().map(version).collect();
+    let unknown: Vec<_> = applied.difference(&known).map(String::as_str).collect();
+    if !unknown.is_empty() {
+        return Err(DbError::NotReverted(format!(
+            "the database has migrations that this version does not know ({}). Undo those first, with the version that made them",
+            unknown.join(", ")
+        )));
+    }
+    let last = |tree: &'a Vec<Boxed<DB>>| {
+        let mut newest_first = tree.iter().rev();
+        newest_first.find(|migration| applied.contains(&version(migration)))
+    };
+    let Some(wanted) = wanted else {
+        return Ok(trees.iter().find_map(last).map(|m| &**m));
+    };
+    let wanted = plain_version(wanted);
+    let is_wanted = |migration: &&Boxed<DB>| version(migration) == wanted;
+    let Some(tree) = trees.iter().find(|tree| tree.iter().any(|m| is_wanted(&m))) else {
+        return Err(DbError::NotReverted(format!(
+            "there is no migration {wanted}"
+        )));
+    };
+    match last(tree) {
+        Some(migration) if is_wanted(&migration) => Ok(Some(&**migration)),
+        Some(later) if applied.contains(&wanted) => Err(DbError::NotReverted(format!(
+            "{} was applied after {wanted}",
+            later.name()
+        ))),
+        _ => Err(DbError::NotReverted(format!("{wanted} is not applied"))),
+    }
+}
+
+/// The version in what an operator may have copied: the name of a folder, a version with or without hyphens.
+fn plain_version(text: &str) -> String {
+    let version = text.split('_').next().unwrap_or(text);
+    version.replace('-', "")
+}
+
+/// A connection to nowhere that keeps what it is told to run.
+#[derive(Default)]
+struct Recorder(String);
+
+impl SimpleConnection for Recorder {
+    fn batch_execute(&mut self, query: &str) -> QueryResult<()> {
+        self.0.push_str(query);
+        Ok(())
+    }
+}
+
+impl<DB: DieselBackend> BoxableConnection<DB> for Recorder {
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+
+    fn as_any_mut(&mut self) -> &mut dyn Any {
+        self
+    }
+}

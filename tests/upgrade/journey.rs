@@ -1,0 +1,197 @@
+//! A platform of the last release on its way to this one and back.
+
+use std::{collections::BTreeMap, time::Instant};
+
+use end_to_end::{Kind, Options, Platform, Release, Running};
+use testkit::Backend;
+use ud_kernel::Service;
+
+use crate::{audited::assert_all_once, crew::Crew, mix::Mix};
+
+/// In this order services are upgraded, each with all its replicas before the next (docs/UPGRADING.md); back in the reverse.
+pub const ORDER: [Service; 5] = [
+    Service::Audit,
+    Service::Session,
+    Service::Role,
+    Service::Auth,
+    Service::Profile,
+];
+
+/// Longer than the gateway keeps idle connections.
+const DRAIN: &str = "3";
+/// So many requests are answered between two steps.
+const PACE: usize = 60;
+
+fn stops_at_once() -> bool {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "tells the tests what the last release is like"
+    )]
+    let told = std::env::var_os("TEST_OLD_STOPS_AT_ONCE");
+    told.is_some_and(|value| !value.is_empty())
+}
+
+/// The platform, its load, and what is known so far.
+pub struct Journey {
+    platform: Platform,
+    crew: Crew,
+    mix: Mix,
+    last: Release,
+    /// Programs of the last release stop without answering for a while: they are taken out of the gateway before.
+    stops_at_once: bool,
+    /// Names of the migrations that this release has applied, in their order.
+    applied: BTreeMap<Service, Vec<String>>,
+    since: Instant,
+}
+
+impl Journey {
+    /// Starts two replicas of each service of the last release, and the load on them.
+    pub async fn begin(backend: Backend) -> Self {
+        let last = Release::last();
+        let options = Options::new(Kind::Services).replicated().on(backend);
+        let options = options.of_release(last.clone());
+        let platform = options.set("SHUTDOWN_DRAIN_SECONDS", DRAIN).start().await;
+        let crew = Crew::begin(&platform).await;
+        let mut journey = Self {
+            platform,
+            crew,
+            mix: Mix::default(),
+            last,
+            stops_at_once: stops_at_once(),
+            applied: BTreeMap::new(),
+            since: Instant::now(),
+        };
+        journey.stage("the last release").await;
+        journey
+    }
+
+    /// Runs the migrations of this release under the programs of the last.
+    pub async fn migrate(&mut self) {
+        self.crew.enter("migrating");
+        for service in ORDER {
+            let (code, said) = self.run(service, &["migrate"]).await;
+            assert_eq!(code, Some(0), "{service}: {said}");
+            let names = said.lines().filter_map(|line| {
+                let rest = line.split_once("migration ")?.1;
+                Some(rest.split_once(" applied")?.0.to_owned())
+            });
+            self.applied.insert(service, names.collect());
+        }
+        println!("  applied: {:?}", self.applied);
+        self.stage("the last release on the new schema").await;
+    }
+
+    /// Replaces every replica by the program of this release.
+    pub async fn go_up(&mut self) {
+        for service in ORDER {
+            self.replace(service, &Release::This).await;
+        }
+    }
+
+    /// Replaces every replica by the program of the last release.
+    pub async fn go_down(&mut self) {
+        let last = self.last.clone();
+        for service in ORDER.into_iter().rev() {
+            self.replace(service, &last).await;
+        }
+    }
+
+    /// Undoes the migrations of this release, under the programs of the last.
+    pub async fn revert(&mut self) {
+        self.crew.enter("reverting");
+        for service in ORDER.into_iter().rev() {
+            for name in self
+                .applied
+                .remove(&service)
+                .unwrap_or_default()
+                .iter()
+                .rev()
+            {
+                let version = format!("--revert={name}");
+                let (code, said) = self.run(service, &["migrate", &version]).await;
+                assert_eq!(code, Some(64), "{service}: {said}");
+                assert!(said.contains(name), "{said}");
+                let (code, said) = self.run(service, &["migrate", &version, "--yes"]).await;
+                assert_eq!(code, Some(0), "{service}: {said}");
+                println!("  {}", said.lines().collect::<Vec<_>>().join("\n  "));
+            }
+        }
+        self.stage("the last release on its own schema again").await;
+    }
+
+    /// Ends the load, and asserts that nobody was failed and nothing was lost or doubled.
+    pub async fn end(self) {
+        let report = self.crew.end().await;
+        let admin = self.platform.client.log_in(&self.platform.chief).await;
+        let failures = &report.failures;
+        println!(
+            "  {} requests, {} failed, the slowest {:?}; {} refreshes of sessions of earlier stages in {} stages; \
+             a revoked token was refused by all ten replicas after {:?} at most; {:?} in all",
+            report.sent,
+            failures.len(),
+            report.slowest,
+            self.mix.refreshes,
+            self.mix.stages,
+            self.mix.slowest_refusal,
+            self.since.elapsed(),
+        );
+        assert!(failures.is_empty(), "of {}: {failures:#?}", report.sent);
+        let records = assert_all_once(&self.platform, &admin, &report.owed).await;
+        println!("  {records} audit records, each once");
+    }
+
+    async fn replace(&mut self, service: Service, release: &Release) {
+        for number in 0..2 {
+            let label = match release {
+                Release::This => "this release",
+                Release::In(_) => "the last release",
+            };
+            let stage = format!("{service} {}/2 to {label}", number + 1);
+            self.crew.enter(&stage);
+            let is_taken_out = self.stops_at_once && *release == Release::This;
+            if is_taken_out {
+                self.platform.take_out(Some((service, number))).await;
+            }
+            let replica = self.replica(service, number);
+            let status = replica.stop().await;
+            assert_eq!(status.code(), Some(0), "{stage}: {}", replica.log());
+            self.crew.go_on(PACE / 3).await;
+            let replica = self.replica(service, number);
+            replica.become_program(release.program_of(service));
+            replica.start_again();
+            replica.until_ready().await;
+            if is_taken_out {
+                self.platform.take_out(None).await;
+            }
+            self.stage(&stage).await;
+        }
+    }
+
+    /// Looks at everything, with the load going on.
+    async fn stage(&mut self, stage: &str) {
+        self.crew.enter(stage);
+        let (since, before) = (Instant::now(), self.crew.so_far());
+        self.crew.go_on(PACE).await;
+        self.mix.check(&self.platform).await;
+        let (sent, failed) = self.crew.so_far();
+        let (sent, failed) = (sent - before.0, failed - before.1);
+        println!(
+            "  {stage}: {sent} requests in {:?}, {failed} failed",
+            since.elapsed()
+        );
+    }
+
+    fn replica(&mut self, service: Service, number: usize) -> &mut Running {
+        let all = self.platform.replicas_mut();
+        let mut own = all
+            .filter(|(of, _)| *of == service)
+            .map(|(_, replica)| replica);
+        own.nth(number).unwrap()
+    }
+
+    /// Runs a command of this release's program of `service`.
+    async fn run(&mut self, service: Service, arguments: &[&str]) -> (Option<i32>, String) {
+        let program = Release::This.program_of(service);
+        self.replica(service, 0).run_as(&program, arguments).await
+    }
+}
