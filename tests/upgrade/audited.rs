@@ -8,47 +8,75 @@ use std::{
 use end_to_end::{Login, Platform, eventually};
 use serde_json::Value;
 
-use crate::crew::Owed;
-
 /// Every record has arrived by then, also what waited for a receiver that was away: it is tried again within 5 s.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Panics unless the log holds each acknowledged action once, its numbers have no gap, and no event has two records. Gives how
-/// many records there are.
-pub async fn assert_all_once(platform: &Platform, admin: &Login, owed: &[Owed]) -> usize {
-    let counted = |records: &[Value]| {
-        let mut counts: BTreeMap<(String, String), usize> = BTreeMap::new();
-        for record in records {
-            let member = |name: &str| record[name].as_str().unwrap_or_default().to_owned();
-            // Who registers has no token: the new user is the target.
-            let user = match member("action").as_str() {
-                "user_created" => member("target_id"),
-                _ => member("actor_id"),
-            };
-            *counts.entry((member("action"), user)).or_default() += 1;
+/// Actions that others take, or that nobody is named for: the record's target says whom they are about. All others are about
+/// their actor.
+const ABOUT_THE_TARGET: [&str; 6] = [
+    "role_assigned",
+    "role_unassigned",
+    "user_created",
+    "user_reactivated",
+    "user_suspended",
+    NOTED,
+];
+
+/// An action of our own, which is written to audit itself.
+pub const NOTED: &str = "order_placed";
+
+/// What was acknowledged: how often each action about each user.
+#[derive(Debug, Default)]
+pub struct Owed(BTreeMap<(String, String), usize>);
+
+impl Owed {
+    pub fn owe(&mut self, action: &str, user: &str) {
+        self.owe_times(1, action, user);
+    }
+
+    pub fn owe_times(&mut self, times: usize, action: &str, user: &str) {
+        *self
+            .0
+            .entry((action.to_owned(), user.to_owned()))
+            .or_default() += times;
+    }
+
+    pub fn add(&mut self, other: Self) {
+        for ((action, user), times) in other.0 {
+            self.owe_times(times, &action, &user);
         }
-        counts
-    };
-    let is_complete = |records: &[Value]| {
-        let counts = counted(records);
-        owed.iter().all(|owed| {
-            owed.actions.iter().all(|(action, expected)| {
-                let key = ((*action).to_owned(), owed.user.clone());
-                counts.get(&key).copied().unwrap_or_default() >= *expected
-            })
-        })
+    }
+}
+
+/// Panics unless the log holds each acknowledged action as often as it is owed, its numbers have no gap, and no event has two
+/// records. Returns how many records there are.
+pub async fn assert_all_once(platform: &Platform, admin: &Login, owed: &Owed) -> usize {
+    let counted = |records: &[Value]| {
+        let mut counts = Owed::default();
+        for record in records {
+            let member = |name: &str| record[name].as_str().unwrap_or_default();
+            let action = member("action");
+            let is_about_the_target = ABOUT_THE_TARGET.contains(&action);
+            let about = if is_about_the_target {
+                "target_id"
+            } else {
+                "actor_id"
+            };
+            counts.owe(action, member(about));
+        }
+        counts.0
     };
     let records = eventually(PATIENCE, "every audit record is there", || async {
         let records = everything(platform, admin).await;
-        is_complete(&records).then_some(records)
+        let counts = counted(&records);
+        let there = |key| counts.get(key).copied().unwrap_or_default();
+        let is_complete = owed.0.iter().all(|(key, times)| there(key) >= *times);
+        is_complete.then_some(records)
     })
     .await;
     let counts = counted(&records);
-    for owed in owed {
-        for (action, expected) in &owed.actions {
-            let key = ((*action).to_owned(), owed.user.clone());
-            assert_eq!(counts[&key], *expected, "{key:?}");
-        }
+    for (key, times) in &owed.0 {
+        assert_eq!(counts[key], *times, "{key:?}");
     }
     let ids: BTreeSet<_> = records
         .iter()

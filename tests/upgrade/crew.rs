@@ -1,7 +1,6 @@
 //! Clients that use every service while programs are replaced under them, and what is owed to them afterwards.
 
 use std::{
-    collections::BTreeMap,
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, AtomicUsize, Ordering},
@@ -13,24 +12,21 @@ use end_to_end::{Answer, Call, Client, Login, OWN, Person, Platform, any_below, 
 use serde_json::json;
 use tokio::task::JoinHandle;
 
+use crate::audited::{NOTED, Owed};
+
 /// Clients at once, each a user of its own.
 const MEMBERS: u8 = 8;
 /// Sessions that a member keeps open.
 const SESSIONS: usize = 3;
+/// After so long an administrator logs in again: who hands out roles has logged in within five minutes.
+const RECENT: Duration = Duration::from_secs(200);
 /// How long the load may take to come so far.
 const PATIENCE: Duration = Duration::from_secs(120);
-
-/// What was acknowledged to one user: how often each action that the audit log tells of.
-#[derive(Debug, Default)]
-pub struct Owed {
-    pub user: String,
-    pub actions: BTreeMap<&'static str, usize>,
-}
 
 /// What came of a crew's work.
 #[derive(Debug, Default)]
 pub struct Report {
-    pub owed: Vec<Owed>,
+    pub owed: Owed,
     pub sent: usize,
     pub slowest: Duration,
     pub failures: Vec<String>,
@@ -55,19 +51,31 @@ impl Crew {
     /// Registers the members, logs them in, and has them begin.
     pub async fn begin(platform: &Platform) -> Self {
         let shared = Arc::<Shared>::default();
+        let admin = platform.client.log_in(&platform.chief).await;
+        let role = json!({"name": "clerk", "description": "d", "permissions": ["orders:read"]});
+        let call = platform.client.post("/api/v1/roles").bearer(&admin.access);
+        let role = call.json(&role).await.must(201).text("id");
         let mut members = Vec::new();
         for number in 1..=MEMBERS {
             let client = platform.client_at(8, number).impatient();
             let (person, login) = client.newcomer_in().await;
+            let ward = client.newcomer().await;
+            let mut owed = Owed::default();
+            owed.owe("user_logged_in", &person.id);
+            for new in [&person, &ward] {
+                owed.owe("user_created", &new.id);
+            }
             let mut member = Member {
                 client,
                 given_name: String::new(),
-                owed: Owed {
-                    user: person.id.clone(),
-                    actions: BTreeMap::from([("user_logged_in", 1), ("user_created", 1)]),
-                },
+                owed,
                 person,
                 sessions: vec![login],
+                ward,
+                assignment: None,
+                chief: platform.chief.clone(),
+                admin: (admin.clone(), Instant::now()),
+                role: role.clone(),
             };
             let shared = Arc::clone(&shared);
             members.push(tokio::spawn(async move {
@@ -111,9 +119,9 @@ impl Crew {
 
     pub async fn end(self) -> Report {
         self.shared.is_over.store(true, Ordering::Relaxed);
-        let mut owed = Vec::new();
+        let mut owed = Owed::default();
         for member in self.members {
-            owed.push(member.await.unwrap());
+            owed.add(member.await.unwrap());
         }
         let failures = std::mem::take(&mut *self.shared.failures.lock().unwrap());
         let slowest = *self.shared.slowest.lock().unwrap();
@@ -133,13 +141,19 @@ struct Member {
     sessions: Vec<Login>,
     given_name: String,
     owed: Owed,
+    /// A user to whom this one, with the administrator's token, gives a role and takes it away.
+    ward: Person,
+    assignment: Option<String>,
+    chief: Person,
+    admin: (Login, Instant),
+    role: String,
 }
 
 impl Member {
     async fn act(&mut self) -> Result<(), String> {
         let chosen = self.any_session();
         let access = self.sessions[chosen].access.clone();
-        match any_below(8) {
+        match any_below(10) {
             0..=1 => {
                 let (_, path) = OWN[chosen_of(OWN.len())];
                 done(path, 200, self.client.get(path).bearer(&access)).await?;
@@ -158,6 +172,8 @@ impl Member {
             }
             4 if self.sessions.len() < SESSIONS => self.log_in().await?,
             4 => self.log_out(chosen, &access).await?,
+            5 => self.assign_or_unassign().await?,
+            6 => self.note().await?,
             _ => self.refresh(chosen).await?,
         }
         Ok(())
@@ -180,12 +196,17 @@ impl Member {
     }
 
     async fn log_in(&mut self) -> Result<(), String> {
-        let body = json!({"identifier": self.person.email, "password": self.person.password});
-        let call = self.client.post("/api/v1/auth/login").json(&body);
-        let answer = done("POST /auth/login", 200, call).await?;
-        self.sessions.push(Login::from_answer(answer));
+        let opened = self.opened_by(&self.person).await?;
+        self.sessions.push(opened);
         self.owes("user_logged_in");
         Ok(())
+    }
+
+    async fn opened_by(&self, person: &Person) -> Result<Login, String> {
+        let body = json!({"identifier": person.email, "password": person.password});
+        let call = self.client.post("/api/v1/auth/login").json(&body);
+        let answer = done("POST /auth/login", 200, call).await?;
+        Ok(Login::from_answer(answer))
     }
 
     async fn log_out(&mut self, chosen: usize, access: &str) -> Result<(), String> {
@@ -204,8 +225,45 @@ impl Member {
         Ok(())
     }
 
-    fn owes(&mut self, action: &'static str) {
-        *self.owed.actions.entry(action).or_default() += 1;
+    /// The administrator's token.
+    async fn admin(&mut self) -> Result<String, String> {
+        if self.admin.1.elapsed() > RECENT {
+            self.admin = (self.opened_by(&self.chief).await?, Instant::now());
+        }
+        Ok(self.admin.0.access.clone())
+    }
+
+    async fn assign_or_unassign(&mut self) -> Result<(), String> {
+        let admin = self.admin().await?;
+        let path = "/api/v1/role-assignments";
+        let action = if let Some(id) = &self.assignment {
+            let call = self.client.delete(&format!("{path}/{id}"));
+            done("DELETE /role-assignments/{id}", 204, call.bearer(&admin)).await?;
+            self.assignment = None;
+            "role_unassigned"
+        } else {
+            let wanted = json!({"user_id": self.ward.id, "role_id": self.role});
+            let call = self.client.post(path).bearer(&admin).json(&wanted);
+            let answer = done("POST /role-assignments", 201, call).await?;
+            self.assignment = Some(answer.text("id"));
+            "role_assigned"
+        };
+        self.owed.owe(action, &self.ward.id);
+        Ok(())
+    }
+
+    /// Writes a record to audit itself.
+    async fn note(&mut self) -> Result<(), String> {
+        let record = json!({"action": NOTED, "target_type": "user", "target_id": self.ward.id, "outcome": "success"});
+        let admin = self.admin().await?;
+        let call = self.client.post("/api/v1/audits").bearer(&admin);
+        done("POST /audits", 201, call.json(&record)).await?;
+        self.owed.owe(NOTED, &self.ward.id);
+        Ok(())
+    }
+
+    fn owes(&mut self, action: &str) {
+        self.owed.owe(action, &self.person.id);
     }
 }
 

@@ -7,7 +7,7 @@ use end_to_end::{Kind, Login, Options, Person, Platform, Release};
 use serde_json::json;
 use ud_kernel::Service;
 
-use crate::{audited::assert_all_once, crew::Owed};
+use crate::audited::{Owed, assert_all_once};
 
 /// Users with a session, an earlier session, a role and a name.
 const USERS: usize = 12;
@@ -141,17 +141,15 @@ async fn standalone_goes_on_with_the_files_of_the_last_release() {
     site.become_release(&Release::This, &[]).await;
     site.assert_all_there().await;
 
-    let owed = site.people.iter().map(|(person, _)| Owed {
-        user: person.id.clone(),
+    let mut owed = Owed::default();
+    for (person, _) in &site.people {
+        for action in ["user_created", "user_updated", "role_assigned"] {
+            owed.owe(action, &person.id);
+        }
         // Two logins at first, one at each stop.
-        actions: BTreeMap::from([
-            ("user_created", 1),
-            ("user_updated", 1),
-            ("user_logged_in", 2 + 4),
-            ("session_closed", 4),
-        ]),
-    });
-    let owed: Vec<_> = owed.collect();
+        owed.owe_times(2 + 4, "user_logged_in", &person.id);
+        owed.owe_times(4, "session_closed", &person.id);
+    }
     let admin = site.platform.client.log_in(&site.platform.chief).await;
     let records = assert_all_once(&site.platform, &admin, &owed).await;
     println!("  {records} audit records, each once");

@@ -1,8 +1,12 @@
 //! A platform of the last release on its way to this one and back.
 
-use std::{collections::BTreeMap, time::Instant};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::Ipv4Addr,
+    time::{Duration, Instant},
+};
 
-use end_to_end::{Kind, Options, Platform, Release, Running};
+use end_to_end::{Client, Kind, Options, Platform, Release, Running, eventually};
 use testkit::Backend;
 use ud_kernel::Service;
 
@@ -19,16 +23,34 @@ pub const ORDER: [Service; 5] = [
 
 /// Longer than the gateway keeps idle connections.
 const DRAIN: &str = "3";
+/// No request takes longer, whatever is replaced under it: its client has not given up.
+const LONGEST: Duration = Duration::from_secs(2);
+/// Every event has arrived by then, also one that was parked: it is tried again within five minutes.
+const ARRIVAL: Duration = Duration::from_secs(330);
+/// Of so many requests at most one is excused.
+const EXCUSED: usize = 1000;
+/// The metric of what waits.
+const OLDEST: &str = "event_outbox_oldest_seconds{";
 /// So many requests are answered between two steps.
 const PACE: usize = 60;
 
-fn stops_at_once() -> bool {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "tells the tests what the last release is like"
-    )]
-    let told = std::env::var_os("TEST_OLD_STOPS_AT_ONCE");
-    told.is_some_and(|value| !value.is_empty())
+/// What `scripts/test-upgrade` says of the two releases.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "tells the tests what the last release is like"
+)]
+fn told(name: &str) -> String {
+    std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set: make test-upgrade"))
+}
+
+/// Names of the migrations that this release has and the last has not, for `backend`.
+fn brought(backend: Backend) -> BTreeSet<String> {
+    let paths = told("TEST_NEW_MIGRATIONS");
+    let part = format!("/{backend}/");
+    let names = paths
+        .lines()
+        .filter_map(|path| Some(path.split_once(&part)?.1.to_owned()));
+    names.collect()
 }
 
 /// The platform, its load, and what is known so far.
@@ -37,9 +59,12 @@ pub struct Journey {
     crew: Crew,
     mix: Mix,
     last: Release,
-    /// Programs of the last release stop without answering for a while: they are taken out of the gateway before.
-    stops_at_once: bool,
-    /// Names of the migrations that this release has applied, in their order.
+    /// The last release is that of "From 3a0a326" in docs/UPGRADING.md: it stops without a drain, so that it is taken out of
+    /// NGINX before, and its verifiers ask about every token when a replica of session stops.
+    is_from_first: bool,
+    /// Names of the migrations that this release brings.
+    brought: BTreeSet<String>,
+    /// Those that were applied and not undone, in their order.
     applied: BTreeMap<Service, Vec<String>>,
     since: Instant,
 }
@@ -57,7 +82,8 @@ impl Journey {
             crew,
             mix: Mix::default(),
             last,
-            stops_at_once: stops_at_once(),
+            is_from_first: told("TEST_OLD_IS_FIRST") == "yes",
+            brought: brought(backend),
             applied: BTreeMap::new(),
             since: Instant::now(),
         };
@@ -77,6 +103,13 @@ impl Journey {
             });
             self.applied.insert(service, names.collect());
         }
+        let applied = self
+            .applied
+            .values()
+            .flatten()
+            .cloned()
+            .collect::<BTreeSet<_>>();
+        assert_eq!(applied, self.brought);
         println!("  applied: {:?}", self.applied);
         self.stage("the last release on the new schema").await;
     }
@@ -121,14 +154,24 @@ impl Journey {
 
     /// Ends the load, and asserts that nobody was failed and nothing was lost or doubled.
     pub async fn end(self) {
-        let report = self.crew.end().await;
+        let mut report = self.crew.end().await;
         let admin = self.platform.client.log_in(&self.platform.chief).await;
-        let failures = &report.failures;
+        let is_excused = |failure: &String| {
+            let is_sessions = failure.starts_with("session ");
+            let is_told = failure.contains("503") && failure.contains("retry-after");
+            let is_unknown = failure.contains("auth.revocation-unavailable");
+            self.is_from_first && is_sessions && is_told && is_unknown
+        };
+        let (excused, failures) = report
+            .failures
+            .iter()
+            .partition::<Vec<_>, _>(|f| is_excused(f));
         println!(
-            "  {} requests, {} failed, the slowest {:?}; {} refreshes of sessions of earlier stages in {} stages; \
+            "  {} requests, {} failed, {} were unknown to verifiers of the first release; the slowest {:?}; {} refreshes of sessions of earlier stages in {} stages; \
              a revoked token was refused by all ten replicas after {:?} at most; {:?} in all",
             report.sent,
             failures.len(),
+            excused.len(),
             report.slowest,
             self.mix.refreshes,
             self.mix.stages,
@@ -136,6 +179,10 @@ impl Journey {
             self.since.elapsed(),
         );
         assert!(failures.is_empty(), "of {}: {failures:#?}", report.sent);
+        assert!(excused.len() * EXCUSED < report.sent, "{excused:#?}");
+        assert!(report.slowest < LONGEST, "{:?}", report.slowest);
+        until_sent(&self.platform).await;
+        report.owed.add(self.mix.owed);
         let records = assert_all_once(&self.platform, &admin, &report.owed).await;
         println!("  {records} audit records, each once");
     }
@@ -148,7 +195,7 @@ impl Journey {
             };
             let stage = format!("{service} {}/2 to {label}", number + 1);
             self.crew.enter(&stage);
-            let is_taken_out = self.stops_at_once && *release == Release::This;
+            let is_taken_out = self.is_from_first && *release == Release::This;
             if is_taken_out {
                 self.platform.take_out(Some((service, number))).await;
             }
@@ -193,5 +240,34 @@ impl Journey {
     async fn run(&mut self, service: Service, arguments: &[&str]) -> (Option<i32>, String) {
         let program = Release::This.program_of(service);
         self.replica(service, 0).run_as(&program, arguments).await
+    }
+}
+
+/// Waits until no event waits at any replica for any receiver.
+async fn until_sent(platform: &Platform) {
+    let directory = &platform.directory;
+    // Audit sends nothing.
+    let senders = Service::ALL
+        .into_iter()
+        .filter(|service| *service != Service::Audit);
+    let ports = senders.flat_map(|service| {
+        let second = directory.second_ports(service).1;
+        [directory.internal_port(service), second]
+    });
+    for port in ports {
+        let base = format!("http://127.0.0.1:{port}");
+        let client = Client::new(base, Ipv4Addr::LOCALHOST, platform.witness.clone());
+        eventually(ARRIVAL, "no event waits", || async {
+            let metrics = client.get("/metrics").await.must(200).body;
+            let metrics = String::from_utf8(metrics).unwrap();
+            let of_each: Vec<_> = metrics
+                .lines()
+                .filter(|line| line.starts_with(OLDEST))
+                .collect();
+            assert!(!of_each.is_empty(), "{metrics}");
+            let is_none = of_each.iter().all(|line| line.ends_with(" 0"));
+            is_none.then_some(())
+        })
+        .await;
     }
 }

@@ -9,6 +9,8 @@ use end_to_end::{Client, Login, OWN, Person, Platform};
 use serde_json::{Value, json};
 use ud_kernel::Service;
 
+use crate::audited::Owed;
+
 /// How long an access token may still be good after it was revoked, also where the feed is cut (docs/API.md).
 const BOUND: Duration = Duration::from_millis(3300);
 
@@ -16,6 +18,8 @@ const BOUND: Duration = Duration::from_millis(3300);
 #[derive(Debug, Default)]
 pub struct Mix {
     sessions: Vec<Login>,
+    /// What was acknowledged here, of which the audit log tells.
+    pub owed: Owed,
     pub slowest_refusal: Duration,
     pub refreshes: usize,
     pub stages: usize,
@@ -81,6 +85,10 @@ impl Mix {
             self.refused(&replicas, &closed.access, Instant::now())
                 .await;
             self.password(&replicas, one, other, &person).await;
+            self.owed.owe("user_created", &person.id);
+            // Here twice, and twice for the new password.
+            self.owed.owe_times(4, "user_logged_in", &person.id);
+            self.owed.owe("password_changed", &person.id);
         }
         self.administration(platform, &client, &replicas).await;
         self.stages += 1;
@@ -159,6 +167,16 @@ impl Mix {
             .await
             .must(200);
         self.sessions.push(client.log_in(&person).await);
+        for action in [
+            "user_created",
+            "role_assigned",
+            "role_unassigned",
+            "user_suspended",
+            "user_reactivated",
+        ] {
+            self.owed.owe(action, &person.id);
+        }
+        self.owed.owe_times(2, "user_logged_in", &person.id);
     }
 
     async fn refused(&mut self, replicas: &[Replica], token: &str, since: Instant) {

@@ -16,5 +16,8 @@ async fn nobody_notices_an_upgrade_and_the_way_back(#[case] backend: Backend) {
     journey.go_up().await;
     journey.go_down().await;
     journey.revert().await;
+    // And again, for good: what waited for the newer release arrives.
+    journey.migrate().await;
+    journey.go_up().await;
     journey.end().await;
 }

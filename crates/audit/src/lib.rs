@@ -15,8 +15,8 @@ use ud_config::Loader;
 use ud_db::{Db, DbError, Migrations};
 use ud_events::{NewEvent, record_notices};
 use ud_http::{
-    Base, Mounted, Notices, Readiness, ResealCommand, Revert, Routes, ServiceBinary, StartError,
-    Task,
+    Base, MigrateArguments, Mounted, Notices, Readiness, ResealCommand, Revert, Routes,
+    ServiceBinary, StartError, Task,
 };
 use ud_idempotency::ServerKey;
 use ud_kernel::Service;
@@ -101,10 +101,14 @@ impl ServiceBinary for AuditService {
         db.migrate(MIGRATIONS).await.map(drop).map_err(start_error)
     }
 
-    async fn revert(config: AuditConfig, version: Option<String>) -> Result<Revert, StartError> {
+    async fn revert(
+        config: AuditConfig,
+        arguments: MigrateArguments,
+    ) -> Result<Revert, StartError> {
         let options = config.database.into();
-        let db = Db::open_to_revert(&options, Service::Audit).map_err(start_error)?;
-        let found = db.next_revert(MIGRATIONS, version.as_deref()).await;
+        let db = Db::open_to_revert(&options, Service::Audit, arguments.is_confirmed());
+        let db = db.map_err(start_error)?;
+        let found = db.next_revert(MIGRATIONS, arguments.version()).await;
         let Some(found) = found.map_err(start_error)? else {
             return Ok(Revert::nothing());
         };

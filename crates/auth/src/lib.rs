@@ -14,7 +14,9 @@ use std::sync::Arc;
 
 use ud_config::Loader;
 use ud_db::{Db, DbError, Migrations};
-use ud_http::{Base, Check, Mounted, Readiness, Revert, ServiceBinary, StartError};
+use ud_http::{
+    Base, Check, MigrateArguments, Mounted, Readiness, Revert, ServiceBinary, StartError,
+};
 use ud_kernel::Service;
 use ud_seal::RingFile;
 use utoipa::openapi::OpenApi;
@@ -61,10 +63,11 @@ impl ServiceBinary for AuthService {
             .map_err(start_error)
     }
 
-    async fn revert(config: AuthConfig, version: Option<String>) -> Result<Revert, StartError> {
+    async fn revert(config: AuthConfig, arguments: MigrateArguments) -> Result<Revert, StartError> {
         let options = config.db_options();
-        let db = Db::open_to_revert(&options, Service::Auth).map_err(start_error)?;
-        let found = db.next_revert(&ALL_MIGRATIONS, version.as_deref()).await;
+        let db = Db::open_to_revert(&options, Service::Auth, arguments.is_confirmed());
+        let db = db.map_err(start_error)?;
+        let found = db.next_revert(&ALL_MIGRATIONS, arguments.version()).await;
         let Some(found) = found.map_err(start_error)? else {
             return Ok(Revert::nothing());
         };

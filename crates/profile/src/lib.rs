@@ -20,7 +20,9 @@ use std::sync::Arc;
 use ud_config::Loader;
 use ud_db::{Db, DbError, Migrations};
 use ud_events::SqlEvents;
-use ud_http::{Base, Check, Mounted, Readiness, Revert, ServiceBinary, StartError};
+use ud_http::{
+    Base, Check, MigrateArguments, Mounted, Readiness, Revert, ServiceBinary, StartError,
+};
 use ud_idempotency::ServerKey;
 use ud_kernel::Service;
 use utoipa::openapi::OpenApi;
@@ -73,10 +75,14 @@ impl ServiceBinary for ProfileService {
             .map_err(start_error)
     }
 
-    async fn revert(config: ProfileConfig, version: Option<String>) -> Result<Revert, StartError> {
+    async fn revert(
+        config: ProfileConfig,
+        arguments: MigrateArguments,
+    ) -> Result<Revert, StartError> {
         let options = config.database.into();
-        let db = Db::open_to_revert(&options, Service::Profile).map_err(start_error)?;
-        let found = db.next_revert(&ALL_MIGRATIONS, version.as_deref()).await;
+        let db = Db::open_to_revert(&options, Service::Profile, arguments.is_confirmed());
+        let db = db.map_err(start_error)?;
+        let found = db.next_revert(&ALL_MIGRATIONS, arguments.version()).await;
         let Some(found) = found.map_err(start_error)? else {
             return Ok(Revert::nothing());
         };

@@ -14,7 +14,9 @@ use std::sync::Arc;
 use diesel_migrations::embed_migrations;
 use ud_config::Loader;
 use ud_db::{Db, DbError, Migrations};
-use ud_http::{Base, Check, Mounted, Readiness, Revert, ServiceBinary, StartError};
+use ud_http::{
+    Base, Check, MigrateArguments, Mounted, Readiness, Revert, ServiceBinary, StartError,
+};
 use ud_kernel::Service;
 use utoipa::openapi::OpenApi;
 
@@ -64,10 +66,11 @@ impl ServiceBinary for RoleService {
             .map_err(start_error)
     }
 
-    async fn revert(config: RoleConfig, version: Option<String>) -> Result<Revert, StartError> {
+    async fn revert(config: RoleConfig, arguments: MigrateArguments) -> Result<Revert, StartError> {
         let options = config.database.into();
-        let db = Db::open_to_revert(&options, Service::Role).map_err(start_error)?;
-        let found = db.next_revert(&ALL_MIGRATIONS, version.as_deref()).await;
+        let db = Db::open_to_revert(&options, Service::Role, arguments.is_confirmed());
+        let db = db.map_err(start_error)?;
+        let found = db.next_revert(&ALL_MIGRATIONS, arguments.version()).await;
         let Some(found) = found.map_err(start_error)? else {
             return Ok(Revert::nothing());
         };

@@ -15,8 +15,8 @@ use ud_config::{DatabaseConfig, Durability, Loader};
 use ud_db::{Db, DbError, FileLock, Migrations};
 use ud_events::{OutboxHandle, SqlOutbox};
 use ud_http::{
-    Base, Mounted, NoCommand, Readiness, Revert, Routes, ServiceBinary, StartError, Task,
-    TokenGuard,
+    Base, MigrateArguments, Mounted, NoCommand, Readiness, Revert, Routes, ServiceBinary,
+    StartError, Task, TokenGuard,
 };
 use ud_jwt::{
     KeySource,
@@ -126,21 +126,26 @@ impl ServiceBinary for SessionService {
         };
         // Nobody migrates under a running service.
         let _lock = lock(&database)?;
-        let db = Db::open(&database.into(), Service::Session).map_err(start_error)?;
+        let db = Db::open_unlocked(&database.into(), Service::Session).map_err(start_error)?;
         db.migrate(&ALL_MIGRATIONS)
             .await
             .map(drop)
             .map_err(start_error)
     }
 
-    async fn revert(config: SessionConfig, version: Option<String>) -> Result<Revert, StartError> {
+    async fn revert(
+        config: SessionConfig,
+        arguments: MigrateArguments,
+    ) -> Result<Revert, StartError> {
         let StoreConfig::Sqlite(database) = config.store else {
             log::info!("sessions are kept in Redis: there is nothing to undo");
             return Ok(Revert::nothing());
         };
         file_of(&database)?;
-        let db = Db::open_to_revert(&database.into(), Service::Session).map_err(start_error)?;
-        let found = db.next_revert(&ALL_MIGRATIONS, version.as_deref()).await;
+        let options = database.into();
+        let db = Db::open_to_revert(&options, Service::Session, arguments.is_confirmed());
+        let db = db.map_err(start_error)?;
+        let found = db.next_revert(&ALL_MIGRATIONS, arguments.version()).await;
         let Some(found) = found.map_err(start_error)? else {
             return Ok(Revert::nothing());
         };
@@ -225,7 +230,7 @@ async fn open_redis(
 fn lock(database: &DatabaseConfig) -> Result<FileLock, StartError> {
     FileLock::alone(file_of(database)?).map_err(|error| match error {
         DbError::InUse(path) => StartError::config(format!(
-            "another session service uses {}; several replicas need REDIS_URL",
+            "another session service uses {}, or a command that migrates it; several replicas need REDIS_URL",
             path.display()
         )),
         other => start_error(other),

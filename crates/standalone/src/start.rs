@@ -101,8 +101,8 @@ pub(crate) async fn migrate(config: Config) -> Result<(), StartError> {
     ProfileService::migrate(config.profile, bases.of(Service::Profile)?).await
 }
 
-/// Shows what undoing a migration of the services `of`, or of all five, drops; drops it if that is confirmed. Every database
-/// is this process's alone before the first is changed. Neither makes nor checks an installation.
+/// Shows what undoing a migration of the services `of`, or of all five, runs; runs it if that is confirmed. Every file is
+/// this process's alone before the first is changed. Neither makes nor checks an installation.
 ///
 /// # Errors
 /// Exit code 64 if it is not confirmed, or one version is named for several services; otherwise if one fails.
@@ -113,21 +113,20 @@ pub(crate) async fn revert(
 ) -> Result<(), StartError> {
     let is_asked = |service: &Service| of.is_empty() || of.contains(service);
     let asked: Vec<_> = Service::ALL.into_iter().filter(is_asked).collect();
-    let version = arguments.version();
-    if version.is_some() && asked.len() > 1 {
+    if arguments.version().is_some() && asked.len() > 1 {
         return Err(StartError::usage(
             "a version is one service's: name that with --of SERVICE",
         ));
     }
     let mut reverts = Vec::new();
     for service in asked {
-        let version = version.clone();
+        let arguments = arguments.clone();
         let revert = match service {
-            Service::Auth => AuthService::revert(config.auth.clone(), version).await,
-            Service::Role => RoleService::revert(config.role.clone(), version).await,
-            Service::Session => SessionService::revert(config.session.clone(), version).await,
-            Service::Audit => AuditService::revert(config.audit.clone(), version).await,
-            Service::Profile => ProfileService::revert(config.profile.clone(), version).await,
+            Service::Auth => AuthService::revert(config.auth.clone(), arguments).await,
+            Service::Role => RoleService::revert(config.role.clone(), arguments).await,
+            Service::Session => SessionService::revert(config.session.clone(), arguments).await,
+            Service::Audit => AuditService::revert(config.audit.clone(), arguments).await,
+            Service::Profile => ProfileService::revert(config.profile.clone(), arguments).await,
         };
         reverts.push((service, revert?));
     }

@@ -42,12 +42,35 @@ impl FileLock {
             path: path.clone(),
             source,
         };
-        let file = File::options().write(true).open(&path).map_err(failed)?;
+        // On NFS a shared lock wants a file that may be read, one that is held alone a file that may be written (flock(2)).
+        let mut options = File::options();
+        let file = options.read(true).write(true).open(&path);
+        let file = file.map_err(failed)?;
+        #[cfg(unix)]
+        give_to_owner(&file, database).map_err(failed)?;
         match lock(&file) {
             Ok(()) => Ok(Self(file)),
             Err(TryLockError::WouldBlock) => Err(DbError::InUse(database.to_owned())),
             Err(TryLockError::Error(error)) => Err(failed(error)),
         }
+    }
+}
+
+/// Gives a lock that root has made to whom the database belongs, as SQLite does with its own files: a service that is not
+/// root opens it afterwards.
+#[cfg(unix)]
+fn give_to_owner(lock: &File, database: &Path) -> io::Result<()> {
+    use std::os::unix::fs::{MetadataExt as _, fchown};
+    let Ok(owner) = std::fs::metadata(database) else {
+        return Ok(());
+    };
+    if lock.metadata()?.uid() == owner.uid() {
+        return Ok(());
+    }
+    match fchown(lock, Some(owner.uid()), Some(owner.gid())) {
+        // Who is not root gives nothing away, and could open it.
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(()),
+        outcome => outcome,
     }
 }
 
@@ -69,5 +92,22 @@ mod tests {
         drop(several);
         FileLock::alone(&database).unwrap();
         assert!(!database.exists(), "the database itself is not made");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_lock_that_root_made_belongs_to_the_owner_of_the_database() {
+        use std::os::unix::fs::{MetadataExt as _, chown};
+        let folder = tempfile::tempdir().unwrap();
+        let database = folder.path().join("a.db");
+        std::fs::write(&database, "").unwrap();
+        // Whoever may not give files away has no other owner's here.
+        let is_root = chown(&database, Some(4711), Some(4712)).is_ok();
+        let own = std::fs::metadata(&database).unwrap();
+        drop(FileLock::shared(&database).unwrap());
+        let lock = std::fs::metadata(folder.path().join("a.db.lock")).unwrap();
+        assert_eq!((lock.uid(), lock.gid()), (own.uid(), own.gid()));
+        assert_eq!(is_root, lock.uid() == 4711);
+        assert_eq!(lock.mode() & 0o777, 0o600);
     }
 }

@@ -51,7 +51,7 @@ pub enum DbError {
         source: std::io::Error,
     },
     /// The SQLite file is used by another process in a way that leaves no room for this one.
-    #[error("{path} is in use by a running service or by another `migrate`: end that first", path = .0.display())]
+    #[error("{path} is in use by a service or by another command: end that first", path = .0.display())]
     InUse(PathBuf),
     /// A migration failed.
     #[error("migration: {0}")]
@@ -72,9 +72,13 @@ impl DbError {
     #[must_use]
     pub fn is_configuration(&self) -> bool {
         match self {
-            Self::Url(_) | Self::NotCompiledIn(_) | Self::InUse(_) => true,
+            Self::Url(_) | Self::NotCompiledIn(_) => true,
             Self::File { source, .. } => !error_texts::is_shortage(source),
-            Self::Migration(_) | Self::NotReverted(_) | Self::Refused(_) | Self::Store(_) => false,
+            Self::InUse(_)
+            | Self::Migration(_)
+            | Self::NotReverted(_)
+            | Self::Refused(_)
+            | Self::Store(_) => false,
         }
     }
 

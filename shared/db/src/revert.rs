@@ -1,6 +1,6 @@
 //! Undoing a migration: which one it is, what goes with it, and that it is still the one that was shown.
 
-use std::{any::Any, collections::BTreeSet, fmt};
+use std::{any::Any, collections::BTreeSet, fmt, path::Path};
 
 use diesel::{
     QueryResult,
@@ -35,19 +35,21 @@ impl fmt::Display for Revert {
 }
 
 impl Db {
-    /// Opens the database of `service` to undo a migration. A file has to be there, and is this process's alone for as long
-    /// as a clone lives: a service that runs on it refuses that.
+    /// Opens the database of `service` to undo a migration. A file has to be there. If it `is_confirmed` that one is undone, the
+    /// file is this process's alone for as long as a clone lives; a look at what would be undone keeps nobody out.
     ///
     /// # Errors
-    /// As [`Db::open`]; [`DbError::InUse`] while a service has the file.
+    /// As [`Db::open`]; [`DbError::InUse`] while anybody else has the file, and it is to be this process's alone.
     pub fn open_to_revert(
         options: &DbOptions,
         service: ud_kernel::Service,
+        is_confirmed: bool,
     ) -> Result<Self, DbError> {
         if let Target::Sqlite(path) = Target::parse(&options.url)? {
             std::fs::metadata(&path).map_err(|source| DbError::File { path, source })?;
         }
-        Self::open_with(options, service, |path| FileLock::alone(path).map(Some))
+        let lock = |path: &Path| is_confirmed.then(|| FileLock::alone(path)).transpose();
+        Self::open_with(options, service, lock)
     }
 
     /// Returns the migration that [`Db::revert`] undoes next, `None` if none of these is applied. `owners` stand in the order

@@ -1,6 +1,6 @@
 //! How a service starts on its database, and when it is ready.
 
-use std::{path::Path, time::Duration};
+use std::time::Duration;
 
 use tokio::{sync::oneshot, time::timeout};
 use ud_config::DatabaseConfig;
@@ -33,8 +33,6 @@ impl Db {
     /// away, slow, or refuses us is no error: the service starts and answers 503 until it is migrated, or found to need no
     /// migration. How that goes is logged.
     ///
-    /// A file is locked for as long as the database is open: [`Db::next_revert`] is refused meanwhile.
-    ///
     /// # Errors
     /// [`DbError`] if the URL is wrong, or a migration fails within 10 seconds and one is needed. A database that is a file
     /// is not waited for: any failure is an error, [`DbError::File`] if the file cannot be made or is damaged,
@@ -46,8 +44,7 @@ impl Db {
         metrics: &Metrics,
     ) -> Result<Self, DbError> {
         let auto_migrate = config.auto_migrate;
-        let lock = |path: &Path| FileLock::shared(path).map(Some);
-        let db = Self::open_with(&config.into(), service, lock)?;
+        let db = Self::open(&config.into(), service)?;
         db.begin(auto_migrate, owners, metrics).await
     }
 
@@ -63,7 +60,7 @@ impl Db {
         metrics: &Metrics,
     ) -> Result<Self, DbError> {
         let auto_migrate = config.auto_migrate;
-        let db = Self::open(&config.into(), service)?;
+        let db = Self::open_unlocked(&config.into(), service)?;
         db.begin(auto_migrate, owners, metrics).await
     }
 

@@ -55,10 +55,11 @@ pub trait ServiceBinary {
     /// Runs the pending migrations.
     fn migrate(config: Self::Config, base: Base) -> impl Future<Output = Result<(), StartError>>;
 
-    /// Finds the migration that is to be undone: the last one, or the one of this version. Changes nothing yet.
+    /// Finds the migration that is to be undone: the last one, or the one of the version that is named. Changes nothing yet; if
+    /// it is confirmed that it is undone, nobody else uses the database from now on.
     fn revert(
         config: Self::Config,
-        version: Option<String>,
+        arguments: MigrateArguments,
     ) -> impl Future<Output = Result<Revert, StartError>>;
 
     /// The public operations.
@@ -134,8 +135,9 @@ pub fn run<S: ServiceBinary>(name: &'static str) -> ExitCode {
         Command::Serve => configured::<S, _>(|config, common| block_on(serve::<S>(config, common))),
         Command::Migrate(arguments) if arguments.is_revert() => configured::<S, _>(|config, _| {
             block_on(async move {
-                let revert = S::revert(config, arguments.version()).await?;
-                carry_out(vec![(S::SERVICE, revert)], arguments.is_confirmed()).await
+                let is_confirmed = arguments.is_confirmed();
+                let revert = S::revert(config, arguments).await?;
+                carry_out(vec![(S::SERVICE, revert)], is_confirmed).await
             })
         }),
         Command::Migrate(_) => configured::<S, _>(|config, common| {

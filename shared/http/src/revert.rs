@@ -29,8 +29,8 @@ impl MigrateArguments {
 
     /// Returns the version that is to be undone, if one is named.
     #[must_use]
-    pub fn version(&self) -> Option<String> {
-        self.revert.clone().flatten()
+    pub fn version(&self) -> Option<&str> {
+        self.revert.as_ref()?.as_deref()
     }
 
     /// Returns whether the operator agrees to what is dropped.
@@ -65,7 +65,7 @@ impl Revert {
 ///
 /// # Errors
 /// Exit code 64 if something would be undone and that is not confirmed; nothing was changed then. Otherwise the first error
-/// of the work; what was undone before is printed.
+/// of the work, with the services whose migration was undone before it: only these are changed.
 pub async fn carry_out(
     reverts: Vec<(Service, Revert)>,
     is_confirmed: bool,
@@ -93,9 +93,18 @@ pub async fn carry_out(
             "Nothing was changed. With --yes the statements above are run, and what they drop is gone",
         ));
     }
+    let mut undone = Vec::new();
     for (service, work) in works {
-        work.await?;
-        say(&format!("{service}: undone"))?;
+        if let Err(error) = work.await {
+            if undone.is_empty() {
+                return Err(error);
+            }
+            let text = format!("{error}. Undone before it: {}", undone.join(", "));
+            return Err(StartError::internal(text));
+        }
+        undone.push(service.as_str());
+        // What was begun is carried out, also if nobody reads what it says.
+        let _ = say(&format!("{service}: undone"));
     }
     Ok(())
 }
@@ -123,7 +132,7 @@ mod tests {
     fn parsed(line: &[&str]) -> Option<(bool, Option<String>, bool)> {
         let line = std::iter::once(&"migrate").chain(line);
         let arguments = Line::try_parse_from(line).ok()?.arguments;
-        let version = arguments.version();
+        let version = arguments.version().map(str::to_owned);
         Some((arguments.is_revert(), version, arguments.is_confirmed()))
     }
 
@@ -170,6 +179,7 @@ mod tests {
         assert_eq!(done.replace(0), 5);
         let failed = carry_out(reverts(true), true).await.unwrap_err();
         assert_eq!((failed.exit_code(), done.get()), (70, 2));
+        assert_eq!(failed.to_string(), "no. Undone before it: auth, role");
         let nothing = || vec![(Service::Role, Revert::nothing())];
         carry_out(nothing(), false).await.unwrap();
         carry_out(nothing(), true).await.unwrap();

@@ -114,7 +114,7 @@ async fn sqlite_events(database: &DatabaseConfig) -> Vec<String> {
         auto_migrate: false,
         migration_url: None,
     };
-    let db = Db::open(&options, Service::Session).unwrap();
+    let db = Db::open_unlocked(&options, Service::Session).unwrap();
     let rows = db.read(|conn| {
         diesel::sql_query("SELECT body FROM outbox ORDER BY rowid")
             .load::<Row>(conn)

@@ -277,6 +277,34 @@ async fn only_services_follow_and_no_browser() {
 }
 
 #[actix_web::test]
+async fn what_a_replica_told_before_it_stopped_counts_as_long_as_after_a_cut() {
+    // Whoever is not fast enough here has nothing to assert.
+    loop {
+        let mut app = App::start(Sqlite).await;
+        let checker = follower(&app, &app.internal, Fallback::Closed);
+        fresh(&checker).await;
+        let user = user();
+        let grant = app.log_in(user).await;
+        let token = verified(&app, user, &grant).await;
+        let since = Instant::now();
+        app.stop().await;
+        let verdict = checker.check(&token).await;
+        let counts = checker.counts();
+        if since.elapsed() < FRESH / 2 {
+            assert_eq!(verdict, Ok(()));
+            assert_eq!(counts.asked, 0, "{counts:?}");
+            soon("nothing is known any more", || async {
+                checker.check(&token).await == Err(RevocationError::Unavailable)
+            })
+            .await;
+            let bound = FRESH + Duration::from_millis(1300);
+            assert!(since.elapsed() < bound, "{:?}", since.elapsed());
+            return;
+        }
+    }
+}
+
+#[actix_web::test]
 async fn a_stop_ends_the_feed_and_is_not_held_up() {
     let mut app = App::start(Sqlite).await;
     let checker = follower(&app, &app.internal, Fallback::Closed);

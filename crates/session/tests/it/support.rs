@@ -99,7 +99,7 @@ async fn sqlite_store_with(
         auto_migrate: true,
         migration_url: None,
     };
-    let db = Db::open(&options, Service::Session).unwrap();
+    let db = Db::open_unlocked(&options, Service::Session).unwrap();
     db.migrate(&ALL_MIGRATIONS).await.unwrap();
     let outbox = SqlOutbox::new(db.clone(), clock.clone());
     let store = SqliteStore::new(db, lock, relay, clock.clone());

@@ -54,7 +54,7 @@ async fn as_stepped_before(fx: &Fixture, grant: &SessionGrant, counter: i64, for
         auto_migrate: false,
         migration_url: None,
     };
-    let db = Db::open(&options, Service::Session).unwrap();
+    let db = Db::open_unlocked(&options, Service::Session).unwrap();
     let update = move |conn: &mut ud_db::DbConn| {
         let sql = diesel::sql_query(&sql);
         sql.execute(conn).map_err(StoreError::from)

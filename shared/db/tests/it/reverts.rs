@@ -234,19 +234,31 @@ async fn a_file_that_is_served_is_not_opened_to_revert_and_the_other_way_round()
     let config = || DatabaseConfig::for_tests(&fresh.url);
     let metrics = Metrics::new("role");
     let start = || Db::start(config(), Service::Role, &OWNERS, &metrics);
-    let open = || Db::open_to_revert(&fresh.options(), Service::Role);
+    let open = || Db::open_to_revert(&fresh.options(), Service::Role, true);
     let is_in_use = |outcome: Result<Db, DbError>| match outcome {
-        Err(error @ DbError::InUse(_)) => error.is_configuration(),
+        // It passes: the same start succeeds when the other has ended.
+        Err(error @ DbError::InUse(_)) => !error.is_configuration(),
         _ => false,
     };
     // Replicas may share it.
     let (one, two) = (start().await.unwrap(), start().await.unwrap());
     assert!(is_in_use(open()));
+    // A look is for everybody.
+    let look = || Db::open_to_revert(&fresh.options(), Service::Role, false).unwrap();
+    let shown = look().next_revert(&OWNERS, None).await.unwrap();
+    assert_eq!(shown.unwrap().name, PARTS);
     drop(one);
     assert!(is_in_use(open()));
     drop(two);
+    // So is any other command beside it.
+    let command = Db::open(&fresh.options(), Service::Role).unwrap();
+    assert!(is_in_use(open()));
+    drop(command);
     let alone = open().unwrap();
     assert!(is_in_use(start().await));
+    assert!(is_in_use(Db::open(&fresh.options(), Service::Role)));
+    let shown = look().next_revert(&OWNERS, None).await.unwrap();
+    assert_eq!(shown.unwrap().name, PARTS);
     assert!(is_in_use(open()));
     assert_eq!(
         alone.revert_last(&OWNERS).await.unwrap().as_deref(),
@@ -262,9 +274,11 @@ async fn a_file_that_is_not_there_is_an_error_and_not_made() {
     for name in ["a.db", "below/b.db"] {
         let path = folder.path().join(name);
         let options = crate::servers::options(&format!("sqlite:{}", path.display()));
-        let error = Db::open_to_revert(&options, Service::Role).unwrap_err();
-        assert!(error.to_string().contains(name), "{error}");
-        assert!(error.is_configuration());
+        for is_confirmed in [true, false] {
+            let error = Db::open_to_revert(&options, Service::Role, is_confirmed).unwrap_err();
+            assert!(error.to_string().contains(name), "{error}");
+            assert!(error.is_configuration());
+        }
     }
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
     let session = folder.path().join("c.db");

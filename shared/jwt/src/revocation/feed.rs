@@ -15,7 +15,7 @@ use std::{
 
 use futures_util::{SinkExt as _, StreamExt as _};
 use reqwest::{Client, StatusCode, Url};
-use reqwest_websocket::{Message, Upgrade as _, WebSocket};
+use reqwest_websocket::{CloseCode, Message, Upgrade as _, WebSocket};
 use tokio::{
     sync::Notify,
     time::{Instant, MissedTickBehavior, interval, sleep, timeout},
@@ -237,7 +237,7 @@ impl Follower {
                 message = websocket.next() => {
                     let text = match message.ok_or(Ended::Closed)?? {
                         Message::Text(text) => text,
-                        Message::Close { .. } => return Err(self.closed()),
+                        Message::Close { code, .. } => return Err(self.closed(code)),
                         Message::Ping(_) | Message::Pong(_) => continue,
                         Message::Binary(_) => return Err(Ended::Message),
                     };
@@ -306,10 +306,13 @@ impl Follower {
         }
     }
 
-    /// The session service ends the feed when its store is another one, and when it stops: until the next connection
-    /// tells which, others are asked.
-    fn closed(&self) -> Ended {
-        if let Some(feed) = self.feed.upgrade() {
+    /// A session service that stops says so (RFC 6455, section 7.4.1: 1001): what it has told counts for as long as if the line
+    /// were cut, so that not all verifiers ask the other replicas about every token while they connect to these. For any other
+    /// reason its store may be another one: until the next connection tells, others are asked.
+    fn closed(&self, code: CloseCode) -> Ended {
+        if code != CloseCode::Away
+            && let Some(feed) = self.feed.upgrade()
+        {
             feed.write().fresh_until = None;
         }
         Ended::Closed
