@@ -246,14 +246,18 @@ recover() {
     done
 }
 
-deploy() {
-    mapfile -t old < <(running "$service")
-    [ ${#old[@]} -gt 0 ] || give_up "no container of $service runs"
-    previous=$(docker inspect --format '{{.Config.Image}}' "${old[0]}")
+fetch() {
     docker pull --quiet "$image" >/dev/null || give_up "the image cannot be pulled"
     local callee
     callee=$(failed_callee)
     [ -z "$callee" ] || give_up "$(head -n 1 <<<"$callee") has failed to take this revision"
+}
+
+deploy() {
+    mapfile -t old < <(running "$service")
+    [ ${#old[@]} -gt 0 ] || give_up "no container of $service runs"
+    previous=$(docker inspect --format '{{.Config.Image}}' "${old[0]}")
+    fetch
     export "${service^^}_IMAGE=$image"
     if ! compose run --rm --no-deps --no-TTY "$service-migrate" </dev/null >&2; then
         give_up "the migrations failed"
@@ -314,10 +318,7 @@ tidy() {
 deploy_gateway() {
     previous=$(docker inspect --format '{{.Config.Image}}' "$(running gateway)")
     old=("$previous")
-    docker pull --quiet "$image" >/dev/null || give_up "the image cannot be pulled"
-    local callee
-    callee=$(failed_callee)
-    [ -z "$callee" ] || give_up "$(head -n 1 <<<"$callee") has failed to take this revision"
+    fetch
     begin_phase starting
     # Compose takes one without a health check for healthy.
     if ! GATEWAY_IMAGE=$image compose up --detach --wait --wait-timeout "${READY_SECONDS:-60}" --no-deps --no-build gateway >&2 \
