@@ -48,8 +48,8 @@ impl Owed {
     }
 }
 
-/// Panics unless the log holds each acknowledged action as often as it is owed, its numbers have no gap, and no event has two
-/// records. Returns how many records there are.
+/// Panics unless the log holds each acknowledged action as often as it is owed, its numbers have no gap, and its pages do not
+/// overlap. Returns how many records there are.
 pub async fn assert_all_once(platform: &Platform, admin: &Login, owed: &Owed) -> usize {
     let counted = |records: &[Value]| {
         let mut counts = Owed::default();
@@ -82,7 +82,7 @@ pub async fn assert_all_once(platform: &Platform, admin: &Login, owed: &Owed) ->
         .iter()
         .map(|record| record["id"].to_string())
         .collect();
-    assert_eq!(ids.len(), records.len(), "a record is there twice");
+    assert_eq!(ids.len(), records.len(), "pages overlap");
     let mut numbers: Vec<_> = records.iter().filter_map(|r| r["seq"].as_u64()).collect();
     numbers.sort_unstable();
     assert_eq!(numbers, (1..=records.len() as u64).collect::<Vec<_>>());

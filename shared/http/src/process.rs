@@ -10,8 +10,8 @@ use crate::StartError;
 const OF_A_SERVICE: u64 = 64;
 /// The same of the five in one process, which share runtimes.
 const OF_ALL: u64 = 192;
-/// Descriptors of the connections to one database that are in these: a default pool on SQLite. More of them cost places.
-const OF_A_DATABASE: usize = 20;
+/// Descriptors of one database that are in these: a default pool on SQLite, and the lock on the file. More of them cost places.
+const OF_A_DATABASE: usize = 21;
 /// Fewest that must be left for connections: below it the process would start and then answer nobody.
 const FOR_CONNECTIONS: u64 = 64;
 /// Most connections of the public listener, however many descriptors there are: each may hold some kilobytes.

@@ -106,7 +106,7 @@ async fn the_files_are_for_their_owner_only() {
         assert_eq!(mode & 0o777, 0o600);
         files += 1;
     }
-    assert_eq!(files, 3, "database, -wal, -shm");
+    assert_eq!(files, 4, "database, -wal, -shm, .lock");
 }
 
 #[test]
