@@ -164,12 +164,6 @@ impl Running {
         self.program = program;
     }
 
-    /// The program that runs, or that the next start runs.
-    #[must_use]
-    pub fn program(&self) -> &Path {
-        &self.program
-    }
-
     /// The same on a terminal, by `script` of util-linux: what is shown on one alone is in the output, too.
     ///
     /// # Panics

@@ -1,4 +1,4 @@
-//! What the audit log has to hold in the end: everything once.
+//! Asserts what the audit log has to hold in the end: everything once.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -25,7 +25,7 @@ const ABOUT_THE_TARGET: [&str; 6] = [
 /// An action of our own, which is written to audit itself.
 pub const NOTED: &str = "order_placed";
 
-/// What was acknowledged: how often each action about each user.
+/// Counts what was acknowledged: how often each action about each user.
 #[derive(Debug, Default)]
 pub struct Owed(BTreeMap<(String, String), usize>);
 

@@ -23,7 +23,7 @@ const RECENT: Duration = Duration::from_secs(200);
 /// How long the load may take to come so far.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// What came of a crew's work.
+/// Tells what came of a crew's work.
 #[derive(Debug, Default)]
 pub struct Report {
     pub owed: Owed,

@@ -27,14 +27,14 @@ const DRAIN: &str = "3";
 const LONGEST: Duration = Duration::from_secs(2);
 /// Every event has arrived by then, also one that was parked: it is tried again within five minutes.
 const ARRIVAL: Duration = Duration::from_secs(330);
-/// Of so many requests at most one is excused.
+/// One request of so many is excused at most.
 const EXCUSED: usize = 1000;
 /// The metric of what waits.
 const OLDEST: &str = "event_outbox_oldest_seconds{";
-/// So many requests are answered between two steps.
+/// Requests that are answered between two steps.
 const PACE: usize = 60;
 
-/// What `scripts/test-upgrade` says of the two releases.
+/// Returns what `scripts/test-upgrade` says of the two releases.
 #[expect(
     clippy::disallowed_methods,
     reason = "tells the tests what the last release is like"

@@ -99,26 +99,6 @@ impl std::fmt::Debug for Db {
 }
 
 impl Db {
-    /// Prepares the pool; connections are opened when they are first needed, so a server that is down is
-    /// not an error here. For SQLite the file is created, readable by its owner only, and locked for as long as a clone
-    /// lives: nothing is reverted meanwhile.
-    ///
-    /// # Errors
-    /// [`DbError`] if the URL is wrong, its backend not compiled in, or the file or the runtime cannot be made;
-    /// [`DbError::InUse`] while another has the file alone.
-    pub fn open(options: &DbOptions, service: Service) -> Result<Self, DbError> {
-        let lock = |path: &Path| FileLock::shared(path).map(Some);
-        Self::open_with(options, service, lock)
-    }
-
-    /// The same as [`Db::open`] without the lock, for a caller who has the file's [`FileLock`], or only looks into it.
-    ///
-    /// # Errors
-    /// As [`Db::open`].
-    pub fn open_unlocked(options: &DbOptions, service: Service) -> Result<Self, DbError> {
-        Self::open_with(options, service, |_| Ok(None))
-    }
-
     /// The same as [`Db::open`], with the lock that `lock` takes.
     pub(crate) fn open_with(
         options: &DbOptions,

@@ -12,6 +12,7 @@ mod metrics;
 mod migrate;
 #[cfg(feature = "mysql")]
 mod mysql_connect;
+mod open;
 mod pool;
 mod revert;
 pub mod schema_info;

@@ -1,6 +1,6 @@
 //! Undoing a migration: which one it is, what goes with it, and that it is still the one that was shown.
 
-use std::{any::Any, collections::BTreeSet, fmt, path::Path};
+use std::{any::Any, collections::BTreeSet, fmt};
 
 use diesel::{
     QueryResult,
@@ -10,10 +10,9 @@ use diesel::{
 };
 
 use crate::{
-    Backend, Db, DbError, DbOptions, FileLock, Migrations,
+    Backend, Db, DbError, Migrations,
     conn::MultiBackend,
     migrate::{Boxed, Step, applied_versions, in_order},
-    url::Target,
 };
 
 /// A migration that can be undone. As text: its name, and below it the statements that undo it.
@@ -35,23 +34,6 @@ impl fmt::Display for Revert {
 }
 
 impl Db {
-    /// Opens the database of `service` to undo a migration. A file has to be there. If it `is_confirmed` that one is undone, the
-    /// file is this process's alone for as long as a clone lives; a look at what would be undone keeps nobody out.
-    ///
-    /// # Errors
-    /// As [`Db::open`]; [`DbError::InUse`] while anybody else has the file, and it is to be this process's alone.
-    pub fn open_to_revert(
-        options: &DbOptions,
-        service: ud_kernel::Service,
-        is_confirmed: bool,
-    ) -> Result<Self, DbError> {
-        if let Target::Sqlite(path) = Target::parse(&options.url)? {
-            std::fs::metadata(&path).map_err(|source| DbError::File { path, source })?;
-        }
-        let lock = |path: &Path| is_confirmed.then(|| FileLock::alone(path)).transpose();
-        Self::open_with(options, service, lock)
-    }
-
     /// Returns the migration that [`Db::revert`] undoes next, `None` if none of these is applied. `owners` stand in the order
     /// in which they are undone, the service's own first: of the first that has one applied it is the last one, or the one
     /// of this `version`, which has to be the last of its owner. Changes nothing.

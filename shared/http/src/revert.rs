@@ -9,7 +9,7 @@ use crate::StartError;
 
 type Work = Pin<Box<dyn Future<Output = Result<(), StartError>>>>;
 
-/// What may follow `migrate` on the command line.
+/// Holds what may follow `migrate` on the command line.
 #[derive(Debug, Clone, Default, Args)]
 pub struct MigrateArguments {
     /// Show what undoing the last migration, or the one of this version, would drop; exit code 64

@@ -38,7 +38,7 @@ async fn run(db: &Db, sql: &'static str) {
     db.tx(run).await.unwrap();
 }
 
-/// What is said where nothing is undone.
+/// Returns the reason why nothing was undone.
 #[track_caller]
 fn refusal<T: std::fmt::Debug>(outcome: Result<T, DbError>) -> String {
     match outcome {
