@@ -1,6 +1,10 @@
 //! What standalone has on its disk, row by row.
 
-use std::{collections::BTreeMap, path::Path, time::Duration};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use diesel::{
     Connection as _, QueryableByName, RunQueryDsl as _, SqliteConnection,
@@ -8,12 +12,17 @@ use diesel::{
     sql_query,
     sql_types::{BigInt, Text},
 };
-use ud_kernel::Service;
+use ud_kernel::{Clock, Service};
 
 use crate::{Platform, eventually};
 
 /// Every event has been delivered by then.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How long events are held at most. A delivery that is due much later counts as one of a clock that was wrong, and goes.
+const HELD: Duration = Duration::from_secs(10);
+
+const DAY: Duration = Duration::from_hours(24);
 
 /// Bytes of the values of each row, by `service.table` and key. Values count as their text or bytes, without what the file
 /// format, its indexes and its log add.
@@ -167,14 +176,61 @@ impl Platform {
         .await;
     }
 
+    /// Has standalone's events wait, but for those to the audit log, until [`Platform::let_events_go`]: a request that
+    /// tells another service something is not overtaken by the event that says the same.
+    ///
+    /// # Panics
+    /// If a database cannot be written.
+    pub fn hold_events(&self) {
+        let held = format!(
+            "CREATE TRIGGER held AFTER INSERT ON outbox_deliveries WHEN NEW.destination <> 'audit' BEGIN \
+             UPDATE outbox_deliveries SET next_at = '{}' \
+             WHERE destination = NEW.destination AND event_id = NEW.event_id; END",
+            Clock::system().now().plus(HELD)
+        );
+        self.at_every_sender(&held);
+    }
+
+    /// Has the events go that [`Platform::hold_events`] has kept waiting.
+    ///
+    /// # Panics
+    /// If a database cannot be written, or its events are not held.
+    pub fn let_events_go(&self) {
+        let go =
+            "DROP TRIGGER held; UPDATE outbox_deliveries SET next_at = '1970-01-01T00:00:00.000Z'";
+        self.at_every_sender(go);
+    }
+
+    /// Has standalone's session service know of tokens that end later than any of this day's. The first one in a minute
+    /// to end later than all before would write that down, and which request that is depends on the second.
+    ///
+    /// # Panics
+    /// If nobody has logged in yet.
+    pub fn know_of_later_tokens(&self) {
+        let mut conn = open(&self.database_file(Service::Session), "rw");
+        let later = Clock::system().now().plus(DAY);
+        let changed = sql_query(format!("UPDATE store SET latest_expiry = '{later}'"));
+        assert_eq!(changed.execute(&mut conn), Ok(1), "nobody has logged in");
+    }
+
+    fn at_every_sender(&self, sql: &str) {
+        for service in Service::ALL.into_iter().filter(|s| *s != Service::Audit) {
+            let mut conn = open(&self.database_file(service), "rw");
+            conn.batch_execute(sql).expect("events that wait, or go");
+        }
+    }
+
+    fn database_file(&self, service: Service) -> PathBuf {
+        self.folder().join(format!("data/{service}.db"))
+    }
+
     fn open_database(&self, service: Service) -> SqliteConnection {
-        let file = self.folder().join(format!("data/{service}.db"));
-        open(&file)
+        open(&self.database_file(service), "ro")
     }
 }
 
-fn open(file: &Path) -> SqliteConnection {
-    let url = format!("file:{}?mode=ro", file.display());
+fn open(file: &Path, mode: &str) -> SqliteConnection {
+    let url = format!("file:{}?mode={mode}", file.display());
     let mut conn = SqliteConnection::establish(&url).expect("a database of standalone");
     conn.batch_execute("PRAGMA busy_timeout = 5000")
         .expect("a timeout");
