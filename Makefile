@@ -1,5 +1,5 @@
 # `make test` is what CI runs; the other targets are its parts and what daily work needs.
-.PHONY: help run dev test test-long check fmt openapi bench bench-quick
+.PHONY: help run dev test test-long check fmt openapi bench bench-quick gate gate-write
 
 NEXTEST := $(shell command -v cargo-nextest 2>/dev/null)
 RUN_TESTS := $(if $(NEXTEST),cargo nextest run --workspace --no-fail-fast,cargo test --workspace --no-fail-fast)
@@ -16,6 +16,7 @@ help:
 	@echo "make check  formatting, lints, documentation, crate boundaries, workflows, spelling"
 	@echo "make check-service SERVICE=auth, test-service SERVICE=auth  the same for one service, or SERVICE=gateway"
 	@echo "make deny   licences, bans and sources of the dependencies"
+	@echo "make gate   instructions and memory against the committed figures (bench/gate.json); gate-write commits new ones"
 	@echo "make bench  release binaries measured against the machine's limits; bench-quick in two minutes"
 
 run:
@@ -122,3 +123,11 @@ bench: bench-build
 
 bench-quick: bench-build
 	target/release/testkit with -- target/release/bench --quick $(ROWS)
+
+# Instructions of operations and starts, and memory, against bench/gate.json: 3 % more fails.
+gate: bench-build
+	target/release/testkit with -- target/release/bench gate
+
+# Writes bench/gate.json anew after an intended change.
+gate-write: bench-build
+	target/release/testkit with -- target/release/bench gate --write

@@ -10,6 +10,7 @@
 )]
 
 pub mod drive;
+pub mod gate;
 pub mod limits;
 pub mod machine;
 pub mod pace;
@@ -25,6 +26,7 @@ use std::{process::ExitCode, time::Instant};
 use clap::{Parser, Subcommand, ValueEnum as _};
 
 use crate::{
+    gate::Gate,
     limits::serve::{self, Serve},
     pace::Pace,
     report::{complaints, table},
@@ -50,19 +52,24 @@ struct Arguments {
 enum Helper {
     /// Is a bare handler; the program starts itself so
     Serve(Serve),
+    Gate(Gate),
 }
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    if let Some(Helper::Serve(serve)) = arguments.command {
-        return match serve::run(serve) {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(error) => {
-                eprintln!("bench serve: {error}");
-                ExitCode::FAILURE
-            }
-        };
-    }
+    let gate = match arguments.command {
+        Some(Helper::Serve(serve)) => {
+            return match serve::run(serve) {
+                Ok(()) => ExitCode::SUCCESS,
+                Err(error) => {
+                    eprintln!("bench serve: {error}");
+                    ExitCode::FAILURE
+                }
+            };
+        }
+        Some(Helper::Gate(gate)) => Some(gate),
+        None => None,
+    };
     if cfg!(debug_assertions) {
         eprintln!("bench: built for debugging: figures mean nothing");
     }
@@ -70,6 +77,9 @@ fn main() -> ExitCode {
         .enable_all()
         .build()
         .expect("a runtime");
+    if let Some(gate) = gate {
+        return runtime.block_on(gate::run(gate));
+    }
     let mut pace = if arguments.quick {
         Pace::quick()
     } else {
