@@ -16,7 +16,7 @@ help:
 	@echo "make check  formatting, lints, documentation, crate boundaries, workflows, spelling"
 	@echo "make check-service SERVICE=auth, test-service SERVICE=auth  the same for one service, or SERVICE=gateway"
 	@echo "make deny   licences, bans and sources of the dependencies"
-	@echo "make gate   instructions and memory against the committed figures (bench/gate.json); gate-write commits new ones"
+	@echo "make gate   instructions and memory against the committed figures (bench/gate.json); gate-write writes them anew"
 	@echo "make bench  release binaries measured against the machine's limits; bench-quick in two minutes"
 
 run:

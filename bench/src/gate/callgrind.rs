@@ -18,7 +18,7 @@ const THREAD: [&str; 4] = [
     "call_once{{vtable.shim}}",
 ];
 
-/// When counting begins.
+/// Says when counting begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Begin {
     /// With the program's first instruction.
@@ -27,17 +27,17 @@ pub enum Begin {
     OnCommand,
 }
 
-/// What was counted.
+/// Holds what was counted.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Count {
     /// All instructions.
     pub total: u64,
-    /// Those of each function itself, without the functions that it calls.
+    /// Each function's own instructions, without those of the functions that it calls.
     pub functions: BTreeMap<String, u64>,
 }
 
-/// Parts of the names of functions by which aws-lc collects entropy from the jitter of the clock: so many rounds as it takes,
-/// four fifths of all that a program does until it is ready.
+/// Parts of the names of functions by which aws-lc collects entropy from the jitter of the clock: it takes a
+/// number of rounds that differs, 84 to 95 % of all that a program does until it is ready.
 const JITTER: [&str; 6] = [
     "jent_",
     "rol64",
@@ -48,7 +48,7 @@ const JITTER: [&str; 6] = [
 ];
 
 impl Count {
-    /// The same without what depends on the clock.
+    /// Leaves out what depends on the clock.
     #[must_use]
     pub fn without_jitter(mut self) -> Self {
         let is_jitter = |name: &str| JITTER.iter().any(|part| name.contains(part));
@@ -59,7 +59,7 @@ impl Count {
     }
 }
 
-/// A folder in which programs run under callgrind.
+/// Runs a program under callgrind and reads its counts.
 #[derive(Debug)]
 pub struct Callgrind {
     folder: PathBuf,
@@ -67,14 +67,14 @@ pub struct Callgrind {
 }
 
 impl Callgrind {
-    /// Has its files in `folder`, for one program.
+    /// Keeps its files in `folder`, for one program.
     #[must_use]
     pub const fn new(folder: PathBuf) -> Self {
         Self { folder, dumps: 0 }
     }
 
-    /// A program that runs `program` under callgrind: for whoever starts programs by their path alone. The process keeps
-    /// its number.
+    /// Writes a program that runs `program` under callgrind, for a caller that starts programs by their path alone, and
+    /// returns its path. The process keeps its number.
     ///
     /// # Panics
     /// If the file cannot be written.
@@ -106,7 +106,7 @@ impl Callgrind {
         self.control(&["--zero"], pid);
     }
 
-    /// What has been counted in the process `pid` since [`Callgrind::begin`], or since the last count.
+    /// Returns what has been counted in the process `pid` since [`Callgrind::begin`], or since the last count.
     ///
     /// # Panics
     /// If callgrind does not obey, or tells it in another form.

@@ -1,4 +1,4 @@
-//! The figures that are committed, and how those of this run compare with them.
+//! Compares the figures of this run with those that are committed.
 
 use std::{collections::BTreeMap, fmt::Write as _};
 
@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::callgrind::Count;
 
-/// By how much a figure may be above the committed one, in hundredths of it.
+/// A figure may be above the committed one by this many hundredths of it.
 pub const TOLERANCE: u64 = 3;
 /// Functions below this share of a figure are not committed.
 const SHARE: f64 = 0.002;
@@ -56,7 +56,7 @@ impl Figure {
     }
 }
 
-/// A table of both, a line for each figure.
+/// Prints both in a table, a line for each figure.
 #[must_use]
 pub fn table(measured: &Figures, committed: &Figures) -> String {
     let mut text =
@@ -78,7 +78,7 @@ pub fn table(measured: &Figures, committed: &Figures) -> String {
     text
 }
 
-/// Why the gate is shut; empty if it is open.
+/// Returns the reasons why the gate is shut; none if it is open.
 #[must_use]
 pub fn complaints(measured: &Figures, committed: &Figures) -> Vec<String> {
     let mut complaints = Vec::new();

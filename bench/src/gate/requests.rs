@@ -25,7 +25,7 @@ const TOKENS: usize = 10_000;
 const SESSIONS: usize = 50;
 /// Tokens that nobody has sent before.
 const NEW: usize = 300;
-/// What happens without any request is counted during this time.
+/// The instructions that run without any request are counted during this time.
 const IDLE: Duration = Duration::from_secs(5);
 
 /// Standalone under callgrind.

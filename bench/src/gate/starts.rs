@@ -1,5 +1,5 @@
-//! What each program costs before its first request: instructions from its start on a migrated database until it is ready,
-//! and resident memory when nothing has been asked of it.
+//! Measures each program before its first request: instructions from its start on a migrated database until it is ready, and
+//! resident memory when nothing has been asked of it.
 
 use std::{path::PathBuf, time::Duration};
 
@@ -12,7 +12,7 @@ use super::{
 };
 use crate::world::{Memory, site};
 
-/// What begins with the start has ended by then.
+/// The work that begins with the start has ended by then.
 const SETTLED: Duration = Duration::from_secs(3);
 /// Starts of which the middle one counts.
 const STARTS: usize = 5;
