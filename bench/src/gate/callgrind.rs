@@ -18,14 +18,18 @@ const THREAD: [&str; 4] = [
     "call_once{{vtable.shim}}",
 ];
 
-/// Says when counting begins.
+/// Says what is counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Begin {
-    /// With the program's first instruction.
-    AtStart,
-    /// With [`Callgrind::begin`]; until then the program is several times faster.
+pub enum Span {
+    /// The program's start: from its first instruction until [`SERVING`].
+    Start,
+    /// What follows [`Callgrind::begin`]; until then the program is several times faster.
     OnCommand,
 }
+
+/// The function by which a program, all of whose parts are built then, makes the first of the threads that answer requests.
+/// What its background tasks do from then on depends on the time that passes.
+const SERVING: &str = "actix_rt::arbiter::Arbiter::try_new*";
 
 /// Holds what was counted.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -79,13 +83,13 @@ impl Callgrind {
     /// # Panics
     /// If the file cannot be written.
     #[must_use]
-    pub fn wrap(&self, program: &Path, begin: Begin) -> PathBuf {
-        let at_start = match begin {
-            Begin::AtStart => "yes",
-            Begin::OnCommand => "no",
+    pub fn wrap(&self, program: &Path, span: Span) -> PathBuf {
+        let span = match span {
+            Span::Start => format!("--instr-atstart=yes --dump-before='{SERVING}'"),
+            Span::OnCommand => "--instr-atstart=no".to_owned(),
         };
         let script = format!(
-            "#!/bin/sh\nexec valgrind --quiet --tool=callgrind --instr-atstart={at_start} --vgdb-prefix='{}' \
+            "#!/bin/sh\nexec valgrind --quiet --tool=callgrind {span} --vgdb-prefix='{}' \
              --callgrind-out-file='{}' '{}' \"$@\"\n",
             self.pipes().display(),
             self.out().display(),
@@ -113,7 +117,20 @@ impl Callgrind {
     pub fn count(&mut self, pid: u32) -> Count {
         self.control(&["--dump"], pid);
         self.dumps += 1;
-        let file = format!("{}.{}", self.out().display(), self.dumps);
+        self.read(self.dumps)
+    }
+
+    /// Returns what was counted until the program served.
+    ///
+    /// # Panics
+    /// If it does not serve yet, or no longer has the function by which that is seen.
+    #[must_use]
+    pub fn start(&self) -> Count {
+        self.read(1)
+    }
+
+    fn read(&self, dump: usize) -> Count {
+        let file = format!("{}.{dump}", self.out().display());
         let output = Command::new("callgrind_annotate")
             .args(["--threshold=100", "--auto=no", "--show=Ir", &file])
             .output()

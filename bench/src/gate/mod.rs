@@ -2,7 +2,7 @@
 //! compared with the figures in `bench/gate.json`.
 
 pub mod callgrind;
-pub mod figures;
+pub mod costs;
 pub mod requests;
 pub mod starts;
 
@@ -10,7 +10,7 @@ use std::{fs, path::PathBuf, process::ExitCode};
 
 use clap::Args;
 
-use self::figures::{Figures, complaints, table};
+use self::costs::{Costs, complaints, table};
 
 /// Compares instructions and memory with the committed figures; 1 if one is more than 3 % above
 #[derive(Debug, Args)]
@@ -32,7 +32,7 @@ pub async fn run(gate: Gate) -> ExitCode {
     let mut measured = requests::measure().await;
     measured.extend(starts::measure().await);
     let committed = fs::read_to_string(file()).unwrap_or_else(|_| "{}".to_owned());
-    let committed: Figures = serde_json::from_str(&committed).expect("gate.json");
+    let committed: Costs = serde_json::from_str(&committed).expect("gate.json");
     println!("{}", table(&measured, &committed));
     if gate.write {
         let mut text = serde_json::to_string_pretty(&measured).expect("JSON");

@@ -10,8 +10,8 @@ use serde_json::json;
 use ud_kernel::Service;
 
 use super::{
-    callgrind::{Begin, Callgrind},
-    figures::{Figure, Figures},
+    callgrind::{Callgrind, Span},
+    costs::{Cost, Costs},
 };
 use crate::{
     scenarios::validate,
@@ -42,7 +42,7 @@ struct Counted {
 ///
 /// # Panics
 /// If an answer is wrong, or callgrind is missing.
-pub async fn measure() -> Figures {
+pub async fn measure() -> Costs {
     let options = site(Kind::Standalone, Some("4"))
         .set("HTTP_WORKERS", "1")
         .set("JWT_EXPIRATION_MIN", "60");
@@ -52,7 +52,7 @@ pub async fn measure() -> Figures {
     let login = platform.client.log_in(&platform.chief).await;
     let folder = platform.folder().to_owned();
     let callgrind = Callgrind::new(folder);
-    let program = callgrind.wrap(&standalone(), Begin::OnCommand);
+    let program = callgrind.wrap(&standalone(), Span::OnCommand);
     let process = platform.process_mut(Service::Auth);
     let _ = process.stop().await;
     process.become_program(program);
@@ -88,9 +88,9 @@ async fn tokens(platform: &Platform) -> Vec<String> {
 }
 
 impl Counted {
-    async fn everything(mut self, login: &Login, tokens: &[String], new: &[String]) -> Figures {
-        let mut figures = Figures::new();
-        let mut add = |name: &str, figure| drop(figures.insert(name.to_owned(), figure));
+    async fn everything(mut self, login: &Login, tokens: &[String], new: &[String]) -> Costs {
+        let mut costs = Costs::new();
+        let mut add = |name: &str, figure| drop(costs.insert(name.to_owned(), figure));
 
         let one = vec![get_request(validate::PATH, &login.access); 2_000];
         add("validate, one token", self.count(&one, 200).await);
@@ -114,7 +114,7 @@ impl Counted {
         add("audit record", figure);
         let figure = self.change(login, 300).await;
         add("profile change with its event", figure);
-        figures
+        costs
     }
 
     /// Counts what happens without requests.
@@ -129,18 +129,18 @@ impl Counted {
     }
 
     /// Sends a tenth of `requests`, then counts all of them.
-    async fn count(&mut self, requests: &[Vec<u8>], status: u16) -> Figure {
+    async fn count(&mut self, requests: &[Vec<u8>], status: u16) -> Cost {
         self.send(&requests[..requests.len() / 10], status).await;
         self.count_all(requests, status).await
     }
 
-    async fn count_all(&mut self, requests: &[Vec<u8>], status: u16) -> Figure {
+    async fn count_all(&mut self, requests: &[Vec<u8>], status: u16) -> Cost {
         let begun = self.zero();
         self.send(requests, status).await;
         self.figure(begun, requests.len())
     }
 
-    async fn refresh(&mut self, login: &Login, count: usize) -> Figure {
+    async fn refresh(&mut self, login: &Login, count: usize) -> Cost {
         let mut token = login.refresh.clone();
         for _ in 0..count / 10 {
             token = self.rotate(&token).await;
@@ -160,7 +160,7 @@ impl Counted {
     }
 
     /// Changes of a profile, until the last event of them is a record.
-    async fn change(&mut self, login: &Login, count: usize) -> Figure {
+    async fn change(&mut self, login: &Login, count: usize) -> Cost {
         let path = format!("/api/v1/users/{}", login.user);
         let bearer = format!("Bearer {}", login.access);
         let headers = [
@@ -185,10 +185,10 @@ impl Counted {
         Instant::now()
     }
 
-    fn figure(&mut self, begun: Instant, operations: usize) -> Figure {
+    fn figure(&mut self, begun: Instant, operations: usize) -> Cost {
         let idle = self.idle * begun.elapsed().as_secs_f64();
         let count = self.callgrind.count(self.pid);
-        Figure::of_operations(&count, operations, idle as u64)
+        Cost::of_operations(&count, operations, idle as u64)
     }
 
     async fn send(&mut self, requests: &[Vec<u8>], status: u16) {

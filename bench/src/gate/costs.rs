@@ -13,20 +13,20 @@ const SHARE: f64 = 0.002;
 /// How many functions a complaint names.
 const NAMED: usize = 10;
 
-/// One figure.
+/// The cost of one operation or one start.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Figure {
-    /// The figure: instructions of one operation, or bytes.
+pub struct Cost {
+    /// Instructions, or bytes.
     pub value: u64,
     /// Instructions of the functions that have most of them, themselves; none of bytes.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub functions: BTreeMap<String, u64>,
 }
 
-/// All figures, by their names.
-pub type Figures = BTreeMap<String, Figure>;
+/// All costs, by their names.
+pub type Costs = BTreeMap<String, Cost>;
 
-impl Figure {
+impl Cost {
     /// Instructions of one operation, where `operations` of them took `count`, of which `idle` would have been there
     /// without them.
     #[must_use]
@@ -58,7 +58,7 @@ impl Figure {
 
 /// Prints both in a table, a line for each figure.
 #[must_use]
-pub fn table(measured: &Figures, committed: &Figures) -> String {
+pub fn table(measured: &Costs, committed: &Costs) -> String {
     let mut text =
         String::from("| figure | committed | measured | difference |\n|---|---|---|---|\n");
     for (name, figure) in measured {
@@ -80,7 +80,7 @@ pub fn table(measured: &Figures, committed: &Figures) -> String {
 
 /// Returns the reasons why the gate is shut; none if it is open.
 #[must_use]
-pub fn complaints(measured: &Figures, committed: &Figures) -> Vec<String> {
+pub fn complaints(measured: &Costs, committed: &Costs) -> Vec<String> {
     let mut complaints = Vec::new();
     for (name, before) in committed {
         let Some(figure) = measured.get(name) else {
@@ -106,8 +106,8 @@ pub fn complaints(measured: &Figures, committed: &Figures) -> Vec<String> {
 }
 
 /// The functions that grew most.
-fn named(figure: &Figure, before: &Figure) -> String {
-    let of = |figures: &Figure, name: &str| figures.functions.get(name).copied().unwrap_or(0);
+fn named(figure: &Cost, before: &Cost) -> String {
+    let of = |figures: &Cost, name: &str| figures.functions.get(name).copied().unwrap_or(0);
     let growth = figure.functions.keys().map(|name| {
         let (was, is) = (of(before, name), of(figure, name));
         (is.saturating_sub(was), was, is, name)
@@ -124,15 +124,15 @@ fn named(figure: &Figure, before: &Figure) -> String {
 mod tests {
     use super::*;
 
-    fn figure(value: u64, functions: &[(&str, u64)]) -> Figure {
+    fn figure(value: u64, functions: &[(&str, u64)]) -> Cost {
         let functions = functions.iter().map(|(name, n)| ((*name).to_owned(), *n));
-        Figure {
+        Cost {
             value,
             functions: functions.collect(),
         }
     }
 
-    fn figures(all: &[(&str, Figure)]) -> Figures {
+    fn figures(all: &[(&str, Cost)]) -> Costs {
         all.iter()
             .map(|(name, f)| ((*name).to_owned(), f.clone()))
             .collect()
@@ -179,7 +179,7 @@ mod tests {
             total: 2_500,
             functions: functions.into_iter().collect(),
         };
-        let figure = Figure::of_operations(&count, 10, 500);
+        let figure = Cost::of_operations(&count, 10, 500);
         assert_eq!(figure, self::figure(200, &[("work", 200)]));
     }
 }
