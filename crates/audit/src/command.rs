@@ -1,12 +1,12 @@
 //! The subcommand of this service.
 
 use ud_db::Db;
-use ud_http::StartError;
 use ud_idempotency::IdempotencyKeys;
 use ud_kernel::Service;
+use ud_kernel::StartError;
 use ud_seal::Sealer;
 
-use crate::{MIGRATIONS, config::AuditConfig};
+use crate::{ALL_MIGRATIONS, config::AuditConfig};
 
 /// Runs `reseal`.
 ///
@@ -15,8 +15,7 @@ use crate::{MIGRATIONS, config::AuditConfig};
 pub(crate) async fn run_reseal(config: AuditConfig) -> Result<(), StartError> {
     let sealer =
         Sealer::from_config(&config.sealing, Service::Audit).map_err(StartError::config)?;
-    let db = Db::open(&config.database.into(), Service::Audit).map_err(StartError::config)?;
-    db.ready(MIGRATIONS).await.map_err(StartError::internal)?;
+    let db = Db::open_migrated(&config.database, Service::Audit, &ALL_MIGRATIONS).await?;
     let moved = IdempotencyKeys::reseal(&db, &sealer)
         .await
         .map_err(StartError::internal)?;

@@ -5,6 +5,8 @@ mod command;
 pub mod config;
 pub mod controllers;
 pub mod models;
+mod openapi;
+mod problem;
 pub mod routes;
 pub mod state;
 pub mod views;
@@ -12,29 +14,26 @@ pub mod views;
 use std::sync::Arc;
 
 use ud_config::Loader;
-use ud_db::{Db, DbError, Migrations};
+use ud_db::{Db, Migrations};
 use ud_events::{NewEvent, record_notices};
 use ud_http::{
-    Base, MigrateArguments, Mounted, Notices, Readiness, ResealCommand, Revert, Routes,
-    ServiceBinary, StartError, Task,
+    Base, MigrateArguments, Mounted, Notices, Readiness, ResealCommand, Revert, ServiceBinary, Task,
 };
 use ud_idempotency::ServerKey;
-use ud_kernel::Service;
-use utoipa::OpenApi as _;
+use ud_kernel::{Service, StartError};
+use utoipa::openapi::OpenApi;
 
-use crate::{
-    config::AuditConfig, models::record_flow::RecordFlow, state::AuditState,
-    views::openapi::AuditApi,
-};
+use crate::{config::AuditConfig, models::record_flow::RecordFlow, state::AuditState};
 
-static OWN_MIGRATIONS: Migrations = Migrations {
+/// Migrations of this service's own tables.
+pub static MIGRATIONS: Migrations = Migrations {
     sqlite: diesel_migrations::embed_migrations!("../../migrations/audit/sqlite"),
     postgres: diesel_migrations::embed_migrations!("../../migrations/audit/postgres"),
     mysql: diesel_migrations::embed_migrations!("../../migrations/audit/mysql"),
 };
 
-/// The tables of this service. It has no outbox: what it does is in its own log.
-pub static MIGRATIONS: &[&Migrations] = &[&OWN_MIGRATIONS];
+/// All migrations of this service's database. It has no outbox: what it does is in its own log.
+pub static ALL_MIGRATIONS: [&Migrations; 1] = [&MIGRATIONS];
 
 /// The audit service.
 pub struct AuditService;
@@ -53,10 +52,13 @@ impl ServiceBinary for AuditService {
     }
 
     async fn build(config: AuditConfig, base: Base) -> Result<Mounted, StartError> {
-        let database_descriptors = config.database.descriptors();
-        let db = Db::start(config.database, Service::Audit, MIGRATIONS, &base.metrics)
-            .await
-            .map_err(start_error)?;
+        let db = Db::start(
+            &config.database,
+            Service::Audit,
+            &ALL_MIGRATIONS,
+            &base.metrics,
+        )
+        .await?;
         let key = ServerKey::start(&db, &config.sealing, Service::Audit, &base.clock)
             .await
             .map_err(StartError::config)?;
@@ -64,57 +66,54 @@ impl ServiceBinary for AuditService {
         let state = AuditState {
             flow: flow.clone(),
             security_log: base.security_log.clone(),
+            metrics: base.metrics.clone(),
         };
         let limits = base.limits(&config.limits, None)?;
         let mut tasks = vec![open_server_key(key.clone())];
         if let Some(notices) = base.take_notices().await {
             tasks.push(write_notices(flow, &base, notices));
         }
-        let check: ud_http::Check = Arc::new(move || {
-            let db = db.clone();
-            Box::pin(async move { db.ready(MIGRATIONS).await })
-        });
         let key_check: ud_http::Check = Arc::new(move || Box::pin(std::future::ready(key.state())));
-        let (public_state, metrics) = (state.clone(), base.metrics.clone());
-        let public: Routes = Arc::new(move |cfg| routes::public(cfg, &public_state));
-        let internal: Routes = Arc::new(move |cfg| routes::internal(cfg, &state, &metrics));
         Ok(Mounted {
             service: Service::Audit,
             prefixes: routes::PREFIXES,
-            openapi: ("/api/v1/audits/openapi.json", AuditApi::openapi()),
-            public,
-            internal,
+            openapi: (routes::OPENAPI, openapi::document()),
+            public: routes::public(&state),
+            internal: routes::internal(&state),
             guard: base.guard()?.with_limits(limits),
             gate: base.gate.clone(),
             readiness: Readiness::new(
                 Service::Audit,
-                vec![("database", check), ("server_key", key_check)],
+                vec![
+                    ("database", db.readiness_check(&ALL_MIGRATIONS)),
+                    ("server_key", key_check),
+                ],
                 base.peers,
             ),
-            database_descriptors,
+            database_descriptors: config.database.descriptors(),
             tasks,
         })
     }
 
-    async fn migrate(config: AuditConfig, _: Base) -> Result<(), StartError> {
-        let db = Db::open(&config.database.into(), Service::Audit).map_err(start_error)?;
-        db.migrate(MIGRATIONS).await.map(drop).map_err(start_error)
+    async fn migrate(config: AuditConfig) -> Result<(), StartError> {
+        let db = Db::open(&config.database, Self::SERVICE)?;
+        db.migrate(&ALL_MIGRATIONS).await?;
+        Ok(())
     }
 
     async fn revert(
         config: AuditConfig,
         arguments: MigrateArguments,
     ) -> Result<Revert, StartError> {
-        let options = config.database.into();
-        let db = Db::open_to_revert(&options, Service::Audit, arguments.is_confirmed());
-        let db = db.map_err(start_error)?;
-        let found = db.next_revert(MIGRATIONS, arguments.version()).await;
-        let Some(found) = found.map_err(start_error)? else {
-            return Ok(Revert::nothing());
-        };
-        Ok(Revert::of(found.to_string(), async move {
-            db.revert(MIGRATIONS, found).await.map_err(start_error)
-        }))
+        let found = Db::plan_revert(
+            &config.database,
+            Self::SERVICE,
+            &ALL_MIGRATIONS,
+            arguments.version(),
+            arguments.is_confirmed(),
+        )
+        .await?;
+        Ok(Revert::of(found))
     }
 
     async fn run_command(
@@ -127,16 +126,8 @@ impl ServiceBinary for AuditService {
         }
     }
 
-    fn openapi() -> utoipa::openapi::OpenApi {
-        AuditApi::openapi()
-    }
-}
-
-fn start_error(error: DbError) -> StartError {
-    if error.is_configuration() {
-        StartError::config(error)
-    } else {
-        StartError::internal(error)
+    fn openapi() -> OpenApi {
+        openapi::document()
     }
 }
 

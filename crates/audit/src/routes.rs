@@ -1,34 +1,49 @@
 //! Every path of this service.
 
-use actix_web::web;
+use std::sync::Arc;
+
+use actix_web::web::{Data, ServiceConfig, get, post, resource};
 use ud_events::events_resource;
-use ud_http::Problem;
-use ud_telemetry::Metrics;
+use ud_http::Routes;
 
 use crate::{
-    controllers::{create_audit, list_audits, read_audit},
+    controllers::{
+        create_audit::create_audit, list_audits::list_audits, read_audit::read_audit,
+        receive_events::receive_events,
+    },
     state::AuditState,
 };
 
-/// Prefixes of the public paths.
+/// Path prefixes that are this service's own.
 pub const PREFIXES: &[&str] = &["/api/v1/audits"];
 
-/// The public listener.
-pub fn public(cfg: &mut web::ServiceConfig, state: &AuditState) {
-    cfg.app_data(web::Data::new(state.clone()))
-        .service(
-            web::resource("/api/v1/audits")
-                .route(web::post().to(create_audit::create_audit))
-                .route(web::get().to(list_audits::list_audits)),
-        )
-        .service(web::resource("/api/v1/audits/{id}").route(web::get().to(read_audit::read_audit)));
+/// Where the OpenAPI document is.
+pub const OPENAPI: &str = "/api/v1/audits/openapi.json";
+
+/// Resources of the public listener.
+#[must_use]
+pub fn public(state: &AuditState) -> Routes {
+    let state = Data::new(state.clone());
+    Arc::new(move |cfg: &mut ServiceConfig| {
+        cfg.app_data(state.clone());
+        cfg.service(
+            resource("/api/v1/audits")
+                .route(post().to(create_audit))
+                .route(get().to(list_audits)),
+        );
+        cfg.service(resource("/api/v1/audits/{id}").route(get().to(read_audit)));
+    })
 }
 
-/// The internal listener.
-pub fn internal(cfg: &mut web::ServiceConfig, state: &AuditState, metrics: &Metrics) {
-    let flow = state.flow.clone();
-    cfg.service(events_resource(metrics, move |_, batch| {
-        let flow = flow.clone();
-        async move { flow.receive(batch).await.map_err(Problem::from) }
-    }));
+/// Resources of the internal listener.
+#[must_use]
+pub fn internal(state: &AuditState) -> Routes {
+    let state = state.clone();
+    Arc::new(move |cfg: &mut ServiceConfig| {
+        cfg.service(events_resource(
+            &state.metrics,
+            state.clone(),
+            receive_events,
+        ));
+    })
 }

@@ -1,6 +1,7 @@
 //! What handlers need.
 
 use ud_http::SecurityLog;
+use ud_telemetry::Metrics;
 
 use crate::models::record_flow::RecordFlow;
 
@@ -11,4 +12,6 @@ pub struct AuditState {
     pub flow: RecordFlow,
     /// Takes notice of reads of other people's records.
     pub security_log: SecurityLog,
+    /// Registry of this service's metrics.
+    pub metrics: Metrics,
 }

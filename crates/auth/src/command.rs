@@ -1,8 +1,9 @@
 //! The subcommands that auth has beside those of all services.
 
 use clap::Subcommand;
-use ud_http::{Base, StartError, operator};
-use ud_kernel::Service;
+use ud_db::Db;
+use ud_http::{Base, operator};
+use ud_kernel::{Service, StartError};
 use ud_seal::Sealer;
 
 use crate::{
@@ -14,9 +15,7 @@ use crate::{
         unlock_flow::unlock_identifier,
         unlock_store::CODE_LIFE,
     },
-    open,
     operator::{require_terminal, show},
-    start_error,
 };
 
 /// Subcommands of auth.
@@ -65,12 +64,7 @@ pub enum AdminCommand {
 /// # Errors
 /// If the database does not answer or is not migrated; see each command.
 pub async fn run(command: AuthCommand, config: AuthConfig, base: Base) -> Result<(), StartError> {
-    let db = open(&config, &base)?;
-    let pending = db.pending(&ALL_MIGRATIONS).await.map_err(start_error)?;
-    if !pending.is_empty() {
-        let text = "the database is not migrated: start the service, or run `migrate`";
-        return Err(StartError::config(text));
-    }
+    let db = Db::open_migrated(&config.database, Service::Auth, &ALL_MIGRATIONS).await?;
     match command {
         AuthCommand::Admin(AdminCommand::Reset {
             identifier,

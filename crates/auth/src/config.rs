@@ -6,7 +6,6 @@ use ud_config::{
     DatabaseConfig, LimitsConfig, Loader, PasswordConfig, RedisConfig, SealingConfig,
     SigningConfig, keys,
 };
-use ud_db::DbOptions;
 use ud_http::require_names_room;
 use ud_kernel::Service;
 
@@ -80,19 +79,6 @@ impl AuthConfig {
             hash_pool: HashPoolSize::per_core(),
             answer_floor: None,
             sealing: SealingConfig::load(loader, Service::Auth),
-        }
-    }
-
-    /// How to open the database.
-    #[must_use]
-    pub fn db_options(&self) -> DbOptions {
-        let database = &self.database;
-        DbOptions {
-            url: database.url.clone(),
-            pool_size: database.pool_size,
-            acquire_timeout: database.acquire_timeout,
-            auto_migrate: database.auto_migrate,
-            migration_url: database.migration_url.clone(),
         }
     }
 }

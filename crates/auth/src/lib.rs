@@ -4,7 +4,9 @@ pub mod command;
 pub mod config;
 pub mod controllers;
 pub mod models;
+mod openapi;
 pub mod operator;
+mod problem;
 pub mod routes;
 pub mod state;
 pub mod tasks;
@@ -13,23 +15,27 @@ pub mod views;
 use std::sync::Arc;
 
 use ud_config::Loader;
-use ud_db::{Db, DbError, Migrations};
-use ud_http::{
-    Base, Check, MigrateArguments, Mounted, Readiness, Revert, ServiceBinary, StartError,
-};
-use ud_kernel::Service;
+use ud_db::{Db, Migrations};
+use ud_http::{Base, Check, MigrateArguments, Mounted, Readiness, Revert, ServiceBinary};
+use ud_kernel::{Service, StartError};
 use ud_seal::RingFile;
 use utoipa::openapi::OpenApi;
 
 pub use command::{AdminCommand, AuthCommand};
 pub use config::{AuthConfig, AuthLimits};
-pub use models::schema::MIGRATIONS;
 pub use operator::require_terminal;
 pub use state::AuthState;
 
 use models::{error::AuthError, signing_key_store};
 
-/// All migrations of this service's database, its own first.
+/// Migrations of this service's own tables.
+pub static MIGRATIONS: Migrations = Migrations {
+    sqlite: diesel_migrations::embed_migrations!("../../migrations/auth/sqlite"),
+    postgres: diesel_migrations::embed_migrations!("../../migrations/auth/postgres"),
+    mysql: diesel_migrations::embed_migrations!("../../migrations/auth/mysql"),
+};
+
+/// All migrations of this service's database.
 pub static ALL_MIGRATIONS: [&Migrations; 2] = [&MIGRATIONS, &ud_events::MIGRATIONS];
 
 /// The auth service.
@@ -52,28 +58,79 @@ impl ServiceBinary for AuthService {
     }
 
     async fn build(config: AuthConfig, base: Base) -> Result<Mounted, StartError> {
-        build(&config, &base).await
+        // A database that does not answer is no error: the keys are loaded when it does, and until then whatever needs them
+        // answers 503. Nor is a configured ring that does not open them; one in a file is, and is not made anew beside them.
+        let db = Db::start(
+            &config.database,
+            Service::Auth,
+            &ALL_MIGRATIONS,
+            &base.metrics,
+        )
+        .await?;
+        let ring = RingFile::of(&config.sealing, Service::Auth)
+            .filter(|_| base.tokens.shared_secret.is_none());
+        if let Some(ring) = &ring
+            && holds_signing_keys(&db).await
+        {
+            ring.is_there().map_err(StartError::config)?;
+        }
+        let state = AuthState::new(&config, &base, db)?;
+        match (state.keys.load(true).await, ring) {
+            (Ok(_), _) => {}
+            (Err(error @ AuthError::KeyDoesNotOpen { .. }), Some(ring)) => {
+                return Err(StartError::config(ring.opens_nothing(error)));
+            }
+            (Err(error), _) => tasks::tell_not_loaded(&error),
+        }
+        let guard = base
+            .guard_with(
+                state.keys.source(),
+                base.session_checker(&state.keys.source())?,
+            )
+            .with_log(base.security_log.clone())
+            .with_limits(base.limits(&config.limits.operations, config.redis.as_ref())?);
+        let mut tasks = state.events.tasks();
+        tasks.extend([
+            tasks::follow_keys(&state, guard.sessions()),
+            tasks::forget_old(&state),
+        ]);
+        Ok(Mounted {
+            service: Service::Auth,
+            prefixes: routes::PREFIXES,
+            openapi: (routes::OPENAPI, openapi::document()),
+            public: routes::public(&state),
+            internal: routes::internal(&state),
+            guard,
+            gate: base.gate.clone(),
+            readiness: Readiness::new(
+                Service::Auth,
+                vec![
+                    ("database", state.db.readiness_check(&ALL_MIGRATIONS)),
+                    ("signing_keys", keys_check(&state)),
+                ],
+                base.peers.clone(),
+            ),
+            database_descriptors: config.database.descriptors(),
+            tasks,
+        })
     }
 
-    async fn migrate(config: AuthConfig, base: Base) -> Result<(), StartError> {
-        let db = open(&config, &base)?;
-        db.migrate(&ALL_MIGRATIONS)
-            .await
-            .map(drop)
-            .map_err(start_error)
+    async fn migrate(config: AuthConfig) -> Result<(), StartError> {
+        let db = Db::open(&config.database, Self::SERVICE)?;
+        db.migrate(&ALL_MIGRATIONS).await?;
+        Ok(())
     }
 
     async fn revert(config: AuthConfig, arguments: MigrateArguments) -> Result<Revert, StartError> {
-        let options = config.db_options();
-        let db = Db::open_to_revert(&options, Service::Auth, arguments.is_confirmed());
-        let db = db.map_err(start_error)?;
-        let found = db.next_revert(&ALL_MIGRATIONS, arguments.version()).await;
-        let Some(found) = found.map_err(start_error)? else {
-            return Ok(Revert::nothing());
-        };
-        Ok(Revert::of(found.to_string(), async move {
-            db.revert(&ALL_MIGRATIONS, found).await.map_err(start_error)
-        }))
+        let found = Db::plan_revert(
+            &config.database,
+            Self::SERVICE,
+            &ALL_MIGRATIONS,
+            arguments.version(),
+            arguments.is_confirmed(),
+        )
+        .await?;
+        Ok(Revert::of(found))
     }
 
     async fn run_command(
@@ -85,69 +142,8 @@ impl ServiceBinary for AuthService {
     }
 
     fn openapi() -> OpenApi {
-        views::document()
+        openapi::document()
     }
-}
-
-/// Builds the service: opens its database, migrates it where that is the service's to do, loads or makes the
-/// signing keys, and gives what a server needs to serve it. A database that does not answer is no error: the
-/// keys are loaded when it does, and until then whatever needs them answers 503. Nor is a configured ring that does not
-/// open them; one in a file is, and is not made anew beside them. The guard in the answer
-/// verifies tokens with auth's own keys; a process with several services shares it.
-///
-/// # Errors
-/// If something configured or the ring's file is wrong, or migrating fails.
-pub async fn build(config: &AuthConfig, base: &Base) -> Result<Mounted, StartError> {
-    let database = config.database.clone();
-    let db = Db::start(database, Service::Auth, &ALL_MIGRATIONS, &base.metrics)
-        .await
-        .map_err(start_error)?;
-    let ring = RingFile::of(&config.sealing, Service::Auth)
-        .filter(|_| base.tokens.shared_secret.is_none());
-    if let Some(ring) = &ring
-        && holds_signing_keys(&db).await
-    {
-        ring.is_there().map_err(StartError::config)?;
-    }
-    let state = AuthState::new(config, base, db)?;
-    match (state.keys.load(true).await, ring) {
-        (Ok(_), _) => {}
-        (Err(error @ AuthError::KeyDoesNotOpen { .. }), Some(ring)) => {
-            return Err(StartError::config(ring.opens_nothing(error)));
-        }
-        (Err(error), _) => tasks::tell_not_loaded(&error),
-    }
-    let guard = base
-        .guard_with(
-            state.keys.source(),
-            base.session_checker(&state.keys.source())?,
-        )
-        .with_log(base.security_log.clone())
-        .with_limits(base.limits(&config.limits.operations, config.redis.as_ref())?);
-    let mut tasks = state.events.tasks();
-    tasks.extend([
-        tasks::follow_keys(&state, guard.sessions()),
-        tasks::forget_old(&state),
-    ]);
-    Ok(Mounted {
-        service: Service::Auth,
-        prefixes: routes::PREFIXES,
-        openapi: (routes::OPENAPI, views::document()),
-        public: routes::public(&state),
-        internal: routes::internal(&state),
-        guard,
-        gate: base.gate.clone(),
-        readiness: Readiness::new(
-            Service::Auth,
-            vec![
-                ("database", database_check(&state)),
-                ("signing_keys", keys_check(&state)),
-            ],
-            base.peers.clone(),
-        ),
-        database_descriptors: config.database.descriptors(),
-        tasks,
-    })
 }
 
 /// Returns whether auth's database holds signing keys, as far as it answers now: then it is no installation's first start.
@@ -155,36 +151,13 @@ pub async fn build(config: &AuthConfig, base: &Base) -> Result<Mounted, StartErr
 /// # Errors
 /// If its URL is wrong.
 pub async fn has_signing_keys(config: &AuthConfig) -> Result<bool, StartError> {
-    let db = Db::open(&config.db_options(), Service::Auth).map_err(start_error)?;
+    let db = Db::open(&config.database, Service::Auth)?;
     Ok(holds_signing_keys(&db).await)
 }
 
 async fn holds_signing_keys(db: &Db) -> bool {
     let found = db.read(signing_key_store::load).await;
     found.is_ok_and(|rows| rows.iter().any(|row| row.revoked_at.is_none()))
-}
-
-fn open(config: &AuthConfig, base: &Base) -> Result<Db, StartError> {
-    let db = Db::open(&config.db_options(), Service::Auth).map_err(start_error)?;
-    db.register_metrics(&base.metrics);
-    Ok(db)
-}
-
-fn start_error(error: DbError) -> StartError {
-    if error.is_configuration() {
-        StartError::config(error)
-    } else {
-        StartError::internal(error)
-    }
-}
-
-/// The database answers and has every migration.
-fn database_check(state: &AuthState) -> Check {
-    let db = state.db.clone();
-    Arc::new(move || {
-        let db = db.clone();
-        Box::pin(async move { db.ready(&ALL_MIGRATIONS).await })
-    })
 }
 
 /// The signing keys have been loaded once.

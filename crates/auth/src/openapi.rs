@@ -1,4 +1,4 @@
-//! The OpenAPI document: public operations only.
+//! The OpenAPI document of this service: public operations only.
 
 use ud_http::{Bearer, ProblemBody};
 use utoipa::{
@@ -34,7 +34,7 @@ use crate::controllers;
 )]
 struct AuthApi;
 
-/// The public operations of this service.
+/// Returns the public operations of this service.
 #[must_use]
 pub fn document() -> Document {
     AuthApi::openapi()

@@ -2,7 +2,7 @@
 
 use std::io::{IsTerminal as _, Write as _, stdout};
 
-use ud_http::StartError;
+use ud_kernel::StartError;
 
 /// Refuses to go on where what is printed would end up in a file, a pipe or a log.
 ///

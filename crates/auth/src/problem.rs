@@ -1,6 +1,5 @@
-//! The one place where this service's errors become HTTP.
+//! The one place where this service's errors become problem documents.
 
-use ud_db::StoreError;
 use ud_http::Problem;
 use ud_kernel::Code;
 
@@ -24,23 +23,10 @@ impl From<AuthError> for Problem {
             AuthError::TokenTooLong => Self::new(Code::AuthTokenTooLong).cause(error),
             AuthError::SharedSecret => Self::new(Code::KeySharedSecret),
             AuthError::KeyNotFound => Self::new(Code::KeyNotFound),
-            AuthError::Store(error) => store_problem(&error),
+            AuthError::Store(error) => Self::new(error.code()).cause(error),
             AuthError::Call(error) => error.into(),
             AuthError::KeyDoesNotOpen { .. } => Self::internal(error),
             AuthError::Internal(cause) => Self::internal(cause),
         }
-    }
-}
-
-fn store_problem(error: &StoreError) -> Problem {
-    match error {
-        StoreError::Unavailable(_) | StoreError::Timeout(_) => {
-            Problem::new(Code::ServerStoreUnavailable).cause(error)
-        }
-        StoreError::Conflict => Problem::new(Code::ServerBusy).cause(error),
-        StoreError::NotFound
-        | StoreError::Unique(_)
-        | StoreError::ForeignKey
-        | StoreError::Internal(_) => Problem::internal(error),
     }
 }

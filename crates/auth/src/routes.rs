@@ -3,13 +3,15 @@
 use std::sync::Arc;
 
 use actix_web::web::{Data, ServiceConfig, get, post, put, resource};
+use ud_events::events_resource;
 use ud_http::Routes;
 
 use crate::{
     controllers::{
         change_password::change_password,
         create_credential::create_credential,
-        introspect_token::{introspect_for_service, introspect_token},
+        introspect_for_service::introspect_for_service,
+        introspect_token::introspect_token,
         list_keys::list_keys,
         log_in::log_in,
         log_out::log_out,
@@ -58,9 +60,9 @@ pub fn public(state: &AuthState) -> Routes {
 /// Resources of the internal listener.
 #[must_use]
 pub fn internal(state: &AuthState) -> Routes {
-    let state = Data::new(state.clone());
+    let state = state.clone();
     Arc::new(move |cfg: &mut ServiceConfig| {
-        cfg.app_data(state.clone());
+        cfg.app_data(Data::new(state.clone()));
         cfg.service(
             resource("/internal/v1/credentials/{user_id}")
                 .route(get().to(read_credential))
@@ -77,13 +79,10 @@ pub fn internal(state: &AuthState) -> Routes {
         );
         // The other services fetch it here, without going through the gateway.
         cfg.service(resource(JWKS_PATH).route(get().to(read_jwks)));
-        let state = state.clone();
-        cfg.service(ud_events::events_resource(
-            &state.metrics.clone(),
-            move |_, batch| {
-                let state = state.clone();
-                async move { receive_events(&state, batch).await }
-            },
+        cfg.service(events_resource(
+            &state.metrics,
+            state.clone(),
+            receive_events,
         ));
     })
 }

@@ -2,13 +2,12 @@
 
 use std::sync::Arc;
 
-use prometheus::IntCounterVec;
 use secrecy::ExposeSecret as _;
 use ud_config::KeyRing;
 use ud_db::Db;
 use ud_events::{OutboxHandle, SqlEvents};
-use ud_http::{Base, SecurityLog, StartError, signature_algorithm};
-use ud_kernel::{Clock, Service, Steps, Timestamp};
+use ud_http::{Base, PendingRevocations, SecurityLog, signature_algorithm};
+use ud_kernel::{Clock, Service, StartError, Steps, Timestamp};
 use ud_seal::{Sealer, ring_or_file};
 use ud_telemetry::Metrics;
 
@@ -67,7 +66,7 @@ pub struct AuthState {
     /// May introspect without an account.
     pub introspection_clients: IntrospectionClients,
     /// Answers that carried `Revocation: pending`.
-    pub revocations_pending: IntCounterVec,
+    pub revocations: PendingRevocations,
     /// Registry of this service's metrics.
     pub metrics: Metrics,
     /// Pause points of tests.
@@ -125,11 +124,7 @@ impl AuthState {
             events,
             security_log: base.security_log.clone(),
             introspection_clients: config.introspection_clients.clone(),
-            revocations_pending: base.metrics.counter_vec(
-                "revocation_pending_total",
-                "Answers that carried Revocation: pending.",
-                &["operation"],
-            ),
+            revocations: PendingRevocations::new(&base.metrics),
             metrics: base.metrics.clone(),
             clock: base.clock.clone(),
             steps: base.steps.clone(),

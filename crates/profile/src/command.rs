@@ -5,9 +5,9 @@ use std::io::Write as _;
 use clap::Subcommand;
 use serde_json::Value;
 use ud_db::{Db, DbConn};
-use ud_http::{Base, StartError, operator};
+use ud_http::{Base, operator};
 use ud_idempotency::IdempotencyKeys;
-use ud_kernel::{Service, Timestamp, UserId, models::Origin};
+use ud_kernel::{Service, StartError, Timestamp, UserId, models::Origin};
 use ud_seal::Sealer;
 
 use crate::{
@@ -61,7 +61,7 @@ pub(crate) async fn run(
         ProfileCommand::Reseal => {
             let sealer = Sealer::from_config(&config.sealing, Service::Profile)
                 .map_err(StartError::config)?;
-            let db = open(config).await?;
+            let db = Db::open_migrated(&config.database, Service::Profile, &ALL_MIGRATIONS).await?;
             let moved = IdempotencyKeys::reseal(&db, &sealer)
                 .await
                 .map_err(StartError::internal)?;
@@ -81,7 +81,7 @@ pub async fn admin_reactivate(
     base: &Base,
     identifier: String,
 ) -> Result<UserId, StartError> {
-    let db = open(config).await?;
+    let db = Db::open_migrated(&config.database, Service::Profile, &ALL_MIGRATIONS).await?;
     let (now, by) = (base.clock.now(), operator());
     let user = db
         .tx(move |conn| reactivate_in(conn, &identifier, &by, now))
@@ -94,14 +94,6 @@ pub async fn admin_reactivate(
         })?;
     log::info!("user {} was reactivated on this machine", user.id);
     Ok(user.id)
-}
-
-async fn open(config: ProfileConfig) -> Result<Db, StartError> {
-    let db = Db::open(&config.database.into(), Service::Profile).map_err(StartError::config)?;
-    db.ready(&ALL_MIGRATIONS)
-        .await
-        .map_err(StartError::internal)?;
-    Ok(db)
 }
 
 fn reactivate_in(

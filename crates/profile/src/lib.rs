@@ -1,11 +1,8 @@
-//! The profile service: users, their personal data, and the registration that makes them.
-//!
-//! [`ProfileService`] is what the command line runs and what standalone mounts. A standalone that makes the
-//! first administrator's password itself sets [`ProfileConfig::bootstrap`], keeps a clone of
-//! [`ProfileConfig::bootstrap_report`], and reads there whether the password is to be shown.
+#![doc = include_str!("../README.md")]
 
 mod command;
 mod config;
+mod openapi;
 mod problem;
 mod routes;
 mod state;
@@ -18,13 +15,13 @@ pub mod views;
 use std::sync::Arc;
 
 use ud_config::Loader;
-use ud_db::{Db, DbError, Migrations};
+use ud_db::{Db, Migrations};
 use ud_events::SqlEvents;
 use ud_http::{
-    Base, Check, MigrateArguments, Mounted, Readiness, Revert, ServiceBinary, StartError,
+    Base, Check, MigrateArguments, Mounted, PendingRevocations, Readiness, Revert, ServiceBinary,
 };
 use ud_idempotency::ServerKey;
-use ud_kernel::Service;
+use ud_kernel::{Service, StartError};
 use utoipa::openapi::OpenApi;
 
 pub use command::{AdminCommand, ProfileCommand, admin_reactivate};
@@ -64,31 +61,108 @@ impl ServiceBinary for ProfileService {
     }
 
     async fn build(config: ProfileConfig, base: Base) -> Result<Mounted, StartError> {
-        build(config, base).await
+        let db = Db::start(
+            &config.database,
+            Service::Profile,
+            &ALL_MIGRATIONS,
+            &base.metrics,
+        )
+        .await?;
+        let limits = base.limits(&config.limits, config.redis.as_ref())?;
+        let events = SqlEvents::new(db.clone(), &base);
+        let outbox = events.handle().clone();
+        let (auth, role) = (
+            base.peers.client(Service::Auth),
+            base.peers.client(Service::Role),
+        );
+        let (clock, steps) = (base.clock.clone(), base.steps.clone());
+        let key = ServerKey::start(&db, &config.sealing, Service::Profile, &clock)
+            .await
+            .map_err(StartError::config)?;
+        let registration = RegistrationFlow::new(
+            db.clone(),
+            key.clone(),
+            auth.clone(),
+            outbox.clone(),
+            clock.clone(),
+            steps.clone(),
+        );
+        let rights = Rights::new(role.clone());
+        let standings = Standings::new(db.clone(), role.clone(), clock.clone(), steps.clone());
+        let accounts = AccountFlow::new(
+            db.clone(),
+            auth.clone(),
+            rights,
+            standings.clone(),
+            outbox.clone(),
+            clock.clone(),
+            steps,
+        );
+
+        let sweeper = Sweeper::new(db.clone(), auth, registration.clone(), clock.clone());
+        let mut tasks = events.tasks();
+        tasks.push(tasks::open_server_key(key.clone()));
+        tasks.push(tasks::sweep(sweeper));
+        tasks.push(tasks::sweep_standings(standings));
+        match config.bootstrap {
+            Some(bootstrap) => {
+                let (registration, report) = (registration.clone(), config.bootstrap_report);
+                let flow = BootstrapFlow::new(registration, role, clock.clone(), report);
+                tasks.push(tasks::bootstrap(flow, bootstrap));
+            }
+            None => config.bootstrap_report.tell(BootstrapOutcome::NotAsked),
+        }
+
+        let state = ProfileState {
+            db: db.clone(),
+            registration,
+            accounts,
+            events,
+            clock,
+            metrics: base.metrics.clone(),
+            security_log: base.security_log.clone(),
+            revocations: PendingRevocations::new(&base.metrics),
+        };
+        Ok(Mounted {
+            service: Service::Profile,
+            prefixes: routes::PREFIXES,
+            openapi: (routes::OPENAPI, openapi::document()),
+            public: routes::public(&state),
+            internal: routes::internal(&state),
+            guard: base.guard()?.with_limits(limits),
+            gate: base.gate.clone(),
+            readiness: Readiness::new(
+                Service::Profile,
+                vec![
+                    ("database", db.readiness_check(&ALL_MIGRATIONS)),
+                    ("server_key", key_check(key)),
+                ],
+                base.peers.clone(),
+            ),
+            database_descriptors: config.database.descriptors(),
+            tasks,
+        })
     }
 
-    async fn migrate(config: ProfileConfig, _: Base) -> Result<(), StartError> {
-        let db = Db::open(&config.database.into(), Service::Profile).map_err(start_error)?;
-        db.migrate(&ALL_MIGRATIONS)
-            .await
-            .map(drop)
-            .map_err(start_error)
+    async fn migrate(config: ProfileConfig) -> Result<(), StartError> {
+        let db = Db::open(&config.database, Self::SERVICE)?;
+        db.migrate(&ALL_MIGRATIONS).await?;
+        Ok(())
     }
 
     async fn revert(
         config: ProfileConfig,
         arguments: MigrateArguments,
     ) -> Result<Revert, StartError> {
-        let options = config.database.into();
-        let db = Db::open_to_revert(&options, Service::Profile, arguments.is_confirmed());
-        let db = db.map_err(start_error)?;
-        let found = db.next_revert(&ALL_MIGRATIONS, arguments.version()).await;
-        let Some(found) = found.map_err(start_error)? else {
-            return Ok(Revert::nothing());
-        };
-        Ok(Revert::of(found.to_string(), async move {
-            db.revert(&ALL_MIGRATIONS, found).await.map_err(start_error)
-        }))
+        let found = Db::plan_revert(
+            &config.database,
+            Self::SERVICE,
+            &ALL_MIGRATIONS,
+            arguments.version(),
+            arguments.is_confirmed(),
+        )
+        .await?;
+        Ok(Revert::of(found))
     }
 
     async fn run_command(
@@ -100,114 +174,11 @@ impl ServiceBinary for ProfileService {
     }
 
     fn openapi() -> OpenApi {
-        views::document()
+        openapi::document()
     }
-}
-
-async fn build(config: ProfileConfig, base: Base) -> Result<Mounted, StartError> {
-    let database_descriptors = config.database.descriptors();
-    let db = Db::start(
-        config.database,
-        Service::Profile,
-        &ALL_MIGRATIONS,
-        &base.metrics,
-    )
-    .await
-    .map_err(start_error)?;
-    let limits = base.limits(&config.limits, config.redis.as_ref())?;
-    let events = SqlEvents::new(db.clone(), &base);
-    let outbox = events.handle().clone();
-    let (auth, role) = (
-        base.peers.client(Service::Auth),
-        base.peers.client(Service::Role),
-    );
-    let (clock, steps) = (base.clock.clone(), base.steps.clone());
-    let key = ServerKey::start(&db, &config.sealing, Service::Profile, &clock)
-        .await
-        .map_err(StartError::config)?;
-    let registration = RegistrationFlow::new(
-        db.clone(),
-        key.clone(),
-        auth.clone(),
-        outbox.clone(),
-        clock.clone(),
-        steps.clone(),
-    );
-    let rights = Rights::new(role.clone());
-    let standings = Standings::new(db.clone(), role.clone(), clock.clone(), steps.clone());
-    let accounts = AccountFlow::new(
-        db.clone(),
-        auth.clone(),
-        rights,
-        standings.clone(),
-        outbox.clone(),
-        clock.clone(),
-        steps,
-    );
-
-    let sweeper = Sweeper::new(db.clone(), auth, registration.clone(), clock.clone());
-    let mut tasks = events.tasks();
-    tasks.push(tasks::open_server_key(key.clone()));
-    tasks.push(tasks::sweep(sweeper));
-    tasks.push(tasks::sweep_standings(standings));
-    match config.bootstrap {
-        Some(bootstrap) => {
-            let (registration, report) = (registration.clone(), config.bootstrap_report);
-            let flow = BootstrapFlow::new(registration, role, clock.clone(), report);
-            tasks.push(tasks::bootstrap(flow, bootstrap));
-        }
-        None => config.bootstrap_report.tell(BootstrapOutcome::NotAsked),
-    }
-
-    let state = ProfileState {
-        db: db.clone(),
-        registration,
-        accounts,
-        security_log: base.security_log.clone(),
-        revocations_pending: base.metrics.counter_vec(
-            "revocation_pending_total",
-            "Answers that carried Revocation: pending.",
-            &["operation"],
-        ),
-    };
-    Ok(Mounted {
-        service: Service::Profile,
-        prefixes: &["/api/v1/users"],
-        openapi: ("/api/v1/users/openapi.json", views::document()),
-        public: routes::public(state),
-        internal: routes::internal(events, clock, base.metrics.clone()),
-        guard: base.guard()?.with_limits(limits),
-        gate: base.gate.clone(),
-        readiness: Readiness::new(
-            Service::Profile,
-            vec![
-                ("database", database_check(db)),
-                ("server_key", key_check(key)),
-            ],
-            base.peers.clone(),
-        ),
-        database_descriptors,
-        tasks,
-    })
-}
-
-/// Ready when the database answers and has every migration.
-fn database_check(db: Db) -> Check {
-    Arc::new(move || {
-        let db = db.clone();
-        Box::pin(async move { db.ready(&ALL_MIGRATIONS).await })
-    })
 }
 
 /// Ready when the key under Idempotency-Keys opens.
 fn key_check(key: ServerKey) -> Check {
     Arc::new(move || Box::pin(std::future::ready(key.state())))
-}
-
-fn start_error(error: DbError) -> StartError {
-    if error.is_configuration() {
-        StartError::config(error)
-    } else {
-        StartError::internal(error)
-    }
 }

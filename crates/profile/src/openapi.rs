@@ -1,5 +1,7 @@
+//! The OpenAPI document of this service: public operations only.
+
 use ud_http::{Bearer, ProblemBody};
-use utoipa::OpenApi;
+use utoipa::{OpenApi, openapi::OpenApi as Document};
 
 use crate::controllers;
 
@@ -13,22 +15,22 @@ use crate::controllers;
         controllers::register_user::register_user,
         controllers::list_users::list_users,
         controllers::search_users::search_users,
-        controllers::read_user::read_me,
+        controllers::read_me::read_me,
         controllers::read_user::read_user,
         controllers::update_user::update_user,
         controllers::delete_user::delete_user,
         controllers::suspend_user::suspend_user,
-        controllers::suspend_user::reactivate_user,
+        controllers::reactivate_user::reactivate_user,
         controllers::unlock_user::unlock_user,
     ),
     components(schemas(ProblemBody)),
     modifiers(&Bearer),
     tags((name = "users", description = "Users"))
 )]
-struct Document;
+struct ProfileApi;
 
-/// The public operations.
+/// Returns the public operations of this service.
 #[must_use]
-pub fn document() -> utoipa::openapi::OpenApi {
-    Document::openapi()
+pub fn document() -> Document {
+    ProfileApi::openapi()
 }

@@ -1,6 +1,5 @@
-//! Where errors become HTTP.
+//! The one place where this service's errors become problem documents.
 
-use ud_db::StoreError;
 use ud_http::Problem;
 use ud_kernel::Code;
 
@@ -24,22 +23,8 @@ impl From<ProfileError> for Problem {
                 Self::new(Code::RequestIdempotencyInProgress).retry_after(retry_after)
             }
             ProfileError::Peer(error) => error.into(),
-            ProfileError::Store(error) => store_problem(&error),
+            ProfileError::Store(error) => Self::new(error.code()).cause(error),
             ProfileError::Seal(error) => Self::internal(error),
         }
-    }
-}
-
-/// 503 for what will pass, 500 for defects.
-#[must_use]
-pub fn store_problem(error: &StoreError) -> Problem {
-    match error {
-        StoreError::Conflict | StoreError::Unavailable(_) | StoreError::Timeout(_) => {
-            Problem::new(Code::ServerStoreUnavailable).cause(error)
-        }
-        StoreError::NotFound
-        | StoreError::Unique(_)
-        | StoreError::ForeignKey
-        | StoreError::Internal(_) => Problem::internal(error),
     }
 }

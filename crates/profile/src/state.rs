@@ -1,8 +1,10 @@
 //! What the handlers need.
 
-use prometheus::IntCounterVec;
 use ud_db::Db;
-use ud_http::SecurityLog;
+use ud_events::SqlEvents;
+use ud_http::{PendingRevocations, SecurityLog};
+use ud_kernel::Clock;
+use ud_telemetry::Metrics;
 
 use crate::models::{AccountFlow, RegistrationFlow};
 
@@ -15,8 +17,14 @@ pub struct ProfileState {
     pub registration: RegistrationFlow,
     /// Changes users.
     pub accounts: AccountFlow,
+    /// Events of this service and of others.
+    pub events: SqlEvents,
+    /// Tells the time.
+    pub clock: Clock,
+    /// Registry of this service's metrics.
+    pub metrics: Metrics,
     /// Takes refusals and reads by permission for the audit log.
     pub security_log: SecurityLog,
-    /// Answers that carried `Revocation: pending`, by operation.
-    pub revocations_pending: IntCounterVec,
+    /// Adds and counts `Revocation: pending`.
+    pub revocations: PendingRevocations,
 }

@@ -4,13 +4,12 @@ use std::io::Write as _;
 
 use clap::Subcommand;
 use ud_db::Db;
-use ud_http::{Base, StartError, operator};
-use ud_kernel::{Service, UserId};
+use ud_http::{Base, operator};
+use ud_kernel::{Service, StartError, UserId};
 
 use crate::{
     ALL_MIGRATIONS, RoleConfig,
     models::{RoleError, admin_grant_flow::grant},
-    start_error,
 };
 
 /// Subcommands of role.
@@ -45,10 +44,7 @@ pub enum AdminCommand {
 /// If the database does not answer or is not migrated; see [`grant`].
 pub async fn run(command: RoleCommand, config: RoleConfig, base: Base) -> Result<(), StartError> {
     let RoleCommand::Admin(AdminCommand::Grant { user_id }) = command;
-    let db = Db::open(&config.database.into(), Service::Role).map_err(start_error)?;
-    db.ready(&ALL_MIGRATIONS)
-        .await
-        .map_err(StartError::internal)?;
+    let db = Db::open_migrated(&config.database, Service::Role, &ALL_MIGRATIONS).await?;
     let (clock, by) = (base.clock.clone(), operator());
     let made = db
         .tx(move |conn| grant(conn, user_id, &by, &clock))

@@ -1,4 +1,4 @@
-//! The OpenAPI document of this service.
+//! The OpenAPI document of this service: public operations only.
 
 use ud_http::{Bearer, ProblemBody};
 use utoipa::{OpenApi, openapi::OpenApi as Document};
@@ -29,7 +29,7 @@ use crate::controllers;
 )]
 struct RoleApi;
 
-/// The public operations of this service.
+/// Returns the public operations of this service.
 #[must_use]
 pub fn document() -> Document {
     RoleApi::openapi()

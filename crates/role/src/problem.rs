@@ -1,6 +1,5 @@
-//! The one place where this service's errors become HTTP.
+//! The one place where this service's errors become problem documents.
 
-use ud_db::StoreError;
 use ud_http::Problem;
 use ud_kernel::{Code, FieldError};
 
@@ -47,7 +46,7 @@ impl From<RoleError> for Problem {
                 Self::new(Code::ServerDependencyUnavailable).cause(cause)
             }
             RoleError::PeerRefused(cause) => Self::internal(cause),
-            RoleError::Store(error) => store_problem(error),
+            RoleError::Store(error) => Self::new(error.code()).cause(error),
         }
     }
 }
@@ -56,17 +55,4 @@ impl From<RoleError> for Problem {
 fn outlives(pointer: &str) -> Problem {
     let detail = "would outlive what you hold";
     Problem::new(Code::RoleOutlivesGrantor).field(FieldError::new(pointer, "field.invalid", detail))
-}
-
-fn store_problem(error: StoreError) -> Problem {
-    match error {
-        StoreError::Unavailable(_) | StoreError::Timeout(_) => {
-            Problem::new(Code::ServerStoreUnavailable).cause(error)
-        }
-        StoreError::Conflict => Problem::new(Code::ServerBusy).cause(error),
-        StoreError::NotFound
-        | StoreError::Unique(_)
-        | StoreError::ForeignKey
-        | StoreError::Internal(_) => Problem::internal(error),
-    }
 }

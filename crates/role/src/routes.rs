@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use actix_web::web::{self, ServiceConfig, delete, get, patch, post, put, resource};
+use actix_web::web::{Data, ServiceConfig, delete, get, patch, post, put, resource};
+use ud_events::events_resource;
 use ud_http::Routes;
 
 use crate::{
@@ -26,7 +27,7 @@ pub const OPENAPI: &str = "/api/v1/roles/openapi.json";
 /// Resources of the public listener.
 #[must_use]
 pub fn public(state: &RoleState) -> Routes {
-    let state = web::Data::new(state.clone());
+    let state = Data::new(state.clone());
     Arc::new(move |cfg: &mut ServiceConfig| {
         cfg.app_data(state.clone());
         cfg.service(
@@ -59,17 +60,14 @@ pub fn public(state: &RoleState) -> Routes {
 pub fn internal(state: &RoleState) -> Routes {
     let state = state.clone();
     Arc::new(move |cfg: &mut ServiceConfig| {
-        cfg.app_data(web::Data::new(state.clone()));
+        cfg.app_data(Data::new(state.clone()));
         cfg.service(resource("/internal/v1/users/{id}/access").route(get().to(read_access)));
         cfg.service(resource("/internal/v1/users/{id}/standing").route(put().to(set_standing)));
         cfg.service(resource("/internal/v1/administrators").route(post().to(create_administrator)));
-        let state = state.clone();
-        cfg.service(ud_events::events_resource(
-            &state.metrics.clone(),
-            move |_, batch| {
-                let state = state.clone();
-                async move { receive_events(&state, batch).await }
-            },
+        cfg.service(events_resource(
+            &state.metrics,
+            state.clone(),
+            receive_events,
         ));
     })
 }

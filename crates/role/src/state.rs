@@ -2,7 +2,7 @@
 
 use ud_db::Db;
 use ud_events::SqlEvents;
-use ud_http::{Base, SecurityLog};
+use ud_http::{Base, PendingRevocations, SecurityLog};
 use ud_kernel::Service;
 use ud_telemetry::Metrics;
 
@@ -23,6 +23,8 @@ pub struct RoleState {
     pub events: SqlEvents,
     /// Takes refusals and reads by permission for the audit log.
     pub security_log: SecurityLog,
+    /// Adds and counts `Revocation: pending`.
+    pub revocations: PendingRevocations,
     /// Counters.
     pub metrics: Metrics,
 }
@@ -38,7 +40,7 @@ impl RoleState {
             "Users whose change of status was announced over a minute ago and has no outcome.",
             &[],
         );
-        let marker = Marker::new(base.peers.client(Service::Session), &base.metrics);
+        let marker = Marker::new(base.peers.client(Service::Session));
         Self {
             roles: RoleFlow {
                 db: db.clone(),
@@ -69,6 +71,7 @@ impl RoleState {
             },
             security_log: base.security_log.clone(),
             events,
+            revocations: PendingRevocations::new(&base.metrics),
             metrics: base.metrics.clone(),
         }
     }

@@ -3,6 +3,8 @@
 pub mod config;
 pub mod controllers;
 pub mod models;
+mod openapi;
+mod problem;
 pub mod routes;
 pub mod state;
 mod tasks;
@@ -15,16 +17,15 @@ use ud_config::{DatabaseConfig, Durability, Loader};
 use ud_db::{Db, DbError, FileLock, Migrations};
 use ud_events::{OutboxHandle, SqlOutbox};
 use ud_http::{
-    Base, MigrateArguments, Mounted, NoCommand, Readiness, Revert, Routes, ServiceBinary,
-    StartError, Task, TokenGuard,
+    Base, MigrateArguments, Mounted, NoCommand, Readiness, Revert, ServiceBinary, Task, TokenGuard,
 };
 use ud_jwt::{
     KeySource,
     revocation::{SessionChecker, StateSource, StateUnavailable},
 };
-use ud_kernel::{Clock, Service};
+use ud_kernel::{Clock, Service, StartError};
 use ud_seal::ring_or_file;
-use utoipa::OpenApi as _;
+use utoipa::openapi::OpenApi;
 
 use crate::{
     config::{RedisSettings, SessionConfig, StoreConfig},
@@ -34,17 +35,17 @@ use crate::{
         sqlite_store::SqliteStore,
     },
     state::SessionState,
-    views::openapi::SessionApi,
 };
 
-static MIGRATIONS: Migrations = Migrations {
+/// Migrations of this service's own tables.
+pub static MIGRATIONS: Migrations = Migrations {
     sqlite: diesel_migrations::embed_migrations!("../../migrations/session/sqlite"),
     // Never used: without Redis, sessions are kept in SQLite and nowhere else.
     postgres: diesel_migrations::embed_migrations!("../../migrations/session/sqlite"),
     mysql: diesel_migrations::embed_migrations!("../../migrations/session/sqlite"),
 };
 
-/// Migrations of the SQLite store, its outbox included.
+/// All migrations of the SQLite store.
 pub static ALL_MIGRATIONS: [&Migrations; 2] = [&MIGRATIONS, &ud_events::MIGRATIONS];
 
 /// The session service.
@@ -102,15 +103,12 @@ impl ServiceBinary for SessionService {
             let store = Arc::clone(&checked);
             Box::pin(async move { store.check().await })
         });
-        let (public_state, metrics) = (state.clone(), base.metrics.clone());
-        let public: Routes = Arc::new(move |cfg| routes::public(cfg, &public_state));
-        let internal: Routes = Arc::new(move |cfg| routes::internal(cfg, &state, &metrics));
         Ok(Mounted {
             service: Service::Session,
             prefixes: routes::PREFIXES,
-            openapi: ("/api/v1/sessions/openapi.json", SessionApi::openapi()),
-            public,
-            internal,
+            openapi: (routes::OPENAPI, openapi::document()),
+            public: routes::public(&state),
+            internal: routes::internal(&state),
             guard,
             gate: base.gate.clone(),
             readiness: Readiness::new(Service::Session, vec![(name, check)], base.peers.clone()),
@@ -119,18 +117,16 @@ impl ServiceBinary for SessionService {
         })
     }
 
-    async fn migrate(config: SessionConfig, _: Base) -> Result<(), StartError> {
+    async fn migrate(config: SessionConfig) -> Result<(), StartError> {
         let StoreConfig::Sqlite(database) = config.store else {
             log::info!("sessions are kept in Redis: there is nothing to migrate");
             return Ok(());
         };
         // Nobody migrates under a running service.
         let _lock = lock(&database)?;
-        let db = Db::open_unlocked(&database.into(), Service::Session).map_err(start_error)?;
-        db.migrate(&ALL_MIGRATIONS)
-            .await
-            .map(drop)
-            .map_err(start_error)
+        let db = Db::open_unlocked(&database, Self::SERVICE)?;
+        db.migrate(&ALL_MIGRATIONS).await?;
+        Ok(())
     }
 
     async fn revert(
@@ -142,24 +138,23 @@ impl ServiceBinary for SessionService {
             return Ok(Revert::nothing());
         };
         file_of(&database)?;
-        let options = database.into();
-        let db = Db::open_to_revert(&options, Service::Session, arguments.is_confirmed());
-        let db = db.map_err(start_error)?;
-        let found = db.next_revert(&ALL_MIGRATIONS, arguments.version()).await;
-        let Some(found) = found.map_err(start_error)? else {
-            return Ok(Revert::nothing());
-        };
-        Ok(Revert::of(found.to_string(), async move {
-            db.revert(&ALL_MIGRATIONS, found).await.map_err(start_error)
-        }))
+        let found = Db::plan_revert(
+            &database,
+            Self::SERVICE,
+            &ALL_MIGRATIONS,
+            arguments.version(),
+            arguments.is_confirmed(),
+        )
+        .await?;
+        Ok(Revert::of(found))
     }
 
     async fn run_command(command: NoCommand, _: Self::Config, _: Base) -> Result<(), StartError> {
         match command {}
     }
 
-    fn openapi() -> utoipa::openapi::OpenApi {
-        SessionApi::openapi()
+    fn openapi() -> OpenApi {
+        openapi::document()
     }
 }
 
@@ -181,13 +176,12 @@ async fn open_store(
             let lock = lock(database)?;
             let db = Db::start_locked(
                 &lock,
-                database.clone(),
+                database,
                 Service::Session,
                 &ALL_MIGRATIONS,
                 &base.metrics,
             )
-            .await
-            .map_err(start_error)?;
+            .await?;
             let outbox = SqlOutbox::new(db.clone(), base.clock.clone());
             let store = SqliteStore::new(db, lock, relay.clone(), base.clock.clone());
             Ok((
@@ -196,14 +190,6 @@ async fn open_store(
                 tasks::relay(base, outbox, relay),
             ))
         }
-    }
-}
-
-fn start_error(error: DbError) -> StartError {
-    if error.is_configuration() {
-        StartError::config(error)
-    } else {
-        StartError::internal(error)
     }
 }
 
@@ -233,7 +219,7 @@ fn lock(database: &DatabaseConfig) -> Result<FileLock, StartError> {
             "another session service uses {}, or a command that migrates it; several replicas need REDIS_URL",
             path.display()
         )),
-        other => start_error(other),
+        other => other.into(),
     })
 }
 

@@ -1,24 +1,29 @@
-//! The OpenAPI document: public operations only.
+//! The OpenAPI document of this service: public operations only.
 
 use ud_http::{Bearer, ProblemBody};
-use utoipa::OpenApi;
+use utoipa::{OpenApi, openapi::OpenApi as Document};
 
 use crate::{
-    controllers::{close_session, close_sessions, list_sessions, read_session},
+    controllers,
     views::session::{CloseScope, SessionListResponse, SessionResponse},
 };
 
-/// The document's parts.
 #[derive(OpenApi)]
 #[openapi(
     info(title = "Sessions", description = "Which logins of a user live, and ending them."),
     paths(
-        list_sessions::list_sessions,
-        close_sessions::close_sessions,
-        read_session::read_session,
-        close_session::close_session,
+        controllers::list_sessions::list_sessions,
+        controllers::close_sessions::close_sessions,
+        controllers::read_session::read_session,
+        controllers::close_session::close_session,
     ),
     components(schemas(SessionResponse, SessionListResponse, CloseScope, ProblemBody)),
     modifiers(&Bearer)
 )]
-pub struct SessionApi;
+struct SessionApi;
+
+/// Returns the public operations of this service.
+#[must_use]
+pub fn document() -> Document {
+    SessionApi::openapi()
+}

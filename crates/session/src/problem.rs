@@ -1,6 +1,5 @@
-//! The one place where errors of this service become problem documents.
+//! The one place where this service's errors become problem documents.
 
-use ud_db::StoreError;
 use ud_http::Problem;
 use ud_kernel::Code;
 
@@ -18,15 +17,7 @@ impl From<SessionError> for Problem {
             SessionError::NotFound => Code::SessionNotFound,
             SessionError::TargetHoldsMore => Code::UserTargetHoldsMore,
             SessionError::NotPermitted => Code::AuthPermissionDenied,
-            SessionError::Store(
-                StoreError::Unavailable(_) | StoreError::Timeout(_) | StoreError::Conflict,
-            ) => return Self::new(Code::ServerStoreUnavailable).cause(error),
-            SessionError::Store(
-                StoreError::NotFound
-                | StoreError::Unique(_)
-                | StoreError::ForeignKey
-                | StoreError::Internal(_),
-            ) => return Self::internal(error),
+            SessionError::Store(store) => return Self::new(store.code()).cause(error),
             SessionError::Call(call) => return call.clone().into(),
         };
         Self::new(code)

@@ -28,6 +28,8 @@ pub struct SessionState {
     pub subscribers: Gauge,
     /// Tells the time.
     pub clock: Clock,
+    /// Registry of this service's metrics.
+    pub metrics: Metrics,
     security_log: SecurityLog,
     operations: IntCounterVec,
 }
@@ -62,6 +64,7 @@ impl SessionState {
             feed,
             subscribers,
             clock,
+            metrics: metrics.clone(),
             security_log,
             operations,
         }

@@ -8,7 +8,7 @@ use std::{
 
 use auth_service::models::reset_flow::new_password;
 use secrecy::SecretString;
-use ud_http::StartError;
+use ud_kernel::StartError;
 use ud_seal::secret_file;
 use user_profile_service::Bootstrap;
 use zeroize::Zeroizing;

@@ -5,8 +5,8 @@ use std::{future::Future, io::Write as _, net::SocketAddr, process::ExitCode};
 
 use auth_service::AuthCommand;
 use clap::{Parser, Subcommand};
-use ud_http::{MigrateArguments, StartError};
-use ud_kernel::Service;
+use ud_http::MigrateArguments;
+use ud_kernel::{Service, StartError};
 
 use crate::{config::Config, documents, start};
 

@@ -4,8 +4,8 @@ use auth_service::{AuthConfig, AuthService};
 use role_service::RoleService;
 use session_service::SessionService;
 use ud_config::{AppEnv, Loader, LogConfig, StandaloneConfig, TokenConfig, keys};
-use ud_http::{ServiceBinary, StartError};
-use ud_kernel::Service;
+use ud_http::ServiceBinary;
+use ud_kernel::{Service, StartError};
 use user_audit_service::AuditService;
 use user_profile_service::{ProfileConfig, ProfileService};
 

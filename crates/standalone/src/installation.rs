@@ -10,7 +10,7 @@ use std::{
 };
 
 use ud_db::{FileState, file_state, gather_file, mark_file};
-use ud_http::StartError;
+use ud_kernel::StartError;
 use ud_seal::secret_file;
 
 use crate::{

@@ -13,13 +13,13 @@ use session_service::SessionService;
 use ud_config::PeersConfig;
 use ud_http::{
     Base, Identity, Listening, MigrateArguments, Mounted, ResealCommand, Server, ServiceBinary,
-    StartError, StopSignals, carry_out, raise_descriptor_limit,
+    StopSignals, carry_out, raise_descriptor_limit,
 };
 use ud_jwt::{
     JwkSet,
     service::{IdentityKey, Peers},
 };
-use ud_kernel::{Clock, Service};
+use ud_kernel::{Clock, Service, StartError};
 use ud_telemetry::Metrics;
 use user_audit_service::AuditService;
 use user_profile_service::{BootstrapOutcome, ProfileCommand, ProfileService};
@@ -93,12 +93,13 @@ pub(crate) async fn serve(mut config: Config) -> Result<(), StartError> {
 /// # Errors
 /// If one fails.
 pub(crate) async fn migrate(config: Config) -> Result<(), StartError> {
-    let (_, bases) = prepare(&config).await?;
-    AuthService::migrate(config.auth, bases.of(Service::Auth)?).await?;
-    RoleService::migrate(config.role, bases.of(Service::Role)?).await?;
-    SessionService::migrate(config.session, bases.of(Service::Session)?).await?;
-    AuditService::migrate(config.audit, bases.of(Service::Audit)?).await?;
-    ProfileService::migrate(config.profile, bases.of(Service::Profile)?).await
+    let installation = examine_folder(&config)?;
+    begin(&config, &installation).await?;
+    AuthService::migrate(config.auth).await?;
+    RoleService::migrate(config.role).await?;
+    SessionService::migrate(config.session).await?;
+    AuditService::migrate(config.audit).await?;
+    ProfileService::migrate(config.profile).await
 }
 
 /// Shows what undoing a migration of the services `of`, or of all five, runs; runs it if that is confirmed. Every file is

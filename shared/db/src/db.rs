@@ -8,9 +8,9 @@ use std::{
     },
     time::{Duration, Instant},
 };
+use ud_config::DatabaseConfig;
 
 use diesel::connection::SimpleConnection as _;
-use secrecy::SecretString;
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
     task::JoinHandle,
@@ -33,21 +33,6 @@ const CALL_LIMIT: Duration = Duration::from_secs(10);
 
 /// Places in the queue for each thread.
 const PLACES: usize = 4;
-
-/// How to open a [`Db`].
-#[derive(Debug, Clone)]
-pub struct DbOptions {
-    /// `postgres://`, `postgresql://`, `mysql://`, `mariadb://`, or `sqlite:PATH`.
-    pub url: SecretString,
-    /// Connections, and closures running at a time; at least 1.
-    pub pool_size: u32,
-    /// How long a call waits for its turn before [`StoreError::Timeout`].
-    pub acquire_timeout: Duration,
-    /// Whether `serve` migrates by itself; read by the services, not here.
-    pub auto_migrate: bool,
-    /// Used in place of `url` for migrating, so that the run-time user need not own the tables.
-    pub migration_url: Option<SecretString>,
-}
 
 /// What the pool is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,7 +63,7 @@ struct Inner {
     writer: Option<Arc<Semaphore>>,
     waiting: Arc<AtomicU32>,
     metrics: OnceLock<DbMetrics>,
-    options: DbOptions,
+    options: DatabaseConfig,
     target: Target,
     /// Opens the connections that migrate. One for all tries: it knows whether its server answers.
     migrator: Arc<Manager>,
@@ -101,7 +86,7 @@ impl std::fmt::Debug for Db {
 impl Db {
     /// The same as [`Db::open`], with the lock that `lock` takes.
     pub(crate) fn open_with(
-        options: &DbOptions,
+        options: &DatabaseConfig,
         service: Service,
         lock: impl FnOnce(&Path) -> Result<Option<FileLock>, DbError>,
     ) -> Result<Self, DbError> {

@@ -1,6 +1,7 @@
 //! What can go wrong in a store, in one enum for three databases.
 
 use diesel::result::{DatabaseErrorInformation, DatabaseErrorKind, Error as DieselError};
+use ud_kernel::Code;
 
 use crate::error_texts::Meaning;
 
@@ -70,6 +71,18 @@ impl StoreError {
             self,
             Self::Conflict | Self::Unavailable(_) | Self::Timeout(_)
         )
+    }
+
+    /// Returns the code of the problem document that a client gets.
+    #[must_use]
+    pub const fn code(&self) -> Code {
+        match self {
+            Self::Unavailable(_) | Self::Timeout(_) => Code::ServerStoreUnavailable,
+            Self::Conflict => Code::ServerBusy,
+            Self::NotFound | Self::Unique(_) | Self::ForeignKey | Self::Internal(_) => {
+                Code::ServerInternal
+            }
+        }
     }
 }
 

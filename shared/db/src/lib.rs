@@ -27,12 +27,13 @@ mod waiting;
 use std::path::PathBuf;
 
 pub use conn::{Backend, DbConn, MultiBackend};
-pub use db::{Db, DbOptions, PoolState};
+pub use db::{Db, PoolState};
 pub use error::{StoreError, TxError};
 pub use file_lock::FileLock;
 pub use mark::{FileState, file_state, gather_file, mark_file};
 pub use migrate::Migrations;
 pub use revert::Revert;
+pub use start::ReadinessCheck;
 
 /// Why a database could not be opened or migrated.
 #[derive(Debug, thiserror::Error)]

@@ -2,9 +2,10 @@
 
 use std::path::Path;
 
+use ud_config::DatabaseConfig;
 use ud_kernel::Service;
 
-use crate::{Db, DbError, DbOptions, FileLock, url::Target};
+use crate::{Db, DbError, FileLock, url::Target};
 
 impl Db {
     /// Prepares the pool; connections are opened when they are first needed, so a server that is down is
@@ -14,17 +15,17 @@ impl Db {
     /// # Errors
     /// [`DbError`] if the URL is wrong, its backend not compiled in, or the file or the runtime cannot be made;
     /// [`DbError::InUse`] while another has the file alone.
-    pub fn open(options: &DbOptions, service: Service) -> Result<Self, DbError> {
+    pub fn open(config: &DatabaseConfig, service: Service) -> Result<Self, DbError> {
         let lock = |path: &Path| FileLock::shared(path).map(Some);
-        Self::open_with(options, service, lock)
+        Self::open_with(config, service, lock)
     }
 
     /// The same as [`Db::open`] without the lock, for a caller who has the file's [`FileLock`], or only looks into it.
     ///
     /// # Errors
     /// As [`Db::open`].
-    pub fn open_unlocked(options: &DbOptions, service: Service) -> Result<Self, DbError> {
-        Self::open_with(options, service, |_| Ok(None))
+    pub fn open_unlocked(config: &DatabaseConfig, service: Service) -> Result<Self, DbError> {
+        Self::open_with(config, service, |_| Ok(None))
     }
 
     /// Opens the database of `service` to undo a migration. A file has to be there. If it `is_confirmed` that one is undone, the
@@ -33,14 +34,14 @@ impl Db {
     /// # Errors
     /// As [`Db::open`]; [`DbError::InUse`] while anybody else has the file, and it is to be this process's alone.
     pub fn open_to_revert(
-        options: &DbOptions,
+        config: &DatabaseConfig,
         service: Service,
         is_confirmed: bool,
     ) -> Result<Self, DbError> {
-        if let Target::Sqlite(path) = Target::parse(&options.url)? {
+        if let Target::Sqlite(path) = Target::parse(&config.url)? {
             std::fs::metadata(&path).map_err(|source| DbError::File { path, source })?;
         }
         let lock = |path: &Path| is_confirmed.then(|| FileLock::alone(path)).transpose();
-        Self::open_with(options, service, lock)
+        Self::open_with(config, service, lock)
     }
 }

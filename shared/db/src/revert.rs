@@ -1,6 +1,6 @@
 //! Undoing a migration: which one it is, what goes with it, and that it is still the one that was shown.
 
-use std::{any::Any, collections::BTreeSet, fmt};
+use std::{any::Any, collections::BTreeSet, fmt, future::Future};
 
 use diesel::{
     QueryResult,
@@ -8,6 +8,9 @@ use diesel::{
     connection::{BoxableConnection, SimpleConnection},
     migration::Migration,
 };
+
+use ud_config::DatabaseConfig;
+use ud_kernel::{Service, StartError};
 
 use crate::{
     Backend, Db, DbError, Migrations,
@@ -57,6 +60,27 @@ impl Db {
             name: migration.name().to_string(),
             version: migration.name().version().to_string(),
             statements: recorder.0.trim().to_owned(),
+        }))
+    }
+
+    /// Finds the migration of `service` that `migrate --revert` undoes: see [`Db::open_to_revert`] and [`Db::next_revert`].
+    /// Returns its name with its statements and the work that undoes it, `None` if there is none.
+    ///
+    /// # Errors
+    /// As these two. The work fails as [`Db::revert`] does.
+    pub async fn plan_revert(
+        config: &DatabaseConfig,
+        service: Service,
+        owners: &'static [&'static Migrations],
+        version: Option<&str>,
+        is_confirmed: bool,
+    ) -> Result<Option<(String, impl Future<Output = Result<(), StartError>> + use<>)>, StartError>
+    {
+        let db = Self::open_to_revert(config, service, is_confirmed)?;
+        let found = db.next_revert(owners, version).await?;
+        Ok(found.map(|found| {
+            let text = found.to_string();
+            (text, async move { Ok(db.revert(owners, found).await?) })
         }))
     }
 

@@ -1,26 +1,28 @@
 //! How a service starts on its database, and when it is ready.
 
-use std::time::Duration;
+use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
 
 use tokio::{sync::oneshot, time::timeout};
 use ud_config::DatabaseConfig;
-use ud_kernel::Service;
+use ud_kernel::{Service, StartError};
 use ud_telemetry::Metrics;
 
 use crate::{
-    Db, DbError, DbOptions, FileLock, Migrations, StoreError,
+    Db, DbError, FileLock, Migrations, StoreError,
     error_texts::is_damage,
     waiting::{Work, until_migrated},
 };
 
-impl From<DatabaseConfig> for DbOptions {
-    fn from(config: DatabaseConfig) -> Self {
-        Self {
-            url: config.url,
-            pool_size: config.pool_size,
-            acquire_timeout: config.acquire_timeout,
-            auto_migrate: config.auto_migrate,
-            migration_url: config.migration_url,
+/// Asks whether a service's database is ready; the error says why not, in words without secrets.
+pub type ReadinessCheck =
+    Arc<dyn Fn() -> Pin<Box<dyn Future<Output = Result<(), String>> + Send>> + Send + Sync>;
+
+impl From<DbError> for StartError {
+    fn from(error: DbError) -> Self {
+        if error.is_configuration() {
+            Self::config(error)
+        } else {
+            Self::internal(error)
         }
     }
 }
@@ -38,14 +40,13 @@ impl Db {
     /// is not waited for: any failure is an error, [`DbError::File`] if the file cannot be made or is damaged,
     /// [`DbError::InUse`] while another process has it alone.
     pub async fn start(
-        config: DatabaseConfig,
+        config: &DatabaseConfig,
         service: Service,
         owners: &[&'static Migrations],
         metrics: &Metrics,
     ) -> Result<Self, DbError> {
-        let auto_migrate = config.auto_migrate;
-        let db = Self::open(&config.into(), service)?;
-        db.begin(auto_migrate, owners, metrics).await
+        let db = Self::open(config, service)?;
+        db.begin(config.auto_migrate, owners, metrics).await
     }
 
     /// Does the same as [`Db::start`] for a caller who holds the file's lock.
@@ -54,14 +55,30 @@ impl Db {
     /// As [`Db::start`].
     pub async fn start_locked(
         _: &FileLock,
-        config: DatabaseConfig,
+        config: &DatabaseConfig,
         service: Service,
         owners: &[&'static Migrations],
         metrics: &Metrics,
     ) -> Result<Self, DbError> {
-        let auto_migrate = config.auto_migrate;
-        let db = Self::open_unlocked(&config.into(), service)?;
-        db.begin(auto_migrate, owners, metrics).await
+        let db = Self::open_unlocked(config, service)?;
+        db.begin(config.auto_migrate, owners, metrics).await
+    }
+
+    /// Opens the database of `service` for a command of its operator, which changes nothing in one that is not migrated.
+    ///
+    /// # Errors
+    /// If the database does not answer, or a migration is pending.
+    pub async fn open_migrated(
+        config: &DatabaseConfig,
+        service: Service,
+        owners: &[&'static Migrations],
+    ) -> Result<Self, StartError> {
+        let db = Self::open(config, service)?;
+        if db.pending(owners).await?.is_empty() {
+            return Ok(db);
+        }
+        let text = "the database is not migrated: start the service, or run `migrate`";
+        Err(StartError::config(text))
     }
 
     async fn begin(
@@ -117,7 +134,17 @@ impl Db {
         }
     }
 
-    /// Whether the database answers and no migration is pending; if not, why, in words without secrets.
+    /// Returns what asks [`Db::ready`] again and again.
+    #[must_use]
+    pub fn readiness_check(&self, owners: &'static [&'static Migrations]) -> ReadinessCheck {
+        let db = self.clone();
+        Arc::new(move || {
+            let db = db.clone();
+            Box::pin(async move { db.ready(owners).await })
+        })
+    }
+
+    /// Returns whether the database answers and no migration is pending; if not, why, in words without secrets.
     ///
     /// # Errors
     /// The reason.

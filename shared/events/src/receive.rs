@@ -4,7 +4,7 @@ use std::{future::Future, time::Duration};
 
 use actix_web::{HttpMessage as _, HttpRequest, Resource, web};
 use ud_http::{FromService, Problem, callers};
-use ud_kernel::{Code, Service};
+use ud_kernel::Code;
 use ud_telemetry::Metrics;
 
 use crate::{
@@ -14,13 +14,14 @@ use crate::{
 /// A batch has this long to arrive whole.
 const BODY_DEADLINE: Duration = Duration::from_secs(5);
 
-/// The resource for a service's internal routes. `take` gets who sent the batch and what is in it, stores
+/// Returns the resource for a service's internal routes. `receive` takes the service's state and what is in the batch, stores
 /// the effects, and says which events it has; [`crate::Inbox::receive`] does that for an SQL database.
 /// Answers 200 [`Receipt`]; 401 and 403 without the right service token; 400, 413, 415 or 422 for what is no
-/// batch; what `take` says if it fails.
-pub fn events_resource<F, Fut>(metrics: &Metrics, take: F) -> Resource
+/// batch; what `receive` says if it fails.
+pub fn events_resource<S, F, Fut>(metrics: &Metrics, state: S, receive: F) -> Resource
 where
-    F: Fn(Service, Batch) -> Fut + Clone + 'static,
+    S: Clone + 'static,
+    F: Fn(S, Batch) -> Fut + Clone + 'static,
     Fut: Future<Output = Result<Receipt, Problem>> + 'static,
 {
     let received = metrics.counter_vec(
@@ -31,11 +32,11 @@ where
     let handler = move |caller: FromService<callers::Any>,
                         req: HttpRequest,
                         payload: web::Payload| {
-        let (take, received) = (take.clone(), received.clone());
+        let (state, receive, received) = (state.clone(), receive.clone(), received.clone());
         async move {
             let source = caller.service;
             let batch = parse_batch(source, &collect(&req, payload).await?)?;
-            let receipt = take(source, batch).await?;
+            let receipt = receive(state, batch).await?;
             for (outcome, ids) in [("accepted", &receipt.accepted), ("parked", &receipt.parked)] {
                 let count = u64::try_from(ids.len()).unwrap_or(u64::MAX);
                 received

@@ -12,13 +12,13 @@ use std::{
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use ud_config::{AppEnv, HttpConfig, IdentityConfig, Loader, LogConfig, PeersConfig, TokenConfig};
 use ud_jwt::{JwkSet, service::IdentityKey};
-use ud_kernel::{Clock, Service};
+use ud_kernel::{Clock, Service, StartError};
 use ud_seal::secret_file;
 use ud_telemetry::Metrics;
 use utoipa::openapi::OpenApi;
 
 use crate::{
-    Base, Listening, MigrateArguments, Mounted, Revert, Server, StartError, StopSignals, carry_out,
+    Base, Listening, MigrateArguments, Mounted, Revert, Server, StopSignals, carry_out,
     forbid_core_dumps, raise_descriptor_limit,
     setup::{SetupArguments, setup},
     wiring::Identity,
@@ -53,7 +53,7 @@ pub trait ServiceBinary {
     -> impl Future<Output = Result<Mounted, StartError>>;
 
     /// Runs the pending migrations.
-    fn migrate(config: Self::Config, base: Base) -> impl Future<Output = Result<(), StartError>>;
+    fn migrate(config: Self::Config) -> impl Future<Output = Result<(), StartError>>;
 
     /// Finds the migration that is to be undone: the last one, or the one of the version that is named. Changes nothing yet; if
     /// it is confirmed that it is undone, nobody else uses the database from now on.
@@ -140,9 +140,7 @@ pub fn run<S: ServiceBinary>(name: &'static str) -> ExitCode {
                 carry_out(vec![(S::SERVICE, revert)], is_confirmed).await
             })
         }),
-        Command::Migrate(_) => configured::<S, _>(|config, common| {
-            block_on(async move { S::migrate(config, base::<S>(&common)?).await })
-        }),
+        Command::Migrate(_) => configured::<S, _>(|config, _| block_on(S::migrate(config))),
         Command::Own(command) => configured::<S, _>(|config, common| {
             block_on(async move { S::run_command(command, config, base::<S>(&common)?).await })
         }),

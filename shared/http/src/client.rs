@@ -11,10 +11,10 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
 use ud_config::PeersConfig;
 use ud_jwt::{outbound_client, service::ServiceSigner};
-use ud_kernel::{Code, FieldError, Service, UserId};
+use ud_kernel::{Code, FieldError, Service, StartError, UserId};
 use ud_telemetry::Cost;
 
-use crate::{Problem, StartError};
+use crate::Problem;
 
 /// Deadline of an internal call, whole, unless told otherwise.
 const DEADLINE: Duration = Duration::from_secs(2);

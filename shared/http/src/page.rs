@@ -1,27 +1,14 @@
-//! Pages of lists.
+//! Pages of lists: what the client asks for, and where the next page begins.
 
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
-use ud_http::Problem;
+use serde::{Serialize, de::DeserializeOwned};
 use ud_kernel::{Code, Cursor, FieldError};
-use utoipa::IntoParams;
+
+use crate::Problem;
 
 /// Items on a page unless the client asks for another number.
 const DEFAULT_LIMIT: u32 = 50;
-/// Most items on a page.
+/// Most items on a page of most lists.
 const MAX_LIMIT: u32 = 100;
-
-/// Query of a list without filters.
-#[derive(Debug, Default, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub struct ListQuery {
-    /// Items on the page.
-    #[param(minimum = 1, maximum = 100, default = 50)]
-    pub limit: Option<u32>,
-    /// `next_cursor` of the page before.
-    #[param(max_length = 512)]
-    pub cursor: Option<String>,
-}
 
 /// Which page is wanted: where it begins, and how long it is. `P` is a position in the list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,14 +29,27 @@ pub struct Page<T> {
 }
 
 impl<P: Serialize + DeserializeOwned> PageRequest<P> {
-    /// Reads what the client sent.
+    /// Reads what the client sent: 1 to 100 items, 50 unless it says otherwise.
     ///
     /// # Errors
     /// 400 `request.invalid-parameter`, 400 `request.invalid-cursor`.
-    pub fn new(limit: Option<u32>, cursor: Option<&str>) -> Result<Self, Problem> {
-        let limit = limit.unwrap_or(DEFAULT_LIMIT);
-        if !(1..=MAX_LIMIT).contains(&limit) {
-            let detail = format!("between 1 and {MAX_LIMIT}");
+    pub fn new(limit: Option<impl Into<i64>>, cursor: Option<&str>) -> Result<Self, Problem> {
+        Self::up_to(MAX_LIMIT, limit, cursor)
+    }
+
+    /// Reads what the client sent to a list whose pages have at most `most` items.
+    ///
+    /// # Errors
+    /// 400 `request.invalid-parameter`, 400 `request.invalid-cursor`.
+    pub fn up_to(
+        most: u32,
+        limit: Option<impl Into<i64>>,
+        cursor: Option<&str>,
+    ) -> Result<Self, Problem> {
+        let limit = limit.map_or(i64::from(DEFAULT_LIMIT), Into::into);
+        let limit = u32::try_from(limit).unwrap_or_default();
+        if !(1..=most).contains(&limit) {
+            let detail = format!("must be 1 to {most}");
             let error = FieldError::new("limit", "parameter.invalid", detail);
             return Err(Problem::new(Code::RequestInvalidParameter).field(error));
         }
@@ -60,13 +60,13 @@ impl<P: Serialize + DeserializeOwned> PageRequest<P> {
         Ok(Self { after, limit })
     }
 
-    /// How many items to read: one more than the page has, to see whether another follows.
+    /// Returns how many items to read: one more than the page has, to see whether another follows.
     #[must_use]
     pub fn to_read(&self) -> i64 {
         i64::from(self.limit) + 1
     }
 
-    /// The page of what was read; `position` tells where an item stands.
+    /// Makes a page of what was read; `position` says where an item stands in the list.
     #[must_use]
     pub fn page<T>(&self, mut items: Vec<T>, position: impl FnOnce(&T) -> P) -> Page<T> {
         let limit = usize::try_from(self.limit).unwrap_or(usize::MAX);
@@ -95,11 +95,17 @@ mod tests {
 
     #[test]
     fn limits_and_cursors_have_a_form() {
-        for limit in [0, 101] {
+        for limit in [0, 101, -1, i64::MIN, i64::from(u32::MAX) + 2, i64::MAX] {
             let problem = PageRequest::<i64>::new(Some(limit), None).unwrap_err();
-            assert_eq!(problem.code(), Code::RequestInvalidParameter);
+            assert_eq!(problem.code(), Code::RequestInvalidParameter, "{limit}");
         }
-        let problem = PageRequest::<i64>::new(None, Some("x")).unwrap_err();
+        let longer = PageRequest::<i64>::up_to(200, Some(200), None).unwrap();
+        assert_eq!(longer.to_read(), 201);
+        assert_eq!(
+            PageRequest::<i64>::new(None::<u8>, None).unwrap().to_read(),
+            51
+        );
+        let problem = PageRequest::<i64>::new(None::<u8>, Some("x")).unwrap_err();
         assert_eq!(problem.code(), Code::RequestInvalidCursor);
     }
 }

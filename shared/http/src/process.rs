@@ -3,7 +3,7 @@
 use rustix::process::{DumpableBehavior, Resource, Rlimit, getrlimit, setrlimit};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::StartError;
+use ud_kernel::StartError;
 
 /// Descriptors of a service's keys, runtimes and logs, and of stores as they are configured by default, with room for
 /// what grows under load.

@@ -5,7 +5,7 @@ use std::{future::Future, io::Write as _, pin::Pin};
 use clap::Args;
 use ud_kernel::Service;
 
-use crate::StartError;
+use ud_kernel::StartError;
 
 type Work = Pin<Box<dyn Future<Output = Result<(), StartError>>>>;
 
@@ -53,11 +53,15 @@ impl Revert {
         Self { found: None }
     }
 
-    /// Makes one of a migration's name with its statements, a line for each, and the work that undoes it.
-    pub fn of(what: String, work: impl Future<Output = Result<(), StartError>> + 'static) -> Self {
-        Self {
-            found: Some((what, Box::pin(work))),
-        }
+    /// Takes a migration's name with its statements, a line for each, and the work that undoes it, if there is one.
+    pub fn of(
+        found: Option<(
+            String,
+            impl Future<Output = Result<(), StartError>> + 'static,
+        )>,
+    ) -> Self {
+        let found = found.map(|(text, work)| (text, Box::pin(work) as Work));
+        Self { found }
     }
 }
 
@@ -169,7 +173,7 @@ mod tests {
                     done.set(done.get() + 1);
                     Ok(())
                 };
-                (service, Revert::of("1_a".to_owned(), work))
+                (service, Revert::of(Some(("1_a".to_owned(), work))))
             });
             works.into_iter().collect::<Vec<_>>()
         };

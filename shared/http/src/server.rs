@@ -15,11 +15,11 @@ use tokio::{
     sync::watch,
 };
 use ud_config::HttpConfig;
-use ud_kernel::{Clock, Service};
+use ud_kernel::{Clock, Service, StartError};
 use ud_telemetry::Metrics;
 
 use crate::{
-    Base, Mounted, StartError, StopSignal, TrustedProxies,
+    Base, Mounted, StopSignal, TrustedProxies,
     app::{PublicApp, configure_internal, not_found},
     connections::{Connections, Peers},
     edge::{self, Edge, ServiceMetrics},

@@ -17,7 +17,7 @@ use ud_seal::{
 };
 use zeroize::Zeroizing;
 
-use crate::StartError;
+use ud_kernel::StartError;
 
 /// Folder of what the database server and whoever makes its users need.
 const DATABASE_SERVER: &str = "database-server";

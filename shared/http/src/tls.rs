@@ -7,7 +7,8 @@ use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _};
 use tokio::signal::unix::Signal;
 use ud_config::TlsConfig;
 
-use crate::{StartError, workers::Tls};
+use crate::workers::Tls;
+use ud_kernel::StartError;
 
 /// Reads certificate chain and key, in PEM.
 ///

@@ -10,57 +10,10 @@ use ud_jwt::{
     revocation::{Fallback, SessionChecker},
     service::{IdentityKey, Peers as PeerKeys, ServiceSigner, ServiceVerifier},
 };
-use ud_kernel::{Clock, Service, Steps};
+use ud_kernel::{Clock, Service, StartError, Steps};
 use ud_telemetry::Metrics;
 
 use crate::{InternalGate, Limits, Notices, Peers, SecurityLog, TokenGuard};
-
-/// Why a service did not start.
-#[derive(Debug)]
-pub struct StartError {
-    exit_code: u8,
-    text: String,
-}
-
-impl StartError {
-    /// Something configured is wrong: exit code 78 (`EX_CONFIG`).
-    pub fn config(text: impl fmt::Display) -> Self {
-        Self {
-            exit_code: ud_config::EXIT_CONFIG,
-            text: text.to_string(),
-        }
-    }
-
-    /// Anything else: exit code 70 (`EX_SOFTWARE`).
-    pub fn internal(text: impl fmt::Display) -> Self {
-        Self {
-            exit_code: 70,
-            text: text.to_string(),
-        }
-    }
-
-    /// A command is incomplete: exit code 64 (`EX_USAGE`).
-    pub fn usage(text: impl fmt::Display) -> Self {
-        Self {
-            exit_code: 64,
-            text: text.to_string(),
-        }
-    }
-
-    /// For `main`.
-    #[must_use]
-    pub const fn exit_code(&self) -> u8 {
-        self.exit_code
-    }
-}
-
-impl fmt::Display for StartError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
-    }
-}
-
-impl std::error::Error for StartError {}
 
 /// The common ground of one service: who it is, whom it knows, what time it is.
 #[derive(Clone)]

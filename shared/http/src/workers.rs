@@ -29,13 +29,13 @@ use tokio::{
 use tokio_rustls::TlsAcceptor;
 
 use crate::{
-    StartError,
     connection::{Connection, HEAD_DEADLINE},
     connections::{Connections, Place},
     edge::Edge,
     stream::Stream,
     ticket::Ticket,
 };
+use ud_kernel::StartError;
 
 /// An idle connection is kept this long: longer than NGINX keeps its own (60 s), so that NGINX closes first.
 const KEEP_ALIVE: Duration = Duration::from_secs(75);

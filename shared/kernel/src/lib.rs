@@ -6,8 +6,10 @@ mod field_error;
 mod id;
 mod patch;
 mod problem;
+mod revocation;
 mod service;
 mod source;
+mod start_error;
 mod steps;
 
 pub mod models;
@@ -22,6 +24,8 @@ pub use id::{
 };
 pub use patch::Patch;
 pub use problem::Code;
+pub use revocation::Revocation;
 pub use service::Service;
 pub use source::{LimitKey, Network, Source};
+pub use start_error::StartError;
 pub use steps::Steps;

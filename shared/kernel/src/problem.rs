@@ -122,7 +122,7 @@ impl Code {
             Self::RequestIdempotencyKeyReused => ("request.idempotency-key-reused", 422, "Idempotency-Key reused", "This key was used with another body within 24 hours. Use a new key for a new request."),
             Self::RequestIdempotencyInProgress => ("request.idempotency-in-progress", 409, "Still in progress", "The first request with this key has not ended. Repeat after `Retry-After` seconds."),
             Self::ServerInternal => ("server.internal", 500, "Internal error", "A defect on our side; the log has the cause under `request_id`."),
-            Self::ServerBusy => ("server.busy", 503, "Busy", "More work is queued than can be done in time. Repeat after `Retry-After` seconds."),
+            Self::ServerBusy => ("server.busy", 503, "Busy", "More work is queued than can be done in time, or a change lost races with others too often. Repeat after `Retry-After` seconds."),
             Self::ServerStoreUnavailable => ("server.store-unavailable", 503, "Store unavailable", "The service's own store cannot be reached or used. A change may have been made all the same: read before you repeat it, or repeat it with the same `Idempotency-Key`. Repeat after `Retry-After` seconds."),
             Self::ServerDependencyUnavailable => ("server.dependency-unavailable", 503, "Dependency unavailable", "Another service this operation needs did not answer. A change may have been made all the same: read before you repeat it, or repeat it with the same `Idempotency-Key`. Repeat after `Retry-After` seconds."),
             Self::AuthTokenMissing => ("auth.token-missing", 401, "Authentication required", "Send `Authorization: Bearer <access token>`."),

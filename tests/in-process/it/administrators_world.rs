@@ -8,7 +8,7 @@ use std::{
 use diesel::prelude::*;
 use end_to_end::Ports;
 use role_service::{
-    RoleConfig,
+    RoleConfig, RoleService,
     models::{
         ADMIN_ROLE, AssignmentFilter, AssignmentFlow, Change, MAX_NAMES_BYTES, Marker, NamesLimit,
         NewAssignment, ReadFlow, assignment_flow, standing_flow,
@@ -19,7 +19,7 @@ use testkit::{Backend, Gates, TestDatabase, TestIssuer};
 use ud_config::DatabaseConfig;
 use ud_db::{Db, DbConn, StoreError};
 use ud_events::{Event, EventType, OutboxHandle};
-use ud_http::Base;
+use ud_http::{Base, ServiceBinary as _};
 use ud_kernel::{
     AssignmentId, Clock, Service, Steps, Timestamp, UserId,
     models::{Origin, Standing, UserStanding},
@@ -80,7 +80,7 @@ impl House {
         };
         let mut served = role_base.clone().with_guard(&guard);
         served.steps = Steps::none();
-        let mounted = role_service::build(&config, &served).await.unwrap();
+        let mounted = RoleService::build(config, served).await.unwrap();
         let serving = role_own.serve(mounted, metrics);
         let base = profile_own.base(
             Service::Profile,
@@ -89,7 +89,7 @@ impl House {
             &Metrics::new("profile"),
         );
         let open = |database: &TestDatabase, service| {
-            Db::open(&DatabaseConfig::for_tests(&database.url).into(), service).unwrap()
+            Db::open(&DatabaseConfig::for_tests(&database.url), service).unwrap()
         };
         let profile = open(&databases[1], Service::Profile);
         profile
@@ -125,7 +125,7 @@ impl House {
             db: self.role.clone(),
             clock: self.clock.clone(),
             outbox: OutboxHandle::new(),
-            marker: Marker::new(peers.client(Service::Session), &self.role_base.metrics),
+            marker: Marker::new(peers.client(Service::Session)),
             auth: peers.client(Service::Auth),
             names: NamesLimit::new(TestIssuer::new(self.clock.clone()).verifier()),
             steps,

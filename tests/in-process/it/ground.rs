@@ -8,7 +8,7 @@ use session_service::config::{RedisSettings, StoreConfig};
 use tempfile::TempDir;
 use testkit::{Backend, TestDatabase, new_key_ring, sealing};
 use ud_config::{DatabaseConfig, Durability, KeyRing, RedisConfig, SealingConfig};
-use ud_db::{Db, DbOptions, FileLock, StoreError};
+use ud_db::{Db, FileLock, StoreError};
 use ud_events::Event;
 use ud_kernel::{Clock, Service, SessionId};
 
@@ -107,7 +107,7 @@ async fn sqlite_events(database: &DatabaseConfig) -> Vec<String> {
         #[diesel(sql_type = Text)]
         body: String,
     }
-    let options = DbOptions {
+    let options = DatabaseConfig {
         url: database.url.clone(),
         pool_size: 1,
         acquire_timeout: Duration::from_secs(20),

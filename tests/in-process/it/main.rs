@@ -18,6 +18,7 @@ mod chains;
 mod change_races;
 mod changes;
 mod clocks;
+mod failures;
 mod ground;
 mod interleavings;
 mod lifetimes;

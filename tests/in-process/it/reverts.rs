@@ -18,7 +18,7 @@ fn owners(service: Service) -> &'static [&'static Migrations] {
         Service::Auth => &auth_service::ALL_MIGRATIONS,
         Service::Role => &role_service::ALL_MIGRATIONS,
         Service::Session => &session_service::ALL_MIGRATIONS,
-        Service::Audit => user_audit_service::MIGRATIONS,
+        Service::Audit => &user_audit_service::ALL_MIGRATIONS,
         Service::Profile => &user_profile_service::ALL_MIGRATIONS,
     }
 }
@@ -64,7 +64,7 @@ async fn what_is_said_is_what_goes(
         return;
     }
     let database = TestDatabase::create(backend);
-    let db = Db::open(&DatabaseConfig::for_tests(&database.url).into(), service).unwrap();
+    let db = Db::open(&DatabaseConfig::for_tests(&database.url), service).unwrap();
     let owners = owners(service);
     let applied = db.migrate(owners).await.unwrap().len();
     let mut order = Vec::new();

@@ -2,10 +2,10 @@
 
 use std::sync::{Arc, Mutex};
 
-use role_service::RoleConfig;
+use role_service::{RoleConfig, RoleService};
 use testkit::{Backend, TestDatabase};
 use ud_config::DatabaseConfig;
-use ud_http::TokenGuard;
+use ud_http::{ServiceBinary as _, TokenGuard};
 use ud_kernel::{Service, models::Access};
 use ud_telemetry::Metrics;
 use wiremock::{Mock, MockServer, Request, Respond, ResponseTemplate, matchers::any};
@@ -97,7 +97,7 @@ impl RealRole {
             database: DatabaseConfig::for_tests(&self.database.url),
             limits: testkit::no_limits(),
         };
-        let mounted = role_service::build(&config, &base.with_guard(guard)).await;
+        let mounted = RoleService::build(config, base.with_guard(guard)).await;
         self.running = Some(self.own.serve(mounted.unwrap(), metrics));
     }
 }

@@ -1,5 +1,6 @@
 //! Auth and session over stores that outlive them.
 
+use auth_service::AuthService;
 use std::time::Duration;
 
 use end_to_end::Ports;
@@ -346,7 +347,7 @@ impl Replica {
             .own
             .base(Service::Auth, &ground.identities, peers, &metrics);
         let config = auth_config(&ground.database.url, ring, ground.sealing.clone());
-        let mounted = auth_service::build(&config, &base).await.unwrap();
+        let mounted = AuthService::build(config, base).await.unwrap();
         self.guard = Some(mounted.guard.clone());
         self.running = Some(self.own.serve(mounted, metrics));
     }

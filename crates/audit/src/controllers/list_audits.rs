@@ -1,8 +1,8 @@
 //! `GET /api/v1/audits`
 
 use actix_web::{HttpResponse, web};
-use ud_http::{Authed, OwnOr, Problem, Refused, Scope, permissions::AuditsRead};
-use ud_kernel::{Code, Cursor, FieldError, check_line};
+use ud_http::{Authed, OwnOr, PageRequest, Problem, Refused, Scope, permissions::AuditsRead};
+use ud_kernel::{Code, FieldError, check_line};
 
 use super::note_read;
 use crate::{
@@ -14,11 +14,8 @@ use crate::{
     views::audit::{AuditListResponse, AuditResponse, ListAuditsQuery},
 };
 
-/// The place of a page's last record.
-type Position = Cursor<i64>;
-
-const DEFAULT_LIMIT: u16 = 50;
-const MAX_LIMIT: u16 = 200;
+/// Most records on a page.
+const MAX_LIMIT: u32 = 200;
 
 /// Records, newest first: with `audits:read` everybody's, otherwise what the caller did, whatever the filters
 /// say.
@@ -39,12 +36,14 @@ pub async fn list_audits(
     authed: Authed<OwnOr<AuditsRead>>,
     query: web::Query<ListAuditsQuery>,
 ) -> Result<HttpResponse, Problem> {
-    let (limit, mut filter) = read_query(query.into_inner())?;
+    let query = query.into_inner();
+    let page = PageRequest::up_to(MAX_LIMIT, query.limit, query.cursor.as_deref())?;
+    let mut filter = read_query(query, page.after)?;
     if let Scope::Own(own) = authed.scope() {
         filter.actor_id = Some(own);
     }
     let of_others = filter.actor_id != Some(authed.user_id());
-    let (records, more) = state.flow.list(filter, usize::from(limit)).await?;
+    let records = state.flow.list(filter, page.to_read()).await?;
     if of_others {
         note_read(
             &state,
@@ -53,20 +52,15 @@ pub async fn list_audits(
             "GET /api/v1/audits".to_owned(),
         );
     }
-    let next_cursor = records
-        .last()
-        .filter(|_| more)
-        .map(|r| Cursor(r.seq).encode());
-    let items = records.into_iter().map(AuditResponse::from).collect();
-    Ok(HttpResponse::Ok().json(AuditListResponse { items, next_cursor }))
+    let page = page.page(records, |record| record.seq);
+    Ok(HttpResponse::Ok().json(AuditListResponse {
+        items: page.items.into_iter().map(AuditResponse::from).collect(),
+        next_cursor: page.next_cursor,
+    }))
 }
 
 /// Refuses what a database would choke on, and what could only ever find nothing.
-fn read_query(query: ListAuditsQuery) -> Result<(u16, RecordFilter), Problem> {
-    let limit = query.limit.unwrap_or(DEFAULT_LIMIT);
-    if !(1..=MAX_LIMIT).contains(&limit) {
-        return Err(invalid("limit", "must be 1 to 200"));
-    }
+fn read_query(query: ListAuditsQuery, before: Option<i64>) -> Result<RecordFilter, Problem> {
     let texts = [
         ("target_id", &query.target_id, MAX_TARGET_ID),
         ("action", &query.action, MAX_ACTION),
@@ -81,17 +75,14 @@ fn read_query(query: ListAuditsQuery) -> Result<(u16, RecordFilter), Problem> {
             return Err(invalid(name, "must be in the years 1000 to 9999"));
         }
     }
-    let position = query.cursor.as_deref().map(Position::decode).transpose();
-    let position = position.map_err(|_| Problem::new(Code::RequestInvalidCursor))?;
-    let filter = RecordFilter {
+    Ok(RecordFilter {
         actor_id: query.actor_id,
         target_id: query.target_id,
         action: query.action,
         from: query.from,
         to: query.to,
-        before: position.map(|cursor| cursor.0),
-    };
-    Ok((limit, filter))
+        before,
+    })
 }
 
 fn invalid(name: &str, detail: &str) -> Problem {

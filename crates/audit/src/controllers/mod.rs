@@ -3,6 +3,7 @@
 pub mod create_audit;
 pub mod list_audits;
 pub mod read_audit;
+pub mod receive_events;
 
 use ud_events::EventType;
 use ud_http::{Authed, SecurityNotice};

@@ -1,9 +1,7 @@
-//! What can go wrong with the audit log, without HTTP in it, and the one mapping to problem documents.
+//! What can go wrong with the audit log, without HTTP in it.
 
 use ud_db::{StoreError, TxError};
-use ud_http::Problem;
 use ud_idempotency::ServerKeyError;
-use ud_kernel::Code;
 use ud_seal::SealError;
 
 /// Why an audit operation failed.
@@ -43,21 +41,6 @@ impl TxError for AuditError {
         match self {
             Self::Store(error) => Some(error),
             _ => None,
-        }
-    }
-}
-
-impl From<AuditError> for Problem {
-    fn from(error: AuditError) -> Self {
-        match error {
-            AuditError::NotFound => Self::new(Code::AuditRecordNotFound),
-            AuditError::ActionReserved => Self::new(Code::AuditActionReserved),
-            AuditError::KeyReused => Self::new(Code::RequestIdempotencyKeyReused),
-            AuditError::Unrecordable(_) | AuditError::Seal(_) => Self::internal(error),
-            AuditError::Store(error) if error.is_temporary() => {
-                Self::new(Code::ServerStoreUnavailable).cause(error)
-            }
-            AuditError::Store(error) => Self::internal(error),
         }
     }
 }

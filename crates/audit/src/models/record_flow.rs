@@ -121,23 +121,14 @@ impl RecordFlow {
             .await
     }
 
-    /// At most `limit` records, newest first, and whether there are more.
+    /// Returns at most `most` records, newest first.
     ///
     /// # Errors
     /// The store.
-    pub async fn list(
-        &self,
-        filter: RecordFilter,
-        limit: usize,
-    ) -> Result<(Vec<Record>, bool), AuditError> {
-        let asked = i64::try_from(limit).unwrap_or(i64::MAX).saturating_add(1);
-        let mut records: Vec<Record> = self
-            .db
-            .read(move |conn| record_store::list(conn, &filter, asked).map_err(AuditError::from))
-            .await?;
-        let more = records.len() > limit;
-        records.truncate(limit);
-        Ok((records, more))
+    pub async fn list(&self, filter: RecordFilter, most: i64) -> Result<Vec<Record>, AuditError> {
+        self.db
+            .read(move |conn| record_store::list(conn, &filter, most).map_err(AuditError::from))
+            .await
     }
 
     async fn claim(

@@ -1,5 +1,4 @@
-//! Request and response bodies, and the OpenAPI document.
+//! Request and response bodies.
 
 pub mod audit;
 pub mod metadata;
-pub mod openapi;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use ud_db::schema_info::{TableInfo, describe};
-use user_audit_service::MIGRATIONS;
+use user_audit_service::ALL_MIGRATIONS;
 
 use crate::world::{World, open};
 
@@ -13,11 +13,11 @@ async fn up_down_up_and_the_same_tables_on_all_three() {
     for database in testkit::databases() {
         let backend = database.backend;
         let db = open(&database.url);
-        let names = db.migrate(MIGRATIONS).await.unwrap();
+        let names = db.migrate(&ALL_MIGRATIONS).await.unwrap();
         assert_eq!(names.len(), 5, "{backend}");
         let first = db.read(describe).await.unwrap();
         for name in names.iter().rev() {
-            let reverted = db.revert_last(MIGRATIONS).await.unwrap();
+            let reverted = db.revert_last(&ALL_MIGRATIONS).await.unwrap();
             assert_eq!(reverted.as_ref(), Some(name), "{backend}");
         }
         assert_eq!(
@@ -25,7 +25,11 @@ async fn up_down_up_and_the_same_tables_on_all_three() {
             BTreeMap::new(),
             "{backend}"
         );
-        assert_eq!(db.migrate(MIGRATIONS).await.unwrap(), names, "{backend}");
+        assert_eq!(
+            db.migrate(&ALL_MIGRATIONS).await.unwrap(),
+            names,
+            "{backend}"
+        );
         assert_eq!(db.read(describe).await.unwrap(), first, "{backend}");
         described.push(without_types(first));
     }
@@ -59,8 +63,14 @@ fn without_types(mut tables: BTreeMap<String, TableInfo>) -> BTreeMap<String, Ta
 async fn the_log_starts_at_one_after_a_revert_too() {
     for world in World::each().await {
         world.append(crate::world::records(2)).await.unwrap();
-        while world.db.revert_last(MIGRATIONS).await.unwrap().is_some() {}
-        world.db.migrate(MIGRATIONS).await.unwrap();
+        while world
+            .db
+            .revert_last(&ALL_MIGRATIONS)
+            .await
+            .unwrap()
+            .is_some()
+        {}
+        world.db.migrate(&ALL_MIGRATIONS).await.unwrap();
         world.append(crate::world::records(1)).await.unwrap();
         assert_eq!(world.log().await[0].seq, 1, "{}", world.database.backend);
     }

@@ -1,6 +1,7 @@
 //! Filters, and pages that stay where they are while the log grows.
 
 use std::time::Duration;
+use ud_http::{Page, PageRequest};
 
 use ud_events::Outcome;
 use ud_kernel::UserId;
@@ -75,17 +76,23 @@ async fn each_filter_and_all_of_them_together() {
         world.append(new.clone()).await.unwrap();
         let log = world.log().await;
         for filter in &filters {
-            let (found, more) = world.flow.list(filter.clone(), 200).await.unwrap();
+            let found = page_of(&world, filter, 200).await;
             let expected: Vec<_> = log.iter().rev().filter(|r| matches(filter, r)).collect();
             assert_eq!(
-                found.iter().collect::<Vec<_>>(),
+                found.items.iter().collect::<Vec<_>>(),
                 expected,
                 "{filter:?} {}",
                 world.database.backend
             );
-            assert!(!more);
+            assert_eq!(found.next_cursor, None);
         }
     }
+}
+
+async fn page_of(world: &World, filter: &RecordFilter, limit: u8) -> Page<Record> {
+    let request = PageRequest::up_to(200, Some(limit), None).unwrap();
+    let records = world.flow.list(filter.clone(), request.to_read()).await;
+    request.page(records.unwrap(), |record| record.seq)
 }
 
 #[tokio::test]
@@ -96,10 +103,10 @@ async fn pages_are_stable_while_the_log_grows() {
         let mut seen = Vec::new();
         let mut filter = RecordFilter::default();
         loop {
-            let (page, more) = world.flow.list(filter.clone(), 7).await.unwrap();
-            filter.before = page.last().map(|r| r.seq);
-            seen.extend(page.into_iter().map(|r| r.id));
-            if !more {
+            let page = page_of(&world, &filter, 7).await;
+            filter.before = page.items.last().map(|r| r.seq);
+            seen.extend(page.items.into_iter().map(|r| r.id));
+            if page.next_cursor.is_none() {
                 break;
             }
             world.append(some(3)).await.unwrap();
@@ -113,12 +120,9 @@ async fn a_full_last_page_is_the_last() {
     for world in World::each().await {
         world.append(some(4)).await.unwrap();
         for (limit, expected) in [(3, (3, true)), (4, (4, false)), (5, (4, false))] {
-            let (page, more) = world
-                .flow
-                .list(RecordFilter::default(), limit)
-                .await
-                .unwrap();
-            assert_eq!((page.len(), more), expected, "{}", world.database.backend);
+            let page = page_of(&world, &RecordFilter::default(), limit).await;
+            let found = (page.items.len(), page.next_cursor.is_some());
+            assert_eq!(found, expected, "{}", world.database.backend);
         }
     }
 }

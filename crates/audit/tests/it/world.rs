@@ -4,13 +4,14 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 use testkit::TestDatabase;
-use ud_db::{Db, DbOptions, StoreError};
+use ud_config::DatabaseConfig;
+use ud_db::{Db, StoreError};
 use ud_events::{Event, EventType, NewEvent, Outcome};
 use ud_idempotency::ServerKey;
 use ud_kernel::{Clock, Service, Timestamp, UserId, models::Origin};
 use ud_seal::Sealer;
 use user_audit_service::{
-    MIGRATIONS,
+    ALL_MIGRATIONS,
     models::{
         record::{ClientRecord, NewRecord},
         record_flow::RecordFlow,
@@ -38,7 +39,7 @@ pub fn flow(db: &Db, clock: &Clock, sealer: &Sealer) -> RecordFlow {
 impl World {
     pub async fn new(database: TestDatabase) -> Self {
         let db = open(&database.url);
-        db.migrate(MIGRATIONS).await.unwrap();
+        db.migrate(&ALL_MIGRATIONS).await.unwrap();
         let clock = Clock::manual(START);
         let sealer = Sealer::from_config(&testkit::sealing(), Service::Audit).unwrap();
         Self {
@@ -75,7 +76,7 @@ impl World {
 
 /// A pool of its own, as another process would have.
 pub fn open(url: &str) -> Db {
-    let options = DbOptions {
+    let options = DatabaseConfig {
         url: url.into(),
         pool_size: 8,
         acquire_timeout: Duration::from_secs(20),

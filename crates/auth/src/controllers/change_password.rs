@@ -3,7 +3,6 @@
 use actix_web::{HttpResponse, web};
 use ud_http::{Authed, ClientAddress, Json, Limited, Own, Problem, Refused, TooMany, limits};
 
-use super::revocation::no_content;
 use crate::{
     models::{
         password_flow::{self, PasswordChange, PasswordChanged},
@@ -53,7 +52,13 @@ pub async fn change_password(
             PasswordChanged::Renewed(tokens) => {
                 HttpResponse::Ok().json(TokenResponse::from(tokens))
             }
-            PasswordChanged::NotRenewed(closed) => no_content(&state, "password_change", closed),
+            PasswordChanged::NotRenewed(revocation) => {
+                let mut response = HttpResponse::NoContent();
+                state
+                    .revocations
+                    .tell("password_change", revocation, &mut response);
+                response.finish()
+            }
         },
     )
 }

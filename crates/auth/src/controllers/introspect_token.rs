@@ -1,12 +1,12 @@
-//! `POST /api/v1/auth/introspect`, and the same for services on the internal listener.
+//! `POST /api/v1/auth/introspect`
 
 use std::{future::Future, pin::Pin};
 
 use actix_web::{FromRequest, HttpRequest, dev, http::header, web};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use ud_http::{
-    Authed, Form, FromService, Limited, Problem, Refused, Stakes, TokenGuard, TooMany, callers,
-    limits, permissions::TokensIntrospect,
+    Authed, Form, Limited, Problem, Refused, Stakes, TokenGuard, TooMany, limits,
+    permissions::TokensIntrospect,
 };
 use ud_kernel::Code;
 
@@ -36,19 +36,11 @@ pub async fn introspect_token(
     introspect(&guard, &body.inner.0).await
 }
 
-/// `POST /internal/v1/introspect`
+/// Introspects for whoever may ask.
 ///
 /// # Errors
 /// 503 if it cannot be told.
-pub async fn introspect_for_service(
-    _: FromService<callers::Any>,
-    guard: web::Data<TokenGuard>,
-    body: Form<TokenForm>,
-) -> Result<web::Json<IntrospectionResponse>, Problem> {
-    introspect(&guard, &body.0).await
-}
-
-async fn introspect(
+pub(super) async fn introspect(
     guard: &TokenGuard,
     body: &TokenForm,
 ) -> Result<web::Json<IntrospectionResponse>, Problem> {

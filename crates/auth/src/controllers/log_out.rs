@@ -5,7 +5,7 @@ use std::{future::Future, pin::Pin};
 use actix_web::{FromRequest, HttpRequest, HttpResponse, dev, web};
 use ud_http::{Authed, Limited, Own, Problem, Refused, RequestOrigin, TooMany, limits};
 
-use super::{optional_body::OptionalBody, presented_token::decode, revocation::no_content};
+use super::{optional_body::OptionalBody, presented_token::decode};
 use crate::{
     models::{logout_flow, refresh_token::RefreshToken},
     state::AuthState,
@@ -31,7 +31,7 @@ pub async fn log_out(
     origin: RequestOrigin,
     order: Order,
 ) -> Result<HttpResponse, Problem> {
-    let closed = match order.token {
+    let revocation = match order.token {
         Some(token) => {
             let origin = origin.by(token.user_id);
             logout_flow::log_out(&state, token.user_id, token.session_id, &origin).await?
@@ -47,7 +47,9 @@ pub async fn log_out(
             }
         }
     };
-    Ok(no_content(&state, "logout", closed))
+    let mut response = HttpResponse::NoContent();
+    state.revocations.tell("logout", revocation, &mut response);
+    Ok(response.finish())
 }
 
 /// A [`LogoutRequest`] whose refresh token, if it has one, is good and was counted.

@@ -1,9 +1,8 @@
 //! The controllers: HTTP in, one call of a flow, a view out.
 
-mod revocation;
-
 pub mod change_password;
 pub mod create_credential;
+pub mod introspect_for_service;
 pub mod introspect_token;
 pub mod list_keys;
 pub mod log_in;

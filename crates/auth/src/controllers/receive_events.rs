@@ -12,7 +12,7 @@ use crate::{
 ///
 /// # Errors
 /// 503 if the database does not answer; the batch is sent again.
-pub async fn receive_events(state: &AuthState, batch: Batch) -> Result<Receipt, Problem> {
+pub async fn receive_events(state: AuthState, batch: Batch) -> Result<Receipt, Problem> {
     let now = state.clock.now();
     let receipt = state
         .events

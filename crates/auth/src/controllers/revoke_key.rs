@@ -3,7 +3,6 @@
 use actix_web::{HttpResponse, web};
 use ud_http::{Authed, Fresh, Limited, Problem, Refused, TooMany, limits, permissions::KeysWrite};
 
-use super::revocation::with_revocation;
 use crate::{models::signing_key_flow, state::AuthState, views::KeyResponse};
 
 /// Revokes a key that leaked.
@@ -25,8 +24,11 @@ pub async fn revoke_key(
     authed: Authed<Limited<limits::RevokeKey, Fresh<KeysWrite>>>,
     kid: web::Path<String>,
 ) -> Result<HttpResponse, Problem> {
-    let (revoked, told) =
+    let (revoked, revocation) =
         signing_key_flow::revoke_key(&state, kid.into_inner(), authed.origin()).await?;
-    let mut answer = with_revocation(&state, "key_revocation", HttpResponse::Ok(), told);
+    let mut answer = HttpResponse::Ok();
+    state
+        .revocations
+        .tell("key_revocation", revocation, &mut answer);
     Ok(answer.json(KeyResponse::from(revoked)))
 }

@@ -4,13 +4,10 @@ use actix_web::{HttpResponse, web};
 use ud_http::{
     Form, Limited, Problem, Refused, RequestOrigin, Stakes, TokenGuard, TooMany, limits,
 };
+use ud_kernel::Revocation;
 
-use super::revocation::with_revocation;
 use crate::{
-    models::{
-        logout_flow::{SessionsClosed, log_out},
-        refresh_token::RefreshToken,
-    },
+    models::{logout_flow::log_out, refresh_token::RefreshToken},
     state::AuthState,
     views::TokenForm,
 };
@@ -42,9 +39,11 @@ pub async fn revoke_token(
             Err(problem) => return Err(problem),
         },
     };
-    let closed = match session {
+    let revocation = match session {
         Some((user, session)) => log_out(&state, user, session, &origin.by(user)).await?,
-        None => SessionsClosed(true),
+        None => Revocation::Confirmed,
     };
-    Ok(with_revocation(&state, "revoke", HttpResponse::Ok(), closed).finish())
+    let mut response = HttpResponse::Ok();
+    state.revocations.tell("revoke", revocation, &mut response);
+    Ok(response.finish())
 }

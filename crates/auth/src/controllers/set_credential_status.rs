@@ -26,10 +26,7 @@ pub async fn set_credential_status(
     let Json(Body(body)) = body;
     let changed = credential_flow::set_status(&state, user_id.into_inner(), body).await?;
     if !changed.sessions_closed {
-        let pending = state
-            .revocations_pending
-            .with_label_values(&["credential_status"]);
-        pending.inc();
+        state.revocations.count("credential_status");
     }
     Ok(web::Json(changed))
 }

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use ud_db::{DbConn, StoreError};
 use ud_events::{ApplyError, Event, EventType, NewEvent, outbox};
 use ud_kernel::{
-    FieldError, Service, Source, Timestamp, UserId, check_line,
+    FieldError, Revocation, Service, Source, Timestamp, UserId, check_line,
     models::{
         CreateCredential, Credential, CredentialStatus, CredentialStatusChanged, Origin,
         SetCredentialStatus,
@@ -300,7 +300,7 @@ pub async fn set_status(
     let direct = state.calls.close_below(user_id, epoch, None, &origin).await;
     Ok(CredentialStatusChanged {
         epoch,
-        sessions_closed: told_or_pending(direct),
+        sessions_closed: told_or_pending(direct) == Revocation::Confirmed,
     })
 }
 

@@ -3,14 +3,10 @@
 use serde_json::json;
 use ud_db::DbConn;
 use ud_events::{EventType, NewEvent, outbox};
-use ud_kernel::{Service, SessionId, Timestamp, UserId, models::Origin};
+use ud_kernel::{Revocation, Service, SessionId, Timestamp, UserId, models::Origin};
 
 use super::{credential_store, error::AuthError, session_calls::told_or_pending};
 use crate::state::AuthState;
-
-/// Whether the session service confirmed that sessions are closed. If not, the outbox will do it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct SessionsClosed(pub bool);
 
 /// Ends one session.
 ///
@@ -21,10 +17,10 @@ pub async fn log_out(
     user_id: UserId,
     session_id: SessionId,
     origin: &Origin,
-) -> Result<SessionsClosed, AuthError> {
+) -> Result<Revocation, AuthError> {
     let direct = state.calls.close_one(user_id, session_id, origin).await;
-    if told_or_pending(direct) {
-        return Ok(SessionsClosed(true));
+    if told_or_pending(direct) == Revocation::Confirmed {
+        return Ok(Revocation::Confirmed);
     }
     // Whoever repeats a logout while session is away writes nothing more.
     let is_on_its_way = move |conn: &mut DbConn| {
@@ -32,7 +28,7 @@ pub async fn log_out(
         outbox::is_on_its_way(conn, *user_id.as_uuid(), kind, &session)
     };
     if state.db.read(is_on_its_way).await? {
-        return Ok(SessionsClosed(false));
+        return Ok(Revocation::Pending);
     }
     let (now, event_origin) = (state.clock.now(), origin.clone());
     state
@@ -40,7 +36,7 @@ pub async fn log_out(
         .tx(move |conn| request_logout(conn, user_id, session_id, now, &event_origin))
         .await?;
     state.outbox.wake();
-    Ok(SessionsClosed(false))
+    Ok(Revocation::Pending)
 }
 
 fn request_logout(
@@ -68,7 +64,7 @@ pub async fn log_out_everywhere(
     state: &AuthState,
     user_id: UserId,
     origin: &Origin,
-) -> Result<SessionsClosed, AuthError> {
+) -> Result<Revocation, AuthError> {
     let (now, event_origin) = (state.clock.now(), origin.clone());
     let epoch = state
         .db
@@ -82,7 +78,7 @@ pub async fn log_out_everywhere(
     state.outbox.wake();
     state.steps.at("logout.epoch-raised").await;
     let direct = state.calls.close_below(user_id, epoch, None, origin).await;
-    Ok(SessionsClosed(told_or_pending(direct)))
+    Ok(told_or_pending(direct))
 }
 
 /// Raises the epoch and writes the event that says so, under the number taken before in this transaction.

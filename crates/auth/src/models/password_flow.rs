@@ -1,7 +1,7 @@
 //! Changing a password.
 
 use ud_events::{EventType, NewEvent, outbox};
-use ud_kernel::{Service, Source, UserId, models::Origin};
+use ud_kernel::{Revocation, Service, Source, UserId, models::Origin};
 use zeroize::Zeroizing;
 
 use super::{
@@ -10,7 +10,7 @@ use super::{
     fair_queue::Entrant,
     identifier_store,
     login_completion::settle_only,
-    logout_flow::{SessionsClosed, write_epoch_event},
+    logout_flow::write_epoch_event,
     password_check::{Account, PasswordAttempt, check_password},
     password_hash::PasswordHash,
     password_policy::ContextWords,
@@ -44,7 +44,7 @@ pub enum PasswordChanged {
     /// The others are closed, and this one goes on with these tokens.
     Renewed(TokenPair),
     /// The change stands, but this session could not be renewed: its tokens stay as they were.
-    NotRenewed(SessionsClosed),
+    NotRenewed(Revocation),
 }
 
 /// Changes the password, raises the epoch, closes every other session and steps this one: whoever has a copy of its
@@ -118,16 +118,16 @@ async fn renew(state: &AuthState, change: &PasswordChange, epoch: i64) -> Passwo
         .calls
         .close_below(change.user_id, epoch, Some(token.session_id), origin)
         .await;
-    let closed = SessionsClosed(told_or_pending(direct));
-    if !closed.0 {
-        return PasswordChanged::NotRenewed(closed);
+    let revocation = told_or_pending(direct);
+    if revocation == Revocation::Pending {
+        return PasswordChanged::NotRenewed(revocation);
     }
     state.steps.at("password.sessions-closed").await;
     match after_new_password(state, token, origin).await {
         Ok(tokens) => PasswordChanged::Renewed(tokens),
         Err(error) => {
             log::info!("session not renewed after a change of password: {error}");
-            PasswordChanged::NotRenewed(closed)
+            PasswordChanged::NotRenewed(revocation)
         }
     }
 }

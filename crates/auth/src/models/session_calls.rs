@@ -6,7 +6,7 @@ use serde::Serialize;
 use ud_config::KeyRing;
 use ud_http::{CallError, ServiceClient};
 use ud_kernel::{
-    Code, SessionId, Timestamp, UserId,
+    Code, Revocation, SessionId, Timestamp, UserId,
     models::{
         Access, CloseSessions, CreateSession, Origin, RevokedKey, SessionGrant, SessionsClosed,
         StepSession,
@@ -287,12 +287,12 @@ impl SessionCalls {
 
 /// Whether sessions were closed: a failure is logged and left to the outbox, which has the event already.
 #[must_use]
-pub fn told_or_pending(outcome: Result<(), CallError>) -> bool {
+pub fn told_or_pending(outcome: Result<(), CallError>) -> Revocation {
     match outcome {
-        Ok(()) => true,
+        Ok(()) => Revocation::Confirmed,
         Err(error) => {
             log::warn!("sessions not closed directly, the outbox will: {error}");
-            false
+            Revocation::Pending
         }
     }
 }

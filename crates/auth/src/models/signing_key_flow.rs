@@ -5,13 +5,12 @@ use serde_json::json;
 use ud_db::{DbConn, StoreError};
 use ud_events::{EventType, NewEvent, outbox};
 use ud_kernel::{
-    Service, Timestamp,
+    Revocation, Service, Timestamp,
     models::{Origin, RevokedKey},
 };
 
 use super::{
     error::AuthError,
-    logout_flow::SessionsClosed,
     session_calls::told_or_pending,
     signing_key::{
         KeyCycle, KeyState, PUBLISH_AHEAD, REVOKED_LISTED_FOR, StoredSigningKey, VERIFIES_FOR,
@@ -130,7 +129,7 @@ pub async fn revoke_key(
     state: &AuthState,
     kid: String,
     origin: Origin,
-) -> Result<(KeyDescription, SessionsClosed), AuthError> {
+) -> Result<(KeyDescription, Revocation), AuthError> {
     let stored = state.keys.stored().ok_or(AuthError::SharedSecret)?;
     let now = stored.clock.now();
     let new = stored.generate(now).await?;
@@ -152,7 +151,7 @@ pub async fn revoke_key(
     changed(state).await;
     let told = revoked_key(&revoked.kid, revoked.revoked_at.unwrap_or(now));
     let direct = state.calls.revoke_key(&told).await;
-    Ok((revoked, SessionsClosed(told_or_pending(direct))))
+    Ok((revoked, told_or_pending(direct)))
 }
 
 /// What the session service is told of a revoked key.

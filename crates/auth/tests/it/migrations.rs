@@ -11,11 +11,7 @@ use ud_kernel::Service;
 use crate::world::config;
 
 fn open(database: &TestDatabase) -> Db {
-    Db::open(
-        &config(database, PathBuf::new()).db_options(),
-        Service::Auth,
-    )
-    .unwrap()
+    Db::open(&config(database, PathBuf::new()).database, Service::Auth).unwrap()
 }
 
 /// Names of columns with their nullability, keys, and unique keys: what must be the same everywhere.

@@ -30,7 +30,7 @@ struct Keys {
 impl Keys {
     async fn new(backend: Backend) -> Self {
         let database = TestDatabase::create(backend);
-        let options = config(&database, PathBuf::new()).db_options();
+        let options = config(&database, PathBuf::new()).database;
         let db = Db::open(&options, Service::Auth).unwrap();
         db.migrate(&ALL_MIGRATIONS).await.unwrap();
         let ring = new_key_ring("k1").parse().unwrap();

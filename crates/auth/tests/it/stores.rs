@@ -26,7 +26,7 @@ struct Store {
 impl Store {
     async fn new(backend: Backend) -> Self {
         let database = TestDatabase::create(backend);
-        let options = config(&database, PathBuf::new()).db_options();
+        let options = config(&database, PathBuf::new()).database;
         let db = Db::open(&options, Service::Auth).unwrap();
         db.migrate(&ALL_MIGRATIONS).await.unwrap();
         Self {

@@ -33,7 +33,7 @@ struct Counting {
 impl Counting {
     async fn new(backend: Backend) -> Self {
         let database = TestDatabase::create(backend);
-        let options = config(&database, PathBuf::new()).db_options();
+        let options = config(&database, PathBuf::new()).database;
         let db = Db::open(&options, Service::Auth).unwrap();
         db.migrate(&ALL_MIGRATIONS).await.unwrap();
         let sealer = Sealer::new(Service::Auth, testkit::new_key_ring("k").parse().unwrap());

@@ -3,7 +3,7 @@
 use std::{path::PathBuf, time::Duration};
 
 use auth_service::{
-    ALL_MIGRATIONS, AuthConfig, AuthLimits, AuthState,
+    ALL_MIGRATIONS, AuthConfig, AuthLimits, AuthService, AuthState,
     models::{hash_pool::HashPoolSize, introspection_clients::IntrospectionClients},
 };
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -19,7 +19,7 @@ use ud_config::{
 };
 use ud_db::{Db, StoreError};
 use ud_events::Event;
-use ud_http::{Base, Identity, Listening, Server};
+use ud_http::{Base, Identity, Listening, Server, ServiceBinary as _};
 use ud_jwt::service::ServiceVerifier;
 use ud_kernel::{Clock, Service, Timestamp, UserId};
 use ud_telemetry::Metrics;
@@ -158,7 +158,9 @@ impl World {
         let mut base = base(&identities, &clock, urls, tokens, &metrics);
         let gates = Gates::new();
         base.steps = gates.steps();
-        let mounted = auth_service::build(&config, &base).await.unwrap();
+        let mounted = AuthService::build(config.clone(), base.clone())
+            .await
+            .unwrap();
         let http = HttpConfig {
             trusted_proxies: proxies.iter().map(|p| p.parse().unwrap()).collect(),
             ..HttpConfig::default()
@@ -171,7 +173,7 @@ impl World {
         actix_web::rt::spawn(server.run(async move {
             let _ = stopped.await;
         }));
-        let db = Db::open(&config.db_options(), Service::Auth).unwrap();
+        let db = Db::open(&config.database, Service::Auth).unwrap();
         Self {
             public,
             internal,

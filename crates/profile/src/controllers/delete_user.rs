@@ -6,7 +6,7 @@ use ud_http::{
 };
 use ud_kernel::UserId;
 
-use super::{refusal, refused, with_revocation};
+use super::{refusal, refused};
 use crate::state::ProfileState;
 
 /// Delete a user for good.
@@ -39,5 +39,7 @@ pub async fn delete_user(
         .delete(authed.user_id(), &authed.origin(), id)
         .await
         .map_err(|error| refused(&state, &authed, id, error))?;
-    Ok(with_revocation(&state, "delete", HttpResponse::NoContent(), revocation).finish())
+    let mut response = HttpResponse::NoContent();
+    state.revocations.tell("delete", revocation, &mut response);
+    Ok(response.finish())
 }

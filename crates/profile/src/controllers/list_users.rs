@@ -1,13 +1,18 @@
 //! `GET /api/v1/users`
 
 use actix_web::{HttpResponse, web};
-use ud_http::{Authed, OwnOr, Problem, Refused, Scope, permissions::UsersRead};
+use ud_http::{Authed, OwnOr, Page, PageRequest, Problem, Refused, Scope, permissions::UsersRead};
+use ud_kernel::UserId;
 
 use super::note_read;
 use crate::{
-    models::{ProfileError, user_store},
+    models::{
+        ProfileError,
+        user::User,
+        user_store::{self, UserFilter},
+    },
     state::ProfileState,
-    views::{ListUsersQuery, PageRequest, UserListResponse},
+    views::{ListUsersQuery, UserListResponse},
 };
 
 /// List users.
@@ -29,38 +34,39 @@ pub async fn list_users(
     authed: Authed<OwnOr<UsersRead>>,
     query: web::Query<ListUsersQuery>,
 ) -> Result<HttpResponse, Problem> {
-    let page = query.page()?;
-    Ok(HttpResponse::Ok().json(answer(&state, &authed, page, "GET /api/v1/users").await?))
+    let (filter, page) = query.page()?;
+    let users = visible(&state, &authed, filter, page, "GET /api/v1/users").await?;
+    Ok(HttpResponse::Ok().json(UserListResponse::from(users)))
 }
 
-/// The page that `authed` may see.
-pub(super) async fn answer(
+/// Returns the page that `authed` may see.
+pub(super) async fn visible(
     state: &ProfileState,
     authed: &Authed<OwnOr<UsersRead>>,
-    page: PageRequest,
+    filter: UserFilter,
+    page: PageRequest<UserId>,
     operation: &str,
-) -> Result<UserListResponse, ProfileError> {
+) -> Result<Page<User>, ProfileError> {
     match authed.scope() {
         Scope::All => {
             note_read(state, &authed.origin(), "operation", operation.to_owned());
-            let PageRequest {
-                filter,
-                after,
-                limit,
-            } = page;
+            let (after, most) = (page.after, page.to_read());
             let users = state
                 .db
-                .read(move |conn| user_store::list(conn, &filter, after, limit + 1))
+                .read(move |conn| user_store::list(conn, &filter, after, most))
                 .await?;
-            Ok(UserListResponse::new(users, limit))
+            Ok(page.page(users, |user| user.id))
         }
         Scope::Own(id) => {
-            let own = match state.accounts.find(id).await {
+            let items = match state.accounts.find(id).await {
                 Ok(user) => vec![user],
                 Err(ProfileError::NotFound) => Vec::new(),
                 Err(error) => return Err(error),
             };
-            Ok(UserListResponse::new(own, 1))
+            Ok(Page {
+                items,
+                next_cursor: None,
+            })
         }
     }
 }

@@ -2,6 +2,8 @@
 
 pub mod delete_user;
 pub mod list_users;
+pub mod reactivate_user;
+pub mod read_me;
 pub mod read_user;
 pub mod receive_events;
 pub mod register_user;
@@ -10,41 +12,21 @@ pub mod suspend_user;
 pub mod unlock_user;
 pub mod update_user;
 
-use actix_web::{HttpResponse, HttpResponseBuilder, http::header::HeaderName};
+use actix_web::{HttpResponse, HttpResponseBuilder};
 use ud_http::{Authed, Problem, SecurityNotice, etag};
 use ud_kernel::{UserId, models::Origin};
 
 use crate::{
-    models::{ProfileError, Revocation, user::User},
+    models::{ProfileError, StatusChange, user::User},
     state::ProfileState,
     views::UserResponse,
 };
-
-/// Says that sessions may live a little longer than the answer suggests (docs/ARCHITECTURE.md).
-const REVOCATION: HeaderName = HeaderName::from_static("revocation");
 
 /// Finishes `answer` with the user and their version.
 fn with_user(mut answer: HttpResponseBuilder, user: User) -> HttpResponse {
     answer
         .insert_header(etag(user.version))
         .json(UserResponse::from(user))
-}
-
-/// Adds `Revocation: pending` where sessions are not known to be closed, and counts it.
-fn with_revocation(
-    state: &ProfileState,
-    operation: &str,
-    mut answer: HttpResponseBuilder,
-    revocation: Revocation,
-) -> HttpResponseBuilder {
-    if revocation == Revocation::Pending {
-        state
-            .revocations_pending
-            .with_label_values(&[operation])
-            .inc();
-        answer.insert_header((REVOCATION, "pending"));
-    }
-    answer
 }
 
 /// Tells the audit log that somebody looked at others by permission (SECURITY rule 33).
@@ -86,4 +68,37 @@ fn refusal<A>(authed: &Authed<A>) -> ud_kernel::Code {
     } else {
         ud_kernel::Code::UserNotFound
     }
+}
+
+/// The caller's own user. A valid token proves that auth has the credential: a registration that was cut off
+/// behind that point is completed here.
+async fn own_user<A>(state: &ProfileState, authed: &Authed<A>) -> Result<User, ProfileError> {
+    let id = authed.user_id();
+    match state.accounts.find(id).await {
+        Err(ProfileError::NotFound) => state
+            .registration
+            .complete(id, None, &authed.origin())
+            .await?
+            .filter(|user| user.status.is_visible())
+            .ok_or(ProfileError::NotFound),
+        found => found,
+    }
+}
+
+/// Carries out a change of status, with the response that both changes have.
+async fn change_status<A>(
+    state: &ProfileState,
+    authed: &Authed<A>,
+    id: UserId,
+    change: StatusChange,
+    operation: &str,
+) -> Result<HttpResponse, Problem> {
+    let (user, revocation) = state
+        .accounts
+        .change_status(authed.user_id(), &authed.origin(), id, change)
+        .await
+        .map_err(|error| refused(state, authed, id, error))?;
+    let mut response = HttpResponse::Ok();
+    state.revocations.tell(operation, revocation, &mut response);
+    Ok(with_user(response, user))
 }

@@ -1,36 +1,11 @@
-//! `GET /api/v1/users/me`, `GET /api/v1/users/{id}`
+//! `GET /api/v1/users/{id}`
 
 use actix_web::{HttpResponse, web};
-use ud_http::{Authed, Own, OwnOr, Problem, Refused, permissions::UsersRead};
+use ud_http::{Authed, OwnOr, Problem, Refused, permissions::UsersRead};
 use ud_kernel::{Code, UserId};
 
-use super::{note_read, with_user};
-use crate::{
-    models::{ProfileError, user::User},
-    state::ProfileState,
-    views::UserResponse,
-};
-
-/// Read the caller's own user.
-#[utoipa::path(
-    get,
-    path = "/api/v1/users/me",
-    tag = "users",
-    security(("bearer" = [])),
-    responses(
-        (status = 200, description = "The user", body = UserResponse, headers(
-            ("ETag" = String, description = "The user's version")
-        )),
-        Refused<401>, Refused<404>, Refused<503>,
-    )
-)]
-pub async fn read_me(
-    state: web::Data<ProfileState>,
-    authed: Authed<Own>,
-) -> Result<HttpResponse, Problem> {
-    let user = own_user(&state, &authed).await?;
-    Ok(with_user(HttpResponse::Ok(), user))
-}
+use super::{note_read, own_user, with_user};
+use crate::{state::ProfileState, views::UserResponse};
 
 /// Read a user.
 ///
@@ -62,19 +37,4 @@ pub async fn read_user(
         state.accounts.find(id).await?
     };
     Ok(with_user(HttpResponse::Ok(), user))
-}
-
-/// The caller's own user. A valid token proves that auth has the credential: a registration that was cut off
-/// behind that point is completed here.
-async fn own_user<A>(state: &ProfileState, authed: &Authed<A>) -> Result<User, ProfileError> {
-    let id = authed.user_id();
-    match state.accounts.find(id).await {
-        Err(ProfileError::NotFound) => state
-            .registration
-            .complete(id, None, &authed.origin())
-            .await?
-            .filter(|user| user.status.is_visible())
-            .ok_or(ProfileError::NotFound),
-        found => found,
-    }
 }

@@ -3,7 +3,7 @@
 use actix_web::{HttpResponse, web};
 use ud_http::{Authed, Json, OwnOr, Problem, Refused, permissions::UsersRead};
 
-use super::list_users::answer;
+use super::list_users::visible;
 use crate::{
     state::ProfileState,
     views::{SearchUsersRequest, UserListResponse},
@@ -29,6 +29,7 @@ pub async fn search_users(
     authed: Authed<OwnOr<UsersRead>>,
     Json(body): Json<SearchUsersRequest>,
 ) -> Result<HttpResponse, Problem> {
-    let page = body.page()?;
-    Ok(HttpResponse::Ok().json(answer(&state, &authed, page, "POST /api/v1/users/search").await?))
+    let (filter, page) = body.page()?;
+    let users = visible(&state, &authed, filter, page, "POST /api/v1/users/search").await?;
+    Ok(HttpResponse::Ok().json(UserListResponse::from(users)))
 }

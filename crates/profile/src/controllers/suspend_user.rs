@@ -1,10 +1,10 @@
-//! `POST /api/v1/users/{id}/suspend`, `POST /api/v1/users/{id}/reactivate`
+//! `POST /api/v1/users/{id}/suspend`
 
 use actix_web::{HttpResponse, web};
 use ud_http::{Authed, Limited, Problem, Refused, TooMany, limits, permissions::UsersWrite};
 use ud_kernel::UserId;
 
-use super::{refused, with_revocation, with_user};
+use super::change_status;
 use crate::{models::StatusChange, state::ProfileState, views::UserResponse};
 
 /// Suspend a user.
@@ -30,7 +30,7 @@ pub async fn suspend_user(
     authed: Authed<Limited<limits::SuspendUser, UsersWrite>>,
     id: web::Path<UserId>,
 ) -> Result<HttpResponse, Problem> {
-    change(
+    change_status(
         &state,
         &authed,
         id.into_inner(),
@@ -38,55 +38,4 @@ pub async fn suspend_user(
         "suspend",
     )
     .await
-}
-
-/// Reactivate a suspended user.
-///
-/// The user can log in again. Not oneself, nobody who holds more of the platform's permissions than the caller.
-/// Reactivating an active user changes nothing.
-#[utoipa::path(
-    post,
-    path = "/api/v1/users/{id}/reactivate",
-    tag = "users",
-    params(("id" = String, Path, format = Uuid, description = "The user")),
-    security(("bearer" = ["users:write"])),
-    responses(
-        (status = 200, description = "The active user", body = UserResponse, headers(
-            ("ETag" = String, description = "The user's version"),
-            ("Revocation" = Option<String>, description = "`pending`: auth is told a little later")
-        )),
-        Refused<400>, Refused<401>, Refused<403>, Refused<404>, Refused<409>, TooMany<limits::ReactivateUser>, Refused<503>,
-    )
-)]
-pub async fn reactivate_user(
-    state: web::Data<ProfileState>,
-    authed: Authed<Limited<limits::ReactivateUser, UsersWrite>>,
-    id: web::Path<UserId>,
-) -> Result<HttpResponse, Problem> {
-    change(
-        &state,
-        &authed,
-        id.into_inner(),
-        StatusChange::Reactivate,
-        "reactivate",
-    )
-    .await
-}
-
-async fn change<A>(
-    state: &ProfileState,
-    authed: &Authed<A>,
-    id: UserId,
-    change: StatusChange,
-    operation: &str,
-) -> Result<HttpResponse, Problem> {
-    let (user, revocation) = state
-        .accounts
-        .change_status(authed.user_id(), &authed.origin(), id, change)
-        .await
-        .map_err(|error| refused(state, authed, id, error))?;
-    Ok(with_user(
-        with_revocation(state, operation, HttpResponse::Ok(), revocation),
-        user,
-    ))
 }

@@ -7,7 +7,7 @@ use ud_db::{Db, DbConn, StoreError};
 use ud_events::{EventType, NewEvent, OutboxHandle, outbox};
 use ud_http::ServiceClient;
 use ud_kernel::{
-    Clock, Code, Service, Steps, Timestamp, UserId,
+    Clock, Code, Revocation, Service, Steps, Timestamp, UserId,
     models::{
         CredentialStatus, CredentialStatusChanged, CredentialUnlocked, Origin, SetCredentialStatus,
         UnlockCredential,
@@ -22,15 +22,6 @@ use super::{
     user::{User, UserPatch, UserStatus},
     user_store,
 };
-
-/// Whether every session of the user is closed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Revocation {
-    /// Auth and session confirmed it.
-    Confirmed,
-    /// The event will see to it.
-    Pending,
-}
 
 /// What an administrator does to an account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -16,7 +16,7 @@ pub mod user;
 pub mod user_store;
 
 pub(crate) use account_flow::reactivate;
-pub use account_flow::{AccountFlow, Revocation, StatusChange};
+pub use account_flow::{AccountFlow, StatusChange};
 pub use bootstrap::{Bootstrap, BootstrapFlow, BootstrapOutcome, BootstrapReport};
 pub use error::ProfileError;
 pub use registration_flow::{Registration, RegistrationFlow, RequestKey, activate};

@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
-use ud_http::{FieldErrors, Problem, Validate};
-use ud_kernel::{Code, Cursor, FieldError, UserId, check_line};
+use ud_http::{FieldErrors, Page, PageRequest, Problem, Validate};
+use ud_kernel::{FieldError, UserId, check_line};
 use utoipa::{IntoParams, ToSchema};
 
 use super::UserResponse;
@@ -10,8 +10,6 @@ use crate::models::{
     user_store::UserFilter,
 };
 
-/// Items of a page unless the request says otherwise.
-const DEFAULT_LIMIT: i64 = 50;
 /// Most items of a page.
 const MAX_LIMIT: i64 = 100;
 /// Shortest text that is searched for: a single letter begins half of all names.
@@ -59,37 +57,18 @@ pub struct ListUsersQuery {
     status: Option<ListedStatus>,
 }
 
-/// A page as asked for.
-#[derive(Debug)]
-pub struct PageRequest {
-    /// Which users.
-    pub filter: UserFilter,
-    /// Those after this one.
-    pub after: Option<UserId>,
-    /// At most so many.
-    pub limit: i64,
-}
-
 impl ListUsersQuery {
     /// The page asked for.
     ///
     /// # Errors
     /// 400 `request.invalid-parameter`, `request.invalid-cursor`.
-    pub fn page(&self) -> Result<PageRequest, Problem> {
-        let limit = self.limit.unwrap_or(DEFAULT_LIMIT);
-        if !(1..=MAX_LIMIT).contains(&limit) {
-            let error = FieldError::new("limit", "parameter.invalid", "from 1 to 100");
-            return Err(Problem::new(Code::RequestInvalidParameter).field(error));
-        }
+    pub fn page(&self) -> Result<(UserFilter, PageRequest<UserId>), Problem> {
+        let page = PageRequest::new(self.limit, self.cursor.as_deref())?;
         let filter = UserFilter {
             status: self.status.map(Into::into),
             ..UserFilter::default()
         };
-        Ok(PageRequest {
-            filter,
-            after: position(self.cursor.as_deref())?,
-            limit,
-        })
+        Ok((filter, page))
     }
 }
 
@@ -128,7 +107,8 @@ impl SearchUsersRequest {
     ///
     /// # Errors
     /// 400 `request.invalid-cursor`.
-    pub fn page(&self) -> Result<PageRequest, Problem> {
+    pub fn page(&self) -> Result<(UserFilter, PageRequest<UserId>), Problem> {
+        let page = PageRequest::new(self.limit, self.cursor.as_deref())?;
         let filter = UserFilter {
             status: self.status.map(Into::into),
             email: self.email.as_deref().map(personal::canonical_email),
@@ -139,12 +119,7 @@ impl SearchUsersRequest {
                 .map(personal::search_words)
                 .unwrap_or_default(),
         };
-        let limit = self.limit.unwrap_or(DEFAULT_LIMIT);
-        Ok(PageRequest {
-            filter,
-            after: position(self.cursor.as_deref())?,
-            limit,
-        })
+        Ok((filter, page))
     }
 }
 
@@ -186,14 +161,6 @@ fn check_words(text: &str) -> Result<(), FieldError> {
     Ok(())
 }
 
-fn position(cursor: Option<&str>) -> Result<Option<UserId>, Problem> {
-    cursor
-        .map(Cursor::decode)
-        .transpose()
-        .map(|cursor| cursor.map(|Cursor(id)| id))
-        .map_err(|_| Problem::new(Code::RequestInvalidCursor))
-}
-
 /// One page of users, in the order of their registration.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = UserList)]
@@ -205,20 +172,11 @@ pub struct UserListResponse {
     pub next_cursor: Option<String>,
 }
 
-impl UserListResponse {
-    /// The page of `limit` items at most, of which one more was read if there is more.
-    #[must_use]
-    pub fn new(mut users: Vec<User>, limit: i64) -> Self {
-        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-        let more = users.len() > limit;
-        users.truncate(limit);
-        let next = users
-            .last()
-            .filter(|_| more)
-            .map(|user| Cursor(user.id).encode());
+impl From<Page<User>> for UserListResponse {
+    fn from(page: Page<User>) -> Self {
         Self {
-            items: users.into_iter().map(Into::into).collect(),
-            next_cursor: next,
+            items: page.items.into_iter().map(Into::into).collect(),
+            next_cursor: page.next_cursor,
         }
     }
 }

@@ -16,7 +16,7 @@ fn sealer(rings: &[&str]) -> Sealer {
 #[tokio::test]
 async fn the_server_key_is_sealed_anew() {
     for database in testkit::databases() {
-        let options = DatabaseConfig::for_tests(&database.url).into();
+        let options = DatabaseConfig::for_tests(&database.url);
         let db = Db::open(&options, Service::Profile).unwrap();
         db.migrate(&ALL_MIGRATIONS).await.unwrap();
         let now = Timestamp::from_secs(1_800_000_000);

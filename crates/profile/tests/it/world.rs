@@ -129,7 +129,7 @@ impl World {
             bootstrap_report: report.clone(),
         };
         let direct = DatabaseConfig::for_tests(&database.url);
-        let db = Db::open(&direct.into(), Service::Profile).unwrap();
+        let db = Db::open(&direct, Service::Profile).unwrap();
         let listening = Listening::bind(&HttpConfig::default()).unwrap();
         let (public, internal) = (
             listening.public_addr().unwrap(),
@@ -350,7 +350,7 @@ pub async fn expect_problem(answer: Response, status: u16, code: &str) -> Value 
 /// All migrations on a database that has none.
 pub async fn migrated(database: &TestDatabase) -> Db {
     let config = DatabaseConfig::for_tests(&database.url);
-    let db = Db::open(&config.into(), Service::Profile).unwrap();
+    let db = Db::open(&config, Service::Profile).unwrap();
     db.migrate(&ALL_MIGRATIONS).await.unwrap();
     db
 }

@@ -6,7 +6,7 @@ use ud_http::{
 };
 use ud_kernel::AssignmentId;
 
-use super::{refused, tell_revocation};
+use super::refused;
 use crate::state::RoleState;
 
 /// Takes a role from a user.
@@ -39,6 +39,8 @@ pub async fn delete_assignment(
         .await
         .map_err(|e| refused(&state, &authed, "DELETE /api/v1/role-assignments/{id}", e))?;
     let mut answer = HttpResponse::NoContent();
-    tell_revocation(&mut answer, revocation);
+    state
+        .revocations
+        .tell("assignment_deletion", revocation, &mut answer);
     Ok(answer.finish())
 }

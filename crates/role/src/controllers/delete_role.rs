@@ -6,7 +6,7 @@ use ud_http::{
 };
 use ud_kernel::RoleId;
 
-use super::{refused, tell_revocation};
+use super::refused;
 use crate::state::RoleState;
 
 /// Deletes a role and its assignments.
@@ -49,6 +49,8 @@ pub async fn delete_role(
         .await
         .map_err(|e| refused(&state, &authed, "DELETE /api/v1/roles/{id}", e))?;
     let mut answer = HttpResponse::NoContent();
-    tell_revocation(&mut answer, revocation);
+    state
+        .revocations
+        .tell("role_deletion", revocation, &mut answer);
     Ok(answer.finish())
 }

@@ -1,13 +1,15 @@
 //! `GET /api/v1/role-assignments`
 
 use actix_web::web;
-use ud_http::{Authed, OwnOr, Problem, Refused, Scope, permissions::RoleAssignmentsRead};
+use ud_http::{
+    Authed, OwnOr, PageRequest, Problem, Refused, Scope, permissions::RoleAssignmentsRead,
+};
 
 use super::note_read;
 use crate::{
     models::AssignmentFilter,
     state::RoleState,
-    views::{AssignmentPage, ListAssignmentsQuery, PageRequest},
+    views::{AssignmentPage, ListAssignmentsQuery},
 };
 
 const OPERATION: &str = "GET /api/v1/role-assignments";

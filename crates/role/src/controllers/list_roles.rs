@@ -1,11 +1,11 @@
 //! `GET /api/v1/roles`
 
 use actix_web::web;
-use ud_http::{Authed, Problem, Refused, permissions::RolesRead};
+use ud_http::{Authed, PageRequest, Problem, Refused, permissions::RolesRead};
 
 use crate::{
     state::RoleState,
-    views::{ListQuery, PageRequest, RolePage},
+    views::{ListQuery, RolePage},
 };
 
 /// Lists the roles.

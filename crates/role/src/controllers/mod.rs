@@ -15,16 +15,9 @@ pub mod receive_events;
 pub mod set_standing;
 pub mod update_role;
 
-use actix_web::{HttpResponseBuilder, http::header::HeaderName};
 use ud_http::{Authed, Problem, SecurityNotice};
 
-use crate::{
-    models::{Revocation, RoleError},
-    state::RoleState,
-};
-
-/// Says that old tokens are not refused yet (SECURITY rule 18).
-const REVOCATION: HeaderName = HeaderName::from_static("revocation");
+use crate::{models::RoleError, state::RoleState};
 
 /// The answer to `error`. What the caller was not allowed to do goes into the audit log.
 fn refused<A>(
@@ -75,10 +68,4 @@ fn note<A>(
         target_type,
         target_id,
     });
-}
-
-fn tell_revocation(answer: &mut HttpResponseBuilder, revocation: Revocation) {
-    if revocation == Revocation::Pending {
-        answer.insert_header((REVOCATION, "pending"));
-    }
 }

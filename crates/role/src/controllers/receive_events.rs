@@ -12,7 +12,7 @@ use crate::{
 ///
 /// # Errors
 /// 503 if the store fails; the sender repeats the batch.
-pub async fn receive_events(state: &RoleState, batch: Batch) -> Result<Receipt, Problem> {
+pub async fn receive_events(state: RoleState, batch: Batch) -> Result<Receipt, Problem> {
     let clock = state.reads.clock.clone();
     let receive = state
         .events

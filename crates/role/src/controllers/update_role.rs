@@ -7,7 +7,7 @@ use ud_http::{
 };
 use ud_kernel::RoleId;
 
-use super::{refused, tell_revocation};
+use super::refused;
 use crate::{
     state::RoleState,
     views::{RoleResponse, UpdateRoleRequest},
@@ -64,7 +64,9 @@ pub async fn update_role(
         .await
         .map_err(|e| refused(&state, &authed, "PATCH /api/v1/roles/{id}", e))?;
     let mut answer = HttpResponse::Ok();
-    tell_revocation(&mut answer, revocation);
+    state
+        .revocations
+        .tell("role_change", revocation, &mut answer);
     Ok(answer
         .insert_header(etag(role.version))
         .json(RoleResponse::from(role)))

@@ -6,13 +6,13 @@ use ud_db::{Db, DbConn, StoreError};
 use ud_events::{ApplyError, Event, EventType, NewEvent, OutboxHandle, outbox};
 use ud_http::{CallError, ServiceClient};
 use ud_kernel::{
-    AssignmentId, Clock, Code, EventId, Service, Steps, Timestamp, UserId,
+    AssignmentId, Clock, Code, EventId, Revocation, Service, Steps, Timestamp, UserId,
     models::{Credential, CredentialStatus, Mark, Origin},
 };
 
 use super::{
     ADMIN_ROLE, Assignment, NewAssignment, Role, RoleError, USER_ROLE, assignment_store,
-    change::{Change, Marker, Revocation, user_mark},
+    change::{Change, Marker, user_mark},
     limits::{self, NamesLimit},
     policy_store, role_store, standing_store,
 };

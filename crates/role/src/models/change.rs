@@ -1,15 +1,13 @@
 //! What every change of a role or an assignment has in common: the raised version, the caller's rights, the
 //! mark that makes old tokens stale.
 
-use prometheus::IntCounterVec;
 use ud_db::DbConn;
 use ud_events::{EventType, NewEvent};
 use ud_http::ServiceClient;
 use ud_kernel::{
-    Clock, Id, IdKind, Service, Timestamp, UserId,
+    Clock, Id, IdKind, Revocation, Service, Timestamp, UserId,
     models::{Mark, Origin},
 };
-use ud_telemetry::Metrics;
 
 use super::{PermissionSet, RoleError, grant::Holdings, policy_store};
 
@@ -92,32 +90,17 @@ pub(crate) fn role_mark(name: &str, version: i64) -> Mark {
     }
 }
 
-/// Whether tokens with what was taken away are refused by now.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Revocation {
-    /// They are, or nothing was taken away.
-    Done,
-    /// The session service could not be told directly; the event will tell it.
-    Pending,
-}
-
 /// Tells the session service that tokens are stale.
 #[derive(Clone)]
 pub struct Marker {
     session: ServiceClient,
-    pending: IntCounterVec,
 }
 
 impl Marker {
-    /// Calls `session`; counts failures in `metrics`.
+    /// Calls `session`.
     #[must_use]
-    pub fn new(session: ServiceClient, metrics: &Metrics) -> Self {
-        let pending = metrics.counter_vec(
-            "revocation_pending_total",
-            "Answers that carried Revocation: pending.",
-            &["operation"],
-        );
-        Self { session, pending }
+    pub const fn new(session: ServiceClient) -> Self {
+        Self { session }
     }
 
     /// Stores `mark` at the session service. A failure is no failure of the change, which stands: the event
@@ -128,10 +111,9 @@ impl Marker {
             .post_idempotent::<Mark, ()>("/internal/v1/marks", mark)
             .await
         {
-            Ok(_) => Revocation::Done,
+            Ok(_) => Revocation::Confirmed,
             Err(error) => {
                 log::warn!("a mark is left to the outbox: {error}");
-                self.pending.with_label_values(&["mark"]).inc();
                 Revocation::Pending
             }
         }

@@ -4,13 +4,13 @@ use serde_json::{Value, json};
 use ud_db::{Db, DbConn};
 use ud_events::{EventType, OutboxHandle, outbox};
 use ud_kernel::{
-    Clock, RoleId, Steps, UserId,
+    Clock, Revocation, RoleId, Steps, UserId,
     models::{Mark, Origin},
 };
 
 use super::{
     ADMIN_ROLE, NewRole, PermissionSet, Role, RoleError, RolePatch, USER_ROLE, assignment_store,
-    change::{Change, Marker, Revocation, role_mark},
+    change::{Change, Marker, role_mark},
     limits::{self, NamesLimit},
     role_store,
 };
@@ -108,7 +108,7 @@ impl RoleFlow {
         self.steps.at("role.committed").await;
         match mark {
             Some(mark) => self.marker.store(caller, &mark).await,
-            None => Revocation::Done,
+            None => Revocation::Confirmed,
         }
     }
 }

@@ -1,11 +1,10 @@
 //! Bodies about assignments.
 
 use serde::{Deserialize, Serialize};
-use ud_http::Validate;
+use ud_http::{Page, Validate};
 use ud_kernel::{AssignmentId, RoleId, Timestamp, UserId};
 use utoipa::{IntoParams, ToSchema};
 
-use super::Page;
 use crate::models::{Assignment, NewAssignment};
 
 /// An assignment to be made.

@@ -1,10 +1,8 @@
-//! The view: bodies of requests and answers, and the OpenAPI document.
+//! The view: bodies of requests and answers.
 
 mod access;
 mod assignment;
-mod openapi;
-mod page;
-mod problem;
+mod list_query;
 mod role;
 
 pub use access::{
@@ -13,6 +11,5 @@ pub use access::{
 pub use assignment::{
     AssignmentPage, AssignmentResponse, CreateAssignmentRequest, ListAssignmentsQuery,
 };
-pub use openapi::document;
-pub use page::{ListQuery, Page, PageRequest};
+pub use list_query::ListQuery;
 pub use role::{CreateRoleRequest, RolePage, RoleResponse, UpdateRoleRequest};

@@ -1,11 +1,10 @@
 //! Bodies about roles.
 
 use serde::{Deserialize, Serialize};
-use ud_http::{FieldErrors, Validate};
+use ud_http::{FieldErrors, Page, Validate};
 use ud_kernel::{FieldError, Patch, RoleId, Timestamp, check_line, permission};
 use utoipa::ToSchema;
 
-use super::Page;
 use crate::models::{
     MAX_DESCRIPTION, NewRole, PermissionSet, Role, RoleError, RoleName, RolePatch,
 };

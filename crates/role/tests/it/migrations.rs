@@ -39,7 +39,7 @@ fn shape(tables: BTreeMap<String, TableInfo>) -> Shape {
 async fn up_down_up_gives_the_same_tables_on_all_databases() {
     let mut shapes = Vec::new();
     for database in testkit::databases() {
-        let db = Db::open(&config(&database.url).database.into(), Service::Role).unwrap();
+        let db = Db::open(&config(&database.url).database, Service::Role).unwrap();
         let applied = db.migrate(&ALL_MIGRATIONS).await.unwrap();
         let first = describe_all(&db).await;
         for _ in &applied {
@@ -61,7 +61,7 @@ async fn up_down_up_gives_the_same_tables_on_all_databases() {
 async fn replicas_that_start_together_seed_once() {
     for backend in Backend::ALL {
         let database = TestDatabase::create(backend);
-        let open = || Db::open(&config(&database.url).database.into(), Service::Role).unwrap();
+        let open = || Db::open(&config(&database.url).database, Service::Role).unwrap();
         let (a, b) = (open(), open());
         let (first, second) = tokio::join!(a.migrate(&ALL_MIGRATIONS), b.migrate(&ALL_MIGRATIONS));
         let applied = first.unwrap().len() + second.unwrap().len();

@@ -1,16 +1,16 @@
 //! The whole service on its sockets, with stand-ins for auth and session.
 
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
-use role_service::build;
+use role_service::RoleService;
 use serde_json::{Value, json};
 use testkit::{AUDIENCE, Backend, ISSUER, TestIdentities, TestIssuer};
 use tokio::{sync::oneshot, task::JoinHandle};
 use ud_config::{AppEnv, HttpConfig, PeersConfig, TokenConfig};
-use ud_http::{Base, Identity, Listening, Server, StartError, TokenGuard};
+use ud_http::{Base, Identity, Listening, Server, ServiceBinary as _, TokenGuard};
 use ud_jwt::{
     KeySet, KeySource, SigningKey, Verifier, revocation::SessionChecker, service::IdentityKey,
 };
-use ud_kernel::{Service, UserId};
+use ud_kernel::{Service, StartError, UserId};
 use ud_telemetry::Metrics;
 use wiremock::{
     Mock, MockServer, ResponseTemplate,
@@ -154,7 +154,7 @@ impl App {
         let verifier = Verifier::new(ISSUER, AUDIENCE, keys, f.clock.clone());
         let guard = TokenGuard::new(verifier, SessionChecker::unchecked());
         let base = base.with_guard(&guard);
-        let mounted = build(&config(url), &base).await.unwrap();
+        let mounted = RoleService::build(config(url), base).await.unwrap();
         let listening = Listening::bind(&HttpConfig::default()).unwrap();
         let public = format!("http://{}", listening.public_addr().unwrap());
         let internal = format!("http://{}", listening.internal_addr().unwrap());

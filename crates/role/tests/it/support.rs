@@ -40,7 +40,7 @@ impl Fixture {
 
     pub async fn without_administrator(backend: Backend) -> Self {
         let database = TestDatabase::create(backend);
-        let db = Db::open(&config(&database.url).database.into(), Service::Role).unwrap();
+        let db = Db::open(&config(&database.url).database, Service::Role).unwrap();
         db.migrate(&ALL_MIGRATIONS).await.unwrap();
         let clock = Clock::manual(START);
         let admin = UserId::new(START);

@@ -1,17 +1,14 @@
 //! `GET /api/v1/sessions`
 
 use actix_web::{HttpResponse, web};
-use ud_http::{Authed, OwnOr, Problem, Refused, Scope, permissions::SessionsRead};
-use ud_kernel::{Code, Cursor, FieldError, SessionId, Timestamp};
+use ud_http::{Authed, OwnOr, PageRequest, Problem, Refused, Scope, permissions::SessionsRead};
+use ud_kernel::{SessionId, Timestamp};
 
 use crate::{
     models::session::Session,
     state::SessionState,
     views::session::{ListSessionsQuery, SessionListResponse, SessionResponse},
 };
-
-/// Where a page ended: the last item's time of login and id.
-type Position = Cursor<(Timestamp, SessionId)>;
 
 /// The living sessions of the caller, or with `sessions:read` of another user, newest first.
 #[utoipa::path(
@@ -31,32 +28,23 @@ pub async fn list_sessions(
     authed: Authed<OwnOr<SessionsRead>>,
     query: web::Query<ListSessionsQuery>,
 ) -> Result<HttpResponse, Problem> {
-    let limit = query.limit().ok_or_else(|| {
-        let error = FieldError::new("limit", "parameter.invalid", "must be 1 to 100");
-        Problem::new(Code::RequestInvalidParameter).field(error)
-    })?;
-    let after = query.cursor.as_deref().map(Position::decode).transpose();
-    let after = after.map_err(|_| Problem::new(Code::RequestInvalidCursor))?;
+    let request = PageRequest::new(query.limit, query.cursor.as_deref())?;
     let user_id = match (authed.scope(), query.user_id) {
         (Scope::All, Some(user_id)) => user_id,
         (Scope::All, None) | (Scope::Own(_), _) => authed.user_id(),
     };
     let mut sessions = state.flow.list(user_id).await?;
     state.note_read(&authed.origin(), user_id);
-    if let Some(Cursor(position)) = after {
+    if let Some(position) = request.after {
         sessions.retain(|session| place(session) < position);
     }
-    let next_cursor = sessions
-        .get(limit)
-        .and_then(|_| sessions.get(limit - 1))
-        .map(|last| Cursor(place(last)).encode());
-    sessions.truncate(limit);
+    let page = request.page(sessions, place);
     let current = authed.caller.session_id();
-    let items = sessions
-        .into_iter()
-        .map(|s| SessionResponse::new(s, current))
-        .collect();
-    Ok(HttpResponse::Ok().json(SessionListResponse { items, next_cursor }))
+    let items = page.items.into_iter();
+    Ok(HttpResponse::Ok().json(SessionListResponse {
+        items: items.map(|s| SessionResponse::new(s, current)).collect(),
+        next_cursor: page.next_cursor,
+    }))
 }
 
 /// A session's place in the list; later ones come first.

@@ -1,12 +1,17 @@
-//! C: one file per use case. HTTP in, model call, view out.
+//! One file per use case. HTTP in, model call, view out.
 
 pub mod close_session;
 pub mod close_sessions;
+pub mod close_user_sessions;
+pub mod create_session;
 pub mod follow_revocations;
-pub mod internal;
 pub mod list_sessions;
-mod problem;
 pub mod read_session;
+pub mod read_state;
+pub mod receive_events;
+pub mod revoke_key;
+pub mod set_mark;
+pub mod step_session;
 
 use ud_http::{Authed, Problem};
 use ud_kernel::{UserId, models::Origin};

@@ -23,7 +23,7 @@ use ud_db::StoreError;
 use ud_http::StopSignal;
 use ud_kernel::{
     Clock, Timestamp,
-    models::{FeedEntry, FeedKnown, FeedPosition, Revocation, Revoked},
+    models::{FeedEntry, FeedKnown, FeedPosition, Revoked, RevokedUntil},
 };
 use ud_telemetry::Metrics;
 
@@ -70,7 +70,7 @@ struct Shared {
 #[derive(Default)]
 struct List {
     incarnation: Option<String>,
-    entries: BTreeMap<FeedPosition, Revocation>,
+    entries: BTreeMap<FeedPosition, RevokedUntil>,
     last: FeedPosition,
     purged_at: Option<Timestamp>,
 }

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use ud_db::StoreError;
 use ud_kernel::{
     Timestamp,
-    models::{FeedEntry, FeedPosition, Revocation, Revoked},
+    models::{FeedEntry, FeedPosition, Revoked, RevokedUntil},
 };
 
 use super::{
@@ -116,7 +116,7 @@ pub(super) fn read_entry(
     };
     Ok(FeedEntry {
         position: id.parse().map_err(|_| unreadable("stream id"))?,
-        revocation: Revocation {
+        revocation: RevokedUntil {
             revoked,
             until: read_time(flat, "until")?,
         },

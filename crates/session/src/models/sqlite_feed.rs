@@ -7,7 +7,7 @@ use diesel::{
 use ud_db::{DbConn, StoreError, sql::Bind};
 use ud_kernel::{
     Timestamp,
-    models::{FeedEntry, FeedPosition, Revocation, Revoked},
+    models::{FeedEntry, FeedPosition, Revoked, RevokedUntil},
 };
 
 use super::{
@@ -95,7 +95,7 @@ fn entry((seq, kind, name, min_pv, until): Row) -> Result<FeedEntry, SessionErro
     };
     Ok(FeedEntry {
         position: position(seq),
-        revocation: Revocation { revoked, until },
+        revocation: RevokedUntil { revoked, until },
     })
 }
 

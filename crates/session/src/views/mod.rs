@@ -1,5 +1,4 @@
-//! V: bodies and queries, and the OpenAPI document.
+//! Bodies of requests and responses, and queries.
 
 pub mod internal;
-pub mod openapi;
 pub mod session;

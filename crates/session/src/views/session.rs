@@ -6,11 +6,6 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::models::session::Session;
 
-/// Items of a page unless the request says otherwise.
-const DEFAULT_LIMIT: u8 = 50;
-/// Most items of a page.
-pub(crate) const MAX_LIMIT: u8 = 100;
-
 /// One login of one user agent.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct SessionResponse {
@@ -80,15 +75,6 @@ pub struct ListSessionsQuery {
     /// `next_cursor` of the page before.
     #[param(max_length = 512)]
     pub cursor: Option<String>,
-}
-
-impl ListSessionsQuery {
-    /// Items of the page, if there may be so many.
-    #[must_use]
-    pub fn limit(&self) -> Option<usize> {
-        let limit = self.limit.unwrap_or(DEFAULT_LIMIT);
-        (1..=MAX_LIMIT).contains(&limit).then_some(limit.into())
-    }
 }
 
 /// Which sessions to end.

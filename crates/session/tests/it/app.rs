@@ -14,10 +14,10 @@ use tokio::sync::{mpsc, oneshot};
 use ud_config::{
     AppEnv, DatabaseConfig, Durability, HttpConfig, KeyRing, PeersConfig, TokenConfig,
 };
-use ud_http::{Base, Identity, Listening, Mounted, Server, ServiceBinary as _, StartError};
+use ud_http::{Base, Identity, Listening, Mounted, Server, ServiceBinary as _};
 use ud_jwt::{AccessClaims, SigningKey, new_jti, service::ServiceVerifier};
 use ud_kernel::{
-    Clock, Service, SessionId, UserId,
+    Clock, Service, SessionId, StartError, UserId,
     models::{Access, SessionGrant},
 };
 use ud_telemetry::Metrics;

@@ -169,7 +169,7 @@ async fn ending_what_has_ended_writes_nothing() {
     // Somebody else holds the file's one write transaction.
     let url = format!("sqlite://{}", folder.path().join("session.db").display());
     let other = DatabaseConfig::for_tests(&url);
-    let db = Db::open_unlocked(&other.into(), Service::Session).unwrap();
+    let db = Db::open_unlocked(&other, Service::Session).unwrap();
     let (entered, is_held) = oneshot::channel();
     let (release, held) = std::sync::mpsc::channel::<()>();
     let mut entered = Some(entered);

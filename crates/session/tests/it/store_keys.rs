@@ -2,7 +2,7 @@
 
 use rstest::rstest;
 use session_service::models::session_store::Closing;
-use ud_kernel::models::{Revocation, Revoked, RevokedKey, SessionState};
+use ud_kernel::models::{Revoked, RevokedKey, RevokedUntil, SessionState};
 
 use crate::support::{
     ACCESS_TTL,
@@ -43,7 +43,7 @@ async fn tokens_of_a_revoked_key_are_stale_and_no_others(#[case] backend: Backen
     assert_eq!(state(forged, START).await, SessionState::Stale);
     let day_later = START.plus(secs(86_400));
     assert_eq!(state(leaked, day_later).await, SessionState::Stale);
-    let expected = Revocation {
+    let expected = RevokedUntil {
         revoked: Revoked::Key {
             kid: "leaked".to_owned(),
         },

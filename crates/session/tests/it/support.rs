@@ -17,13 +17,13 @@ use session_service::{
 };
 use tempfile::TempDir;
 use tokio::sync::watch;
-use ud_config::{Durability, RedisConfig};
-use ud_db::{Db, DbOptions, FileLock};
+use ud_config::{DatabaseConfig, Durability, RedisConfig};
+use ud_db::{Db, FileLock};
 use ud_events::{Event, NewEvent, Outbox, OutboxHandle, SqlOutbox};
 use ud_kernel::{
     Clock, Service, SessionId, Timestamp, UserId,
     models::{
-        CreateSession, FeedPosition, Mark, Origin, Revocation, RevokedKey, SessionGrant,
+        CreateSession, FeedPosition, Mark, Origin, RevokedKey, RevokedUntil, SessionGrant,
         SessionState, SessionStateQuery, StepSession,
     },
 };
@@ -92,7 +92,7 @@ async fn sqlite_store_with(
 ) -> (Arc<SqliteStore>, SqlOutbox) {
     let file = folder.join("session.db");
     let lock = FileLock::alone(&file).unwrap();
-    let options = DbOptions {
+    let options = DatabaseConfig {
         url: format!("sqlite://{}", file.display()).into(),
         pool_size: 4,
         acquire_timeout: Duration::from_secs(20),
@@ -380,7 +380,7 @@ pub fn token(grant: &SessionGrant, user_id: UserId) -> SessionStateQuery {
 }
 
 /// The whole list of revocations, oldest first.
-pub async fn list_of(store: &dyn SessionStore) -> Vec<Revocation> {
+pub async fn list_of(store: &dyn SessionStore) -> Vec<RevokedUntil> {
     let read = store.feed(None, START).await.unwrap();
     read.entries.into_iter().map(|e| e.revocation).collect()
 }

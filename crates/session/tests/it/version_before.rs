@@ -6,7 +6,8 @@ use std::collections::HashMap;
 use diesel::prelude::*;
 use rstest::rstest;
 use session_service::models::session::Refusal;
-use ud_db::{Db, DbOptions, StoreError};
+use ud_config::DatabaseConfig;
+use ud_db::{Db, StoreError};
 use ud_kernel::{Service, models::SessionGrant};
 
 use crate::support::{
@@ -47,7 +48,7 @@ async fn as_stepped_before(fx: &Fixture, grant: &SessionGrant, counter: i64, for
         String::new()
     };
     let sql = format!("UPDATE sessions SET counter = {counter}, last_seen_at = '{seen}'{more}");
-    let options = DbOptions {
+    let options = DatabaseConfig {
         url: fx.sqlite_url().into(),
         pool_size: 1,
         acquire_timeout: secs(20),

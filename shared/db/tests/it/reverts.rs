@@ -231,9 +231,9 @@ async fn what_cannot_be_undone_stays_applied() {
 async fn a_file_that_is_served_is_not_opened_to_revert_and_the_other_way_round() {
     let (fresh, db) = migrated(Backend::Sqlite).await;
     drop(db);
-    let config = || DatabaseConfig::for_tests(&fresh.url);
+    let config = DatabaseConfig::for_tests(&fresh.url);
     let metrics = Metrics::new("role");
-    let start = || Db::start(config(), Service::Role, &OWNERS, &metrics);
+    let start = || Db::start(&config, Service::Role, &OWNERS, &metrics);
     let open = || Db::open_to_revert(&fresh.options(), Service::Role, true);
     let is_in_use = |outcome: Result<Db, DbError>| match outcome {
         // It passes: the same start succeeds when the other has ended.

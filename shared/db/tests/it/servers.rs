@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use diesel::{Connection as _, connection::SimpleConnection as _};
-use ud_db::{Backend, Db, DbOptions};
+use ud_config::DatabaseConfig;
+use ud_db::{Backend, Db};
 use ud_kernel::Service;
 
 pub const ALL: [Backend; 3] = [Backend::Sqlite, Backend::Postgres, Backend::Mysql];
@@ -46,7 +47,7 @@ impl Fresh {
         }
     }
 
-    pub fn options(&self) -> DbOptions {
+    pub fn options(&self) -> DatabaseConfig {
         options(&self.url)
     }
 
@@ -72,8 +73,8 @@ impl Drop for Fresh {
     }
 }
 
-pub fn options(url: &str) -> DbOptions {
-    DbOptions {
+pub fn options(url: &str) -> DatabaseConfig {
+    DatabaseConfig {
         url: url.to_owned().into(),
         pool_size: 8,
         acquire_timeout: Duration::from_secs(20),

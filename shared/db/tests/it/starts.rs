@@ -13,7 +13,7 @@ use rstest::rstest;
 use tokio::time::timeout;
 use ud_config::DatabaseConfig;
 use ud_db::{Backend, Db, DbError, Migrations, StoreError};
-use ud_kernel::Service;
+use ud_kernel::{Service, StartError};
 use ud_telemetry::Metrics;
 
 use crate::{
@@ -29,7 +29,7 @@ const SOON: Duration = Duration::from_secs(5);
 
 async fn start(config: DatabaseConfig) -> Result<Db, DbError> {
     listen();
-    Db::start(config, Service::Role, &OWNERS, &Metrics::new("test")).await
+    Db::start(&config, Service::Role, &OWNERS, &Metrics::new("test")).await
 }
 
 fn on(url: &str) -> DatabaseConfig {
@@ -254,4 +254,25 @@ async fn a_file_is_not_waited_for_and_a_shortage_is_no_damage() {
     std::fs::remove_dir(path("good.db-shm")).unwrap();
     let db = start(config(&good)).await.unwrap();
     assert_eq!(db.ready(&OWNERS).await, Ok(()));
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_command_changes_nothing_in_a_database_that_is_not_migrated(
+    #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
+) {
+    let fresh = Fresh::new(backend);
+    let open = async |config| Db::open_migrated(&config, Service::Role, &OWNERS).await;
+    let exit_code = async |config| open(config).await.map(drop).unwrap_err().exit_code();
+    assert_eq!(exit_code(fresh.options()).await, StartError::EXIT_CONFIG);
+    fresh.db().migrate(&OWNERS).await.unwrap();
+    let _ = open(fresh.options()).await.unwrap();
+    let wrong = options("oracle://somewhere/else");
+    assert_eq!(exit_code(wrong).await, StartError::EXIT_CONFIG);
+    if backend != Backend::Sqlite {
+        let mut away = url::Url::parse(&fresh.url).unwrap();
+        away.set_port(Some(1)).unwrap();
+        let away = options(away.as_str());
+        assert_eq!(exit_code(away).await, StartError::EXIT_INTERNAL);
+    }
 }

@@ -39,15 +39,14 @@ fn configure(
     move |cfg| {
         let receiver = receiver.clone();
         cfg.app_data(web::Data::new(gate.clone()))
-            .service(events_resource(&metrics, move |_, batch| {
-                let receiver = receiver.clone();
-                async move {
-                    receiver
-                        .take(batch)
-                        .await
-                        .map_err(|e| Problem::new(Code::ServerStoreUnavailable).cause(e))
-                }
-            }));
+            .service(events_resource(
+                &metrics,
+                receiver,
+                async |receiver: Receiver, batch| {
+                    let receipt = receiver.take(batch).await;
+                    receipt.map_err(|e| Problem::new(Code::ServerStoreUnavailable).cause(e))
+                },
+            ));
     }
 }
 

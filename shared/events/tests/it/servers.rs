@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use testkit::{Backend, TestDatabase};
-use ud_db::{Db, DbOptions};
+use ud_config::DatabaseConfig;
+use ud_db::Db;
 use ud_kernel::Service;
 
 /// A database that is dropped with this value.
@@ -16,7 +17,7 @@ impl Fresh {
 
     /// A pool of its own, as another process would have.
     pub fn db(&self) -> Db {
-        let options = DbOptions {
+        let options = DatabaseConfig {
             url: self.0.url.clone().into(),
             pool_size: 8,
             acquire_timeout: Duration::from_secs(20),

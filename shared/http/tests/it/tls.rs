@@ -1,6 +1,7 @@
 //! TLS on the own listeners (SECURITY rule 28).
 
 use std::fs;
+use ud_kernel::StartError;
 
 use rcgen::{CertifiedKey, generate_simple_self_signed};
 use tempfile::TempDir;
@@ -8,7 +9,7 @@ use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
 };
-use ud_config::{EXIT_CONFIG, HttpConfig, TlsConfig};
+use ud_config::{HttpConfig, TlsConfig};
 use ud_http::Listening;
 
 use crate::service::{start, start_after};
@@ -141,7 +142,7 @@ async fn files_that_are_no_certificate_are_a_configuration_error() {
         let Err(error) = Listening::bind(&http) else {
             panic!("{} is taken", cert_file.display());
         };
-        assert_eq!(error.exit_code(), EXIT_CONFIG, "{error}");
+        assert_eq!(error.exit_code(), StartError::EXIT_CONFIG, "{error}");
         assert!(!error.to_string().contains("PRIVATE KEY"), "{error}");
     }
 }

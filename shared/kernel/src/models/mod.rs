@@ -15,7 +15,7 @@ pub use credential::{
 };
 pub use origin::Origin;
 pub use revocation::{
-    FeedEntry, FeedKnown, FeedMessage, FeedPing, FeedPosition, NotAPosition, Revocation, Revoked,
+    FeedEntry, FeedKnown, FeedMessage, FeedPing, FeedPosition, NotAPosition, Revoked, RevokedUntil,
 };
 pub use session::{
     CloseSessions, CreateSession, Mark, RevokedKey, SessionGrant, SessionState, SessionStateQuery,

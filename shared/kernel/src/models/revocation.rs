@@ -95,7 +95,7 @@ pub enum Revoked {
 
 /// One entry of the append-only list of revocations.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Revocation {
+pub struct RevokedUntil {
     /// Which tokens.
     pub revoked: Revoked,
     /// When the last of them has expired everywhere: twice the leeway after its `exp`.
@@ -109,7 +109,7 @@ pub struct FeedEntry {
     pub position: FeedPosition,
     /// What it says.
     #[serde(flatten)]
-    pub revocation: Revocation,
+    pub revocation: RevokedUntil,
 }
 
 /// From session to a verifier.
@@ -176,7 +176,7 @@ mod tests {
             id: user,
             min_pv: 7,
         };
-        let revocation = Revocation { revoked, until };
+        let revocation = RevokedUntil { revoked, until };
         let position = FeedPosition(5, 1);
         let message = FeedMessage::Entries {
             entries: vec![FeedEntry {
