@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use session_service::{
-    config::RedisSettings,
-    models::{redis_store::RedisStore, session_store::SessionStore as _},
+use session_service::models::{
+    redis::store::{RedisSettings, RedisStore},
+    session_store::SessionStore as _,
 };
 use ud_config::{Durability, RedisConfig};
 use ud_events::OutboxHandle;

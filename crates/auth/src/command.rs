@@ -8,13 +8,13 @@ use ud_seal::Sealer;
 
 use crate::{
     ALL_MIGRATIONS, AuthConfig, AuthState,
-    models::{
-        fence_flow::{Fenced, fence},
-        reseal_flow::reseal,
-        reset_flow::{explain, reset_password},
-        unlock_flow::unlock_identifier,
-        unlock_store::CODE_LIFE,
+    flows::{
+        fence::{Fenced, fence},
+        reseal::reseal,
+        reset_password::{explain, reset_password},
+        unlock::unlock_identifier,
     },
+    models::unlock::store::CODE_LIFE,
     operator::{require_terminal, show},
 };
 

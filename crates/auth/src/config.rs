@@ -10,7 +10,8 @@ use ud_http::require_names_room;
 use ud_kernel::Service;
 
 use crate::models::{
-    hash_pool::HashPoolSize, introspection_clients::IntrospectionClients, throttle::ThrottleLimits,
+    password::hash_pool::HashPoolSize, throttle::rule::ThrottleLimits,
+    token::introspection_clients::IntrospectionClients,
 };
 
 /// What auth is told.

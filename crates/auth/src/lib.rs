@@ -3,6 +3,7 @@
 pub mod command;
 pub mod config;
 pub mod controllers;
+pub mod flows;
 pub mod models;
 mod openapi;
 pub mod operator;
@@ -26,7 +27,7 @@ pub use config::{AuthConfig, AuthLimits};
 pub use operator::require_terminal;
 pub use state::AuthState;
 
-use models::{error::AuthError, signing_key_store};
+use models::{error::AuthError, signing_key};
 
 /// Migrations of this service's own tables.
 pub static MIGRATIONS: Migrations = Migrations {
@@ -156,7 +157,7 @@ pub async fn has_signing_keys(config: &AuthConfig) -> Result<bool, StartError> {
 }
 
 async fn holds_signing_keys(db: &Db) -> bool {
-    let found = db.read(signing_key_store::load).await;
+    let found = db.read(signing_key::store::load).await;
     found.is_ok_and(|rows| rows.iter().any(|row| row.revoked_at.is_none()))
 }
 

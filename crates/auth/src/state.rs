@@ -14,19 +14,17 @@ use ud_telemetry::Metrics;
 use crate::{
     config::AuthConfig,
     models::{
-        breach_list::BreachList,
-        hash_pool::HashPool,
-        introspection_clients::IntrospectionClients,
-        login_gate::LoginGate,
-        password_policy::PasswordPolicy,
-        passwords::Passwords,
-        places::Places,
-        session_calls::SessionCalls,
-        signing_keys::{SealedKeys, SigningKeys},
-        throttle::LoginThrottle,
-        throttle_rule::CLOCKS_APART,
-        token_pair::Issuer,
-        unlock_code::UnlockKey,
+        password::{
+            breach_list::BreachList, hash_pool::HashPool, passwords::Passwords,
+            policy::PasswordPolicy,
+        },
+        peers::SessionCalls,
+        place::Places,
+        queue::login_gate::LoginGate,
+        signing_key::loaded::{SealedKeys, SigningKeys},
+        throttle::{LoginThrottle, rule::CLOCKS_APART},
+        token::{introspection_clients::IntrospectionClients, token_pair::Issuer},
+        unlock::code::UnlockKey,
     },
 };
 

@@ -8,11 +8,13 @@ use ud_http::{StopSignal, Task};
 use ud_jwt::revocation::SessionChecker;
 
 use crate::{
+    flows::signing_keys,
     models::{
-        device_store,
+        credential::identifier_store,
+        device,
         error::AuthError,
-        identifier_store, place_store, signing_key_flow,
-        unlock_store::{self, CODE_LIFE},
+        place,
+        unlock::{self, store::CODE_LIFE},
     },
     state::AuthState,
 };
@@ -105,8 +107,8 @@ pub async fn forget_once(state: &AuthState) -> Result<(), AuthError> {
         .db
         .tx(move |conn| {
             throttle.correct_future(conn, now)?;
-            device_store::correct_future(conn, now, latest)?;
-            place_store::correct_future(conn, now, latest)
+            device::store::correct_future(conn, now, latest)?;
+            place::store::correct_future(conn, now, latest)
         })
         .await?;
     loop {
@@ -115,11 +117,11 @@ pub async fn forget_once(state: &AuthState) -> Result<(), AuthError> {
             .db
             .tx(move |conn| {
                 let counts = throttle.forget_old(conn, now)?;
-                let devices = device_store::forget_old(conn, now)?;
-                let places = place_store::forget_old(conn, now)?;
-                let codes = unlock_store::forget_old(conn, now, latest.plus(CODE_LIFE))?;
+                let devices = device::store::forget_old(conn, now)?;
+                let places = place::store::forget_old(conn, now)?;
+                let codes = unlock::store::forget_old(conn, now, latest.plus(CODE_LIFE))?;
                 let names = identifier_store::forget_released(conn, now)?;
-                let keys = signing_key_flow::forget_gone(conn, now)?;
+                let keys = signing_keys::forget_gone(conn, now)?;
                 Ok::<_, StoreError>(counts + devices + places + codes + names + keys)
             })
             .await?;

@@ -1,12 +1,10 @@
 //! What the session service is configured with.
 
+use crate::models::redis::store::{NAMESPACE, RedisSettings};
 use std::path::PathBuf;
 
 use ud_config::{DatabaseConfig, KeyRing, LimitsConfig, Loader, RedisConfig, keys, keys_dir};
-use ud_kernel::{Clock, Service};
-
-/// Before every key, and a hash tag: a cluster keeps all of them in one slot.
-pub const NAMESPACE: &str = "{ud}";
+use ud_kernel::Service;
 
 /// Where sessions are kept.
 #[derive(Debug, Clone)]
@@ -15,17 +13,6 @@ pub enum StoreConfig {
     Redis(RedisSettings),
     /// In one SQLite file: one replica.
     Sqlite(DatabaseConfig),
-}
-
-/// A Redis, and where in it.
-#[derive(Debug, Clone)]
-pub struct RedisSettings {
-    /// The server.
-    pub redis: RedisConfig,
-    /// What every key begins with: [`NAMESPACE`], and something of its own in each test.
-    pub namespace: String,
-    /// A test's hand in the place of the server's clock. Nothing that is configured sets it.
-    pub hand: Option<Clock>,
 }
 
 /// The session service's own configuration.

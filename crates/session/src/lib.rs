@@ -28,11 +28,18 @@ use ud_seal::ring_or_file;
 use utoipa::openapi::OpenApi;
 
 use crate::{
-    config::{RedisSettings, SessionConfig, StoreConfig},
+    config::{SessionConfig, StoreConfig},
     models::{
-        feed::Feed, feed_tags::FeedTags, redis_connection::Unfit, redis_outbox::RedisOutbox,
-        redis_store::RedisStore, session_flow::SessionFlow, session_store::SessionStore,
-        sqlite_store::SqliteStore,
+        feed::Feed,
+        feed_tags::FeedTags,
+        redis::{
+            connection::Unfit,
+            outbox::RedisOutbox,
+            store::{RedisSettings, RedisStore},
+        },
+        session_flow::SessionFlow,
+        session_store::SessionStore,
+        sqlite::store::SqliteStore,
     },
     state::SessionState,
 };
@@ -183,7 +190,8 @@ async fn open_store(
             )
             .await?;
             let outbox = SqlOutbox::new(db.clone(), base.clock.clone());
-            let store = SqliteStore::new(db, lock, relay.clone(), base.clock.clone());
+            let store =
+                SqliteStore::new(db, &ALL_MIGRATIONS, lock, relay.clone(), base.clock.clone());
             Ok((
                 Arc::new(store),
                 "database",

@@ -20,7 +20,7 @@ use ud_kernel::Service;
 use ud_telemetry::{Cost, Metrics};
 
 use crate::{
-    Backend, DbConn, DbError, FileLock, StoreError, TxError,
+    Backend, DbConn, DbError, FileLock, PoolState, StoreError, TxError,
     manager::Manager,
     metrics::DbMetrics,
     pool::Pool,
@@ -33,19 +33,6 @@ const CALL_LIMIT: Duration = Duration::from_secs(10);
 
 /// Places in the queue for each thread.
 const PLACES: usize = 4;
-
-/// What the pool is doing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct PoolState {
-    /// The most connections there may be.
-    pub max: u32,
-    /// Open connections.
-    pub size: u32,
-    /// Of these, not in use.
-    pub idle: u32,
-    /// Calls waiting for their turn.
-    pub waiting: u32,
-}
 
 /// A service's database. Clones share the pool.
 #[derive(Clone)]

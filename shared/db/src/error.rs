@@ -35,6 +35,11 @@ pub enum StoreError {
     Internal(String),
 }
 
+/// Why no connection could be opened; for the log and for `StoreError::Unavailable`.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct ConnectError(pub(crate) String);
+
 /// An error a transaction's closure may return: the retry decision is read from the [`StoreError`] in it.
 pub trait TxError: From<StoreError> {
     /// The store's error, if this is one.

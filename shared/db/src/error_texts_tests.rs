@@ -246,7 +246,7 @@ fn a_server_that_does_not_want_us_is_told_from_one_that_is_away() {
 
 #[test]
 fn what_fails_in_a_migration_is_no_refusal_and_what_goes_away_is_no_failure() {
-    use crate::{DbError, StoreError, manager::ConnectError};
+    use crate::{DbError, StoreError, error::ConnectError};
     let failed = |text: &str| {
         let name = "2026-01-01-000000_things";
         DbError::of_text(format!("Failed to run {name} with: {text}"))

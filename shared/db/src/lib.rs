@@ -10,6 +10,7 @@ mod manager;
 mod mark;
 mod metrics;
 mod migrate;
+mod migrations;
 #[cfg(feature = "mysql")]
 mod mysql_connect;
 mod open;
@@ -27,11 +28,12 @@ mod waiting;
 use std::path::PathBuf;
 
 pub use conn::{Backend, DbConn, MultiBackend};
-pub use db::{Db, PoolState};
+pub use db::Db;
 pub use error::{StoreError, TxError};
 pub use file_lock::FileLock;
 pub use mark::{FileState, file_state, gather_file, mark_file};
-pub use migrate::Migrations;
+pub use metrics::PoolState;
+pub use migrations::Migrations;
 pub use revert::Revert;
 pub use start::ReadinessCheck;
 
@@ -126,8 +128,8 @@ impl DbError {
     }
 }
 
-impl From<manager::ConnectError> for DbError {
-    fn from(error: manager::ConnectError) -> Self {
+impl From<error::ConnectError> for DbError {
+    fn from(error: error::ConnectError) -> Self {
         if error_texts::refuses_us(&error.0) {
             Self::Refused(error.0)
         } else {

@@ -11,7 +11,12 @@ use diesel::connection::{
 
 use ud_telemetry::Cost;
 
-use crate::{DbConn, error, settings, settings::Limits, url::Target};
+use crate::{
+    DbConn,
+    error::{self, ConnectError},
+    settings::{self, Limits},
+    url::Target,
+};
 
 /// What became of the statements of one connection; told by diesel's instrumentation, so that it is
 /// seen even if a closure swallows the error.
@@ -61,11 +66,6 @@ pub(crate) struct Pooled {
     /// The [`Manager::epoch`] it was opened in.
     pub(crate) epoch: u64,
 }
-
-/// Why no connection could be opened; for the log and for `StoreError::Unavailable`.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub(crate) struct ConnectError(pub(crate) String);
 
 /// Opens connections to one target.
 pub(crate) struct Manager {

@@ -5,12 +5,25 @@ use std::time::Duration;
 use prometheus::{GaugeVec, HistogramVec, IntCounterVec};
 use ud_telemetry::Metrics;
 
-use crate::{PoolState, StoreError};
+use crate::StoreError;
 
 /// From half a millisecond to the limit of a call.
 const BUCKETS: &[f64] = &[
     0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
 ];
+
+/// What the pool is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PoolState {
+    /// The most connections there may be.
+    pub max: u32,
+    /// Open connections.
+    pub size: u32,
+    /// Of these, not in use.
+    pub idle: u32,
+    /// Calls waiting for their turn.
+    pub waiting: u32,
+}
 
 pub(crate) struct DbMetrics {
     connections: GaugeVec,

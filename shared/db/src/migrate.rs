@@ -3,72 +3,17 @@
 use std::collections::BTreeSet;
 
 use diesel::{
-    QueryableByName, RunQueryDsl as _,
-    backend::Backend as DieselBackend,
-    migration::{Migration, MigrationSource as _},
-    sql_query,
+    QueryableByName, RunQueryDsl as _, backend::Backend as DieselBackend, sql_query,
     sql_types::Text,
 };
-use diesel_migrations::{EmbeddedMigrations, MigrationHarness};
+use diesel_migrations::MigrationHarness;
 use tokio::sync::oneshot;
 
 use crate::{
-    Backend, Db, DbConn, DbError, StoreError,
-    revert::{choose, trees},
+    Backend, Db, DbConn, DbError, Migrations, StoreError,
+    migrations::{choose, collect, trees},
     settings::Limits,
 };
-
-/// The migrations of one owner (a service, the event tables), for each backend the same names. Versions
-/// (the digits before the first `_`) must differ between owners that share a database.
-///
-/// On MySQL one DDL statement per migration: each commits by itself.
-pub struct Migrations {
-    /// `migrations/<owner>/sqlite`
-    pub sqlite: EmbeddedMigrations,
-    /// `migrations/<owner>/postgres`
-    pub postgres: EmbeddedMigrations,
-    /// `migrations/<owner>/mysql`
-    pub mysql: EmbeddedMigrations,
-}
-
-impl Migrations {
-    const fn of(&self, backend: Backend) -> &EmbeddedMigrations {
-        match backend {
-            Backend::Sqlite => &self.sqlite,
-            Backend::Postgres => &self.postgres,
-            Backend::Mysql => &self.mysql,
-        }
-    }
-}
-
-pub(crate) type Boxed<DB> = Box<dyn Migration<DB>>;
-
-/// The migrations of one owner in the order of their versions.
-pub(crate) fn in_order<DB: DieselBackend>(
-    backend: Backend,
-    owner: &'static Migrations,
-) -> Result<Vec<Boxed<DB>>, DbError> {
-    let mut all = owner.of(backend).migrations().map_err(DbError::migration)?;
-    all.sort_by(|a, b| a.name().version().cmp(&b.name().version()));
-    Ok(all)
-}
-
-/// All migrations in the order of their versions.
-fn collect<DB: DieselBackend>(
-    backend: Backend,
-    owners: &[&'static Migrations],
-) -> Result<Vec<Boxed<DB>>, DbError> {
-    let mut all: Vec<Boxed<DB>> = trees(backend, owners)?.into_iter().flatten().collect();
-    all.sort_by(|a, b| a.name().version().cmp(&b.name().version()));
-    let versions: BTreeSet<_> = all.iter().map(|m| m.name().version()).collect();
-    if versions.len() < all.len() {
-        return Err(DbError::Migration(
-            "two owners have a migration of the same version".to_owned(),
-        ));
-    }
-    drop(versions);
-    Ok(all)
-}
 
 impl Db {
     /// Applies what is pending, under a lock, as the user of `migration_url` if there is one. Gives the

@@ -14,7 +14,7 @@ use std::{
 use diesel::{Connection as _, MysqlConnection};
 use secrecy::{ExposeSecret as _, SecretString};
 
-use crate::manager::ConnectError;
+use crate::error::ConnectError;
 
 /// How long a connect may take.
 const LIMIT: Duration = Duration::from_secs(2);

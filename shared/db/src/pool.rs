@@ -11,8 +11,9 @@ use std::{
 use ud_kernel::Service;
 
 use crate::{
-    StoreError, error,
-    manager::{ConnectError, Manager, Pooled},
+    StoreError,
+    error::{self, ConnectError},
+    manager::{Manager, Pooled},
     url::Target,
 };
 

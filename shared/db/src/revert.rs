@@ -1,21 +1,20 @@
 //! Undoing a migration: which one it is, what goes with it, and that it is still the one that was shown.
 
-use std::{any::Any, collections::BTreeSet, fmt, future::Future};
+use std::{any::Any, fmt, future::Future};
 
 use diesel::{
     QueryResult,
     backend::Backend as DieselBackend,
     connection::{BoxableConnection, SimpleConnection},
-    migration::Migration,
 };
-
 use ud_config::DatabaseConfig;
 use ud_kernel::{Service, StartError};
 
 use crate::{
-    Backend, Db, DbError, Migrations,
+    Db, DbError, Migrations,
     conn::MultiBackend,
-    migrate::{Boxed, Step, applied_versions, in_order},
+    migrate::{Step, applied_versions},
+    migrations::{choose, trees},
 };
 
 /// A migration that can be undone. As text: its name, and below it the statements that undo it.
@@ -115,60 +114,6 @@ impl Db {
         self.revert(owners, next).await?;
         Ok(Some(name))
     }
-}
-
-/// The migrations of each owner, in the order of their versions.
-pub(crate) fn trees<DB: DieselBackend>(
-    backend: Backend,
-    owners: &[&'static Migrations],
-) -> Result<Vec<Vec<Boxed<DB>>>, DbError> {
-    let tree = |owner: &&'static Migrations| in_order::<DB>(backend, owner);
-    owners.iter().map(tree).collect()
-}
-
-/// The migration to be undone: see [`Db::next_revert`].
-pub(crate) fn choose<'a, DB: DieselBackend>(
-    trees: &'a [Vec<Boxed<DB>>],
-    applied: &BTreeSet<String>,
-    wanted: Option<&str>,
-) -> Result<Option<&'a dyn Migration<DB>>, DbError> {
-    let version = |migration: &Boxed<DB>| migration.name().version().to_string();
-    let known: BTreeSet<_> = trees.iter().flatten().map(version).collect();
-    let unknown: Vec<_> = applied.difference(&known).map(String::as_str).collect();
-    if !unknown.is_empty() {
-        return Err(DbError::NotReverted(format!(
-            "the database has migrations that this version does not know ({}). Undo those first, with the version that made them",
-            unknown.join(", ")
-        )));
-    }
-    let last = |tree: &'a Vec<Boxed<DB>>| {
-        let mut newest_first = tree.iter().rev();
-        newest_first.find(|migration| applied.contains(&version(migration)))
-    };
-    let Some(wanted) = wanted else {
-        return Ok(trees.iter().find_map(last).map(|m| &**m));
-    };
-    let wanted = plain_version(wanted);
-    let is_wanted = |migration: &&Boxed<DB>| version(migration) == wanted;
-    let Some(tree) = trees.iter().find(|tree| tree.iter().any(|m| is_wanted(&m))) else {
-        return Err(DbError::NotReverted(format!(
-            "there is no migration {wanted}"
-        )));
-    };
-    match last(tree) {
-        Some(migration) if is_wanted(&migration) => Ok(Some(&**migration)),
-        Some(later) if applied.contains(&wanted) => Err(DbError::NotReverted(format!(
-            "{} was applied after {wanted}",
-            later.name()
-        ))),
-        _ => Err(DbError::NotReverted(format!("{wanted} is not applied"))),
-    }
-}
-
-/// The version in what an operator may have copied: the name of a folder, a version with or without hyphens.
-fn plain_version(text: &str) -> String {
-    let version = text.split('_').next().unwrap_or(text);
-    version.replace('-', "")
 }
 
 /// A connection to nowhere that keeps what it is told to run.

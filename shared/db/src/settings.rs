@@ -2,7 +2,7 @@
 
 use diesel::connection::SimpleConnection as _;
 
-use crate::{DbConn, manager::ConnectError};
+use crate::{DbConn, error::ConnectError};
 
 /// What the connection is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

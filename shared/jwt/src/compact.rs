@@ -7,11 +7,12 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    algorithm::{Algorithm, VerificationKey},
+    algorithm::Algorithm,
     encoding::{self, encoded_bytes},
     error::{Refusal, SignError},
     jwk::MAX_KID_BYTES,
     strict::{self, StrictError},
+    verification_key::VerificationKey,
 };
 
 /// Longest token looked at, in bytes.

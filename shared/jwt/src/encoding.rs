@@ -33,3 +33,8 @@ pub(crate) fn sha256(parts: &[&[u8]]) -> [u8; 32] {
     hash.copy_from_slice(context.finish().as_ref());
     hash
 }
+
+/// RFC 7638 thumbprint: base64url of SHA-256 over the canonical JSON of the required members.
+pub(crate) fn thumbprint(canonical: &str) -> String {
+    encode(digest::digest(&digest::SHA256, canonical.as_bytes()).as_ref())
+}

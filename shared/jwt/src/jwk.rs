@@ -3,7 +3,8 @@
 use serde::{Deserialize, Deserializer, Serialize, de::IgnoredAny};
 
 use crate::{
-    algorithm::{Algorithm, thumbprint},
+    algorithm::Algorithm,
+    encoding::thumbprint,
     error::KeySetError,
     strict::{self, StrictError},
 };

@@ -2,9 +2,10 @@ use std::{collections::HashMap, sync::Arc};
 
 use crate::{
     SigningKey,
-    algorithm::{Algorithm, VerificationKey},
+    algorithm::Algorithm,
     error::{KeyError, KeySetError},
     jwk::{self, MAX_KEYS},
+    verification_key::VerificationKey,
 };
 
 /// Keys that verify, by `kid`, each with the one algorithm it is for. At most 16.

@@ -12,10 +12,11 @@ use tokio::{
 };
 
 use crate::{
-    algorithm::{Algorithm, VerificationKey},
+    algorithm::Algorithm,
     error::{Refusal, TokenError},
     jwks::JwksClient,
     key_set::KeySet,
+    verification_key::VerificationKey,
 };
 
 /// How often a set that was fetched is fetched again: so long at most, and one fetch, a revoked key is accepted by

@@ -13,12 +13,13 @@ mod outbound;
 mod room;
 mod signing_key;
 mod strict;
+mod verification_key;
 mod verifier;
 
 pub mod revocation;
 pub mod service;
 
-pub use algorithm::{Algorithm, MIN_SECRET_BYTES, UnknownAlgorithm};
+pub use algorithm::{Algorithm, UnknownAlgorithm};
 pub use claims::{
     ACCESS_TOKEN_TYPE, AccessClaims, LEEWAY_SECS, ONE_FACTOR, OWN_CLIENT, PASSWORD, VerifiedToken,
     new_jti,
@@ -33,4 +34,5 @@ pub use outbound::outbound_client;
 pub use reqwest::Url;
 pub use room::{MIN_NAMES_ROOM, name_bytes, names_room};
 pub use signing_key::SigningKey;
+pub use verification_key::MIN_SECRET_BYTES;
 pub use verifier::Verifier;

@@ -13,10 +13,12 @@ use zeroize::Zeroizing;
 
 use crate::{
     ACCESS_TOKEN_TYPE, AccessClaims,
-    algorithm::{Algorithm, MIN_SECRET_BYTES, VerificationKey, thumbprint},
+    algorithm::Algorithm,
     compact, encoding,
+    encoding::thumbprint,
     error::{KeyError, KeySetError, SignError},
     jwk::{KeyParameters, PublicJwk},
+    verification_key::{MIN_SECRET_BYTES, VerificationKey},
 };
 
 /// Length of a `kid` of ours: SHA-256 in base64url.

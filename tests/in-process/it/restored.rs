@@ -3,7 +3,7 @@
 use std::{fs, path::Path, time::Duration};
 
 use rstest::rstest;
-use session_service::config::{RedisSettings, StoreConfig};
+use session_service::{config::StoreConfig, models::redis::store::RedisSettings};
 use ud_kernel::models::SessionState;
 
 use crate::{

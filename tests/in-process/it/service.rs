@@ -5,8 +5,8 @@ use std::{path::PathBuf, time::Duration};
 use auth_service::{
     AuthConfig, AuthLimits,
     models::{
-        hash_pool::HashPoolSize, introspection_clients::IntrospectionClients,
-        throttle::ThrottleLimits,
+        password::hash_pool::HashPoolSize, throttle::rule::ThrottleLimits,
+        token::introspection_clients::IntrospectionClients,
     },
 };
 use end_to_end::Ports;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use auth_service::models::refresh_token::RefreshToken;
+use auth_service::models::token::refresh_token::RefreshToken;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use futures_util::future::join_all;
 use rstest::rstest;

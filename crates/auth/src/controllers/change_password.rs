@@ -4,9 +4,9 @@ use actix_web::{HttpResponse, web};
 use ud_http::{Authed, ClientAddress, Json, Limited, Own, Problem, Refused, TooMany, limits};
 
 use crate::{
-    models::{
-        password_flow::{self, PasswordChange, PasswordChanged},
-        refresh_flow,
+    flows::{
+        change_password::{self, PasswordChange, PasswordChanged},
+        refresh,
     },
     state::AuthState,
     views::{ChangePasswordRequest, TokenResponse},
@@ -36,19 +36,14 @@ pub async fn change_password(
     let session_id = authed.caller.session_id();
     let change = PasswordChange {
         user_id,
-        refresh_token: refresh_flow::decode_own(
-            &state,
-            &body.0.refresh_token,
-            user_id,
-            session_id,
-        )?,
+        refresh_token: refresh::decode_own(&state, &body.0.refresh_token, user_id, session_id)?,
         current: body.0.current_password.into(),
         new: body.0.new_password.into(),
         source: address.source(),
         origin: authed.origin(),
     };
     Ok(
-        match password_flow::change_password(&state, change).await? {
+        match change_password::change_password(&state, change).await? {
             PasswordChanged::Renewed(tokens) => {
                 HttpResponse::Ok().json(TokenResponse::from(tokens))
             }

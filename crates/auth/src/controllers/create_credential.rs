@@ -4,7 +4,7 @@ use actix_web::{HttpResponse, web};
 use ud_http::{FromService, Json, Problem, Validate, callers};
 use ud_kernel::{UserId, models::CreateCredential};
 
-use crate::{models::credential_flow, state::AuthState};
+use crate::{flows::credentials, state::AuthState};
 
 /// The kernel's body; what it must fulfil is the model's to say, which knows all reasons at once.
 #[derive(Debug, serde::Deserialize)]
@@ -21,7 +21,7 @@ pub async fn create_credential(
     body: Json<Body>,
 ) -> Result<HttpResponse, Problem> {
     let Json(Body(body)) = body;
-    let created = credential_flow::create_credential(&state, user_id.into_inner(), body).await?;
+    let created = credentials::create_credential(&state, user_id.into_inner(), body).await?;
     let mut answer = if created.is_new {
         HttpResponse::Created()
     } else {

@@ -4,7 +4,7 @@ use actix_web::web;
 use ud_http::{Authed, Problem, Refused, permissions::KeysRead};
 
 use crate::{
-    models::signing_key_flow,
+    flows::signing_keys,
     state::AuthState,
     views::{KeyListResponse, KeyResponse},
 };
@@ -25,7 +25,7 @@ pub async fn list_keys(
     state: web::Data<AuthState>,
     _authed: Authed<KeysRead>,
 ) -> Result<web::Json<KeyListResponse>, Problem> {
-    let keys = signing_key_flow::list_keys(&state).await?;
+    let keys = signing_keys::list_keys(&state).await?;
     let items = keys.into_iter().map(KeyResponse::from).collect();
     Ok(web::Json(KeyListResponse { items }))
 }

@@ -5,11 +5,11 @@ use ud_http::{ClientAddress, Problem, Refused, RequestOrigin, TooMany, limits};
 
 use super::presented_token::PresentedLogin;
 use crate::{
-    models::{
-        login_flow,
-        password_check::{Account, PasswordAttempt},
-        unlock_code::UnlockCode,
+    flows::{
+        check_password::{Account, PasswordAttempt},
+        log_in,
     },
+    models::unlock::code::UnlockCode,
     state::AuthState,
     views::{LoginRequest, LoginResponse},
 };
@@ -48,6 +48,6 @@ pub async fn log_in(
         source,
         origin,
     };
-    let logged_in = login_flow::log_in(&state, attempt).await?;
+    let logged_in = log_in::log_in(&state, attempt).await?;
     Ok(web::Json(logged_in.into()))
 }

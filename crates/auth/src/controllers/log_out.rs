@@ -7,8 +7,7 @@ use ud_http::{Authed, Limited, Own, Problem, Refused, RequestOrigin, TooMany, li
 
 use super::{optional_body::OptionalBody, presented_token::decode};
 use crate::{
-    models::{logout_flow, refresh_token::RefreshToken},
-    state::AuthState,
+    flows::log_out, models::token::refresh_token::RefreshToken, state::AuthState,
     views::LogoutRequest,
 };
 
@@ -34,16 +33,16 @@ pub async fn log_out(
     let revocation = match order.token {
         Some(token) => {
             let origin = origin.by(token.user_id);
-            logout_flow::log_out(&state, token.user_id, token.session_id, &origin).await?
+            log_out::log_out(&state, token.user_id, token.session_id, &origin).await?
         }
         None => {
             let authed = authed?;
             let (user, origin) = (authed.user_id(), &authed.origin());
             if order.all {
                 authed.require_fresh()?;
-                logout_flow::log_out_everywhere(&state, user, origin).await?
+                log_out::log_out_everywhere(&state, user, origin).await?
             } else {
-                logout_flow::log_out(&state, user, authed.caller.session_id(), origin).await?
+                log_out::log_out(&state, user, authed.caller.session_id(), origin).await?
             }
         }
     };

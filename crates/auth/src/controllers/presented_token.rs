@@ -11,7 +11,7 @@ use ud_http::{
 use ud_kernel::{Code, LimitKey};
 
 use crate::{
-    models::{device_token::DeviceToken, refresh_token::RefreshToken},
+    models::{device::token::DeviceToken, token::refresh_token::RefreshToken},
     state::AuthState,
     views::{LoginRequest, RefreshRequest},
 };

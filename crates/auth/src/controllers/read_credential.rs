@@ -4,7 +4,7 @@ use actix_web::web;
 use ud_http::{FromService, Problem, callers};
 use ud_kernel::{UserId, models::Credential};
 
-use crate::{models::credential_flow, state::AuthState};
+use crate::{flows::credentials, state::AuthState};
 
 /// Reads a credential; 404 if there is none or it is deleted.
 pub async fn read_credential(
@@ -12,6 +12,6 @@ pub async fn read_credential(
     _caller: FromService<callers::ProfileOrRole>,
     user_id: web::Path<UserId>,
 ) -> Result<web::Json<Credential>, Problem> {
-    let credential = credential_flow::read_credential(&state, user_id.into_inner()).await?;
+    let credential = credentials::read_credential(&state, user_id.into_inner()).await?;
     Ok(web::Json(credential))
 }

@@ -4,9 +4,9 @@ use actix_web::web;
 use ud_http::{Authed, ClientAddress, Json, Limited, Own, Problem, Refused, TooMany, limits};
 
 use crate::{
-    models::{
-        password_check::{Account, PasswordAttempt},
-        refresh_flow,
+    flows::{
+        check_password::{Account, PasswordAttempt},
+        refresh,
     },
     state::AuthState,
     views::{ReauthenticateRequest, TokenResponse},
@@ -33,7 +33,7 @@ pub async fn reauthenticate(
 ) -> Result<web::Json<TokenResponse>, Problem> {
     let user_id = authed.user_id();
     let session_id = authed.caller.session_id();
-    let token = refresh_flow::decode_own(&state, &body.0.refresh_token, user_id, session_id)?;
+    let token = refresh::decode_own(&state, &body.0.refresh_token, user_id, session_id)?;
     let attempt = PasswordAttempt {
         account: Account::Own(user_id, session_id),
         password: body.0.password.into(),
@@ -42,6 +42,6 @@ pub async fn reauthenticate(
         source: address.source(),
         origin: authed.origin(),
     };
-    let tokens = refresh_flow::reauthenticate(&state, &token, &attempt).await?;
+    let tokens = refresh::reauthenticate(&state, &token, &attempt).await?;
     Ok(web::Json(tokens.into()))
 }

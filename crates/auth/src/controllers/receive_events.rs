@@ -3,10 +3,7 @@
 use ud_events::{Batch, Receipt};
 use ud_http::Problem;
 
-use crate::{
-    models::{credential_flow, error::AuthError},
-    state::AuthState,
-};
+use crate::{flows::credentials, models::error::AuthError, state::AuthState};
 
 /// Applies what profile tells of its users.
 ///
@@ -17,7 +14,7 @@ pub async fn receive_events(state: AuthState, batch: Batch) -> Result<Receipt, P
     let receipt = state
         .events
         .receive(batch, move |conn, event| {
-            credential_flow::apply_event(conn, event, now)
+            credentials::apply_event(conn, event, now)
         })
         .await
         .map_err(AuthError::from)?;

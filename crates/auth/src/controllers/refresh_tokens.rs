@@ -5,7 +5,7 @@ use ud_http::{Problem, Refused, RequestOrigin, TooMany, limits};
 
 use super::presented_token::PresentedToken;
 use crate::{
-    models::refresh_flow,
+    flows::refresh,
     state::AuthState,
     views::{RefreshRequest, TokenResponse},
 };
@@ -27,6 +27,6 @@ pub async fn refresh_tokens(
     origin: RequestOrigin,
     token: PresentedToken,
 ) -> Result<web::Json<TokenResponse>, Problem> {
-    let tokens = refresh_flow::refresh(&state, &token.0, origin.0).await?;
+    let tokens = refresh::refresh(&state, &token.0, origin.0).await?;
     Ok(web::Json(tokens.into()))
 }

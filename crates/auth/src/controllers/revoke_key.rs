@@ -3,7 +3,7 @@
 use actix_web::{HttpResponse, web};
 use ud_http::{Authed, Fresh, Limited, Problem, Refused, TooMany, limits, permissions::KeysWrite};
 
-use crate::{models::signing_key_flow, state::AuthState, views::KeyResponse};
+use crate::{flows::signing_keys, state::AuthState, views::KeyResponse};
 
 /// Revokes a key that leaked.
 #[utoipa::path(
@@ -25,7 +25,7 @@ pub async fn revoke_key(
     kid: web::Path<String>,
 ) -> Result<HttpResponse, Problem> {
     let (revoked, revocation) =
-        signing_key_flow::revoke_key(&state, kid.into_inner(), authed.origin()).await?;
+        signing_keys::revoke_key(&state, kid.into_inner(), authed.origin()).await?;
     let mut answer = HttpResponse::Ok();
     state
         .revocations

@@ -7,8 +7,7 @@ use ud_http::{
 use ud_kernel::Revocation;
 
 use crate::{
-    models::{logout_flow::log_out, refresh_token::RefreshToken},
-    state::AuthState,
+    flows::log_out::log_out, models::token::refresh_token::RefreshToken, state::AuthState,
     views::TokenForm,
 };
 

@@ -3,7 +3,7 @@
 use actix_web::{HttpResponse, web};
 use ud_http::{Authed, Fresh, Limited, Problem, Refused, TooMany, limits, permissions::KeysWrite};
 
-use crate::{models::signing_key_flow, state::AuthState, views::KeyResponse};
+use crate::{flows::signing_keys, state::AuthState, views::KeyResponse};
 
 /// Rotates the keys that sign access tokens.
 #[utoipa::path(
@@ -22,6 +22,6 @@ pub async fn rotate_keys(
     state: web::Data<AuthState>,
     authed: Authed<Limited<limits::RotateKeys, Fresh<KeysWrite>>>,
 ) -> Result<HttpResponse, Problem> {
-    let key = signing_key_flow::rotate_keys(&state, authed.origin()).await?;
+    let key = signing_keys::rotate_keys(&state, authed.origin()).await?;
     Ok(HttpResponse::Accepted().json(KeyResponse::from(key)))
 }

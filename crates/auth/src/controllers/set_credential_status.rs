@@ -7,7 +7,7 @@ use ud_kernel::{
     models::{CredentialStatusChanged, SetCredentialStatus},
 };
 
-use crate::{models::credential_flow, state::AuthState};
+use crate::{flows::credentials, state::AuthState};
 
 /// The kernel's body.
 #[derive(Debug, serde::Deserialize)]
@@ -24,7 +24,7 @@ pub async fn set_credential_status(
     body: Json<Body>,
 ) -> Result<web::Json<CredentialStatusChanged>, Problem> {
     let Json(Body(body)) = body;
-    let changed = credential_flow::set_status(&state, user_id.into_inner(), body).await?;
+    let changed = credentials::set_status(&state, user_id.into_inner(), body).await?;
     if !changed.sessions_closed {
         state.revocations.count("credential_status");
     }

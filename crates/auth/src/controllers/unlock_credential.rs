@@ -7,10 +7,7 @@ use ud_kernel::{
     models::{CredentialUnlocked, UnlockCredential},
 };
 
-use crate::{
-    models::{unlock_flow, unlock_store::CODE_LIFE},
-    state::AuthState,
-};
+use crate::{flows::unlock, models::unlock::store::CODE_LIFE, state::AuthState};
 
 /// The kernel's body.
 #[derive(Debug, serde::Deserialize)]
@@ -27,7 +24,7 @@ pub async fn unlock_credential(
     body: Json<Body>,
 ) -> Result<HttpResponse, Problem> {
     let Json(Body(UnlockCredential { origin })) = body;
-    let code = unlock_flow::unlock(&state, user_id.into_inner(), origin).await?;
+    let code = unlock::unlock(&state, user_id.into_inner(), origin).await?;
     Ok(HttpResponse::Ok().json(CredentialUnlocked {
         unlock_code: code.as_str().to_owned(),
         expires_in: CODE_LIFE.as_secs(),

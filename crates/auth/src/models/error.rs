@@ -6,7 +6,7 @@ use ud_jwt::SignError;
 use ud_kernel::FieldError;
 use ud_seal::SealError;
 
-use super::hash_pool::HashPoolError;
+use super::password::hash_pool::HashPoolError;
 
 /// Failure of one of auth's use cases.
 #[derive(Debug, Clone, thiserror::Error)]

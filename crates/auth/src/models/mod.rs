@@ -1,51 +1,17 @@
-//! What auth knows and decides: rules, stores, and the flows that join them with the other services.
+//! What auth knows and decides, by noun: rules and stores. Nothing here knows the service's state.
 
-pub mod breach_file;
-pub mod breach_list;
 pub mod credential;
-pub mod credential_flow;
-pub mod credential_store;
-pub mod device_store;
-pub mod device_token;
+pub mod device;
 pub mod error;
-pub mod fair_queue;
-pub mod fair_share;
-pub mod fence_flow;
-pub mod foreign_hash;
-pub mod hash_pool;
-pub(crate) mod hashing;
-pub mod identifier;
-pub mod identifier_store;
-pub mod introspection_clients;
-pub mod login_completion;
-pub mod login_flow;
-pub mod login_gate;
-pub mod logout_flow;
-pub mod password_check;
-pub mod password_flow;
-pub mod password_hash;
-pub mod password_policy;
-pub mod passwords;
-pub mod place_store;
-pub mod places;
-pub mod refresh_flow;
-pub mod refresh_token;
-pub mod reseal_flow;
-pub mod reset_flow;
+pub mod password;
+pub mod peers;
+pub mod place;
+pub mod queue;
 pub mod schema;
-pub mod session_calls;
 pub mod signing_key;
-pub mod signing_key_flow;
-pub mod signing_key_store;
-pub mod signing_keys;
-pub mod tagged_token;
 pub mod throttle;
-pub mod throttle_rule;
-pub mod throttle_store;
-pub mod token_pair;
-pub mod unlock_code;
-pub mod unlock_flow;
-pub mod unlock_store;
+pub mod token;
+pub mod unlock;
 
 #[cfg(test)]
 pub(crate) mod test_rings;

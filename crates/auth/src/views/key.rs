@@ -4,7 +4,7 @@ use serde::Serialize;
 use ud_kernel::Timestamp;
 use utoipa::ToSchema;
 
-use crate::models::{signing_key::KeyState, signing_key_flow::KeyDescription};
+use crate::{flows::signing_keys::KeyDescription, models::signing_key::KeyState};
 
 /// A key that signs access tokens; nothing private.
 #[derive(Debug, Serialize, ToSchema)]

@@ -5,7 +5,7 @@ use ud_http::{Caller, FieldErrors, Validate};
 use ud_kernel::{FieldError, SessionId, Timestamp, UserId, check_line, trim_identifier};
 use utoipa::ToSchema;
 
-use crate::models::{login_flow::LoggedIn, token_pair::TokenPair};
+use crate::{flows::log_in::LoggedIn, models::token::token_pair::TokenPair};
 
 /// Longest identifier that is looked at, in characters.
 const MAX_IDENTIFIER: usize = 254;

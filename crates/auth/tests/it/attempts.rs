@@ -1,6 +1,6 @@
 //! Logins as different people send them.
 
-use auth_service::models::throttle::ThrottleLimits;
+use auth_service::models::throttle::rule::ThrottleLimits;
 use futures_util::future::join_all;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use auth_service::{
-    models::{device_token::DeviceToken, schema::devices},
+    models::{device::token::DeviceToken, schema::devices},
     tasks::forget_once,
 };
 use diesel::prelude::*;

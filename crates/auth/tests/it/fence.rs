@@ -4,14 +4,15 @@ use std::{collections::HashMap, sync::Arc};
 
 use auth_service::{
     AuthState,
+    flows::{fence::fence, reseal::reseal},
     models::{
-        credential::NewCredential,
-        credential_store::{self, FIRST_EPOCH},
+        credential::{
+            NewCredential,
+            store::{self, FIRST_EPOCH},
+        },
         error::AuthError,
-        fence_flow::fence,
-        password_hash::PasswordHash,
-        reseal_flow::reseal,
-        signing_key_store,
+        password::hash::PasswordHash,
+        signing_key,
     },
 };
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -40,7 +41,7 @@ async fn many_users(world: &World) -> Vec<UserId> {
                 password_hash: hash.clone(),
                 created_at: now,
             };
-            credential_store::insert(conn, &new)?;
+            store::insert(conn, &new)?;
         }
         Ok::<_, StoreError>(())
     });
@@ -52,9 +53,7 @@ async fn epochs(world: &World, users: &[UserId]) -> HashMap<UserId, i64> {
     let mut found = HashMap::new();
     for part in users.chunks(100) {
         let part = part.to_vec();
-        let read = world
-            .db
-            .read(move |conn| credential_store::epochs(conn, &part));
+        let read = world.db.read(move |conn| store::epochs(conn, &part));
         found.extend(
             read.await
                 .unwrap()
@@ -203,7 +202,7 @@ async fn resealing_moves_every_key_to_the_first_of_the_ring() {
         let rotated = rotated.bearer_auth(text(&tokens["access_token"]));
         assert_eq!(rotated.send().await.unwrap().status(), 202);
         let sealed_under = async || {
-            let rows = world.db.read(signing_key_store::load).await.unwrap();
+            let rows = world.db.read(signing_key::store::load).await.unwrap();
             let ids = rows
                 .iter()
                 .map(|row| row.sealed_key.split('.').nth(1).unwrap().to_owned());

@@ -1,6 +1,9 @@
 //! Hashes that other systems made, through the door: what a login makes of them.
 
-use auth_service::models::{credential::StoredCredential, credential_store, schema::credentials};
+use auth_service::models::{
+    credential::{self, StoredCredential},
+    schema::credentials,
+};
 use diesel::prelude::*;
 use serde_json::json;
 use testkit::Backend;
@@ -41,7 +44,7 @@ async fn plant(world: &World, hash: &str) {
 async fn stored(world: &World, user: UserId) -> StoredCredential {
     let found = world
         .db
-        .read(move |conn| credential_store::find(conn, user))
+        .read(move |conn| credential::store::find(conn, user))
         .await;
     found.unwrap().unwrap()
 }

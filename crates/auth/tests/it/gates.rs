@@ -4,13 +4,11 @@ use std::time::Duration;
 
 use auth_service::{
     AuthState,
-    models::{
-        device_token::DeviceToken,
-        error::AuthError,
-        login_completion::{Completion, complete_login},
-        password_check::{Account, PasswordAttempt, check_password},
-        schema::login_counts,
+    flows::{
+        check_password::{Account, PasswordAttempt, check_password},
+        complete_login::{Completion, complete_login},
     },
+    models::{device::token::DeviceToken, error::AuthError, schema::login_counts},
 };
 use diesel::prelude::*;
 use futures_util::{StreamExt as _, future::join_all, stream};

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use auth_service::models::introspection_clients::IntrospectionClients;
+use auth_service::models::token::introspection_clients::IntrospectionClients;
 use aws_lc_rs::digest::{SHA256, digest};
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};

@@ -148,7 +148,7 @@ async fn of_many_who_rotate_at_once_all_get_one_key() {
         other.keys.load(true).await.unwrap();
         let by_api = futures_util::future::join_all((0..6).map(|_| rotate(&world, &token)));
         let elsewhere = (0..6).map(|_| {
-            auth_service::models::signing_key_flow::rotate_keys(
+            auth_service::flows::signing_keys::rotate_keys(
                 &other,
                 ud_kernel::models::Origin::default(),
             )
@@ -260,7 +260,7 @@ async fn all_who_revoke_the_active_key_at_once_leave_one_that_signs() {
         let other = world.other_process();
         other.keys.load(true).await.unwrap();
         let attempts = (0..6).map(|_| {
-            auth_service::models::signing_key_flow::revoke_key(
+            auth_service::flows::signing_keys::revoke_key(
                 &other,
                 kid.clone(),
                 ud_kernel::models::Origin::default(),

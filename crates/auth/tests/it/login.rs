@@ -1,6 +1,9 @@
 use std::time::Duration;
 
-use auth_service::models::{credential_store, identifier::Identifier, password_hash::PasswordHash};
+use auth_service::models::{
+    credential::{self, identifier::Identifier},
+    password::hash::PasswordHash,
+};
 use reqwest::Method;
 use serde_json::{Value, json};
 use testkit::Backend;
@@ -194,9 +197,9 @@ async fn a_credential_that_changed_meanwhile_is_looked_at_again() {
             s.on_create = Some(Box::new(move || {
                 let change = async move {
                     db.tx(move |conn| {
-                        let old = credential_store::find(conn, user)?.unwrap();
+                        let old = credential::store::find(conn, user)?.unwrap();
                         let old = old.password_hash.unwrap();
-                        credential_store::change_password(conn, user, &old, &new, START)
+                        credential::store::change_password(conn, user, &old, &new, START)
                     })
                     .await
                     .unwrap();
@@ -218,8 +221,8 @@ async fn a_credential_that_changed_meanwhile_is_looked_at_again() {
         // The same with an epoch raised but the password kept: the login goes through with the new epoch.
         let db = world.db.clone();
         db.tx(move |conn| {
-            credential_store::take_event_number(conn, user)?;
-            credential_store::raise_epoch(conn, user, START)
+            credential::store::take_event_number(conn, user)?;
+            credential::store::raise_epoch(conn, user, START)
         })
         .await
         .unwrap();
@@ -302,7 +305,7 @@ async fn a_weaker_hash_is_renewed_at_login_and_a_strong_one_is_not() {
             let db = world.db.clone();
             async move {
                 let found = db
-                    .read(move |conn| credential_store::find(conn, user))
+                    .read(move |conn| credential::store::find(conn, user))
                     .await;
                 found.unwrap().unwrap()
             }
@@ -313,7 +316,7 @@ async fn a_weaker_hash_is_renewed_at_login_and_a_strong_one_is_not() {
         let weak = PasswordHash::new(PASSWORD, 4).unwrap();
         let (old, new) = (strong.clone(), weak.clone());
         let replace =
-            move |conn: &mut ud_db::DbConn| credential_store::replace_hash(conn, user, &old, &new);
+            move |conn: &mut ud_db::DbConn| credential::store::replace_hash(conn, user, &old, &new);
         assert_eq!(world.db.tx(replace).await, Ok(true));
         let (status, _) = world.try_login("ada@example.com", OTHER_PASSWORD).await;
         assert_eq!(status, 401);

@@ -3,8 +3,8 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use auth_service::models::{
-    credential::NewCredential, credential_store, identifier::Identifier, identifier_store,
-    password_hash::PasswordHash,
+    credential::{self, NewCredential, identifier::Identifier, identifier_store},
+    password::hash::PasswordHash,
 };
 use futures_util::future::join_all;
 use testkit::Backend;
@@ -34,7 +34,7 @@ async fn hire(world: &World) {
                 password_hash: hash.clone(),
                 created_at: now,
             };
-            credential_store::insert(conn, &new)?;
+            credential::store::insert(conn, &new)?;
             let written = email(person);
             let identifier = Identifier::email(&written).unwrap();
             identifier_store::insert(conn, *user_id, &identifier, &written, now)?;

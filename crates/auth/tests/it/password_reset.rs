@@ -1,6 +1,6 @@
 //! `admin reset` (SECURITY rule 13).
 
-use auth_service::models::{error::AuthError, reset_flow::reset_password};
+use auth_service::{flows::reset_password::reset_password, models::error::AuthError};
 use reqwest::Method;
 use serde_json::{Value, json};
 use testkit::Backend;

@@ -152,7 +152,7 @@ async fn the_successor_is_the_same_across_a_change_of_keys() {
     let (_, second) = world.refresh(&tokens["refresh_token"]).await;
     // The keys of the state are what a restarted replica would have.
     let ring: ud_config::KeyRing = format!("{new},{old}").parse().unwrap();
-    let token = auth_service::models::refresh_token::RefreshToken::decode(
+    let token = auth_service::models::token::refresh_token::RefreshToken::decode(
         &ring,
         text(&second["refresh_token"]),
     )

@@ -2,10 +2,11 @@ use std::{path::PathBuf, time::Duration};
 
 use auth_service::{
     ALL_MIGRATIONS,
-    models::{
-        signing_key::{PUBLISH_AHEAD, StoredSigningKey, VERIFIES_FOR},
-        signing_key_flow, signing_key_store,
-        signing_keys::{SealedKeys, SigningKeys},
+    flows::signing_keys,
+    models::signing_key::{
+        self, PUBLISH_AHEAD, StoredSigningKey, VERIFIES_FOR,
+        loaded::{SealedKeys, SigningKeys},
+        rotation::Reason,
     },
 };
 use diesel::{QueryableByName, RunQueryDsl as _, sql_types::Text};
@@ -67,7 +68,7 @@ impl Keys {
     }
 
     async fn rows(&self) -> Vec<StoredSigningKey> {
-        self.db.read(signing_key_store::load).await.unwrap()
+        self.db.read(signing_key::store::load).await.unwrap()
     }
 }
 
@@ -152,7 +153,7 @@ async fn another_algorithm_is_published_before_it_signs() {
         running.load(false).await.unwrap();
         assert_eq!(kids(&running), [new], "{backend}");
         let now = keys.clock.now();
-        let forget = move |conn: &mut DbConn| signing_key_flow::forget_gone(conn, now);
+        let forget = move |conn: &mut DbConn| signing_keys::forget_gone(conn, now);
         assert_eq!(keys.db.tx(forget).await.unwrap(), 1, "{backend}");
         assert_eq!(keys.db.tx(forget).await.unwrap(), 0, "{backend}");
         assert_eq!(keys.rows().await.len(), 1, "{backend}");
@@ -250,8 +251,8 @@ async fn who_cannot_open_the_new_key_drops_the_revoked_one_all_the_same() {
         ahead.load(true).await.unwrap();
         assert_eq!(kids(&behind), kids(&ahead), "{backend}");
         let stored = ahead.stored().unwrap();
-        let reason = signing_key_flow::Reason::Fence;
-        let new = signing_key_flow::replace_all(stored, reason).await.unwrap();
+        let reason = Reason::Fence;
+        let new = signing_keys::replace_all(stored, reason).await.unwrap();
         // It has nothing left to sign with: 503, not a token that nobody accepts.
         for _ in 0..2 {
             assert!(behind.load(false).await.is_err(), "{backend}");

@@ -3,11 +3,12 @@ use std::{path::PathBuf, time::Duration};
 use auth_service::{
     ALL_MIGRATIONS,
     models::{
-        credential::{NewCredential, StatusChange},
-        credential_store,
-        identifier::Identifier,
-        identifier_store::{self, USERNAME_HOLD},
-        password_hash::PasswordHash,
+        credential::{
+            self, NewCredential, StatusChange,
+            identifier::Identifier,
+            identifier_store::{self, USERNAME_HOLD},
+        },
+        password::hash::PasswordHash,
     },
 };
 use diesel::RunQueryDsl as _;
@@ -54,7 +55,7 @@ impl Store {
         };
         let written = name.to_uppercase();
         self.tx(move |conn| {
-            credential_store::insert(conn, &new)?;
+            credential::store::insert(conn, &new)?;
             identifier_store::insert(conn, user_id, &email, email.canonical(), now)?;
             identifier_store::insert(conn, user_id, &username, &written, now)
         })
@@ -71,7 +72,7 @@ impl Store {
 
     async fn find(&self, text: &'static str) -> Option<UserId> {
         let identifier = Identifier::parse(text).unwrap();
-        self.tx(move |conn| credential_store::find_by_identifier(conn, &identifier))
+        self.tx(move |conn| credential::store::find_by_identifier(conn, &identifier))
             .await
             .unwrap()
             .map(|c| c.user_id)
@@ -92,7 +93,7 @@ async fn a_credential_is_found_by_each_of_its_identifiers() {
         assert_eq!(store.find("adb").await, None, "{backend}");
         assert_eq!(store.find("+491701234567").await, None, "{backend}");
         let stored = store
-            .tx(move |c| credential_store::find(c, ada))
+            .tx(move |c| credential::store::find(c, ada))
             .await
             .unwrap()
             .unwrap();
@@ -212,7 +213,7 @@ async fn hashes_are_replaced_only_over_the_one_that_was_seen() {
     for backend in Backend::ALL {
         let store = Store::new(backend).await;
         let ada = store.add("ada", START).await.unwrap();
-        let find = move |c: &mut DbConn| credential_store::find(c, ada);
+        let find = move |c: &mut DbConn| credential::store::find(c, ada);
         let seen = store
             .tx(find)
             .await
@@ -223,10 +224,10 @@ async fn hashes_are_replaced_only_over_the_one_that_was_seen() {
         let (one, two) = (hash("one"), hash("two"));
         let (old, new) = (seen.clone(), one.clone());
         let change =
-            move |c: &mut DbConn| credential_store::change_password(c, ada, &old, &new, START);
+            move |c: &mut DbConn| credential::store::change_password(c, ada, &old, &new, START);
         assert_eq!(store.tx(change).await, Ok(true));
         let (old, new) = (seen.clone(), two.clone());
-        let rehash = move |c: &mut DbConn| credential_store::replace_hash(c, ada, &old, &new);
+        let rehash = move |c: &mut DbConn| credential::store::replace_hash(c, ada, &old, &new);
         assert_eq!(
             store.tx(rehash).await,
             Ok(false),
@@ -235,7 +236,7 @@ async fn hashes_are_replaced_only_over_the_one_that_was_seen() {
         let stored = store.tx(find).await.unwrap().unwrap();
         assert_eq!(stored.password_hash, Some(one.clone()), "{backend}");
         assert_eq!((stored.epoch, stored.event_seq), (2, 3));
-        let rehash = move |c: &mut DbConn| credential_store::replace_hash(c, ada, &one, &two);
+        let rehash = move |c: &mut DbConn| credential::store::replace_hash(c, ada, &one, &two);
         assert_eq!(store.tx(rehash).await, Ok(true));
         let stored = store.tx(find).await.unwrap().unwrap();
         assert_eq!(
@@ -252,7 +253,7 @@ async fn a_suspended_or_deleted_credential_changes_no_password() {
         let store = Store::new(backend).await;
         for status in [CredentialStatus::Suspended, CredentialStatus::Deleted] {
             let user = store.add(status.as_str(), START).await.unwrap();
-            let find = move |c: &mut DbConn| credential_store::find(c, user);
+            let find = move |c: &mut DbConn| credential::store::find(c, user);
             let old = store
                 .tx(find)
                 .await
@@ -266,12 +267,12 @@ async fn a_suspended_or_deleted_credential_changes_no_password() {
                 ends_sessions: true,
             };
             store
-                .tx(move |c| credential_store::change_status(c, user, change, START))
+                .tx(move |c| credential::store::change_status(c, user, change, START))
                 .await
                 .unwrap();
             let new = hash("new");
             let changed = store
-                .tx(move |c| credential_store::change_password(c, user, &old, &new, START))
+                .tx(move |c| credential::store::change_password(c, user, &old, &new, START))
                 .await;
             assert_eq!(changed, Ok(false), "{backend}");
             let stored = store.tx(find).await.unwrap().unwrap();

@@ -7,8 +7,7 @@ use auth_service::{
     models::{
         error::AuthError,
         schema::login_counts,
-        throttle::{Attempt, Charge, Evidence, LoginThrottle},
-        throttle_store,
+        throttle::{self, Attempt, Charge, Evidence, LoginThrottle},
     },
 };
 use diesel::prelude::*;
@@ -67,7 +66,7 @@ impl Counting {
         let names = attempt.names();
         let counts = self
             .db
-            .read(move |c| throttle_store::find_all(c, &names))
+            .read(move |c| throttle::store::find_all(c, &names))
             .await;
         let wait = self.throttle.wait(attempt, &counts.unwrap(), now);
         wait.unwrap_or_default()

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use auth_service::models::{
-    password_check::{Account, PasswordAttempt, check_password},
-    throttle_store,
+use auth_service::{
+    flows::check_password::{Account, PasswordAttempt, check_password},
+    models::throttle,
 };
 use reqwest::Method;
 use serde_json::json;
@@ -75,7 +75,7 @@ async fn a_try_that_is_given_up_is_charged_to_its_source() {
             let names = judged.names();
             let read = state
                 .db
-                .read(move |conn| throttle_store::find_all(conn, &names));
+                .read(move |conn| throttle::store::find_all(conn, &names));
             read.await.unwrap().len()
         };
         // What was typed from there, the identifier from everywhere, by either name; and the source.

@@ -5,10 +5,12 @@ use std::time::{Duration, Instant};
 use auth_service::{
     config::AuthConfig,
     models::{
-        password_hash::PasswordHash,
+        password::hash::PasswordHash,
         schema::credentials,
-        throttle::LoginThrottle,
-        throttle_store::{self, Count},
+        throttle::{
+            LoginThrottle,
+            store::{self, Count},
+        },
     },
 };
 use diesel::prelude::*;
@@ -82,7 +84,7 @@ async fn world(change: impl FnOnce(&mut AuthConfig)) -> (World, Value) {
             decays_from: START,
             forgotten_at: START.plus(Duration::from_secs(1_000_000)),
         };
-        throttle_store::add(conn, &account, many)
+        store::add(conn, &account, many)
     };
     world.db.tx(lock).await.unwrap();
     for name in ["token", "code"] {

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use auth_service::{
-    models::{error::AuthError, schema::unlock_codes, unlock_flow::unlock_identifier},
+    flows::unlock::unlock_identifier,
+    models::{error::AuthError, schema::unlock_codes},
     tasks::forget_once,
 };
 use diesel::prelude::*;

@@ -4,7 +4,9 @@ use std::{path::PathBuf, time::Duration};
 
 use auth_service::{
     ALL_MIGRATIONS, AuthConfig, AuthLimits, AuthService, AuthState,
-    models::{hash_pool::HashPoolSize, introspection_clients::IntrospectionClients},
+    models::{
+        password::hash_pool::HashPoolSize, token::introspection_clients::IntrospectionClients,
+    },
 };
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use diesel::{QueryableByName, RunQueryDsl as _, sql_types::Text};

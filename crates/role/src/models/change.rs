@@ -9,7 +9,7 @@ use ud_kernel::{
     models::{Mark, Origin},
 };
 
-use super::{PermissionSet, RoleError, grant::Holdings, policy_store};
+use super::{PermissionSet, RoleError, holdings::Holdings, policy_store};
 
 /// Who asks for a change, and from where.
 #[derive(Debug, Clone)]

@@ -7,6 +7,7 @@ mod assignment_store;
 mod change;
 mod error;
 mod grant;
+mod holdings;
 mod limits;
 mod permission_set;
 mod policy_store;

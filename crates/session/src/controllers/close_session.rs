@@ -6,10 +6,8 @@ use ud_http::{
 };
 use ud_kernel::{Code, SessionId};
 
-use crate::{
-    controllers::{asker, refused},
-    state::SessionState,
-};
+use super::{asker, refused};
+use crate::state::SessionState;
 
 /// Ends one session: one's own, or with `sessions:write` another's who holds nothing of this platform that
 /// the caller does not hold. The session that asks needs no recent login.

@@ -6,8 +6,8 @@ use ud_http::{
 };
 use ud_kernel::Code;
 
+use super::{asker, refused};
 use crate::{
-    controllers::{asker, refused},
     state::SessionState,
     views::session::{CloseScope, CloseSessionsQuery},
 };

@@ -1,4 +1,5 @@
-//! A session, and the rules of a refresh: pure, so that a test can hold the clock and both stores agree.
+//! A session, and the rules of a refresh, pure. SQLite goes by them; Redis has its own in `redis/step.lua`, and the model test
+//! holds both to the same.
 
 use std::time::Duration;
 

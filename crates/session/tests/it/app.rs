@@ -6,7 +6,8 @@ use reqwest::{Method, RequestBuilder, Response};
 use serde_json::{Value, json};
 use session_service::{
     SessionService,
-    config::{RedisSettings, SessionConfig, StoreConfig},
+    config::{SessionConfig, StoreConfig},
+    models::redis::store::RedisSettings,
 };
 use tempfile::TempDir;
 use testkit::{AUDIENCE, ISSUER, TestIdentities};

@@ -2,7 +2,7 @@
 
 use rstest::rstest;
 use session_service::models::{
-    redis_store::RedisStore,
+    redis::store::RedisStore,
     seen::Seen,
     session::Refusal,
     session_store::{CloseOrder, Closing, SessionStore},

@@ -9,8 +9,10 @@ use ud_kernel::{
     models::{Mark, SessionState},
 };
 
-use crate::model_rules::{ABSOLUTE, Expected, Model, USERS};
-use crate::support::{Backend, Fixture, START, create, step, token};
+use crate::{
+    model_rules::{ABSOLUTE, Expected, Model, USERS},
+    support::{Backend, Fixture, START, create, step, token},
+};
 
 const SLOTS: usize = 4;
 /// Everything happens within an hour: nothing that is kept that long is dropped meanwhile.

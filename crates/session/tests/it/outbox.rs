@@ -2,7 +2,7 @@
 
 use std::{collections::HashSet, time::Duration};
 
-use session_service::models::{redis_outbox::RedisOutbox, session_store::Closing};
+use session_service::models::{redis::outbox::RedisOutbox, session_store::Closing};
 use ud_events::{Claimed, Event, EventType, LEASE, NewEvent, Outbox, Postponed};
 use ud_kernel::Service::{Audit, Session};
 

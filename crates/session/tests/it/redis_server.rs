@@ -5,8 +5,7 @@ use session_service::{
     config::StoreConfig,
     models::{
         error::SessionError,
-        redis_connection::Unfit,
-        redis_outbox::RedisOutbox,
+        redis::{connection::Unfit, outbox::RedisOutbox},
         session::Refusal,
         session_store::{CloseOrder, Closing, SessionStore as _},
     },
@@ -16,10 +15,12 @@ use ud_config::Durability;
 use ud_db::StoreError;
 use ud_kernel::{Clock, SessionId, UserId, models::SessionState};
 
-use crate::app::try_start;
-use crate::support::{
-    START, create, millis, origin, redis_settings, redis_store, refusal, secs, step, take_all,
-    token, user,
+use crate::{
+    app::try_start,
+    support::{
+        START, create, millis, origin, redis_settings, redis_store, refusal, secs, step, take_all,
+        token, user,
+    },
 };
 
 /// Changes the server's configuration, until it is restarted.

@@ -2,19 +2,21 @@
 
 use std::time::Duration;
 
-use session_service::config::StoreConfig;
-use session_service::models::{
-    session::Refusal,
-    session_store::{CloseOrder, Closing, SessionStore as _},
+use session_service::{
+    config::StoreConfig,
+    models::{
+        session::Refusal,
+        session_store::{CloseOrder, Closing, SessionStore as _},
+    },
 };
 use tokio::{sync::oneshot, time::timeout};
 use ud_config::DatabaseConfig;
 use ud_db::{Db, DbError, FileLock, StoreError};
 use ud_kernel::{Clock, Service, SessionId, models::SessionState};
 
-use crate::app::try_start;
-use crate::support::{
-    START, create, list_of, origin, refusal, secs, sqlite_store, step, token, user,
+use crate::{
+    app::try_start,
+    support::{START, create, list_of, origin, refusal, secs, sqlite_store, step, token, user},
 };
 
 #[tokio::test]

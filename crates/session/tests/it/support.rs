@@ -4,15 +4,16 @@ use std::{sync::Arc, time::Duration};
 
 use session_service::{
     ALL_MIGRATIONS,
-    config::RedisSettings,
     models::{
         error::SessionError,
-        redis_outbox::RedisOutbox,
-        redis_store::RedisStore,
+        redis::{
+            outbox::RedisOutbox,
+            store::{RedisSettings, RedisStore},
+        },
         seen::Seen,
         session::{Refusal, Session},
         session_store::{Answer, Checked, CloseOrder, Closing, Created, FeedRead, SessionStore},
-        sqlite_store::SqliteStore,
+        sqlite::store::SqliteStore,
     },
 };
 use tempfile::TempDir;
@@ -102,7 +103,7 @@ async fn sqlite_store_with(
     let db = Db::open_unlocked(&options, Service::Session).unwrap();
     db.migrate(&ALL_MIGRATIONS).await.unwrap();
     let outbox = SqlOutbox::new(db.clone(), clock.clone());
-    let store = SqliteStore::new(db, lock, relay, clock.clone());
+    let store = SqliteStore::new(db, &ALL_MIGRATIONS, lock, relay, clock.clone());
     (Arc::new(store), outbox)
 }
 

@@ -1,9 +1,5 @@
 //! Where the program runs.
 
-use ud_kernel::Service;
-
-use crate::Loader;
-
 /// The environment; `APP_ENV`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AppEnv {
@@ -14,11 +10,6 @@ pub enum AppEnv {
 }
 
 impl AppEnv {
-    /// [`Loader::app_env`].
-    pub fn load(loader: &mut Loader, _service: Service) -> Self {
-        loader.app_env()
-    }
-
     /// Whether this is production.
     #[must_use]
     pub const fn is_production(self) -> bool {

@@ -1,8 +1,7 @@
 use proptest::{prelude::*, sample::select};
 use ud_config::{
-    AppEnv, DatabaseConfig, HttpConfig, IdentityConfig, Loader, LogConfig, PasswordConfig,
-    PeersConfig, RedisConfig, RegistrationConfig, SigningConfig, StandaloneConfig, TokenConfig,
-    keys,
+    DatabaseConfig, HttpConfig, IdentityConfig, Loader, LogConfig, PasswordConfig, PeersConfig,
+    RedisConfig, RegistrationConfig, SigningConfig, StandaloneConfig, TokenConfig, keys,
 };
 use ud_kernel::Service;
 
@@ -13,7 +12,7 @@ fn load_all(loader: &mut Loader) -> String {
         debug += &format!(
             "{:?}",
             (
-                AppEnv::load(loader, service),
+                loader.app_env(),
                 HttpConfig::load(loader, service),
                 DatabaseConfig::load(loader, service),
                 IdentityConfig::load(loader, service),

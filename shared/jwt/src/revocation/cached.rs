@@ -18,7 +18,7 @@ use tokio::{
 };
 use ud_kernel::models::SessionState;
 
-use super::{
+use super::state::{
     CheckerCounts, DEADLINE, RevocationError, StateSource, StateUnavailable, question, verdict,
 };
 use crate::VerifiedToken;

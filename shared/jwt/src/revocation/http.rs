@@ -13,7 +13,7 @@ use ud_kernel::{
     models::{SessionState, SessionStateQuery, SessionStateResponse},
 };
 
-use super::{StateSource, StateUnavailable};
+use super::state::{StateSource, StateUnavailable};
 use crate::{SignError, outbound_client, service::ServiceSigner};
 
 /// For one request: within the checker's 250 ms, and early enough to tell in the log what failed.

@@ -5,6 +5,7 @@ mod cached;
 mod feed;
 mod http;
 mod set;
+mod state;
 
 use std::{
     sync::{
@@ -14,68 +15,20 @@ use std::{
     time::Duration,
 };
 
-use futures_util::future::BoxFuture;
 use reqwest::Url;
-use ud_kernel::{
-    Clock, SessionId,
-    models::{SessionState, SessionStateQuery},
-};
+use ud_kernel::{Clock, models::SessionStateQuery};
 
 pub use feed::{FRESH, Follower};
 pub use http::{HttpStateError, http_source};
+pub use state::{CheckerCounts, DEADLINE, RevocationError, StateSource, StateUnavailable};
 
 use crate::{VerifiedToken, service::ServiceSigner};
 use cached::Cached;
 use feed::Feed;
+use state::{question, verdict};
 
-/// How long an answer from elsewhere is waited for, in all.
-pub const DEADLINE: Duration = Duration::from_millis(250);
 /// How long the session service waits for its own store.
 const LOCAL_DEADLINE: Duration = Duration::from_secs(2);
-
-/// The state of a session could not be told.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the state of the session is unavailable")]
-pub struct StateUnavailable;
-
-/// Tells the state of a session. Each call is one look at the store, or one request.
-pub type StateSource = Arc<
-    dyn Fn(
-            SessionId,
-            SessionStateQuery,
-        ) -> BoxFuture<'static, Result<SessionState, StateUnavailable>>
-        + Send
-        + Sync,
->;
-
-/// Why a verified token is not accepted now.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum RevocationError {
-    /// Its session is closed: 401 `auth.session-closed`.
-    #[error("the session is closed")]
-    Closed,
-    /// Rights it carries were taken away: 401 `auth.token-stale`.
-    #[error("the token is stale")]
-    Stale,
-    /// It cannot be told: 503 `auth.revocation-unavailable`, never 401.
-    #[error("the state of the session is unavailable")]
-    Unavailable,
-}
-
-/// Counts since start.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct CheckerCounts {
-    /// Questions asked.
-    pub asked: u64,
-    /// Checks that ended without an answer.
-    pub unavailable: u64,
-    /// Tokens judged by the copy of the feed.
-    pub judged: u64,
-    /// Tokens accepted without an answer, because that is what was chosen.
-    pub unchecked: u64,
-    /// Entries in the copy of the feed.
-    pub entries: usize,
-}
 
 /// What becomes of a token when nobody tells whether its session lives (`REVOCATION_FALLBACK`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -293,29 +246,5 @@ impl std::fmt::Debug for SessionChecker {
             Mode::Cached(_) => "SessionChecker(cached)",
             Mode::Following(_) => "SessionChecker(following)",
         })
-    }
-}
-
-fn question(token: &VerifiedToken) -> (SessionId, SessionStateQuery) {
-    let claims = token.claims();
-    let query = SessionStateQuery {
-        user_id: claims.sub,
-        pv: claims.pv,
-        inc: claims.inc.clone(),
-        roles: claims.roles.join(","),
-        kid: token.kid().to_owned(),
-        feed_incarnation: None,
-        feed_position: None,
-        feed_tag: None,
-    };
-    (claims.sid, query)
-}
-
-fn verdict(answer: Result<SessionState, StateUnavailable>) -> Result<(), RevocationError> {
-    match answer {
-        Ok(SessionState::Good) => Ok(()),
-        Ok(SessionState::Closed) => Err(RevocationError::Closed),
-        Ok(SessionState::Stale) => Err(RevocationError::Stale),
-        Err(StateUnavailable) => Err(RevocationError::Unavailable),
     }
 }

@@ -1,0 +1,275 @@
+//! Auth's calls to role and to session.
+
+use std::time::Duration;
+
+use serde::Serialize;
+use ud_config::KeyRing;
+use ud_http::{CallError, ServiceClient};
+use ud_kernel::{
+    Code, Revocation, SessionId, Timestamp, UserId,
+    models::{
+        Access, CloseSessions, CreateSession, Origin, RevokedKey, SessionGrant, SessionsClosed,
+        StepSession,
+    },
+};
+
+use super::{
+    credential::StoredCredential,
+    error::AuthError,
+    token::{
+        lifetime::{is_privileged, lifetime, seconds},
+        refresh_token::RefreshToken,
+    },
+};
+
+/// How often role is asked again because its policy moved on meanwhile.
+pub const ROUNDS: usize = 3;
+
+/// How the session service refused.
+#[derive(Debug)]
+pub enum SessionRefusal {
+    /// The user's roles changed: read them again.
+    PolicyStale,
+    /// The credential's epoch is not the session's, or below what is required.
+    EpochTooOld,
+    /// Unknown, closed, expired, or closed just now.
+    Closed,
+    /// No answer, or one that makes no sense.
+    Failed(CallError),
+}
+
+impl From<CallError> for SessionRefusal {
+    fn from(error: CallError) -> Self {
+        if error.is(Code::SessionPolicyStale) {
+            Self::PolicyStale
+        } else if error.is(Code::SessionEpochTooOld) {
+            Self::EpochTooOld
+        } else if error.is(Code::SessionClosed) {
+            Self::Closed
+        } else {
+            Self::Failed(error)
+        }
+    }
+}
+
+/// [`StepSession`] as the version before has it: the members of its day, in whatever order.
+#[derive(Serialize)]
+#[serde(transparent)]
+struct StepSessionBefore(serde_json::Value);
+
+impl From<StepSession> for StepSessionBefore {
+    fn from(body: StepSession) -> Self {
+        let mut value = serde_json::to_value(body).unwrap_or_default();
+        if let Some(members) = value.as_object_mut() {
+            members.remove("privileged");
+            members.remove("key_ids");
+        }
+        Self(value)
+    }
+}
+
+/// The clients, and how long access tokens live.
+#[derive(Clone)]
+pub struct SessionCalls {
+    role: ServiceClient,
+    session: ServiceClient,
+    access_ttl: Duration,
+}
+
+/// A session about to be made.
+#[derive(Debug)]
+pub struct NewSession<'a> {
+    /// Its id, chosen here, so that a repeated call makes no second session.
+    pub id: SessionId,
+    /// The credential as it was when the password was checked.
+    pub credential: &'a StoredCredential,
+    /// SHA-256 of the refresh chain's nonce.
+    pub nonce_hash: String,
+    /// Key that will tag the refresh token.
+    pub key_id: &'a str,
+    /// Now.
+    pub now: Timestamp,
+    /// Where the login came from.
+    pub origin: &'a Origin,
+}
+
+/// A session about to be stepped.
+#[derive(Debug)]
+pub struct NextStep<'a> {
+    /// The refresh token that was presented.
+    pub token: &'a RefreshToken,
+    /// The credential's epoch.
+    pub epoch: i64,
+    /// Its first key would tag the successor; any of them may have tagged the one before.
+    pub ring: &'a KeyRing,
+    /// Now.
+    pub now: Timestamp,
+    /// The user has just given their password.
+    pub reauthenticated: bool,
+    /// Where the request comes from.
+    pub origin: &'a Origin,
+}
+
+impl SessionCalls {
+    /// By these clients; access tokens live for `access_ttl` at most.
+    #[must_use]
+    pub const fn new(role: ServiceClient, session: ServiceClient, access_ttl: Duration) -> Self {
+        Self {
+            role,
+            session,
+            access_ttl,
+        }
+    }
+
+    /// What the user may do now.
+    ///
+    /// # Errors
+    /// [`AuthError::Call`].
+    pub async fn access(&self, user_id: UserId) -> Result<Access, AuthError> {
+        let path = format!("/internal/v1/users/{user_id}/access");
+        Ok(self.role.get(&path).await?)
+    }
+
+    /// Opens a session.
+    ///
+    /// # Errors
+    /// [`SessionRefusal`].
+    pub async fn create(
+        &self,
+        new: &NewSession<'_>,
+        access: &Access,
+    ) -> Result<SessionGrant, SessionRefusal> {
+        let (idle, absolute) = lifetime(is_privileged(access));
+        let body = CreateSession {
+            user_id: new.credential.user_id,
+            epoch: new.credential.epoch,
+            pv: access.policy_version,
+            roles: access.roles.clone(),
+            nonce_hash: new.nonce_hash.clone(),
+            key_id: new.key_id.to_owned(),
+            now: new.now,
+            access_ttl: seconds(self.access_ttl),
+            access_until: access.valid_until,
+            idle,
+            absolute,
+            amr: vec![ud_jwt::PASSWORD.to_owned()],
+            origin: new.origin.clone(),
+        };
+        let path = format!("/internal/v1/sessions/{}", new.id);
+        let (_, grant) = self.session.put(&path, &body).await?;
+        Ok(grant)
+    }
+
+    /// Steps a session: the commit point of a refresh.
+    ///
+    /// # Errors
+    /// [`SessionRefusal`].
+    pub async fn step(
+        &self,
+        next: &NextStep<'_>,
+        access: &Access,
+    ) -> Result<SessionGrant, SessionRefusal> {
+        let NextStep { token, origin, .. } = *next;
+        let privileged = is_privileged(access);
+        let (idle, absolute) = lifetime(privileged);
+        let body = StepSession {
+            session_id: token.session_id,
+            user_id: token.user_id,
+            nonce_hash: token.nonce.hash(),
+            counter: token.counter,
+            key_id: next.ring.current().0.to_owned(),
+            epoch: next.epoch,
+            pv: access.policy_version,
+            roles: access.roles.clone(),
+            now: next.now,
+            access_ttl: seconds(self.access_ttl),
+            access_until: access.valid_until,
+            idle,
+            absolute,
+            reauthenticated: next.reauthenticated,
+            privileged,
+            key_ids: next.ring.iter().map(|(id, _)| id.to_owned()).collect(),
+            origin: origin.clone(),
+        };
+        let path = "/internal/v1/sessions/step";
+        match self.session.post_idempotent(path, &body).await {
+            // Session of the version before does not know the newest members; it answers no late repetition.
+            Err(error) if error.is(Code::RequestValidationFailed) => {
+                let body = StepSessionBefore::from(body);
+                Ok(self.session.post_idempotent(path, &body).await?.1)
+            }
+            answer => Ok(answer?.1),
+        }
+    }
+
+    /// Closes one session.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn close_one(
+        &self,
+        user_id: UserId,
+        session_id: SessionId,
+        origin: &Origin,
+    ) -> Result<(), CallError> {
+        self.close(&CloseSessions {
+            user_id,
+            min_epoch: None,
+            except_session_id: None,
+            session_id: Some(session_id),
+            origin: origin.clone(),
+        })
+        .await
+    }
+
+    /// Closes every session of an epoch below `min_epoch`, except one.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn close_below(
+        &self,
+        user_id: UserId,
+        min_epoch: i64,
+        except_session_id: Option<SessionId>,
+        origin: &Origin,
+    ) -> Result<(), CallError> {
+        self.close(&CloseSessions {
+            user_id,
+            min_epoch: Some(min_epoch),
+            except_session_id,
+            session_id: None,
+            origin: origin.clone(),
+        })
+        .await
+    }
+
+    /// Makes tokens of a signing key stale.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn revoke_key(&self, key: &RevokedKey) -> Result<(), CallError> {
+        let path = "/internal/v1/revoked-keys";
+        let answer = self.session.post_idempotent::<RevokedKey, ()>(path, key);
+        answer.await.map(drop)
+    }
+
+    async fn close(&self, body: &CloseSessions) -> Result<(), CallError> {
+        let (_, SessionsClosed { .. }) = self
+            .session
+            .post_idempotent("/internal/v1/sessions/close", body)
+            .await?;
+        Ok(())
+    }
+}
+
+/// Whether sessions were closed: a failure is logged and left to the outbox, which has the event already.
+#[must_use]
+pub fn told_or_pending(outcome: Result<(), CallError>) -> Revocation {
+    match outcome {
+        Ok(()) => Revocation::Confirmed,
+        Err(error) => {
+            log::warn!("sessions not closed directly, the outbox will: {error}");
+            Revocation::Pending
+        }
+    }
+}

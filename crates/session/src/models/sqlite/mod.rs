@@ -1,0 +1,9 @@
+//! Sessions in one SQLite file, for a process that keeps them alone.
+
+mod close;
+mod feed;
+mod marks;
+mod row;
+mod schema;
+pub mod store;
+mod tables;
