@@ -69,7 +69,7 @@ async fn strangers_leave_few_records_and_hide_nothing() {
         .await;
     assert_eq!(reused["actor_id"], login.user.as_str());
 
-    // The flood is in the log by now, less what the running minute still counts (`ud_http::SecurityLog`): two hundred
+    // The flood is in the log by now, less what the running minute still counts (`ud_service::SecurityLog`): two hundred
     // in each minute it touched, and a sum or two.
     let records = refusals(&platform).await.len();
     assert!((20..=2 * 203).contains(&records), "{records}");

@@ -16,11 +16,10 @@ use std::sync::Arc;
 use ud_config::Loader;
 use ud_db::{Db, Migrations};
 use ud_events::{NewEvent, record_notices};
-use ud_http::{
-    Base, MigrateArguments, Mounted, Notices, Readiness, ResealCommand, Revert, ServiceBinary, Task,
-};
+use ud_http::{MigrateArguments, Mounted, Readiness, ResealCommand, Revert, ServiceBinary};
 use ud_idempotency::ServerKey;
 use ud_kernel::{Service, StartError};
+use ud_service::{Base, Notices, Task};
 use utoipa::openapi::OpenApi;
 
 use crate::{config::AuditConfig, models::record_flow::RecordFlow, state::AuditState};

@@ -1,6 +1,6 @@
 //! What handlers need.
 
-use ud_http::SecurityLog;
+use ud_service::SecurityLog;
 use ud_telemetry::Metrics;
 
 use crate::models::record_flow::RecordFlow;

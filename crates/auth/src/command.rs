@@ -2,9 +2,10 @@
 
 use clap::Subcommand;
 use ud_db::Db;
-use ud_http::{Base, operator};
+use ud_http::operator;
 use ud_kernel::{Service, StartError};
 use ud_seal::Sealer;
+use ud_service::Base;
 
 use crate::{
     ALL_MIGRATIONS, AuthConfig, AuthState,

@@ -6,8 +6,8 @@ use ud_config::{
     DatabaseConfig, LimitsConfig, Loader, PasswordConfig, RedisConfig, SealingConfig,
     SigningConfig, keys,
 };
-use ud_http::require_names_room;
 use ud_kernel::Service;
+use ud_service::require_names_room;
 
 use crate::models::{
     password::hash_pool::HashPoolSize, throttle::rule::ThrottleLimits,

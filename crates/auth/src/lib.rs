@@ -17,9 +17,10 @@ use std::sync::Arc;
 
 use ud_config::Loader;
 use ud_db::{Db, Migrations};
-use ud_http::{Base, Check, MigrateArguments, Mounted, Readiness, Revert, ServiceBinary};
+use ud_http::{Check, MigrateArguments, Mounted, Readiness, Revert, ServiceBinary};
 use ud_kernel::{Service, StartError};
 use ud_seal::RingFile;
+use ud_service::Base;
 use utoipa::openapi::OpenApi;
 
 pub use command::{AdminCommand, AuthCommand};

@@ -6,9 +6,10 @@ use secrecy::ExposeSecret as _;
 use ud_config::KeyRing;
 use ud_db::Db;
 use ud_events::{OutboxHandle, SqlEvents};
-use ud_http::{Base, PendingRevocations, SecurityLog, signature_algorithm};
+use ud_http::PendingRevocations;
 use ud_kernel::{Clock, Service, StartError, Steps, Timestamp};
 use ud_seal::{Sealer, ring_or_file};
+use ud_service::{Base, SecurityLog, signature_algorithm};
 use ud_telemetry::Metrics;
 
 use crate::{

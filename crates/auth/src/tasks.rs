@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 use ud_db::StoreError;
-use ud_http::{StopSignal, Task};
 use ud_jwt::revocation::SessionChecker;
+use ud_service::{StopSignal, Task};
 
 use crate::{
     flows::signing_keys,

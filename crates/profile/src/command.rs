@@ -5,10 +5,11 @@ use std::io::Write as _;
 use clap::Subcommand;
 use serde_json::Value;
 use ud_db::{Db, DbConn};
-use ud_http::{Base, operator};
+use ud_http::operator;
 use ud_idempotency::IdempotencyKeys;
 use ud_kernel::{Service, StartError, Timestamp, UserId, models::Origin};
 use ud_seal::Sealer;
+use ud_service::Base;
 
 use crate::{
     ALL_MIGRATIONS, ProfileConfig,

@@ -18,10 +18,11 @@ use ud_config::Loader;
 use ud_db::{Db, Migrations};
 use ud_events::SqlEvents;
 use ud_http::{
-    Base, Check, MigrateArguments, Mounted, PendingRevocations, Readiness, Revert, ServiceBinary,
+    Check, MigrateArguments, Mounted, PendingRevocations, Readiness, Revert, ServiceBinary,
 };
 use ud_idempotency::ServerKey;
 use ud_kernel::{Service, StartError};
+use ud_service::Base;
 use utoipa::openapi::OpenApi;
 
 pub use command::{AdminCommand, ProfileCommand, admin_reactivate};

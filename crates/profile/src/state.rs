@@ -2,8 +2,9 @@
 
 use ud_db::Db;
 use ud_events::SqlEvents;
-use ud_http::{PendingRevocations, SecurityLog};
+use ud_http::PendingRevocations;
 use ud_kernel::Clock;
+use ud_service::SecurityLog;
 use ud_telemetry::Metrics;
 
 use crate::models::{AccountFlow, RegistrationFlow};

@@ -9,8 +9,8 @@ use std::{
 };
 
 use tokio::time::MissedTickBehavior;
-use ud_http::{StopSignal, Task};
 use ud_idempotency::ServerKey;
+use ud_service::{StopSignal, Task};
 
 use crate::models::{Bootstrap, BootstrapFlow, Standings, Sweeper};
 

@@ -4,8 +4,9 @@ use std::io::Write as _;
 
 use clap::Subcommand;
 use ud_db::Db;
-use ud_http::{Base, operator};
+use ud_http::operator;
 use ud_kernel::{Service, StartError, UserId};
+use ud_service::Base;
 
 use crate::{
     ALL_MIGRATIONS, RoleConfig,

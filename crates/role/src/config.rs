@@ -1,8 +1,8 @@
 //! Configuration of this service, beside what all services have.
 
 use ud_config::{DatabaseConfig, LimitsConfig, Loader};
-use ud_http::require_names_room;
 use ud_kernel::Service;
+use ud_service::require_names_room;
 
 /// What the role service is told.
 #[derive(Debug, Clone)]

@@ -13,8 +13,9 @@ pub mod views;
 
 use ud_config::Loader;
 use ud_db::{Db, Migrations};
-use ud_http::{Base, MigrateArguments, Mounted, Readiness, Revert, ServiceBinary};
+use ud_http::{MigrateArguments, Mounted, Readiness, Revert, ServiceBinary};
 use ud_kernel::{Service, StartError};
+use ud_service::Base;
 use utoipa::openapi::OpenApi;
 
 pub use command::RoleCommand;

@@ -2,8 +2,9 @@
 
 use ud_db::Db;
 use ud_events::SqlEvents;
-use ud_http::{Base, PendingRevocations, SecurityLog};
+use ud_http::PendingRevocations;
 use ud_kernel::Service;
+use ud_service::{Base, SecurityLog};
 use ud_telemetry::Metrics;
 
 use crate::models::{AssignmentFlow, Marker, NamesLimit, ReadFlow, RoleFlow, StandingFlow};

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tokio::time::sleep;
-use ud_http::{StopSignal, Task};
+use ud_service::{StopSignal, Task};
 
 use crate::state::RoleState;
 

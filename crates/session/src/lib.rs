@@ -16,15 +16,14 @@ use secrecy::ExposeSecret as _;
 use ud_config::{DatabaseConfig, Durability, Loader};
 use ud_db::{Db, DbError, FileLock, Migrations};
 use ud_events::{OutboxHandle, SqlOutbox};
-use ud_http::{
-    Base, MigrateArguments, Mounted, NoCommand, Readiness, Revert, ServiceBinary, Task, TokenGuard,
-};
+use ud_http::{MigrateArguments, Mounted, NoCommand, Readiness, Revert, ServiceBinary};
 use ud_jwt::{
     KeySource,
     revocation::{SessionChecker, StateSource, StateUnavailable},
 };
 use ud_kernel::{Clock, Service, StartError};
 use ud_seal::ring_or_file;
+use ud_service::{Base, Task, TokenGuard};
 use utoipa::openapi::OpenApi;
 
 use crate::{

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use prometheus::{Gauge, IntCounterVec};
-use ud_http::{SecurityLog, SecurityNotice};
 use ud_kernel::{
     Clock, Service, UserId,
     models::{FeedKnown, Origin},
 };
+use ud_service::{SecurityLog, SecurityNotice};
 use ud_telemetry::Metrics;
 
 use crate::models::{

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use ud_events::{HttpTransport, Outbox, OutboxError, OutboxHandle, Relay, record_notices};
-use ud_http::{Base, Task};
 use ud_jwt::KeySource;
 use ud_kernel::Service;
+use ud_service::{Base, Task};
 
 use crate::models::{feed::Feed, session_store::SessionStore};
 

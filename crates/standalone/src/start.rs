@@ -12,14 +12,15 @@ use secrecy::ExposeSecret as _;
 use session_service::SessionService;
 use ud_config::PeersConfig;
 use ud_http::{
-    Base, Identity, Listening, MigrateArguments, Mounted, ResealCommand, Server, ServiceBinary,
-    StopSignals, carry_out, raise_descriptor_limit,
+    Listening, MigrateArguments, Mounted, ResealCommand, Server, ServiceBinary, StopSignals,
+    carry_out, raise_descriptor_limit,
 };
 use ud_jwt::{
     JwkSet,
     service::{IdentityKey, Peers},
 };
 use ud_kernel::{Clock, Service, StartError};
+use ud_service::{Base, Identity};
 use ud_telemetry::Metrics;
 use user_audit_service::AuditService;
 use user_profile_service::{BootstrapOutcome, ProfileCommand, ProfileService};

@@ -18,8 +18,8 @@ use std::{
 };
 
 use serde_json::Value;
-use ud_http::limits::{Counts, OPERATIONS, Operation};
 use ud_kernel::{Code, permissions::OWN};
+use ud_service::limits::{Counts, OPERATIONS, Operation};
 
 fn repository(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))

@@ -8,6 +8,7 @@ mod new_event;
 mod notices;
 pub mod outbox;
 mod personal;
+#[cfg(feature = "http")]
 mod receive;
 mod relay;
 pub mod schema;
@@ -22,6 +23,7 @@ pub use new_event::NewEvent;
 pub use notices::record_notices;
 pub use outbox::{Claimed, Outbox, OutboxError, OutboxHandle, Postponed, SqlOutbox};
 pub use personal::MASK;
+#[cfg(feature = "http")]
 pub use receive::events_resource;
 pub use relay::{LEASE, LONGEST_LEASE, LONGEST_WAIT, Relay, Step};
 pub use schema::MIGRATIONS;

@@ -4,8 +4,8 @@ use std::{future::Future, time::Duration};
 
 use serde_json::json;
 use tokio::time::{interval, sleep};
-use ud_http::{NotedNotice, Notices, SecurityLog, StopSignal};
 use ud_kernel::Service;
+use ud_service::{NotedNotice, Notices, SecurityLog, StopSignal};
 
 use crate::{EventType, NewEvent, OutboxError};
 

@@ -3,8 +3,9 @@
 use std::{future::Future, time::Duration};
 
 use actix_web::{HttpMessage as _, HttpRequest, Resource, web};
-use ud_http::{FromService, Problem, callers};
+use ud_http::{FromService, Problem};
 use ud_kernel::Code;
+use ud_service::callers;
 use ud_telemetry::Metrics;
 
 use crate::{

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 use ud_db::{Db, DbConn, StoreError};
-use ud_http::{Base, StopSignal, Task};
+use ud_service::{Base, StopSignal, Task};
 
 use crate::{
     ApplyError, Batch, Event, HttpTransport, Inbox, NewEvent, OutboxError, OutboxHandle, Receipt,

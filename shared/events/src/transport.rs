@@ -3,8 +3,8 @@
 use std::{collections::BTreeMap, future::Future};
 
 use serde::{Deserialize, Serialize};
-use ud_http::{Peers, ServiceClient};
 use ud_kernel::{EventId, Service};
+use ud_peer::{Peers, ServiceClient};
 
 use crate::Claimed;
 

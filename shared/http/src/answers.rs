@@ -9,9 +9,8 @@ use actix_web::{
     },
 };
 use ud_kernel::Code;
-use ud_telemetry::RequestContext;
 
-use crate::{PROBLEM_JSON, Problem, edge::Edge, origin::RequestFacts};
+use crate::{PROBLEM_JSON, Problem, origin::RequestFacts};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const CSP: HeaderValue =
@@ -23,45 +22,6 @@ const HSTS: HeaderValue = HeaderValue::from_static("max-age=31536000; includeSub
 
 /// Longest path in a log line and in a problem document, in characters.
 const MAX_PATH: usize = 256;
-
-impl Edge {
-    /// The whole answer, as it is sent, to what did not become a request: its head was late, too long, or no HTTP.
-    /// Such an answer ends the connection.
-    pub(crate) fn answer_before_a_request(&self, status: StatusCode) -> Vec<u8> {
-        let facts = RequestFacts {
-            request_id: self.new_id(),
-            client_request_id: None,
-            address: None,
-            from_proxy: false,
-        };
-        let problem = problem_of(&HttpResponse::new(status));
-        let mut response = HttpResponse::new(status);
-        let body = fill(&mut response, &problem, None, &facts);
-        finish(response.headers_mut(), &facts, self.tls);
-        let status = response.status();
-        let reason = status.canonical_reason().unwrap_or_default();
-        let mut answer = format!("HTTP/1.1 {} {reason}\r\n", status.as_u16()).into_bytes();
-        for (name, value) in response.headers() {
-            answer.extend_from_slice(name.as_str().as_bytes());
-            answer.extend_from_slice(b": ");
-            answer.extend_from_slice(value.as_bytes());
-            answer.extend_from_slice(b"\r\n");
-        }
-        let end = format!(
-            "content-length: {}\r\nconnection: close\r\n\r\n",
-            body.len()
-        );
-        answer.extend_from_slice(end.as_bytes());
-        answer.extend_from_slice(&body);
-        ud_telemetry::sync_scope(
-            RequestContext::new(facts.request_id).in_service(self.default.service),
-            || {
-                log::log!(target: "access", self.log_level, status = status.as_u16(); "answered before a request");
-            },
-        );
-        answer
-    }
-}
 
 /// The beginning of a path, which a client can make as long as a request line may be.
 pub(crate) fn cut(path: &str) -> &str {

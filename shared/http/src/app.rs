@@ -7,7 +7,7 @@ use actix_web::{guard, http::header, middleware, web};
 use ud_kernel::{Code, FieldError};
 
 use crate::{
-    Problem, client, docs,
+    Problem, docs,
     health::{self, Health},
     internal,
     mounted::Routed,
@@ -102,7 +102,7 @@ pub(crate) fn configure_internal(
                 // For tokens in bodies: no route here takes one as its caller's.
                 .app_data(web::Data::new(service.guard.clone()))
                 .service(web::resource("/healthz").route(web::get().to(health::healthz)))
-                .service(web::resource(client::CALLER).route(web::get().to(internal::caller)))
+                .service(web::resource(ud_peer::CALLER).route(web::get().to(internal::caller)))
                 .configure(move |cfg| routes(cfg)),
         );
     }

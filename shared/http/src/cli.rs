@@ -14,14 +14,14 @@ use ud_config::{AppEnv, HttpConfig, IdentityConfig, Loader, LogConfig, PeersConf
 use ud_jwt::{JwkSet, service::IdentityKey};
 use ud_kernel::{Clock, Service, StartError};
 use ud_seal::secret_file;
+use ud_service::{Base, Identity};
 use ud_telemetry::Metrics;
 use utoipa::openapi::OpenApi;
 
 use crate::{
-    Base, Listening, MigrateArguments, Mounted, Revert, Server, StopSignals, carry_out,
+    Listening, MigrateArguments, Mounted, Revert, Server, StopSignals, carry_out,
     forbid_core_dumps, raise_descriptor_limit,
     setup::{SetupArguments, setup},
-    wiring::Identity,
 };
 
 /// What the command line needs of a service.

@@ -14,7 +14,7 @@ use std::{
 
 use actix_http::ConnectionType;
 use actix_web::{
-    Error, HttpMessage,
+    Error, HttpMessage, HttpResponse,
     body::{BodySize, BoxBody, MessageBody},
     dev::{ServiceRequest, ServiceResponse},
     error::InternalError,
@@ -33,14 +33,10 @@ use ud_telemetry::{Cost, Metrics, RequestContext};
 use crate::{
     Problem, TrustedProxies,
     answers::{cut, fill, finish, is_bare_error, log_cause, problem_of, write_problem},
-    origin::facts,
+    origin::{RequestFacts, facts},
     receiving,
-    ticket::{Busy, Close},
-    workers::ticket_of,
+    ticket::{Busy, Close, ticket_of},
 };
-
-/// How many milliseconds a calling service still waits.
-pub(crate) const REQUEST_TIMEOUT: &str = "x-request-timeout-ms";
 
 /// After this long a public request is given up: sooner than the gateway answers in our place (15 s), so that what it
 /// calls failed was not done.
@@ -105,6 +101,43 @@ impl ServiceMetrics {
 }
 
 impl Edge {
+    /// The whole answer, as it is sent, to what did not become a request: its head was late, too long, or no HTTP.
+    /// Such an answer ends the connection.
+    pub(crate) fn answer_before_a_request(&self, status: StatusCode) -> Vec<u8> {
+        let facts = RequestFacts {
+            request_id: self.new_id(),
+            client_request_id: None,
+            address: None,
+            from_proxy: false,
+        };
+        let problem = problem_of(&HttpResponse::new(status));
+        let mut response = HttpResponse::new(status);
+        let body = fill(&mut response, &problem, None, &facts);
+        finish(response.headers_mut(), &facts, self.tls);
+        let status = response.status();
+        let reason = status.canonical_reason().unwrap_or_default();
+        let mut answer = format!("HTTP/1.1 {} {reason}\r\n", status.as_u16()).into_bytes();
+        for (name, value) in response.headers() {
+            answer.extend_from_slice(name.as_str().as_bytes());
+            answer.extend_from_slice(b": ");
+            answer.extend_from_slice(value.as_bytes());
+            answer.extend_from_slice(b"\r\n");
+        }
+        let end = format!(
+            "content-length: {}\r\nconnection: close\r\n\r\n",
+            body.len()
+        );
+        answer.extend_from_slice(end.as_bytes());
+        answer.extend_from_slice(&body);
+        ud_telemetry::sync_scope(
+            RequestContext::new(facts.request_id).in_service(self.default.service),
+            || {
+                log::log!(target: "access", self.log_level, status = status.as_u16(); "answered before a request");
+            },
+        );
+        answer
+    }
+
     #[cfg(test)]
     pub(crate) fn for_tests(metrics: &Metrics) -> Self {
         Self {
@@ -138,7 +171,12 @@ impl Edge {
         if !self.is_internal {
             return Some(PUBLIC_DEADLINE);
         }
-        let told = headers.get(REQUEST_TIMEOUT)?.to_str().ok()?.parse().ok()?;
+        let told = headers
+            .get(ud_peer::REQUEST_TIMEOUT)?
+            .to_str()
+            .ok()?
+            .parse()
+            .ok()?;
         Some(Duration::from_millis(told).min(PUBLIC_DEADLINE))
     }
 }

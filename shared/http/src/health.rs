@@ -15,9 +15,10 @@ use futures_util::future::join_all;
 use serde_json::{Map, Value, json};
 use tokio::{sync::Mutex, time::Instant};
 use ud_kernel::{Code, Service};
+use ud_peer::Peers;
 use ud_telemetry::Metrics;
 
-use crate::{Peers, Problem, revocation_metrics::RevocationMetrics};
+use crate::{Problem, revocation_metrics::RevocationMetrics};
 
 /// A check has this long.
 const CHECK_DEADLINE: Duration = Duration::from_secs(2);

@@ -4,72 +4,17 @@
 use std::{
     future::{Ready, ready},
     marker::PhantomData,
-    sync::Arc,
 };
 
 use actix_web::{FromRequest, HttpRequest, dev, web};
-use ud_jwt::service::ServiceVerifier;
-use ud_kernel::{Code, Service, UserId};
+use ud_kernel::{Service, UserId};
+use ud_service::{Callers, InternalGate, NotAdmitted, SecurityNotice, callers};
 
 use crate::{
-    Problem, SecurityLog, SecurityNotice,
-    authed::{bearer, operation_of},
-    origin::origin_of,
+    Problem,
+    authed::bearer,
+    origin::{operation_of, origin_of},
 };
-
-/// Verifies the service tokens sent to one service.
-#[derive(Clone)]
-pub struct InternalGate {
-    verifier: Arc<ServiceVerifier>,
-    log: Option<SecurityLog>,
-}
-
-impl InternalGate {
-    /// Accepts what `verifier` accepts; tells refusals to `log`.
-    #[must_use]
-    pub const fn new(verifier: Arc<ServiceVerifier>, log: Option<SecurityLog>) -> Self {
-        Self { verifier, log }
-    }
-}
-
-/// A set of services.
-pub trait Callers: 'static {
-    /// Its members.
-    const ALLOWED: &'static [Service];
-}
-
-/// The sets that internal routes use.
-pub mod callers {
-    use ud_kernel::Service;
-
-    use super::Callers;
-
-    macro_rules! callers {
-        ($type:ident, $doc:literal, [$($service:ident),+]) => {
-            #[doc = $doc]
-            #[derive(Debug)]
-            pub enum $type {}
-            impl Callers for $type {
-                const ALLOWED: &'static [Service] = &[$(Service::$service),+];
-            }
-        };
-    }
-
-    callers!(Auth, "auth alone", [Auth]);
-    callers!(Role, "role alone", [Role]);
-    callers!(Profile, "profile alone", [Profile]);
-    callers!(ProfileOrRole, "profile and role", [Profile, Role]);
-    callers!(
-        AuthProfileSession,
-        "auth, profile and session",
-        [Auth, Profile, Session]
-    );
-    callers!(
-        Any,
-        "each of the five",
-        [Auth, Role, Session, Audit, Profile]
-    );
-}
 
 /// A call by one of `C`.
 pub struct FromService<C> {
@@ -98,25 +43,20 @@ fn admit<C: Callers>(req: &HttpRequest) -> Result<FromService<C>, Problem> {
     let gate = req
         .app_data::<web::Data<InternalGate>>()
         .ok_or_else(|| Problem::internal("no InternalGate in the application"))?;
-    let refuse = |code: Code| {
-        if let Some(log) = &gate.log {
-            log.note(SecurityNotice {
-                event: "service_token_refused",
-                origin: origin_of(req),
-                target_type: "operation",
-                target_id: operation_of(req),
-            });
-        }
-        Problem::new(code)
-    };
-    let token = bearer(req).map_err(|_| refuse(Code::ServiceTokenInvalid))?;
-    let caller = gate
-        .verifier
-        .verify(token)
-        .map_err(|_| refuse(Code::ServiceTokenInvalid))?;
-    if !C::ALLOWED.contains(&caller.service) {
-        return Err(refuse(Code::ServiceCallerNotAllowed));
-    }
+    let token = bearer(req).map_err(|_| NotAdmitted::Token);
+    let caller = token
+        .and_then(|token| gate.admit::<C>(token))
+        .map_err(|refusal| {
+            if let Some(log) = gate.log() {
+                log.note(SecurityNotice {
+                    event: "service_token_refused",
+                    origin: origin_of(req),
+                    target_type: "operation",
+                    target_id: operation_of(req),
+                });
+            }
+            Problem::new(refusal.code())
+        })?;
     Ok(FromService {
         service: caller.service,
         on_behalf_of: caller.on_behalf_of,

@@ -1,38 +1,16 @@
 //! A service as a server takes it: its routes, its guards, and its background work.
 
-use std::{future::Future, pin::Pin, sync::Arc};
+use std::sync::Arc;
 
 use actix_web::web;
-use tokio::sync::watch;
 use ud_kernel::Service;
+use ud_service::{InternalGate, Task, TokenGuard};
 use utoipa::openapi::OpenApi;
 
-use crate::{InternalGate, Readiness, TokenGuard};
+use crate::Readiness;
 
 /// Registers a service's resources.
 pub type Routes = Arc<dyn Fn(&mut web::ServiceConfig) + Send + Sync>;
-
-/// Background work that ends when the signal says so.
-pub type Task = Box<dyn FnOnce(StopSignal) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send>;
-
-/// Tells background tasks to end.
-#[derive(Clone)]
-pub struct StopSignal(pub(crate) watch::Receiver<bool>);
-
-impl StopSignal {
-    /// Returns once the process is to stop.
-    pub async fn stopped(&mut self) {
-        // An error means the sender is gone: stopped too.
-        let _ = self.0.wait_for(|stop| *stop).await;
-    }
-
-    /// A signal and the sender that sets it off, for tests of tasks.
-    #[must_use]
-    pub fn pair() -> (watch::Sender<bool>, Self) {
-        let (sender, receiver) = watch::channel(false);
-        (sender, Self(receiver))
-    }
-}
 
 /// One service, ready to be put on a server.
 pub struct Mounted {

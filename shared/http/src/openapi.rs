@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, marker::PhantomData};
 
+use ud_service::limits::LimitedOperation;
 use utoipa::{
     IntoResponses, Modify,
     openapi::{
@@ -11,7 +12,7 @@ use utoipa::{
     },
 };
 
-use crate::{PROBLEM_JSON, limits::LimitedOperation};
+use crate::PROBLEM_JSON;
 
 /// An answer with a problem document and HTTP status `STATUS`: `responses(.., Refused<404>)`. The document
 /// needs the schema of [`crate::ProblemBody`].

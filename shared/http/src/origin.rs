@@ -6,7 +6,11 @@ use std::{
     sync::Arc,
 };
 
-use actix_web::{FromRequest, HttpMessage, HttpRequest, dev, dev::ServiceRequest, http::header};
+use actix_web::{
+    FromRequest, HttpMessage, HttpRequest,
+    dev::{self, ServiceRequest},
+    http::header,
+};
 use ud_kernel::{LimitKey, Source, UserId, models::Origin};
 
 use crate::{Problem, TrustedProxies};
@@ -147,6 +151,15 @@ fn clean_agent(text: &str) -> String {
         .filter(|c| !c.is_control())
         .take(MAX_AGENT)
         .collect()
+}
+
+/// Method and route pattern: names the operation without anybody's id in it.
+pub(crate) fn operation_of(req: &HttpRequest) -> String {
+    format!(
+        "{} {}",
+        req.method(),
+        req.match_pattern().unwrap_or_default()
+    )
 }
 
 #[cfg(test)]

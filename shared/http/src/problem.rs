@@ -12,6 +12,8 @@ use actix_web::{
 };
 use serde::Serialize;
 use ud_kernel::{Code, FieldError};
+use ud_peer::CallError;
+use ud_service::AuthFailure;
 
 /// Media type of problem documents.
 pub const PROBLEM_JSON: &str = "application/problem+json";
@@ -123,6 +125,28 @@ impl Problem {
             code: self.code.as_str(),
             request_id,
             errors: &self.errors,
+        }
+    }
+}
+
+impl From<CallError> for Problem {
+    /// 503 `server.dependency-unavailable` when the other is away; a refusal nobody expected is 500.
+    fn from(error: CallError) -> Self {
+        match &error {
+            CallError::Unavailable { .. } => {
+                Self::new(Code::ServerDependencyUnavailable).cause(error)
+            }
+            CallError::Refused { .. } => Self::internal(error),
+        }
+    }
+}
+
+impl From<AuthFailure> for Problem {
+    fn from(failure: AuthFailure) -> Self {
+        let problem = Self::new(failure.code());
+        match failure {
+            AuthFailure::TokenInvalid(why) => problem.cause(why),
+            _ => problem,
         }
     }
 }

@@ -7,6 +7,7 @@ use std::{
         Arc, RwLock,
         atomic::{AtomicBool, Ordering},
     },
+    time::Duration,
 };
 
 use actix_web::{App, middleware, web};
@@ -16,10 +17,11 @@ use tokio::{
 };
 use ud_config::HttpConfig;
 use ud_kernel::{Clock, Service, StartError};
+use ud_service::StopSignal;
 use ud_telemetry::Metrics;
 
 use crate::{
-    Base, Mounted, StopSignal, TrustedProxies,
+    Mounted, TrustedProxies,
     app::{PublicApp, configure_internal, not_found},
     connections::{Connections, Peers},
     edge::{self, Edge, ServiceMetrics},
@@ -30,6 +32,9 @@ use crate::{
     tls,
     workers::{Tls, Workers},
 };
+
+/// How long requests in flight have at a stop.
+const STOP_DEADLINE: Duration = Duration::from_secs(20);
 
 /// The two sockets, bound but not yet served: standalone needs the internal address before it builds services.
 pub struct Listening {
@@ -142,8 +147,7 @@ impl Server {
         let http = &listening.http;
         let stores = mounted.iter().map(|m| m.database_descriptors).sum();
         let room = process::room(mounted.len(), stores);
-        let (stop_sender, stop_receiver) = watch::channel(false);
-        let signal = StopSignal(stop_receiver);
+        let (stop_sender, signal) = StopSignal::pair();
         let (mounted, tasks): (Vec<_>, Vec<_>) = mounted.into_iter().map(Mounted::split).unzip();
         let tasks: Vec<_> = tasks
             .into_iter()
@@ -258,10 +262,7 @@ impl Server {
             public.finished("public").await;
             let _ = stop_sender.send(true);
             for task in tasks {
-                if tokio::time::timeout(Base::STOP_DEADLINE, task)
-                    .await
-                    .is_err()
-                {
+                if tokio::time::timeout(STOP_DEADLINE, task).await.is_err() {
                     log::warn!("a background task did not end in time");
                 }
             }
@@ -314,10 +315,7 @@ impl Listener {
             let _ = has_ended.wait_for(|ended| *ended).await;
             self.connections.all_closed().await;
         };
-        if tokio::time::timeout(Base::STOP_DEADLINE, finished)
-            .await
-            .is_err()
-        {
+        if tokio::time::timeout(STOP_DEADLINE, finished).await.is_err() {
             let left = self.connections.count();
             log::warn!("{left} connections of the {name} listener did not end in time");
         }

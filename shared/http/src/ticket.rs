@@ -194,3 +194,8 @@ impl Drop for Receiving {
         self.0.receiving.fetch_sub(1, Ordering::AcqRel);
     }
 }
+
+/// The ticket of the connection that a request came by.
+pub(crate) fn ticket_of(req: &actix_web::HttpRequest) -> Option<&Arc<Ticket>> {
+    req.conn_data::<Arc<Ticket>>()
+}

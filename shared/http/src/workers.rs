@@ -33,7 +33,6 @@ use crate::{
     connections::{Connections, Place},
     edge::Edge,
     stream::Stream,
-    ticket::Ticket,
 };
 use ud_kernel::StartError;
 
@@ -278,9 +277,4 @@ fn is_of_the_connection(error: &io::Error) -> bool {
             | io::ErrorKind::ConnectionRefused
             | io::ErrorKind::Interrupted
     )
-}
-
-/// The ticket of the connection that a request came by.
-pub(crate) fn ticket_of(req: &actix_web::HttpRequest) -> Option<&Arc<Ticket>> {
-    req.conn_data::<Arc<Ticket>>()
 }

@@ -19,11 +19,12 @@ use testkit::{Backend, Gates, TestDatabase, TestIssuer};
 use ud_config::DatabaseConfig;
 use ud_db::{Db, DbConn, StoreError};
 use ud_events::{Event, EventType, OutboxHandle};
-use ud_http::{Base, ServiceBinary as _};
+use ud_http::ServiceBinary as _;
 use ud_kernel::{
     AssignmentId, Clock, Service, Steps, Timestamp, UserId,
     models::{Origin, Standing, UserStanding},
 };
+use ud_service::Base;
 use ud_telemetry::Metrics;
 use user_profile_service::models::{
     AccountFlow, Rights, Standings, standing_store,

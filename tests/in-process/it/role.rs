@@ -5,8 +5,9 @@ use std::sync::{Arc, Mutex};
 use role_service::{RoleConfig, RoleService};
 use testkit::{Backend, TestDatabase};
 use ud_config::DatabaseConfig;
-use ud_http::{ServiceBinary as _, TokenGuard};
+use ud_http::ServiceBinary as _;
 use ud_kernel::{Service, models::Access};
+use ud_service::TokenGuard;
 use ud_telemetry::Metrics;
 use wiremock::{Mock, MockServer, Request, Respond, ResponseTemplate, matchers::any};
 

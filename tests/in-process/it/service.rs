@@ -17,9 +17,10 @@ use ud_config::{
     Algorithm, AppEnv, BreachedPasswords, DatabaseConfig, HttpConfig, IdentityConfig, Limit,
     PasswordConfig, PeersConfig, SealingConfig, SigningConfig, TokenConfig,
 };
-use ud_http::{Base, Identity, Listening, Mounted, Server, TokenGuard};
+use ud_http::{Listening, Mounted, Server};
 use ud_jwt::revocation::SessionChecker;
 use ud_kernel::{Clock, Service, StartError, Timestamp};
+use ud_service::{Base, Identity, TokenGuard};
 use ud_telemetry::Metrics;
 
 /// When tests begin: 2027-01-15.

@@ -1,18 +1,19 @@
 //! Auth and session over stores that outlive them.
 
-use auth_service::AuthService;
 use std::time::Duration;
 
+use auth_service::AuthService;
 use end_to_end::Ports;
 use reqwest::Method;
 use serde_json::{Value, json};
 use session_service::{SessionService, config::SessionConfig};
 use testkit::new_key_ring;
-use ud_http::{ServiceBinary as _, TokenGuard};
+use ud_http::ServiceBinary as _;
 use ud_kernel::{
     Clock, Service, Timestamp, UserId,
     models::{SessionState, SessionStateResponse},
 };
+use ud_service::TokenGuard;
 use ud_telemetry::Metrics;
 
 use crate::{

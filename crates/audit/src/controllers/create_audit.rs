@@ -2,9 +2,9 @@
 
 use actix_web::{HttpResponse, http::header, web};
 use ud_http::{
-    Authed, IdempotencyKey, Json, Limited, Problem, Refused, TooMany, limits,
-    permissions::AuditsWrite,
+    Authed, IdempotencyKey, Json, Limited, Problem, Refused, TooMany, permissions::AuditsWrite,
 };
+use ud_service::limits;
 
 use crate::{
     state::AuditState,

@@ -1,8 +1,9 @@
 //! `GET /api/v1/audits`
 
 use actix_web::{HttpResponse, web};
-use ud_http::{Authed, OwnOr, PageRequest, Problem, Refused, Scope, permissions::AuditsRead};
+use ud_http::{Authed, PageRequest, Problem, Refused, permissions::AuditsRead};
 use ud_kernel::{Code, FieldError, check_line};
+use ud_service::{OwnOr, Scope};
 
 use super::note_read;
 use crate::{

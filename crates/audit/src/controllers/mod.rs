@@ -6,7 +6,8 @@ pub mod read_audit;
 pub mod receive_events;
 
 use ud_events::EventType;
-use ud_http::{Authed, SecurityNotice};
+use ud_http::Authed;
+use ud_service::SecurityNotice;
 
 use crate::state::AuditState;
 

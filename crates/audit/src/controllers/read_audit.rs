@@ -2,10 +2,11 @@
 
 use actix_web::{HttpResponse, web};
 use ud_http::{
-    Authed, OwnOr, Problem, Refused,
+    Authed, Problem, Refused,
     permissions::{AuditsRead, Permission as _},
 };
 use ud_kernel::{Code, RecordId};
+use ud_service::OwnOr;
 
 use super::note_read;
 use crate::{state::AuditState, views::audit::AuditResponse};

@@ -9,9 +9,10 @@ use tokio::sync::oneshot;
 use ud_config::{AppEnv, DatabaseConfig, HttpConfig, PeersConfig, TokenConfig};
 use ud_db::Db;
 use ud_events::{BATCH_CONTENT_TYPE, EVENTS_PATH};
-use ud_http::{Base, Identity, Listening, Server, ServiceBinary as _};
+use ud_http::{Listening, Server, ServiceBinary as _};
 use ud_jwt::{revocation::SessionChecker, service::ServiceVerifier};
 use ud_kernel::{Clock, Service, UserId};
+use ud_service::{Base, Identity};
 use ud_telemetry::Metrics;
 use user_audit_service::{AuditService, config::AuditConfig, models::record_store::Record};
 

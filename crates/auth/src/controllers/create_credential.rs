@@ -1,8 +1,9 @@
 //! `PUT /internal/v1/credentials/{user_id}`
 
 use actix_web::{HttpResponse, web};
-use ud_http::{FromService, Json, Problem, Validate, callers};
+use ud_http::{FromService, Json, Problem, Validate};
 use ud_kernel::{UserId, models::CreateCredential};
+use ud_service::callers;
 
 use crate::{flows::credentials, state::AuthState};
 

@@ -1,7 +1,8 @@
 //! `POST /internal/v1/introspect`
 
 use actix_web::web;
-use ud_http::{Form, FromService, Problem, TokenGuard, callers};
+use ud_http::{Form, FromService, Problem};
+use ud_service::{TokenGuard, callers};
 
 use super::introspect_token::introspect;
 use crate::views::{IntrospectionResponse, TokenForm};

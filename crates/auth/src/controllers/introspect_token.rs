@@ -4,11 +4,9 @@ use std::{future::Future, pin::Pin};
 
 use actix_web::{FromRequest, HttpRequest, dev, http::header, web};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use ud_http::{
-    Authed, Form, Limited, Problem, Refused, Stakes, TokenGuard, TooMany, limits,
-    permissions::TokensIntrospect,
-};
+use ud_http::{Authed, Form, Limited, Problem, Refused, TooMany, permissions::TokensIntrospect};
 use ud_kernel::Code;
+use ud_service::{Stakes, TokenGuard, limits};
 
 use crate::{
     state::AuthState,
@@ -47,10 +45,8 @@ pub(super) async fn introspect(
     // What the asker does with the answer is not known: never accepted without one.
     match guard.authenticate(&body.token, Stakes::High).await {
         Ok(caller) => Ok(web::Json((&caller).into())),
-        Err(problem) if problem.code().status() == 401 => {
-            Ok(web::Json(IntrospectionResponse::default()))
-        }
-        Err(problem) => Err(problem),
+        Err(failure) if failure.is_temporary() => Err(failure.into()),
+        Err(_) => Ok(web::Json(IntrospectionResponse::default())),
     }
 }
 

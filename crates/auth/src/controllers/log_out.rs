@@ -3,7 +3,8 @@
 use std::{future::Future, pin::Pin};
 
 use actix_web::{FromRequest, HttpRequest, HttpResponse, dev, web};
-use ud_http::{Authed, Limited, Own, Problem, Refused, RequestOrigin, TooMany, limits};
+use ud_http::{Authed, Limited, Problem, Refused, RequestOrigin, TooMany};
+use ud_service::{Own, limits};
 
 use super::{optional_body::OptionalBody, presented_token::decode};
 use crate::{

@@ -4,11 +4,12 @@
 use std::{future::Future, pin::Pin};
 
 use actix_web::{FromRequest, HttpRequest, dev, web};
-use ud_http::{
-    Json, Problem, TokenGuard,
+use ud_http::{Json, Problem, count, count_source};
+use ud_kernel::{Code, LimitKey};
+use ud_service::{
+    TokenGuard,
     limits::{LimitedOperation, Login, LoginDevice, Refresh, RefreshSession},
 };
-use ud_kernel::{Code, LimitKey};
 
 use crate::{
     models::{device::token::DeviceToken, token::refresh_token::RefreshToken},
@@ -63,9 +64,9 @@ impl FromRequest for PresentedLogin {
             match &device_token {
                 Some(token) => {
                     let key = LimitKey::Device(*token.device_id.as_uuid());
-                    guard.count::<LoginDevice>(&req, key, None).await?;
+                    count::<LoginDevice>(guard, &req, key, None).await?;
                 }
-                None => guard.count_source::<Login>(&req).await?,
+                None => count_source::<Login>(guard, &req).await?,
             }
             Ok(Self { body, device_token })
         })
@@ -83,10 +84,10 @@ pub(super) async fn decode<Good: LimitedOperation, Bad: LimitedOperation>(
     let guard = guard_of(req)?;
     if let Ok(token) = RefreshToken::decode(&state_of(req)?.refresh_ring, text) {
         let key = LimitKey::Session(token.session_id);
-        guard.count::<Good>(req, key, Some(token.user_id)).await?;
+        count::<Good>(guard, req, key, Some(token.user_id)).await?;
         Ok(token)
     } else {
-        guard.count_source::<Bad>(req).await?;
+        count_source::<Bad>(guard, req).await?;
         Err(Problem::new(Code::AuthRefreshTokenInvalid))
     }
 }

@@ -1,8 +1,9 @@
 //! `GET /internal/v1/credentials/{user_id}`
 
 use actix_web::web;
-use ud_http::{FromService, Problem, callers};
+use ud_http::{FromService, Problem};
 use ud_kernel::{UserId, models::Credential};
+use ud_service::callers;
 
 use crate::{flows::credentials, state::AuthState};
 

@@ -1,7 +1,8 @@
 //! `POST /api/v1/auth/reauthenticate`
 
 use actix_web::web;
-use ud_http::{Authed, ClientAddress, Json, Limited, Own, Problem, Refused, TooMany, limits};
+use ud_http::{Authed, ClientAddress, Json, Limited, Problem, Refused, TooMany};
+use ud_service::{Own, limits};
 
 use crate::{
     flows::{

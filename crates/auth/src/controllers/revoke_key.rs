@@ -1,7 +1,8 @@
 //! `POST /api/v1/auth/keys/{kid}/revoke`
 
 use actix_web::{HttpResponse, web};
-use ud_http::{Authed, Fresh, Limited, Problem, Refused, TooMany, limits, permissions::KeysWrite};
+use ud_http::{Authed, Limited, Problem, Refused, TooMany, permissions::KeysWrite};
+use ud_service::{Fresh, limits};
 
 use crate::{flows::signing_keys, state::AuthState, views::KeyResponse};
 

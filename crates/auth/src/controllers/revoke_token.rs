@@ -1,10 +1,9 @@
 //! `POST /api/v1/auth/revoke`
 
 use actix_web::{HttpResponse, web};
-use ud_http::{
-    Form, Limited, Problem, Refused, RequestOrigin, Stakes, TokenGuard, TooMany, limits,
-};
+use ud_http::{Form, Limited, Problem, Refused, RequestOrigin, TooMany};
 use ud_kernel::Revocation;
+use ud_service::{Stakes, TokenGuard, limits};
 
 use crate::{
     flows::log_out::log_out, models::token::refresh_token::RefreshToken, state::AuthState,
@@ -34,8 +33,8 @@ pub async fn revoke_token(
         Ok(refresh) => Some((refresh.user_id, refresh.session_id)),
         Err(_) => match guard.authenticate(token, Stakes::High).await {
             Ok(caller) => Some((caller.user_id(), caller.session_id())),
-            Err(problem) if problem.code().status() == 401 => None,
-            Err(problem) => return Err(problem),
+            Err(failure) if failure.is_temporary() => return Err(failure.into()),
+            Err(_) => None,
         },
     };
     let revocation = match session {

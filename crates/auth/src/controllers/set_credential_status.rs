@@ -1,11 +1,12 @@
 //! `PUT /internal/v1/credentials/{user_id}/status`
 
 use actix_web::web;
-use ud_http::{FromService, Json, Problem, Validate, callers};
+use ud_http::{FromService, Json, Problem, Validate};
 use ud_kernel::{
     UserId,
     models::{CredentialStatusChanged, SetCredentialStatus},
 };
+use ud_service::callers;
 
 use crate::{flows::credentials, state::AuthState};
 

@@ -1,11 +1,12 @@
 //! `POST /internal/v1/credentials/{user_id}/unlock`
 
 use actix_web::{HttpResponse, web};
-use ud_http::{FromService, Json, Problem, Validate, callers};
+use ud_http::{FromService, Json, Problem, Validate};
 use ud_kernel::{
     UserId,
     models::{CredentialUnlocked, UnlockCredential},
 };
+use ud_service::callers;
 
 use crate::{flows::unlock, models::unlock::store::CODE_LIFE, state::AuthState};
 

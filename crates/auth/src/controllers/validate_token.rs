@@ -1,7 +1,8 @@
 //! `GET /api/v1/auth/validate`
 
 use actix_web::{HttpResponse, http::header::HeaderName};
-use ud_http::{Authed, Limited, Own, Problem, Refused, TooMany, limits};
+use ud_http::{Authed, Limited, Problem, Refused, TooMany};
+use ud_service::{Own, limits};
 
 use crate::views::ValidateResponse;
 

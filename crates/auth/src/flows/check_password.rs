@@ -4,11 +4,11 @@
 
 use tokio::time::{Instant, sleep_until};
 use ud_db::DbConn;
-use ud_http::SecurityNotice;
 use ud_kernel::{
     SessionId, Source, UserId,
     models::{CredentialStatus, Origin},
 };
+use ud_service::SecurityNotice;
 use uuid::Uuid;
 use zeroize::Zeroizing;
 

@@ -1,9 +1,9 @@
 //! What can go wrong in auth, without HTTP in it; `views/problem.rs` says what a client is told.
 
 use ud_db::{StoreError, TxError};
-use ud_http::CallError;
 use ud_jwt::SignError;
 use ud_kernel::FieldError;
+use ud_peer::CallError;
 use ud_seal::SealError;
 
 use super::password::hash_pool::HashPoolError;

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use serde::Serialize;
 use ud_config::KeyRing;
-use ud_http::{CallError, ServiceClient};
 use ud_kernel::{
     Code, Revocation, SessionId, Timestamp, UserId,
     models::{
@@ -12,6 +11,7 @@ use ud_kernel::{
         StepSession,
     },
 };
+use ud_peer::{CallError, ServiceClient};
 
 use super::{
     credential::StoredCredential,

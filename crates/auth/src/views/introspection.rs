@@ -1,8 +1,9 @@
 //! Bodies of introspection (RFC 7662) and revocation (RFC 7009).
 
 use serde::{Deserialize, Serialize};
-use ud_http::{Caller, FieldErrors, Validate};
+use ud_http::{FieldErrors, Validate};
 use ud_kernel::{FieldError, SessionId, UserId};
+use ud_service::Caller;
 use utoipa::ToSchema;
 
 /// Longest token that is looked at, in bytes.

@@ -1,8 +1,9 @@
 //! Bodies about logins and tokens.
 
 use serde::{Deserialize, Deserializer, Serialize};
-use ud_http::{Caller, FieldErrors, Validate};
+use ud_http::{FieldErrors, Validate};
 use ud_kernel::{FieldError, SessionId, Timestamp, UserId, check_line, trim_identifier};
+use ud_service::Caller;
 use utoipa::ToSchema;
 
 use crate::{flows::log_in::LoggedIn, models::token::token_pair::TokenPair};

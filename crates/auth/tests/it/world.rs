@@ -21,9 +21,10 @@ use ud_config::{
 };
 use ud_db::{Db, StoreError};
 use ud_events::Event;
-use ud_http::{Base, Identity, Listening, Server, ServiceBinary as _};
+use ud_http::{Listening, Server, ServiceBinary as _};
 use ud_jwt::service::ServiceVerifier;
 use ud_kernel::{Clock, Service, Timestamp, UserId};
+use ud_service::{Base, Identity};
 use ud_telemetry::Metrics;
 
 use crate::peers::{PeerServers, Peers};

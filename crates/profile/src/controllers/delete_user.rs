@@ -1,10 +1,9 @@
 //! `DELETE /api/v1/users/{id}`
 
 use actix_web::{HttpResponse, web};
-use ud_http::{
-    Authed, Fresh, Limited, OwnOr, Problem, Refused, TooMany, limits, permissions::UsersDelete,
-};
+use ud_http::{Authed, Limited, Problem, Refused, TooMany, permissions::UsersDelete};
 use ud_kernel::UserId;
+use ud_service::{Fresh, OwnOr, limits};
 
 use super::{refusal, refused};
 use crate::state::ProfileState;

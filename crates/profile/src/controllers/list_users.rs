@@ -1,8 +1,9 @@
 //! `GET /api/v1/users`
 
 use actix_web::{HttpResponse, web};
-use ud_http::{Authed, OwnOr, Page, PageRequest, Problem, Refused, Scope, permissions::UsersRead};
+use ud_http::{Authed, Page, PageRequest, Problem, Refused, permissions::UsersRead};
 use ud_kernel::UserId;
+use ud_service::{OwnOr, Scope};
 
 use super::note_read;
 use crate::{

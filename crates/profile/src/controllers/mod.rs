@@ -13,8 +13,9 @@ pub mod unlock_user;
 pub mod update_user;
 
 use actix_web::{HttpResponse, HttpResponseBuilder};
-use ud_http::{Authed, Problem, SecurityNotice, etag};
+use ud_http::{Authed, Problem, etag};
 use ud_kernel::{UserId, models::Origin};
+use ud_service::SecurityNotice;
 
 use crate::{
     models::{ProfileError, StatusChange, user::User},

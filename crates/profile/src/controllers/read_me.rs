@@ -1,7 +1,8 @@
 //! `GET /api/v1/users/me`
 
 use actix_web::{HttpResponse, web};
-use ud_http::{Authed, Own, Problem, Refused};
+use ud_http::{Authed, Problem, Refused};
+use ud_service::Own;
 
 use super::{own_user, with_user};
 use crate::{state::ProfileState, views::UserResponse};

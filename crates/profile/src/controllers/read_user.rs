@@ -1,8 +1,9 @@
 //! `GET /api/v1/users/{id}`
 
 use actix_web::{HttpResponse, web};
-use ud_http::{Authed, OwnOr, Problem, Refused, permissions::UsersRead};
+use ud_http::{Authed, Problem, Refused, permissions::UsersRead};
 use ud_kernel::{Code, UserId};
+use ud_service::OwnOr;
 
 use super::{note_read, own_user, with_user};
 use crate::{state::ProfileState, views::UserResponse};

@@ -1,7 +1,8 @@
 //! `POST /api/v1/users/search`
 
 use actix_web::{HttpResponse, web};
-use ud_http::{Authed, Json, OwnOr, Problem, Refused, permissions::UsersRead};
+use ud_http::{Authed, Json, Problem, Refused, permissions::UsersRead};
+use ud_service::OwnOr;
 
 use super::list_users::visible;
 use crate::{

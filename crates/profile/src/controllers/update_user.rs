@@ -2,10 +2,10 @@
 
 use actix_web::{HttpResponse, web};
 use ud_http::{
-    Authed, IfMatch, Limited, MergePatch, OwnOr, Problem, Refused, TooMany, limits,
-    permissions::UsersWrite,
+    Authed, IfMatch, Limited, MergePatch, Problem, Refused, TooMany, permissions::UsersWrite,
 };
 use ud_kernel::UserId;
+use ud_service::{OwnOr, limits};
 
 use super::{refusal, refused, with_user};
 use crate::{

@@ -5,7 +5,6 @@
 use serde_json::json;
 use ud_db::{Db, DbConn, StoreError};
 use ud_events::{EventType, NewEvent, OutboxHandle, outbox};
-use ud_http::ServiceClient;
 use ud_kernel::{
     Clock, Code, Revocation, Service, Steps, Timestamp, UserId,
     models::{
@@ -13,6 +12,7 @@ use ud_kernel::{
         UnlockCredential,
     },
 };
+use ud_peer::ServiceClient;
 
 use super::{
     ProfileError,

@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 use tokio::sync::watch;
-use ud_http::{CallError, ServiceClient, StopSignal};
 use ud_kernel::{
     Clock, Code, EventId, UserId,
     models::{FirstAdministrator, Origin},
 };
+use ud_peer::{CallError, ServiceClient};
+use ud_service::StopSignal;
 
 use super::{
     ProfileError, RegistrationFlow,

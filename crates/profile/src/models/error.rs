@@ -1,7 +1,7 @@
 use ud_db::{StoreError, TxError};
-use ud_http::CallError;
 use ud_idempotency::ServerKeyError;
 use ud_kernel::FieldError;
+use ud_peer::CallError;
 use ud_seal::SealError;
 
 /// Why a use case did not succeed.

@@ -7,12 +7,12 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::json;
 use ud_db::{Db, DbConn, StoreError};
 use ud_events::{EventType, NewEvent, OutboxHandle, outbox};
-use ud_http::{CallError, RemoteProblem, ServiceClient};
 use ud_idempotency::{Claim, ServerKey};
 use ud_kernel::{
     Clock, Code, Service, Steps, Timestamp, UserId,
     models::{CreateCredential, Credential, Origin, PasswordContext},
 };
+use ud_peer::{CallError, RemoteProblem, ServiceClient};
 
 use super::{
     ProfileError, idempotency_store, personal,

@@ -1,8 +1,8 @@
 //! Acting on another user (SECURITY rules 2 and 3): what caller and target may do is asked of role, now, and
 //! not read from a token.
 
-use ud_http::{CallError, ServiceClient};
 use ud_kernel::{UserId, models::Access, permission};
+use ud_peer::{CallError, ServiceClient};
 
 use super::ProfileError;
 

@@ -12,11 +12,11 @@
 use std::time::Duration;
 
 use ud_db::{Db, DbConn, StoreError};
-use ud_http::{CallError, ServiceClient};
 use ud_kernel::{
     Clock, Code, Service, Steps, UserId,
     models::{Standing, UserStanding},
 };
+use ud_peer::{CallError, ServiceClient};
 
 use super::{
     ProfileError, standing_store,

@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use ud_db::{Db, DbConn};
-use ud_http::{CallError, ServiceClient};
 use ud_kernel::{
     Clock, Code, UserId,
     models::{Credential, Origin},
 };
+use ud_peer::{CallError, ServiceClient};
 
 use super::{ProfileError, RegistrationFlow, idempotency_store, user_store};
 

@@ -2,8 +2,8 @@
 
 use diesel::RunQueryDsl as _;
 use ud_db::StoreError;
-use ud_http::StopSignal;
 use ud_kernel::{Code, Service};
+use ud_service::StopSignal;
 use user_profile_service::{
     Bootstrap, BootstrapOutcome, BootstrapReport,
     models::{BootstrapFlow, ProfileError},

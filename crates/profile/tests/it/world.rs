@@ -12,7 +12,7 @@ use ud_config::{
 };
 use ud_db::{Db, StoreError};
 use ud_events::{Event, schema::outbox};
-use ud_http::{Base, Identity, Listening, Server, ServiceBinary as _};
+use ud_http::{Listening, Server, ServiceBinary as _};
 use ud_idempotency::ServerKey;
 use ud_jwt::{
     revocation::SessionChecker,
@@ -20,6 +20,7 @@ use ud_jwt::{
 };
 use ud_kernel::{Clock, Service, Timestamp, UserId};
 use ud_seal::Sealer;
+use ud_service::{Base, Identity};
 use ud_telemetry::Metrics;
 use user_profile_service::{
     ALL_MIGRATIONS, Bootstrap, BootstrapReport, ProfileConfig, ProfileService,

@@ -1,8 +1,9 @@
 //! `POST /api/v1/roles/check`
 
 use actix_web::web;
-use ud_http::{Authed, Json, OwnOr, Problem, Refused, permissions::RolesRead};
+use ud_http::{Authed, Json, Problem, Refused, permissions::RolesRead};
 use ud_kernel::Code;
+use ud_service::OwnOr;
 
 use super::note_read;
 use crate::{

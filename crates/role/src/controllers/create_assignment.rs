@@ -2,9 +2,9 @@
 
 use actix_web::{HttpResponse, http::header, web};
 use ud_http::{
-    Authed, Fresh, Json, Limited, Problem, Refused, TooMany, limits,
-    permissions::RoleAssignmentsWrite,
+    Authed, Json, Limited, Problem, Refused, TooMany, permissions::RoleAssignmentsWrite,
 };
+use ud_service::{Fresh, limits};
 
 use super::refused;
 use crate::{

@@ -1,9 +1,8 @@
 //! `POST /api/v1/roles`
 
 use actix_web::{HttpResponse, http::header, web};
-use ud_http::{
-    Authed, Fresh, Json, Limited, Problem, Refused, TooMany, etag, limits, permissions::RolesWrite,
-};
+use ud_http::{Authed, Json, Limited, Problem, Refused, TooMany, etag, permissions::RolesWrite};
+use ud_service::{Fresh, limits};
 
 use super::refused;
 use crate::{

@@ -1,10 +1,9 @@
 //! `DELETE /api/v1/role-assignments/{id}`
 
 use actix_web::{HttpResponse, web};
-use ud_http::{
-    Authed, Fresh, Limited, Problem, Refused, TooMany, limits, permissions::RoleAssignmentsWrite,
-};
+use ud_http::{Authed, Limited, Problem, Refused, TooMany, permissions::RoleAssignmentsWrite};
 use ud_kernel::AssignmentId;
+use ud_service::{Fresh, limits};
 
 use super::refused;
 use crate::state::RoleState;

@@ -1,10 +1,9 @@
 //! `DELETE /api/v1/roles/{id}`
 
 use actix_web::{HttpResponse, web};
-use ud_http::{
-    Authed, Fresh, IfMatch, Limited, Problem, Refused, TooMany, limits, permissions::RolesWrite,
-};
+use ud_http::{Authed, IfMatch, Limited, Problem, Refused, TooMany, permissions::RolesWrite};
 use ud_kernel::RoleId;
+use ud_service::{Fresh, limits};
 
 use super::refused;
 use crate::state::RoleState;

@@ -1,9 +1,8 @@
 //! `GET /api/v1/role-assignments`
 
 use actix_web::web;
-use ud_http::{
-    Authed, OwnOr, PageRequest, Problem, Refused, Scope, permissions::RoleAssignmentsRead,
-};
+use ud_http::{Authed, PageRequest, Problem, Refused, permissions::RoleAssignmentsRead};
+use ud_service::{OwnOr, Scope};
 
 use super::note_read;
 use crate::{

@@ -15,7 +15,8 @@ pub mod receive_events;
 pub mod set_standing;
 pub mod update_role;
 
-use ud_http::{Authed, Problem, SecurityNotice};
+use ud_http::{Authed, Problem};
+use ud_service::SecurityNotice;
 
 use crate::{models::RoleError, state::RoleState};
 

@@ -1,8 +1,9 @@
 //! `GET /internal/v1/users/{id}/access`
 
 use actix_web::web;
-use ud_http::{FromService, Problem, callers};
+use ud_http::{FromService, Problem};
 use ud_kernel::{UserId, models::Access};
+use ud_service::callers;
 
 use crate::state::RoleState;
 

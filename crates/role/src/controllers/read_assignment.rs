@@ -1,8 +1,9 @@
 //! `GET /api/v1/role-assignments/{id}`
 
 use actix_web::web;
-use ud_http::{Authed, OwnOr, Problem, Refused, permissions::RoleAssignmentsRead};
+use ud_http::{Authed, Problem, Refused, permissions::RoleAssignmentsRead};
 use ud_kernel::{AssignmentId, Code};
+use ud_service::OwnOr;
 
 use super::note_read;
 use crate::{state::RoleState, views::AssignmentResponse};

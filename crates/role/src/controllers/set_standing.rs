@@ -1,8 +1,9 @@
 //! `PUT /internal/v1/users/{id}/standing`
 
 use actix_web::web;
-use ud_http::{FromService, Json, Problem, callers};
+use ud_http::{FromService, Json, Problem};
 use ud_kernel::{UserId, models::UserStanding};
+use ud_service::callers;
 
 use crate::{state::RoleState, views::UserStandingRequest};
 

@@ -2,10 +2,10 @@
 
 use actix_web::{HttpResponse, web};
 use ud_http::{
-    Authed, Fresh, IfMatch, Limited, MergePatch, Problem, Refused, TooMany, etag, limits,
-    permissions::RolesWrite,
+    Authed, IfMatch, Limited, MergePatch, Problem, Refused, TooMany, etag, permissions::RolesWrite,
 };
 use ud_kernel::RoleId;
+use ud_service::{Fresh, limits};
 
 use super::refused;
 use crate::{

@@ -4,11 +4,11 @@
 use serde_json::{Value, json};
 use ud_db::{Db, DbConn, StoreError};
 use ud_events::{ApplyError, Event, EventType, NewEvent, OutboxHandle, outbox};
-use ud_http::{CallError, ServiceClient};
 use ud_kernel::{
     AssignmentId, Clock, Code, EventId, Revocation, Service, Steps, Timestamp, UserId,
     models::{Credential, CredentialStatus, Mark, Origin},
 };
+use ud_peer::{CallError, ServiceClient};
 
 use super::{
     ADMIN_ROLE, Assignment, NewAssignment, Role, RoleError, USER_ROLE, assignment_store,

@@ -3,11 +3,11 @@
 
 use ud_db::DbConn;
 use ud_events::{EventType, NewEvent};
-use ud_http::ServiceClient;
 use ud_kernel::{
     Clock, Id, IdKind, Revocation, Service, Timestamp, UserId,
     models::{Mark, Origin},
 };
+use ud_peer::ServiceClient;
 
 use super::{PermissionSet, RoleError, holdings::Holdings, policy_store};
 

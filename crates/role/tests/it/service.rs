@@ -6,11 +6,12 @@ use serde_json::{Value, json};
 use testkit::{AUDIENCE, Backend, ISSUER, TestIdentities, TestIssuer};
 use tokio::{sync::oneshot, task::JoinHandle};
 use ud_config::{AppEnv, HttpConfig, PeersConfig, TokenConfig};
-use ud_http::{Base, Identity, Listening, Server, ServiceBinary as _, TokenGuard};
+use ud_http::{Listening, Server, ServiceBinary as _};
 use ud_jwt::{
     KeySet, KeySource, SigningKey, Verifier, revocation::SessionChecker, service::IdentityKey,
 };
 use ud_kernel::{Service, StartError, UserId};
+use ud_service::{Base, Identity, TokenGuard};
 use ud_telemetry::Metrics;
 use wiremock::{
     Mock, MockServer, ResponseTemplate,

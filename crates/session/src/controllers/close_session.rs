@@ -1,10 +1,9 @@
 //! `DELETE /api/v1/sessions/{id}`
 
 use actix_web::{HttpResponse, web};
-use ud_http::{
-    Authed, Limited, OwnOr, Problem, Refused, TooMany, limits, permissions::SessionsWrite,
-};
+use ud_http::{Authed, Limited, Problem, Refused, TooMany, permissions::SessionsWrite};
 use ud_kernel::{Code, SessionId};
+use ud_service::{OwnOr, limits};
 
 use super::{asker, refused};
 use crate::state::SessionState;

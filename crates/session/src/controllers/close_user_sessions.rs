@@ -1,8 +1,9 @@
 //! `POST /internal/v1/sessions/close`
 
 use actix_web::web;
-use ud_http::{FromService, Json, Problem, callers};
+use ud_http::{FromService, Json, Problem};
 use ud_kernel::models::SessionsClosed;
+use ud_service::callers;
 
 use crate::{
     models::session_store::{CloseOrder, Closing},

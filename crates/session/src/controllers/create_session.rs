@@ -1,8 +1,9 @@
 //! `PUT /internal/v1/sessions/{session_id}`
 
 use actix_web::{HttpResponse, web};
-use ud_http::{FromService, Json, Problem, callers};
+use ud_http::{FromService, Json, Problem};
 use ud_kernel::SessionId;
+use ud_service::callers;
 
 use crate::{state::SessionState, views::internal::CreateSessionBody};
 

@@ -7,11 +7,12 @@ use actix_ws::{AggregatedMessage, CloseCode, CloseReason, MessageStream, Session
 use futures_util::StreamExt as _;
 use serde::{Deserialize, Serialize};
 use tokio::time::timeout;
-use ud_http::{FromService, Problem, RequestOrigin, callers};
+use ud_http::{FromService, Problem, RequestOrigin};
 use ud_kernel::{
     Code,
     models::{FeedKnown, FeedMessage, FeedPing, FeedPosition},
 };
+use ud_service::callers;
 
 use crate::{
     models::feed::{News, Subscription},

@@ -1,8 +1,9 @@
 //! `GET /api/v1/sessions`
 
 use actix_web::{HttpResponse, web};
-use ud_http::{Authed, OwnOr, PageRequest, Problem, Refused, Scope, permissions::SessionsRead};
+use ud_http::{Authed, PageRequest, Problem, Refused, permissions::SessionsRead};
 use ud_kernel::{SessionId, Timestamp};
+use ud_service::{OwnOr, Scope};
 
 use crate::{
     models::session::Session,

@@ -1,8 +1,9 @@
 //! `GET /api/v1/sessions/{id}`
 
 use actix_web::{HttpResponse, web};
-use ud_http::{Authed, OwnOr, Problem, Refused, permissions::SessionsRead};
+use ud_http::{Authed, Problem, Refused, permissions::SessionsRead};
 use ud_kernel::{Code, SessionId};
+use ud_service::OwnOr;
 
 use crate::{state::SessionState, views::session::SessionResponse};
 

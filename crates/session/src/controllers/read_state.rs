@@ -1,11 +1,12 @@
 //! `GET /internal/v1/sessions/{session_id}/state`
 
 use actix_web::web;
-use ud_http::{FromService, Problem, RequestOrigin, callers};
+use ud_http::{FromService, Problem, RequestOrigin};
 use ud_kernel::{
     SessionId,
     models::{SessionStateQuery, SessionStateResponse},
 };
+use ud_service::callers;
 
 use crate::state::SessionState;
 

@@ -1,7 +1,8 @@
 //! `POST /internal/v1/marks`
 
 use actix_web::{HttpResponse, web};
-use ud_http::{FromService, Json, Problem, callers};
+use ud_http::{FromService, Json, Problem};
+use ud_service::callers;
 
 use crate::{state::SessionState, views::internal::MarkBody};
 

@@ -1,8 +1,9 @@
 //! `POST /internal/v1/sessions/step`
 
 use actix_web::web;
-use ud_http::{FromService, Json, Problem, callers};
+use ud_http::{FromService, Json, Problem};
 use ud_kernel::models::SessionGrant;
+use ud_service::callers;
 
 use crate::{state::SessionState, views::internal::StepSessionBody};
 

@@ -1,7 +1,7 @@
 //! Who may end whose sessions (SECURITY rule 2).
 
-use ud_http::{CallError, ServiceClient};
 use ud_kernel::{UserId, models::Access, permission};
+use ud_peer::{CallError, ServiceClient};
 
 use super::error::SessionError;
 

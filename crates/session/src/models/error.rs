@@ -1,7 +1,7 @@
 //! What can go wrong with a session, without HTTP in it.
 
 use ud_db::StoreError;
-use ud_http::CallError;
+use ud_peer::CallError;
 
 use super::session::Refusal;
 

@@ -20,11 +20,11 @@ use tokio::{
     time::{sleep, timeout},
 };
 use ud_db::StoreError;
-use ud_http::StopSignal;
 use ud_kernel::{
     Clock, Timestamp,
     models::{FeedEntry, FeedKnown, FeedPosition, Revoked, RevokedUntil},
 };
+use ud_service::StopSignal;
 use ud_telemetry::Metrics;
 
 use super::{

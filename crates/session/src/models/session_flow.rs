@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use ud_http::ServiceClient;
 use ud_kernel::{Clock, SessionId, UserId, models::Origin};
+use ud_peer::ServiceClient;
 
 use super::{
     access,

@@ -15,12 +15,13 @@ use tokio::sync::{mpsc, oneshot};
 use ud_config::{
     AppEnv, DatabaseConfig, Durability, HttpConfig, KeyRing, PeersConfig, TokenConfig,
 };
-use ud_http::{Base, Identity, Listening, Mounted, Server, ServiceBinary as _};
+use ud_http::{Listening, Mounted, Server, ServiceBinary as _};
 use ud_jwt::{AccessClaims, SigningKey, new_jti, service::ServiceVerifier};
 use ud_kernel::{
     Clock, Service, SessionId, StartError, UserId,
     models::{Access, SessionGrant},
 };
+use ud_service::{Base, Identity};
 use ud_telemetry::Metrics;
 use wiremock::{Mock, MockServer, Request, Respond, ResponseTemplate, matchers};
 

@@ -14,9 +14,11 @@ use ud_events::{
     BATCH_CONTENT_TYPE, Batch, EVENTS_PATH, Event, EventType, HttpTransport, MAX_BATCH_BYTES,
     NewEvent, Receipt, Relay, SqlEvents, Step, events_resource,
 };
-use ud_http::{Base, Identity, InternalGate, Peers, Problem, SecurityNotice, StopSignal};
+use ud_http::Problem;
 use ud_jwt::service::{IdentityKey, ServiceVerifier};
 use ud_kernel::{AssignmentId, Clock, Code, Service, UserId, models::Origin};
+use ud_peer::Peers;
+use ud_service::{Base, Identity, InternalGate, SecurityNotice, StopSignal};
 use ud_telemetry::Metrics;
 
 use crate::{

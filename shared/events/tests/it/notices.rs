@@ -7,8 +7,8 @@ use std::{
 
 use tokio::sync::watch;
 use ud_events::{Event, NewEvent, OutboxError, Outcome, record_notices};
-use ud_http::{SecurityLog, SecurityNotice, StopSignal};
 use ud_kernel::{Clock, Service, models::Origin};
+use ud_service::{SecurityLog, SecurityNotice, StopSignal};
 use ud_telemetry::Metrics;
 
 use crate::world::START;

@@ -4,9 +4,10 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use ud_config::PeersConfig;
-use ud_http::{CallError, Peers, Problem, ServiceClient};
+use ud_http::Problem;
 use ud_jwt::service::{IdentityKey, ServiceSigner};
 use ud_kernel::{Clock, Code, Service};
+use ud_peer::{CallError, Peers, ServiceClient};
 use wiremock::{Mock, MockServer, ResponseTemplate, matchers::any};
 
 const PATH: &str = "/internal/v1/things?x=1";

@@ -10,8 +10,8 @@ use serde::Deserialize;
 use tokio::sync::oneshot;
 use ud_config::{AppEnv, HttpConfig, PeersConfig, TokenConfig, keys};
 use ud_http::{
-    Authed, Base, FieldErrors, Fresh, FromService, Identity, Json, Limited, Listening, Mounted,
-    Own, OwnOr, Problem, Readiness, RequestOrigin, Server, Validate, callers, limits,
+    Authed, FieldErrors, FromService, Json, Limited, Listening, Mounted, Problem, Readiness,
+    RequestOrigin, Server, Validate,
     permissions::{RolesWrite, UsersRead},
 };
 use ud_jwt::{
@@ -20,6 +20,7 @@ use ud_jwt::{
     service::{IdentityKey, Peers, ServiceSigner},
 };
 use ud_kernel::{Clock, Code, Service, SessionId, UserId, models::SessionState};
+use ud_service::{Base, Fresh, Identity, Own, OwnOr, callers, limits};
 use ud_telemetry::Metrics;
 
 #[derive(Deserialize)]
@@ -102,7 +103,7 @@ pub struct Running {
     pub profile_key: String,
     pub audit: ServiceSigner,
     pub clock: Clock,
-    pub notices: ud_http::Notices,
+    pub notices: ud_service::Notices,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<std::thread::JoinHandle<()>>,
 }

@@ -14,8 +14,6 @@ use ud_jwt::{outbound_client, service::ServiceSigner};
 use ud_kernel::{Code, FieldError, Service, StartError, UserId};
 use ud_telemetry::Cost;
 
-use crate::Problem;
-
 /// Deadline of an internal call, whole, unless told otherwise.
 const DEADLINE: Duration = Duration::from_secs(2);
 /// By so much earlier the called service gives up: what it still did arrives in time.
@@ -24,8 +22,11 @@ const CONNECT_DEADLINE: Duration = Duration::from_millis(500);
 /// Largest answer that is read, in bytes.
 const MAX_ANSWER: usize = 1024 * 1024;
 
+/// How many milliseconds a calling service still waits.
+pub const REQUEST_TIMEOUT: &str = "x-request-timeout-ms";
+
 /// Where every service answers whose token it was sent.
-pub(crate) const CALLER: &str = "/internal/v1/caller";
+pub const CALLER: &str = "/internal/v1/caller";
 /// That a service refuses our tokens is said again after this time.
 const TOLD_EVERY: Duration = Duration::from_secs(60);
 /// What to look at then.
@@ -71,18 +72,6 @@ impl CallError {
     #[must_use]
     pub fn is(&self, code: Code) -> bool {
         matches!(self, Self::Refused { problem, .. } if problem.code == code.as_str())
-    }
-}
-
-impl From<CallError> for Problem {
-    /// 503 `server.dependency-unavailable` when the other is away; a refusal nobody expected is 500.
-    fn from(error: CallError) -> Self {
-        match &error {
-            CallError::Unavailable { .. } => {
-                Self::new(Code::ServerDependencyUnavailable).cause(error)
-            }
-            CallError::Refused { .. } => Self::internal(error),
-        }
     }
 }
 
@@ -157,7 +146,7 @@ impl Peers {
     }
 
     /// `up`, `down`, or that it refuses this service's tokens, for each configured service.
-    pub(crate) async fn health(&self) -> Vec<(String, Value)> {
+    pub async fn health(&self) -> Vec<(String, Value)> {
         let asked = Service::ALL.into_iter().filter_map(|service| {
             let url = self.urls.get(service)?.clone();
             Some(async move {
@@ -308,7 +297,7 @@ impl ServiceClient {
                 .bearer_auth(token);
             if tells_deadline {
                 let told = left.saturating_sub(MARGIN).as_millis().to_string();
-                request = request.header(crate::edge::REQUEST_TIMEOUT, told);
+                request = request.header(REQUEST_TIMEOUT, told);
             }
             if let Some(context) = ud_telemetry::current() {
                 request = request.header("x-request-id", context.request_id());

@@ -329,7 +329,7 @@ fn roll(window: &mut Window, now: Timestamp) -> Vec<NotedNotice> {
 }
 
 /// The notice of a refused permission.
-pub(crate) fn permission_denied(origin: Origin, user: UserId, operation: String) -> SecurityNotice {
+pub fn permission_denied(origin: Origin, user: UserId, operation: String) -> SecurityNotice {
     SecurityNotice {
         event: "permission_denied",
         origin: Origin {

@@ -1,6 +1,6 @@
 //! What the command line makes for a service before the service makes itself.
 
-use std::{fmt, path::Path, sync::Arc, time::Duration};
+use std::{fmt, path::Path, sync::Arc};
 
 use secrecy::ExposeSecret as _;
 use tokio::sync::Mutex;
@@ -11,9 +11,10 @@ use ud_jwt::{
     service::{IdentityKey, Peers as PeerKeys, ServiceSigner, ServiceVerifier},
 };
 use ud_kernel::{Clock, Service, StartError, Steps};
+use ud_peer::Peers;
 use ud_telemetry::Metrics;
 
-use crate::{InternalGate, Limits, Notices, Peers, SecurityLog, TokenGuard};
+use crate::{InternalGate, Limits, Notices, SecurityLog, TokenGuard};
 
 /// The common ground of one service: who it is, whom it knows, what time it is.
 #[derive(Clone)]
@@ -234,7 +235,4 @@ impl Base {
     pub async fn take_notices(&self) -> Option<Notices> {
         self.notices.lock().await.take()
     }
-
-    /// How long requests in flight have at a stop.
-    pub(crate) const STOP_DEADLINE: Duration = Duration::from_secs(20);
 }
