@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use actix_web::web::{Data, ServiceConfig, get, post, resource};
-use ud_events::events_resource;
-use ud_http::Routes;
+use ud_events::offer_events;
+use ud_http::{Internal, Routes};
 
 use crate::{
     controllers::{
@@ -35,15 +35,8 @@ pub fn public(state: &AuditState) -> Routes {
     })
 }
 
-/// Resources of the internal listener.
+/// What audit offers the other services.
 #[must_use]
-pub fn internal(state: &AuditState) -> Routes {
-    let state = state.clone();
-    Arc::new(move |cfg: &mut ServiceConfig| {
-        cfg.service(events_resource(
-            &state.metrics,
-            state.clone(),
-            receive_events,
-        ));
-    })
+pub fn internal(state: &AuditState) -> Internal {
+    offer_events(Internal::default(), &state.metrics, state, receive_events)
 }

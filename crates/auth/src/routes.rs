@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use actix_web::web::{Data, ServiceConfig, get, post, put, resource};
-use ud_events::events_resource;
-use ud_http::Routes;
+use actix_web::web::{Data, ServiceConfig, get, post, resource};
+use ud_events::offer_events;
+use ud_http::{Internal, Routes};
 
 use crate::{
     controllers::{
@@ -57,32 +57,21 @@ pub fn public(state: &AuthState) -> Routes {
     })
 }
 
-/// Resources of the internal listener.
+/// What auth offers the other services, and the JWK set, which they fetch here without going through the gateway.
 #[must_use]
-pub fn internal(state: &AuthState) -> Routes {
-    let state = state.clone();
-    Arc::new(move |cfg: &mut ServiceConfig| {
-        cfg.app_data(Data::new(state.clone()));
-        cfg.service(
-            resource("/internal/v1/credentials/{user_id}")
-                .route(get().to(read_credential))
-                .route(put().to(create_credential)),
-        );
-        cfg.service(
-            resource("/internal/v1/credentials/{user_id}/status")
-                .route(put().to(set_credential_status)),
-        );
-        cfg.service(resource("/internal/v1/introspect").route(post().to(introspect_for_service)));
-        cfg.service(
-            resource("/internal/v1/credentials/{user_id}/unlock")
-                .route(post().to(unlock_credential)),
-        );
-        // The other services fetch it here, without going through the gateway.
-        cfg.service(resource(JWKS_PATH).route(get().to(read_jwks)));
-        cfg.service(events_resource(
-            &state.metrics,
-            state.clone(),
-            receive_events,
-        ));
-    })
+pub fn internal(state: &AuthState) -> Internal {
+    let data = Data::new(state.clone());
+    let internal = Internal::default()
+        .offer(state, read_credential)
+        .offer(state, create_credential)
+        .offer(state, set_credential_status)
+        .offer(state, unlock_credential)
+        .over_http(move |cfg| {
+            cfg.app_data(data.clone())
+                .service(
+                    resource("/internal/v1/introspect").route(post().to(introspect_for_service)),
+                )
+                .service(resource(JWKS_PATH).route(get().to(read_jwks)));
+        });
+    offer_events(internal, &state.metrics, state, receive_events)
 }

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use actix_web::web::{Data, ServiceConfig, delete, get, patch, post, resource};
-use ud_events::events_resource;
-use ud_http::Routes;
+use ud_events::offer_events;
+use ud_http::{Internal, Routes};
 
 use crate::{
     controllers::{
@@ -47,15 +47,8 @@ pub fn public(state: &ProfileState) -> Routes {
     })
 }
 
-/// Resources of the internal listener.
+/// What profile offers the other services.
 #[must_use]
-pub fn internal(state: &ProfileState) -> Routes {
-    let state = state.clone();
-    Arc::new(move |cfg: &mut ServiceConfig| {
-        cfg.service(events_resource(
-            &state.metrics,
-            state.clone(),
-            receive_events,
-        ));
-    })
+pub fn internal(state: &ProfileState) -> Internal {
+    offer_events(Internal::default(), &state.metrics, state, receive_events)
 }

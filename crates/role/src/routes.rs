@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use actix_web::web::{Data, ServiceConfig, delete, get, patch, post, put, resource};
-use ud_events::events_resource;
-use ud_http::Routes;
+use actix_web::web::{Data, ServiceConfig, delete, get, patch, post, resource};
+use ud_events::offer_events;
+use ud_http::{Internal, Routes};
 
 use crate::{
     controllers::{
@@ -55,19 +55,12 @@ pub fn public(state: &RoleState) -> Routes {
     })
 }
 
-/// Resources of the internal listener.
+/// What role offers the other services.
 #[must_use]
-pub fn internal(state: &RoleState) -> Routes {
-    let state = state.clone();
-    Arc::new(move |cfg: &mut ServiceConfig| {
-        cfg.app_data(Data::new(state.clone()));
-        cfg.service(resource("/internal/v1/users/{id}/access").route(get().to(read_access)));
-        cfg.service(resource("/internal/v1/users/{id}/standing").route(put().to(set_standing)));
-        cfg.service(resource("/internal/v1/administrators").route(post().to(create_administrator)));
-        cfg.service(events_resource(
-            &state.metrics,
-            state.clone(),
-            receive_events,
-        ));
-    })
+pub fn internal(state: &RoleState) -> Internal {
+    let internal = Internal::default()
+        .offer(state, read_access)
+        .offer(state, set_standing)
+        .offer(state, create_administrator);
+    offer_events(internal, &state.metrics, state, receive_events)
 }

@@ -2,17 +2,26 @@
 
 use std::sync::Arc;
 
-use actix_web::web::{Data, ServiceConfig, delete, get, post, put, resource};
-use ud_events::events_resource;
-use ud_http::Routes;
+use actix_web::web::{Data, ServiceConfig, delete, get, resource};
+use ud_events::offer_events;
+use ud_http::{Internal, Routes, remote};
+use ud_kernel::{models::Origin, operation::ReadSessionState};
 
 use crate::{
     controllers::{
-        close_session::close_session, close_sessions::close_sessions,
-        close_user_sessions::close_user_sessions, create_session::create_session,
-        follow_revocations::follow_revocations, list_sessions::list_sessions,
-        read_session::read_session, read_state::read_state, receive_events::receive_events,
-        revoke_key::revoke_key, set_mark::set_mark, step_session::step_session,
+        close_session::close_session,
+        close_sessions::close_sessions,
+        close_user_sessions::close_user_sessions,
+        create_session::create_session,
+        follow_locally::follow_locally,
+        follow_revocations::follow_revocations,
+        list_sessions::list_sessions,
+        read_session::read_session,
+        read_state::{read_state, state_of},
+        receive_events::receive_events,
+        revoke_key::revoke_key,
+        set_mark::set_mark,
+        step_session::step_session,
     },
     state::SessionState,
 };
@@ -42,23 +51,41 @@ pub fn public(state: &SessionState) -> Routes {
     })
 }
 
-/// Resources of the internal listener.
+/// What session offers the other services, and the revocation feed.
 #[must_use]
-pub fn internal(state: &SessionState) -> Routes {
-    let state = state.clone();
-    Arc::new(move |cfg: &mut ServiceConfig| {
-        cfg.app_data(Data::new(state.clone()));
-        cfg.service(resource("/internal/v1/sessions/step").route(post().to(step_session)));
-        cfg.service(resource("/internal/v1/sessions/close").route(post().to(close_user_sessions)));
-        cfg.service(resource("/internal/v1/sessions/{id}").route(put().to(create_session)));
-        cfg.service(resource("/internal/v1/sessions/{id}/state").route(get().to(read_state)));
-        cfg.service(resource("/internal/v1/revocations").route(get().to(follow_revocations)));
-        cfg.service(resource("/internal/v1/marks").route(post().to(set_mark)));
-        cfg.service(resource("/internal/v1/revoked-keys").route(post().to(revoke_key)));
-        cfg.service(events_resource(
-            &state.metrics,
-            state.clone(),
-            receive_events,
-        ));
-    })
+pub fn internal(state: &SessionState) -> Internal {
+    let (followed, asked) = (Data::new(state.clone()), Data::new(state.clone()));
+    let local = state.clone();
+    let internal = Internal::default()
+        .offer(state, create_session)
+        .offer(state, step_session)
+        .offer(state, close_user_sessions)
+        .offer(state, set_mark)
+        .offer(state, revoke_key)
+        .locally(move |service, operations| {
+            let (followed, asked) = (local.clone(), local.clone());
+            operations.offer_feed(Arc::new(move |known| {
+                Box::pin(follow_locally(followed.clone(), known))
+            }));
+            operations.offer::<ReadSessionState>(
+                service,
+                Arc::new(move |caller, id, query| {
+                    let state = asked.clone();
+                    Box::pin(async move {
+                        let origin = Origin::default();
+                        let answer = state_of(&state, caller.service, origin, id, query).await;
+                        answer.map_err(|problem| remote(&problem))
+                    })
+                }),
+            );
+        })
+        .over_http(move |cfg| {
+            cfg.app_data(asked.clone())
+                .service(resource("/internal/v1/sessions/{id}/state").route(get().to(read_state)));
+        })
+        .everywhere(move |cfg| {
+            cfg.app_data(followed.clone())
+                .service(resource("/internal/v1/revocations").route(get().to(follow_revocations)));
+        });
+    offer_events(internal, &state.metrics, state, receive_events)
 }

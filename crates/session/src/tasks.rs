@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use ud_events::{HttpTransport, Outbox, OutboxError, OutboxHandle, Relay, record_notices};
+use ud_events::{Outbox, OutboxError, OutboxHandle, PeerTransport, Relay, record_notices};
 use ud_jwt::KeySource;
 use ud_kernel::Service;
 use ud_service::{Base, Task};
@@ -11,7 +11,7 @@ use crate::models::{feed::Feed, session_store::SessionStore};
 
 /// Sends the events of `outbox` to the services that want them.
 pub(crate) fn relay<O: Outbox>(base: &Base, outbox: O, handle: &OutboxHandle) -> Task {
-    let transport = HttpTransport::new(&base.peers);
+    let transport = PeerTransport::new(&base.peers);
     let (handle, clock) = (handle.clone(), base.clock.clone());
     let relay = Relay::new(
         Service::Session,

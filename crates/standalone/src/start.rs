@@ -10,17 +10,13 @@ use auth_service::{AuthCommand, AuthService, has_signing_keys};
 use role_service::{RoleCommand, RoleService};
 use secrecy::ExposeSecret as _;
 use session_service::SessionService;
-use ud_config::PeersConfig;
 use ud_http::{
     Listening, MigrateArguments, Mounted, ResealCommand, Server, ServiceBinary, StopSignals,
     carry_out, raise_descriptor_limit,
 };
-use ud_jwt::{
-    JwkSet,
-    service::{IdentityKey, Peers},
-};
 use ud_kernel::{Clock, Service, StartError};
-use ud_service::{Base, Identity};
+use ud_peer::LocalOperations;
+use ud_service::Base;
 use ud_telemetry::Metrics;
 use user_audit_service::AuditService;
 use user_profile_service::{BootstrapOutcome, ProfileCommand, ProfileService};
@@ -44,7 +40,7 @@ pub(crate) async fn serve(mut config: Config) -> Result<(), StartError> {
     if config.is_issuer_unset {
         config.tokens.issuer.clone_from(&address);
     }
-    let bases = Bases::new(&config, &listening, clock.clone(), metrics.clone())?;
+    let bases = Bases::new(&config, clock.clone(), metrics.clone());
     // While it is still looking for what it needs it ends at once.
     tokio::select! {
         biased;
@@ -143,11 +139,11 @@ pub(crate) async fn run_auth(command: AuthCommand, config: Config) -> Result<(),
     let (mut installation, bases) = prepare(&config).await?;
     let is_reseal = matches!(command, AuthCommand::Reseal);
     if is_reseal {
-        let (audit, profile) = (bases.of(Service::Audit)?, bases.of(Service::Profile)?);
+        let (audit, profile) = (bases.of(Service::Audit), bases.of(Service::Profile));
         AuditService::run_command(ResealCommand::Reseal, config.audit, audit).await?;
         ProfileService::run_command(ProfileCommand::Reseal, config.profile, profile).await?;
     }
-    AuthService::run_command(command, config.auth, bases.of(Service::Auth)?).await?;
+    AuthService::run_command(command, config.auth, bases.of(Service::Auth)).await?;
     if is_reseal {
         // The list, too, is then under the first keys: the others may leave the ring.
         installation.settle(true)?;
@@ -161,7 +157,7 @@ pub(crate) async fn run_auth(command: AuthCommand, config: Config) -> Result<(),
 /// Those of the command.
 pub(crate) async fn reactivate(identifier: String, config: Config) -> Result<(), StartError> {
     let command = ProfileCommand::reactivate(identifier);
-    let base = prepare(&config).await?.1.of(Service::Profile)?;
+    let base = prepare(&config).await?.1.of(Service::Profile);
     ProfileService::run_command(command, config.profile, base).await
 }
 
@@ -172,11 +168,11 @@ pub(crate) async fn reactivate(identifier: String, config: Config) -> Result<(),
 pub(crate) async fn reset(identifier: String, config: Config) -> Result<(), StartError> {
     auth_service::require_terminal()?;
     let (_, bases) = prepare(&config).await?;
-    let profile = bases.of(Service::Profile)?;
+    let profile = bases.of(Service::Profile);
     let command = ProfileCommand::reactivate(identifier.clone());
     ProfileService::run_command(command, config.profile, profile).await?;
     let command = AuthCommand::reset(identifier, true);
-    AuthService::run_command(command, config.auth, bases.of(Service::Auth)?).await
+    AuthService::run_command(command, config.auth, bases.of(Service::Auth)).await
 }
 
 /// Makes an account an administrator, whatever its state, by the commands of the three services that have a part in it:
@@ -188,36 +184,38 @@ pub(crate) async fn grant(identifier: String, config: Config) -> Result<(), Star
     // Before anything is changed: otherwise nobody sees the new password.
     auth_service::require_terminal()?;
     let (_, bases) = prepare(&config).await?;
-    let profile = bases.of(Service::Profile)?;
+    let profile = bases.of(Service::Profile);
     let user_id =
         user_profile_service::admin_reactivate(config.profile, &profile, identifier.clone())
             .await?;
     let reset = AuthCommand::reset(identifier, true);
-    AuthService::run_command(reset, config.auth, bases.of(Service::Auth)?).await?;
+    AuthService::run_command(reset, config.auth, bases.of(Service::Auth)).await?;
     let command = RoleCommand::grant(user_id);
-    RoleService::run_command(command, config.role, bases.of(Service::Role)?).await
+    RoleService::run_command(command, config.role, bases.of(Service::Role)).await
 }
 
 /// The parts that a command needs of the installation and of the services, none of which it serves.
 async fn prepare(config: &Config) -> Result<(Installation, Bases), StartError> {
     let installation = examine_folder(config)?;
     begin(config, &installation).await?;
-    let listening = Listening::bind(&ud_config::HttpConfig::default())?;
-    let metrics = Metrics::new("standalone");
-    let bases = Bases::new(config, &listening, Clock::system(), metrics)?;
+    let bases = Bases::new(config, Clock::system(), Metrics::new("standalone"));
     Ok((installation, bases))
 }
 
 /// Auth first: its guard, which knows the signing keys, is everybody's. Returns also whether all stores are up and every ring
 /// opened what they hold.
 async fn build(config: Config, bases: &Bases) -> Result<(Vec<Mounted>, bool), StartError> {
-    let auth = AuthService::build(config.auth, bases.of(Service::Auth)?).await?;
-    let guarded = |service| bases.of(service).map(|base| base.with_guard(&auth.guard));
-    let role = RoleService::build(config.role, guarded(Service::Role)?).await?;
-    let session = SessionService::build(config.session, guarded(Service::Session)?).await?;
-    let audit = AuditService::build(config.audit, guarded(Service::Audit)?).await?;
-    let profile = ProfileService::build(config.profile, guarded(Service::Profile)?).await?;
+    let auth = AuthService::build(config.auth, bases.of(Service::Auth)).await?;
+    let guarded = |service| bases.of(service).with_guard(&auth.guard);
+    let role = RoleService::build(config.role, guarded(Service::Role)).await?;
+    let session = SessionService::build(config.session, guarded(Service::Session)).await?;
+    let audit = AuditService::build(config.audit, guarded(Service::Audit)).await?;
+    let profile = ProfileService::build(config.profile, guarded(Service::Profile)).await?;
     let mounted = vec![auth, role, session, audit, profile];
+    for service in &mounted {
+        let operations = &bases.operations;
+        service.internal.offer_locally(service.service, operations);
+    }
     for service in &mounted {
         if !service.readiness.is_up().await {
             return Ok((mounted, false));
@@ -226,10 +224,9 @@ async fn build(config: Config, bases: &Bases) -> Result<(Vec<Mounted>, bool), St
     Ok((mounted, true))
 }
 
-/// The common ground of the five: identities made anew at each start, since nobody outside needs to know them.
+/// What the five have in common: they call each other in the process.
 struct Bases {
-    peers: PeersConfig,
-    identities: Vec<Identity>,
+    operations: LocalOperations,
     env: ud_config::AppEnv,
     tokens: ud_config::TokenConfig,
     clock: Clock,
@@ -237,59 +234,25 @@ struct Bases {
 }
 
 impl Bases {
-    fn new(
-        config: &Config,
-        listening: &Listening,
-        clock: Clock,
-        metrics: Metrics,
-    ) -> Result<Self, StartError> {
-        let internal = listening.internal_addr()?;
-        let mut peers = PeersConfig::default();
-        for service in Service::ALL {
-            let url = format!("http://{internal}/{service}");
-            peers.set(service, url.parse().map_err(StartError::internal)?);
-        }
-        let keys = Service::ALL
-            .into_iter()
-            .map(IdentityKey::generate)
-            .collect::<Result<Vec<_>, _>>()
-            .map_err(StartError::internal)?;
-        let public: JwkSet = keys.iter().map(IdentityKey::public_jwk).collect();
-        let public = serde_json::to_vec(&public).map_err(StartError::internal)?;
-        let identities = keys
-            .into_iter()
-            .map(|key| {
-                let callers = Peers::from_jwks(&public).map_err(StartError::internal)?;
-                Identity::new(key, callers, &clock)
-            })
-            .collect::<Result<_, _>>()?;
-        let (env, tokens) = (config.env, config.tokens.clone());
-        Ok(Self {
-            peers,
-            identities,
-            env,
-            tokens,
+    fn new(config: &Config, clock: Clock, metrics: Metrics) -> Self {
+        Self {
+            operations: LocalOperations::default(),
+            env: config.env,
+            tokens: config.tokens.clone(),
             clock,
             metrics,
-        })
+        }
     }
 
-    fn of(&self, service: Service) -> Result<Base, StartError> {
-        let position = Service::ALL.iter().position(|s| *s == service);
-        let identity = position
-            .and_then(|i| self.identities.get(i))
-            .ok_or_else(|| StartError::internal("a service without identity"))?;
-        let mut base = Base::new(
+    fn of(&self, service: Service) -> Base {
+        Base::in_process(
             service,
             self.env,
-            identity.clone(),
-            self.peers.clone(),
+            &self.operations,
             self.tokens.clone(),
             self.clock.clone(),
             &self.metrics,
-        )?;
-        base.standalone = true;
-        Ok(base)
+        )
     }
 }
 

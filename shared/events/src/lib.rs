@@ -24,11 +24,12 @@ pub use notices::record_notices;
 pub use outbox::{Claimed, Outbox, OutboxError, OutboxHandle, Postponed, SqlOutbox};
 pub use personal::MASK;
 #[cfg(feature = "http")]
-pub use receive::events_resource;
+pub use receive::offer_events;
 pub use relay::{LEASE, LONGEST_LEASE, LONGEST_WAIT, Relay, Step};
 pub use schema::MIGRATIONS;
 pub use sql_events::SqlEvents;
 pub use transport::{
-    BATCH_CONTENT_TYPE, EVENTS_PATH, HttpTransport, MAX_BATCH, Receipt, Transport, TransportError,
+    BATCH_CONTENT_TYPE, DeliverEvents, EVENTS_PATH, MAX_BATCH, PeerTransport, Receipt, Transport,
+    TransportError,
 };
 pub use types::EventType;

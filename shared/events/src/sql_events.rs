@@ -7,7 +7,7 @@ use ud_db::{Db, DbConn, StoreError};
 use ud_service::{Base, StopSignal, Task};
 
 use crate::{
-    ApplyError, Batch, Event, HttpTransport, Inbox, NewEvent, OutboxError, OutboxHandle, Receipt,
+    ApplyError, Batch, Event, Inbox, NewEvent, OutboxError, OutboxHandle, PeerTransport, Receipt,
     Relay, SqlOutbox, outbox, record_notices,
 };
 
@@ -79,7 +79,7 @@ impl SqlEvents {
             ..
         } = &self.base;
         let outbox = SqlOutbox::new(self.db.clone(), clock.clone());
-        let transport = HttpTransport::new(peers);
+        let transport = PeerTransport::new(peers);
         let handle = self.handle.clone();
         let relay = Relay::new(*service, outbox, transport, handle, clock.clone(), metrics);
         relay.run(async move { stop.stopped().await }).await;

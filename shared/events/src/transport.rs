@@ -3,7 +3,10 @@
 use std::{collections::BTreeMap, future::Future};
 
 use serde::{Deserialize, Serialize};
-use ud_kernel::{EventId, Service};
+use ud_kernel::{
+    EventId, Service,
+    operation::{Method, Operation},
+};
 use ud_peer::{Peers, ServiceClient};
 
 use crate::Claimed;
@@ -40,13 +43,25 @@ pub trait Transport: Send + Sync + 'static {
     ) -> impl Future<Output = Result<Receipt, TransportError>> + Send;
 }
 
-/// Posts batches to the internal listeners of the other services, under a service token.
-pub struct HttpTransport {
+/// Delivers a batch: the bodies of its events as one JSON array. 200 [`Receipt`].
+#[derive(Debug)]
+pub enum DeliverEvents {}
+
+impl Operation for DeliverEvents {
+    const METHOD: Method = Method::Post;
+    const ROUTE: &'static str = EVENTS_PATH;
+    type Key = ();
+    type Body = Vec<u8>;
+    type Output = Receipt;
+}
+
+/// Delivers batches to the other services.
+pub struct PeerTransport {
     clients: BTreeMap<Service, ServiceClient>,
 }
 
-impl HttpTransport {
-    /// To the addresses that `peers` knows. A destination without an address keeps its events waiting.
+impl PeerTransport {
+    /// To the services that `peers` knows. A destination without an address keeps its events waiting.
     #[must_use]
     pub fn new(peers: &Peers) -> Self {
         let clients = Service::ALL.into_iter().map(|s| (s, peers.client(s)));
@@ -56,7 +71,7 @@ impl HttpTransport {
     }
 }
 
-impl Transport for HttpTransport {
+impl Transport for PeerTransport {
     async fn send(
         &self,
         destination: Service,
@@ -66,11 +81,10 @@ impl Transport for HttpTransport {
             .clients
             .get(&destination)
             .ok_or_else(|| TransportError(format!("no client for {destination}")))?;
-        let (_, receipt) = client
-            .post_bytes(EVENTS_PATH, BATCH_CONTENT_TYPE, batch_json(batch))
+        client
+            .deliver::<DeliverEvents>(BATCH_CONTENT_TYPE, batch_json(batch))
             .await
-            .map_err(|e| TransportError(e.to_string()))?;
-        Ok(receipt)
+            .map_err(|e| TransportError(e.to_string()))
     }
 }
 

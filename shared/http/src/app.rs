@@ -90,7 +90,7 @@ pub(crate) fn configure_internal(
     cfg.service(web::resource("/readyz").route(web::get().to(health::readyz)));
     cfg.service(web::resource("/metrics").route(web::get().to(health::metrics)));
     for service in mounted {
-        let routes = Arc::clone(&service.internal);
+        let internal = service.internal.clone();
         let prefix = if standalone {
             format!("/{}", service.service)
         } else {
@@ -103,7 +103,7 @@ pub(crate) fn configure_internal(
                 .app_data(web::Data::new(service.guard.clone()))
                 .service(web::resource("/healthz").route(web::get().to(health::healthz)))
                 .service(web::resource(ud_peer::CALLER).route(web::get().to(internal::caller)))
-                .configure(move |cfg| routes(cfg)),
+                .configure(move |cfg| internal.configure(cfg, standalone)),
         );
     }
 }

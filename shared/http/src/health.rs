@@ -128,11 +128,12 @@ impl Health {
 
     /// Of each service, what it finds of the others.
     async fn peers(&self) -> Vec<Map<String, Value>> {
-        let all = join_all(
-            self.services
-                .iter()
-                .map(|(service, _)| async { service.peers.health().await.into_iter().collect() }),
-        );
+        let all = join_all(self.services.iter().map(|(service, _)| async {
+            let found = service.peers.health().await.into_iter();
+            found
+                .map(|(name, state)| (name, Value::String(state)))
+                .collect()
+        }));
         self.peers.get(all).await
     }
 

@@ -7,7 +7,7 @@ use ud_kernel::Service;
 use ud_service::{InternalGate, Task, TokenGuard};
 use utoipa::openapi::OpenApi;
 
-use crate::Readiness;
+use crate::{Internal, Readiness};
 
 /// Registers a service's resources.
 pub type Routes = Arc<dyn Fn(&mut web::ServiceConfig) + Send + Sync>;
@@ -22,8 +22,8 @@ pub struct Mounted {
     pub openapi: (&'static str, OpenApi),
     /// Resources of the public listener, full paths.
     pub public: Routes,
-    /// Resources of the internal listener, below `/internal/v1`, full paths.
-    pub internal: Routes,
+    /// What the service offers the others, and further resources of the internal listener, full paths.
+    pub internal: Internal,
     /// Guards the public resources.
     pub guard: TokenGuard,
     /// Guards the internal resources.
@@ -42,7 +42,7 @@ pub(crate) struct Routed {
     pub(crate) prefixes: &'static [&'static str],
     pub(crate) openapi: (&'static str, OpenApi),
     pub(crate) public: Routes,
-    pub(crate) internal: Routes,
+    pub(crate) internal: Internal,
     pub(crate) guard: TokenGuard,
     pub(crate) gate: InternalGate,
     pub(crate) readiness: Readiness,

@@ -74,7 +74,7 @@ pub fn raise_descriptor_limit(services: usize, databases: usize) -> Result<(), S
 }
 
 /// Returns how many connections fit below the limit of open descriptors. A request on the public listener may hold two more
-/// for calls to other services, and in standalone the other ends of these as well.
+/// for calls to other services.
 pub(crate) fn room(services: usize, databases: usize) -> Room {
     room_of(descriptors(), services, databases)
 }

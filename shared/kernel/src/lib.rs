@@ -13,6 +13,7 @@ mod start_error;
 mod steps;
 
 pub mod models;
+pub mod operation;
 pub mod permission;
 pub mod permissions;
 

@@ -1,5 +1,11 @@
 #![doc = include_str!("../README.md")]
 
 mod client;
+mod error;
+mod http;
+mod local;
 
-pub use client::{CALLER, CallError, Peers, REQUEST_TIMEOUT, RemoteProblem, ServiceClient};
+pub use client::{Peers, ServiceClient};
+pub use error::{CallError, RemoteProblem};
+pub use http::{CALLER, REQUEST_TIMEOUT};
+pub use local::{LocalAnswer, LocalHandler, LocalOperations};

@@ -11,7 +11,7 @@ use ud_jwt::{
     service::{IdentityKey, Peers as PeerKeys, ServiceSigner, ServiceVerifier},
 };
 use ud_kernel::{Clock, Service, StartError, Steps};
-use ud_peer::Peers;
+use ud_peer::{LocalOperations, Peers};
 use ud_telemetry::Metrics;
 
 use crate::{InternalGate, Limits, Notices, SecurityLog, TokenGuard};
@@ -110,14 +110,63 @@ impl Base {
         clock: Clock,
         metrics: &Metrics,
     ) -> Result<Self, StartError> {
+        let peers = Peers::new(identity.signer, peers)?;
+        Ok(Self::of(
+            service,
+            env,
+            peers,
+            identity.verifier,
+            tokens,
+            clock,
+            metrics,
+        ))
+    }
+
+    /// The base of `service` in a process with all the others, which it calls by `operations`.
+    #[must_use]
+    pub fn in_process(
+        service: Service,
+        env: AppEnv,
+        operations: &LocalOperations,
+        tokens: TokenConfig,
+        clock: Clock,
+        metrics: &Metrics,
+    ) -> Self {
+        let peers = Peers::local(service, operations.clone());
+        // Nobody outside has a key that it knows.
+        let verifier = ServiceVerifier::new(service, PeerKeys::nobody(), clock.clone());
+        let base = Self::of(
+            service,
+            env,
+            peers,
+            Arc::new(verifier),
+            tokens,
+            clock,
+            metrics,
+        );
+        Self {
+            standalone: true,
+            ..base
+        }
+    }
+
+    fn of(
+        service: Service,
+        env: AppEnv,
+        peers: Peers,
+        verifier: Arc<ServiceVerifier>,
+        tokens: TokenConfig,
+        clock: Clock,
+        metrics: &Metrics,
+    ) -> Self {
         let metrics = metrics.for_service(service);
         let (security_log, notices) = SecurityLog::new(clock.clone(), SecurityLog::ROOM, &metrics);
-        Ok(Self {
+        Self {
             service,
             env,
             standalone: false,
-            peers: Peers::new(identity.signer, peers)?,
-            gate: InternalGate::new(identity.verifier, Some(security_log.clone())),
+            peers,
+            gate: InternalGate::new(verifier, Some(security_log.clone())),
             security_log,
             tokens,
             steps: Steps::none(),
@@ -125,7 +174,7 @@ impl Base {
             notices: Arc::new(Mutex::new(Some(notices))),
             metrics,
             clock,
-        })
+        }
     }
 
     /// The same base with a guard that several services of one process share.
@@ -193,11 +242,18 @@ impl Base {
     /// # Errors
     /// If the HTTP client cannot be set up.
     pub fn session_checker(&self, keys: &KeySource) -> Result<SessionChecker, StartError> {
-        match self.peers.urls().get(Service::Session) {
-            Some(url) => {
-                let (signer, clock) = (Arc::clone(self.peers.signer()), self.clock.clone());
+        if let Some(operations) = self.peers.operations() {
+            let checker = operations.session_checker(self.service, self.clock.clone());
+            let (checker, follower) = checker;
+            tokio::spawn(follower.telling(keys.clone()).run());
+            return Ok(checker);
+        }
+        let peers = self.peers.over_http();
+        match peers.and_then(|(urls, signer)| Some((urls, urls.get(Service::Session)?, signer))) {
+            Some((urls, url, signer)) => {
+                let (signer, clock) = (Arc::clone(signer), self.clock.clone());
                 let mut fallback = Fallback::Closed;
-                if self.peers.urls().falls_open {
+                if urls.falls_open {
                     fallback = Fallback::Open;
                     log::warn!(
                         "REVOCATION_FALLBACK=open: while session is away, tokens of closed sessions are accepted \

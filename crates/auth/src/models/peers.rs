@@ -2,14 +2,12 @@
 
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use ud_config::KeyRing;
 use ud_kernel::{
     Code, Revocation, SessionId, Timestamp, UserId,
-    models::{
-        Access, CloseSessions, CreateSession, Origin, RevokedKey, SessionGrant, SessionsClosed,
-        StepSession,
-    },
+    models::{Access, CloseSessions, CreateSession, Origin, RevokedKey, SessionGrant, StepSession},
+    operation::{self, Method, Operation, ReadAccess, RevokeKey},
 };
 use ud_peer::{CallError, ServiceClient};
 
@@ -53,9 +51,20 @@ impl From<CallError> for SessionRefusal {
 }
 
 /// [`StepSession`] as the version before has it: the members of its day, in whatever order.
-#[derive(Serialize)]
+#[derive(Serialize, Deserialize)]
 #[serde(transparent)]
 struct StepSessionBefore(serde_json::Value);
+
+/// The same operation with that body.
+enum StepBefore {}
+
+impl Operation for StepBefore {
+    const METHOD: Method = operation::StepSession::METHOD;
+    const ROUTE: &'static str = operation::StepSession::ROUTE;
+    type Key = ();
+    type Body = StepSessionBefore;
+    type Output = SessionGrant;
+}
 
 impl From<StepSession> for StepSessionBefore {
     fn from(body: StepSession) -> Self {
@@ -126,8 +135,7 @@ impl SessionCalls {
     /// # Errors
     /// [`AuthError::Call`].
     pub async fn access(&self, user_id: UserId) -> Result<Access, AuthError> {
-        let path = format!("/internal/v1/users/{user_id}/access");
-        Ok(self.role.get(&path).await?)
+        Ok(self.role.call::<ReadAccess>(user_id, ()).await?)
     }
 
     /// Opens a session.
@@ -155,9 +163,8 @@ impl SessionCalls {
             amr: vec![ud_jwt::PASSWORD.to_owned()],
             origin: new.origin.clone(),
         };
-        let path = format!("/internal/v1/sessions/{}", new.id);
-        let (_, grant) = self.session.put(&path, &body).await?;
-        Ok(grant)
+        let created = self.session.call::<operation::CreateSession>(new.id, body);
+        Ok(created.await?.value)
     }
 
     /// Steps a session: the commit point of a refresh.
@@ -191,14 +198,14 @@ impl SessionCalls {
             key_ids: next.ring.iter().map(|(id, _)| id.to_owned()).collect(),
             origin: origin.clone(),
         };
-        let path = "/internal/v1/sessions/step";
-        match self.session.post_idempotent(path, &body).await {
+        let before = body.clone();
+        match self.session.call::<operation::StepSession>((), body).await {
             // Session of the version before does not know the newest members; it answers no late repetition.
             Err(error) if error.is(Code::RequestValidationFailed) => {
-                let body = StepSessionBefore::from(body);
-                Ok(self.session.post_idempotent(path, &body).await?.1)
+                let body = StepSessionBefore::from(before);
+                Ok(self.session.call::<StepBefore>((), body).await?)
             }
-            answer => Ok(answer?.1),
+            answer => Ok(answer?),
         }
     }
 
@@ -212,7 +219,7 @@ impl SessionCalls {
         session_id: SessionId,
         origin: &Origin,
     ) -> Result<(), CallError> {
-        self.close(&CloseSessions {
+        self.close(CloseSessions {
             user_id,
             min_epoch: None,
             except_session_id: None,
@@ -233,7 +240,7 @@ impl SessionCalls {
         except_session_id: Option<SessionId>,
         origin: &Origin,
     ) -> Result<(), CallError> {
-        self.close(&CloseSessions {
+        self.close(CloseSessions {
             user_id,
             min_epoch: Some(min_epoch),
             except_session_id,
@@ -248,17 +255,12 @@ impl SessionCalls {
     /// # Errors
     /// [`CallError`].
     pub async fn revoke_key(&self, key: &RevokedKey) -> Result<(), CallError> {
-        let path = "/internal/v1/revoked-keys";
-        let answer = self.session.post_idempotent::<RevokedKey, ()>(path, key);
-        answer.await.map(drop)
+        self.session.call::<RevokeKey>((), key.clone()).await
     }
 
-    async fn close(&self, body: &CloseSessions) -> Result<(), CallError> {
-        let (_, SessionsClosed { .. }) = self
-            .session
-            .post_idempotent("/internal/v1/sessions/close", body)
-            .await?;
-        Ok(())
+    async fn close(&self, body: CloseSessions) -> Result<(), CallError> {
+        let closed = self.session.call::<operation::CloseSessions>((), body);
+        closed.await.map(drop)
     }
 }
 

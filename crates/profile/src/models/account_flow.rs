@@ -7,10 +7,8 @@ use ud_db::{Db, DbConn, StoreError};
 use ud_events::{EventType, NewEvent, OutboxHandle, outbox};
 use ud_kernel::{
     Clock, Code, Revocation, Service, Steps, Timestamp, UserId,
-    models::{
-        CredentialStatus, CredentialStatusChanged, CredentialUnlocked, Origin, SetCredentialStatus,
-        UnlockCredential,
-    },
+    models::{CredentialStatus, CredentialUnlocked, Origin, SetCredentialStatus, UnlockCredential},
+    operation,
 };
 use ud_peer::ServiceClient;
 
@@ -245,13 +243,16 @@ impl AccountFlow {
         }
         self.find(id).await?;
         self.rights.may_act(actor, id, "users:write").await?;
-        let path = format!("/internal/v1/credentials/{id}/unlock");
         let body = UnlockCredential {
             origin: origin.clone(),
         };
         // Of two codes the second is good, which is the one that is answered.
-        match self.auth.post_idempotent(&path, &body).await {
-            Ok((_, unlocked)) => Ok(unlocked),
+        match self
+            .auth
+            .call::<operation::UnlockCredential>(id, body)
+            .await
+        {
+            Ok(unlocked) => Ok(unlocked),
             Err(error) if error.is(Code::AuthCredentialNotFound) => Err(ProfileError::NotFound),
             Err(error) => Err(error.into()),
         }
@@ -268,16 +269,11 @@ impl AccountFlow {
             sequence: user.version,
             origin: origin.clone(),
         };
-        let path = format!("/internal/v1/credentials/{}/status", user.id);
-        let answer: Result<(_, CredentialStatusChanged), _> = self.auth.put(&path, &body).await;
-        match answer {
-            Ok((
-                _,
-                CredentialStatusChanged {
-                    sessions_closed: true,
-                    ..
-                },
-            )) => Revocation::Confirmed,
+        let changed = self
+            .auth
+            .call::<operation::SetCredentialStatus>(user.id, body);
+        match changed.await {
+            Ok(changed) if changed.sessions_closed => Revocation::Confirmed,
             Ok(_) => Revocation::Pending,
             Err(error) => {
                 log::warn!("auth is told later of a change of status: {error}");

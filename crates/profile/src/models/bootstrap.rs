@@ -8,8 +8,9 @@ use tokio::sync::watch;
 use ud_kernel::{
     Clock, Code, EventId, UserId,
     models::{FirstAdministrator, Origin},
+    operation::CreateAdministrator,
 };
-use ud_peer::{CallError, ServiceClient};
+use ud_peer::ServiceClient;
 use ud_service::StopSignal;
 
 use super::{
@@ -177,16 +178,13 @@ impl BootstrapFlow {
             user_id: user.id,
             origin: origin.clone(),
         };
-        let answer: Result<(_, serde_json::Value), CallError> = self
-            .role
-            .post_idempotent("/internal/v1/administrators", &body)
-            .await;
+        let answer = self.role.call::<CreateAdministrator>((), body).await;
         if answer.is_ok() {
             // Registered by a version that did not vouch for the address yet.
             self.registration.vouch(user.id, &origin).await?;
         }
         match answer {
-            Ok((status, _)) if status.as_u16() == 201 => Ok(BootstrapOutcome::Created(user.id)),
+            Ok(made) if made.is_new => Ok(BootstrapOutcome::Created(user.id)),
             Ok(_) => Ok(BootstrapOutcome::AlreadyMade),
             Err(error) if error.is(Code::RoleAdministratorExists) => {
                 Ok(BootstrapOutcome::AlreadyMade)

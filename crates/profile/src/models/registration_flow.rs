@@ -11,6 +11,7 @@ use ud_idempotency::{Claim, ServerKey};
 use ud_kernel::{
     Clock, Code, Service, Steps, Timestamp, UserId,
     models::{CreateCredential, Credential, Origin, PasswordContext},
+    operation,
 };
 use ud_peer::{CallError, RemoteProblem, ServiceClient};
 
@@ -251,12 +252,9 @@ impl RegistrationFlow {
             },
             origin: request.origin.clone(),
         };
-        let path = format!("/internal/v1/credentials/{id}");
-        self.auth
-            .within(CREDENTIAL_DEADLINE)
-            .put(&path, &body)
-            .await
-            .map(|(_, credential)| credential)
+        let auth = self.auth.within(CREDENTIAL_DEADLINE);
+        let created = auth.call::<operation::CreateCredential>(id, body).await?;
+        Ok(created.value)
     }
 
     /// Removes what was reserved, after auth refused. If that fails the sweeper will do it.

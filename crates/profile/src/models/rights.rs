@@ -1,7 +1,7 @@
 //! Acting on another user (SECURITY rules 2 and 3): what caller and target may do is asked of role, now, and
 //! not read from a token.
 
-use ud_kernel::{UserId, models::Access, permission};
+use ud_kernel::{UserId, models::Access, operation::ReadAccess, permission};
 use ud_peer::{CallError, ServiceClient};
 
 use super::ProfileError;
@@ -23,8 +23,8 @@ impl Rights {
     }
 
     async fn access(&self, user: UserId, actor: UserId) -> Result<Access, CallError> {
-        let path = format!("/internal/v1/users/{user}/access");
-        self.role.on_behalf_of(actor).get(&path).await
+        let role = self.role.on_behalf_of(actor);
+        role.call::<ReadAccess>(user, ()).await
     }
 
     /// Lets `actor` act on `target` if they still hold `needed` and hold everything of ours that the target

@@ -15,6 +15,7 @@ use ud_db::{Db, DbConn, StoreError};
 use ud_kernel::{
     Clock, Code, Service, Steps, UserId,
     models::{Standing, UserStanding},
+    operation::SetStanding,
 };
 use ud_peer::{CallError, ServiceClient};
 
@@ -308,9 +309,8 @@ async fn put(
     id: UserId,
     standing: UserStanding,
 ) -> Result<UserStanding, CallError> {
-    let path = format!("/internal/v1/users/{id}/standing");
-    match role.put(&path, &standing).await {
-        Ok((_, held)) => Ok(held),
+    match role.call::<SetStanding>(id, standing).await {
+        Ok(held) => Ok(held),
         // A role service of a version before this route: it has to be upgraded first.
         Err(error) if error.is(Code::RequestNotFound) => Err(CallError::Unavailable {
             service: Service::Role,

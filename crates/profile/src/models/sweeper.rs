@@ -6,6 +6,7 @@ use ud_db::{Db, DbConn};
 use ud_kernel::{
     Clock, Code, UserId,
     models::{Credential, Origin},
+    operation::ReadCredential,
 };
 use ud_peer::{CallError, ServiceClient};
 
@@ -84,11 +85,7 @@ impl Sweeper {
     }
 
     async fn credential(&self, id: UserId) -> Result<Option<Credential>, CallError> {
-        match self
-            .auth
-            .get(&format!("/internal/v1/credentials/{id}"))
-            .await
-        {
+        match self.auth.call::<ReadCredential>(id, ()).await {
             Ok(credential) => Ok(Some(credential)),
             Err(error) if error.is(Code::AuthCredentialNotFound) => Ok(None),
             Err(error) => Err(error),

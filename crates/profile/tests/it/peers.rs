@@ -255,11 +255,9 @@ impl FakeRole {
                 match &state.administrator {
                     None => {
                         state.administrator = Some(user);
-                        ResponseTemplate::new(201).set_body_json(json!({}))
+                        ResponseTemplate::new(201)
                     }
-                    Some(known) if *known == user => {
-                        ResponseTemplate::new(200).set_body_json(json!({}))
-                    }
+                    Some(known) if *known == user => ResponseTemplate::new(200),
                     Some(_) => refuse(Code::RoleAdministratorExists),
                 }
             })

@@ -1,17 +1,18 @@
 //! `GET /internal/v1/users/{id}/access`
 
-use actix_web::web;
-use ud_http::{FromService, Problem};
-use ud_kernel::{UserId, models::Access};
+use ud_http::{Call, Problem};
+use ud_kernel::{models::Access, operation::ReadAccess};
 use ud_service::callers;
 
 use crate::state::RoleState;
 
 /// Tells auth, profile and session what a user may do now.
+///
+/// # Errors
+/// 503 if the database does not answer.
 pub async fn read_access(
-    state: web::Data<RoleState>,
-    _caller: FromService<callers::AuthProfileSession>,
-    id: web::Path<UserId>,
-) -> Result<web::Json<Access>, Problem> {
-    Ok(web::Json(state.reads.access(id.into_inner()).await?))
+    state: RoleState,
+    call: Call<ReadAccess, callers::AuthProfileSession>,
+) -> Result<Access, Problem> {
+    Ok(state.reads.access(call.key).await?)
 }

@@ -1,20 +1,19 @@
 //! `PUT /internal/v1/users/{id}/standing`
 
-use actix_web::web;
-use ud_http::{FromService, Json, Problem};
-use ud_kernel::{UserId, models::UserStanding};
+use ud_http::{Call, Problem};
+use ud_kernel::{models::UserStanding, operation::SetStanding};
 use ud_service::callers;
 
 use crate::{state::RoleState, views::UserStandingRequest};
 
 /// Takes from profile whether a user can log in, or is about to be unable to.
+///
+/// # Errors
+/// 409 `role.last-administrator`; 503 if the database does not answer.
 pub async fn set_standing(
-    state: web::Data<RoleState>,
-    _caller: FromService<callers::Profile>,
-    id: web::Path<UserId>,
-    body: Json<UserStandingRequest>,
-) -> Result<web::Json<UserStanding>, Problem> {
-    let UserStandingRequest(standing) = body.0;
-    let held = state.standings.set(id.into_inner(), standing).await?;
-    Ok(web::Json(held))
+    state: RoleState,
+    call: Call<SetStanding, callers::Profile, UserStandingRequest>,
+) -> Result<UserStanding, Problem> {
+    let UserStandingRequest(standing) = call.body;
+    Ok(state.standings.set(call.key, standing).await?)
 }

@@ -6,7 +6,8 @@ use ud_db::{Db, DbConn, StoreError};
 use ud_events::{ApplyError, Event, EventType, NewEvent, OutboxHandle, outbox};
 use ud_kernel::{
     AssignmentId, Clock, Code, EventId, Revocation, Service, Steps, Timestamp, UserId,
-    models::{Credential, CredentialStatus, Mark, Origin},
+    models::{CredentialStatus, Mark, Origin},
+    operation::ReadCredential,
 };
 use ud_peer::{CallError, ServiceClient};
 
@@ -129,13 +130,8 @@ impl AssignmentFlow {
     /// Auth is asked before the transaction; whoever is deleted after its response is found by [`remove_user`], and
     /// whoever is suspended after it by their standing.
     async fn check_user(&self, caller: UserId, new: &NewAssignment) -> Result<(), RoleError> {
-        let path = format!("/internal/v1/credentials/{}", new.user_id);
-        match self
-            .auth
-            .on_behalf_of(caller)
-            .get::<Credential>(&path)
-            .await
-        {
+        let auth = self.auth.on_behalf_of(caller);
+        match auth.call::<ReadCredential>(new.user_id, ()).await {
             Ok(credential) if credential.status == CredentialStatus::Deleted => {
                 Err(RoleError::UnknownUser)
             }

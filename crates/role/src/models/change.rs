@@ -6,6 +6,7 @@ use ud_events::{EventType, NewEvent};
 use ud_kernel::{
     Clock, Id, IdKind, Revocation, Service, Timestamp, UserId,
     models::{Mark, Origin},
+    operation::SetMark,
 };
 use ud_peer::ServiceClient;
 
@@ -107,11 +108,8 @@ impl Marker {
     /// written with it carries the same mark.
     pub async fn store(&self, caller: UserId, mark: &Mark) -> Revocation {
         let session = self.session.on_behalf_of(caller);
-        match session
-            .post_idempotent::<Mark, ()>("/internal/v1/marks", mark)
-            .await
-        {
-            Ok(_) => Revocation::Confirmed,
+        match session.call::<SetMark>((), mark.clone()).await {
+            Ok(()) => Revocation::Confirmed,
             Err(error) => {
                 log::warn!("a mark is left to the outbox: {error}");
                 Revocation::Pending

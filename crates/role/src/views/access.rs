@@ -2,11 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use ud_http::{FieldErrors, Validate};
-use ud_kernel::{
-    FieldError, UserId,
-    models::{FirstAdministrator, UserStanding},
-    permission,
-};
+use ud_kernel::{FieldError, UserId, models::UserStanding, permission};
 use utoipa::ToSchema;
 
 /// A question: may this user do what needs this permission?
@@ -42,17 +38,15 @@ pub struct CheckPermissionResponse {
     pub because: Vec<String>,
 }
 
-/// Body of `POST /internal/v1/administrators`.
-#[derive(Debug, Deserialize)]
-#[serde(transparent)]
-pub struct FirstAdministratorRequest(pub FirstAdministrator);
-
-impl Validate for FirstAdministratorRequest {}
-
 /// Body of `PUT /internal/v1/users/{id}/standing`.
-#[derive(Debug, Deserialize)]
-#[serde(transparent)]
+#[derive(Debug)]
 pub struct UserStandingRequest(pub UserStanding);
+
+impl From<UserStanding> for UserStandingRequest {
+    fn from(body: UserStanding) -> Self {
+        Self(body)
+    }
+}
 
 impl Validate for UserStandingRequest {
     fn validate(&self, errors: &mut FieldErrors) {

@@ -5,9 +5,7 @@ mod assignment;
 mod list_query;
 mod role;
 
-pub use access::{
-    CheckPermissionRequest, CheckPermissionResponse, FirstAdministratorRequest, UserStandingRequest,
-};
+pub use access::{CheckPermissionRequest, CheckPermissionResponse, UserStandingRequest};
 pub use assignment::{
     AssignmentPage, AssignmentResponse, CreateAssignmentRequest, ListAssignmentsQuery,
 };

@@ -1,8 +1,7 @@
 //! `POST /internal/v1/sessions/close`
 
-use actix_web::web;
-use ud_http::{FromService, Json, Problem};
-use ud_kernel::models::SessionsClosed;
+use ud_http::{Call, Problem};
+use ud_kernel::{models::SessionsClosed, operation::CloseSessions};
 use ud_service::callers;
 
 use crate::{
@@ -16,11 +15,10 @@ use crate::{
 /// # Errors
 /// 503 if the store fails.
 pub async fn close_user_sessions(
-    _: FromService<callers::Auth>,
-    state: web::Data<SessionState>,
-    body: Json<CloseSessionsBody>,
-) -> Result<web::Json<SessionsClosed>, Problem> {
-    let body = body.0.0;
+    state: SessionState,
+    call: Call<CloseSessions, callers::Auth, CloseSessionsBody>,
+) -> Result<SessionsClosed, Problem> {
+    let body = call.body.0;
     let closing = match (body.session_id, body.min_epoch) {
         (Some(id), _) => Closing::One(id),
         (None, min_epoch) => Closing::Below {
@@ -37,5 +35,5 @@ pub async fn close_user_sessions(
     };
     let closed = state.store.close(order).await;
     let closed = state.count("close", closed)?;
-    Ok(web::Json(SessionsClosed { closed }))
+    Ok(SessionsClosed { closed })
 }

@@ -1,8 +1,10 @@
-//! `PUT /internal/v1/sessions/{session_id}`
+//! `PUT /internal/v1/sessions/{id}`
 
-use actix_web::{HttpResponse, web};
-use ud_http::{FromService, Json, Problem};
-use ud_kernel::SessionId;
+use ud_http::{Call, Problem};
+use ud_kernel::{
+    models::SessionGrant,
+    operation::{CreateSession, Created},
+};
 use ud_service::callers;
 
 use crate::{state::SessionState, views::internal::CreateSessionBody};
@@ -12,17 +14,13 @@ use crate::{state::SessionState, views::internal::CreateSessionBody};
 /// # Errors
 /// 409 `session.epoch-too-old`, `session.policy-stale`; 401 `session.closed` for an id that was used before.
 pub async fn create_session(
-    _: FromService<callers::Auth>,
-    state: web::Data<SessionState>,
-    id: web::Path<SessionId>,
-    body: Json<CreateSessionBody>,
-) -> Result<HttpResponse, Problem> {
-    let created = state.store.create(id.into_inner(), body.0.0).await;
+    state: SessionState,
+    call: Call<CreateSession, callers::Auth, CreateSessionBody>,
+) -> Result<Created<SessionGrant>, Problem> {
+    let created = state.store.create(call.key, call.body.0).await;
     let created = state.count("create", created)?;
-    let mut answer = if created.is_new {
-        HttpResponse::Created()
-    } else {
-        HttpResponse::Ok()
-    };
-    Ok(answer.json(created.grant))
+    Ok(Created {
+        is_new: created.is_new,
+        value: created.grant,
+    })
 }

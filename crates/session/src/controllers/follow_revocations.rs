@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// Entries of one message: about 15 KB.
-const ENTRIES: usize = 100;
+pub(super) const ENTRIES: usize = 100;
 /// A verifier has this long to take a message. actix-ws keeps at most 32 that are not taken, half a megabyte; who does
 /// not read is cut off, and resumes.
 const SEND: Duration = Duration::from_secs(2);

@@ -4,6 +4,7 @@ pub mod close_session;
 pub mod close_sessions;
 pub mod close_user_sessions;
 pub mod create_session;
+pub mod follow_locally;
 pub mod follow_revocations;
 pub mod list_sessions;
 pub mod read_session;

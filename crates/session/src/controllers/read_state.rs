@@ -3,8 +3,8 @@
 use actix_web::web;
 use ud_http::{FromService, Problem, RequestOrigin};
 use ud_kernel::{
-    SessionId,
-    models::{SessionStateQuery, SessionStateResponse},
+    Service, SessionId,
+    models::{Origin, SessionStateQuery, SessionStateResponse},
 };
 use ud_service::callers;
 
@@ -22,14 +22,29 @@ pub async fn read_state(
     id: web::Path<SessionId>,
     query: web::Query<SessionStateQuery>,
 ) -> Result<web::Json<SessionStateResponse>, Problem> {
-    let query = query.into_inner();
+    let (id, query) = (id.into_inner(), query.into_inner());
+    Ok(web::Json(
+        state_of(&state, caller.service, origin.0, id, query).await?,
+    ))
+}
+
+/// Returns the state of a session to `caller`.
+///
+/// # Errors
+/// As [`read_state`].
+pub async fn state_of(
+    state: &SessionState,
+    caller: Service,
+    origin: Origin,
+    id: SessionId,
+    query: SessionStateQuery,
+) -> Result<SessionStateResponse, Problem> {
     if let Some(claim) = query.known()
-        && let Some(seen) = state.believe(claim, caller.service, origin.0)
+        && let Some(seen) = state.believe(claim, caller, origin)
     {
         state.store.learn(seen).await?;
     }
     let now = state.clock.now();
-    let (id, query) = (id.into_inner(), query.without_claim());
-    let state = state.store.state(id, query, now).await?;
-    Ok(web::Json(SessionStateResponse { state }))
+    let state = state.store.state(id, query.without_claim(), now).await?;
+    Ok(SessionStateResponse { state })
 }

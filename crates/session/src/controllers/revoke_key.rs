@@ -1,7 +1,7 @@
 //! `POST /internal/v1/revoked-keys`
 
-use actix_web::{HttpResponse, web};
-use ud_http::{FromService, Json, Problem};
+use ud_http::{Call, Problem};
+use ud_kernel::operation::RevokeKey;
 use ud_service::callers;
 
 use crate::{state::SessionState, views::internal::RevokedKeyBody};
@@ -11,10 +11,11 @@ use crate::{state::SessionState, views::internal::RevokedKeyBody};
 /// # Errors
 /// 503 if the store fails.
 pub async fn revoke_key(
-    _: FromService<callers::Auth>,
-    state: web::Data<SessionState>,
-    body: Json<RevokedKeyBody>,
-) -> Result<HttpResponse, Problem> {
-    state.store.revoke_key(body.0.0, state.clock.now()).await?;
-    Ok(HttpResponse::NoContent().finish())
+    state: SessionState,
+    call: Call<RevokeKey, callers::Auth, RevokedKeyBody>,
+) -> Result<(), Problem> {
+    Ok(state
+        .store
+        .revoke_key(call.body.0, state.clock.now())
+        .await?)
 }

@@ -1,7 +1,7 @@
 //! `POST /internal/v1/marks`
 
-use actix_web::{HttpResponse, web};
-use ud_http::{FromService, Json, Problem};
+use ud_http::{Call, Problem};
+use ud_kernel::operation::SetMark;
 use ud_service::callers;
 
 use crate::{state::SessionState, views::internal::MarkBody};
@@ -11,10 +11,8 @@ use crate::{state::SessionState, views::internal::MarkBody};
 /// # Errors
 /// 503 if the store fails.
 pub async fn set_mark(
-    _: FromService<callers::Role>,
-    state: web::Data<SessionState>,
-    body: Json<MarkBody>,
-) -> Result<HttpResponse, Problem> {
-    state.store.mark(body.0.0, state.clock.now()).await?;
-    Ok(HttpResponse::NoContent().finish())
+    state: SessionState,
+    call: Call<SetMark, callers::Role, MarkBody>,
+) -> Result<(), Problem> {
+    Ok(state.store.mark(call.body.0, state.clock.now()).await?)
 }

@@ -1,8 +1,7 @@
 //! `POST /internal/v1/sessions/step`
 
-use actix_web::web;
-use ud_http::{FromService, Json, Problem};
-use ud_kernel::models::SessionGrant;
+use ud_http::{Call, Problem};
+use ud_kernel::{models::SessionGrant, operation::StepSession};
 use ud_service::callers;
 
 use crate::{state::SessionState, views::internal::StepSessionBody};
@@ -12,10 +11,9 @@ use crate::{state::SessionState, views::internal::StepSessionBody};
 /// # Errors
 /// 401 `session.closed`; 409 `session.epoch-too-old`, `session.policy-stale`.
 pub async fn step_session(
-    _: FromService<callers::Auth>,
-    state: web::Data<SessionState>,
-    body: Json<StepSessionBody>,
-) -> Result<web::Json<SessionGrant>, Problem> {
-    let grant = state.store.step(body.0.0).await;
-    Ok(web::Json(state.count("step", grant)?))
+    state: SessionState,
+    call: Call<StepSession, callers::Auth, StepSessionBody>,
+) -> Result<SessionGrant, Problem> {
+    let grant = state.store.step(call.body.0).await;
+    Ok(state.count("step", grant)?)
 }

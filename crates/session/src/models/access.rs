@@ -1,6 +1,6 @@
 //! Who may end whose sessions (SECURITY rule 2).
 
-use ud_kernel::{UserId, models::Access, permission};
+use ud_kernel::{UserId, models::Access, operation::ReadAccess, permission};
 use ud_peer::{CallError, ServiceClient};
 
 use super::error::SessionError;
@@ -28,5 +28,5 @@ pub(crate) async fn may_close(
 }
 
 async fn access(role: &ServiceClient, user: UserId) -> Result<Access, CallError> {
-    role.get(&format!("/internal/v1/users/{user}/access")).await
+    role.call::<ReadAccess>(user, ()).await
 }

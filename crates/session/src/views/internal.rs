@@ -1,6 +1,5 @@
 //! Bodies of the internal routes: the kernel's contracts, with the bounds this service relies on.
 
-use serde::Deserialize;
 use ud_http::{FieldErrors, Validate};
 use ud_kernel::{
     FieldError,
@@ -18,29 +17,54 @@ const MAX_KEYS: usize = 64;
 const NONCE_HASH_LEN: usize = 43;
 
 /// Body of `PUT /internal/v1/sessions/{session_id}`.
-#[derive(Debug, Deserialize)]
-#[serde(transparent)]
+#[derive(Debug)]
 pub struct CreateSessionBody(pub CreateSession);
 
+impl From<CreateSession> for CreateSessionBody {
+    fn from(body: CreateSession) -> Self {
+        Self(body)
+    }
+}
+
 /// Body of `POST /internal/v1/sessions/step`.
-#[derive(Debug, Deserialize)]
-#[serde(transparent)]
+#[derive(Debug)]
 pub struct StepSessionBody(pub StepSession);
 
+impl From<StepSession> for StepSessionBody {
+    fn from(body: StepSession) -> Self {
+        Self(body)
+    }
+}
+
 /// Body of `POST /internal/v1/sessions/close`.
-#[derive(Debug, Deserialize)]
-#[serde(transparent)]
+#[derive(Debug)]
 pub struct CloseSessionsBody(pub CloseSessions);
 
+impl From<CloseSessions> for CloseSessionsBody {
+    fn from(body: CloseSessions) -> Self {
+        Self(body)
+    }
+}
+
 /// Body of `POST /internal/v1/marks`.
-#[derive(Debug, Deserialize)]
-#[serde(transparent)]
+#[derive(Debug)]
 pub struct MarkBody(pub Mark);
 
+impl From<Mark> for MarkBody {
+    fn from(body: Mark) -> Self {
+        Self(body)
+    }
+}
+
 /// Body of `POST /internal/v1/revoked-keys`.
-#[derive(Debug, Deserialize)]
-#[serde(transparent)]
+#[derive(Debug)]
 pub struct RevokedKeyBody(pub RevokedKey);
+
+impl From<RevokedKey> for RevokedKeyBody {
+    fn from(body: RevokedKey) -> Self {
+        Self(body)
+    }
+}
 
 impl Validate for RevokedKeyBody {
     fn validate(&self, errors: &mut FieldErrors) {

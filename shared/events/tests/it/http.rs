@@ -11,10 +11,10 @@ use actix_web::{
 use testkit::{Backend, TestIdentities};
 use ud_config::{AppEnv, PeersConfig, TokenConfig};
 use ud_events::{
-    BATCH_CONTENT_TYPE, Batch, EVENTS_PATH, Event, EventType, HttpTransport, MAX_BATCH_BYTES,
-    NewEvent, Receipt, Relay, SqlEvents, Step, events_resource,
+    BATCH_CONTENT_TYPE, Batch, EVENTS_PATH, Event, EventType, MAX_BATCH_BYTES, NewEvent,
+    PeerTransport, Receipt, Relay, SqlEvents, Step, offer_events,
 };
-use ud_http::Problem;
+use ud_http::{Internal, Problem};
 use ud_jwt::service::{IdentityKey, ServiceVerifier};
 use ud_kernel::{AssignmentId, Clock, Code, Service, UserId, models::Origin};
 use ud_peer::Peers;
@@ -33,22 +33,20 @@ fn identities(clock: &Clock) -> (TestIdentities, InternalGate) {
     (identities, InternalGate::new(Arc::new(verifier), None))
 }
 
+async fn take(receiver: Receiver, batch: Batch) -> Result<Receipt, Problem> {
+    let receipt = receiver.take(batch).await;
+    receipt.map_err(|e| Problem::new(Code::ServerStoreUnavailable).cause(e))
+}
+
 fn configure(
     receiver: Receiver,
     gate: InternalGate,
     metrics: Metrics,
 ) -> impl Fn(&mut web::ServiceConfig) + Clone {
+    let internal = offer_events(Internal::default(), &metrics, &receiver, take);
     move |cfg| {
-        let receiver = receiver.clone();
-        cfg.app_data(web::Data::new(gate.clone()))
-            .service(events_resource(
-                &metrics,
-                receiver,
-                async |receiver: Receiver, batch| {
-                    let receipt = receiver.take(batch).await;
-                    receipt.map_err(|e| Problem::new(Code::ServerStoreUnavailable).cause(e))
-                },
-            ));
+        cfg.app_data(web::Data::new(gate.clone()));
+        internal.configure(cfg, false);
     }
 }
 
@@ -94,7 +92,7 @@ async fn events_travel_over_http() {
     let relay = Relay::new(
         Service::Profile,
         sender.outbox(),
-        HttpTransport::new(&peers),
+        PeerTransport::new(&peers),
         sender.handle.clone(),
         sender.clock.clone(),
         &Metrics::new("profile"),

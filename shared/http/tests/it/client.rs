@@ -2,15 +2,57 @@
 
 use std::time::{Duration, Instant};
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use ud_config::PeersConfig;
 use ud_http::Problem;
 use ud_jwt::service::{IdentityKey, ServiceSigner};
-use ud_kernel::{Clock, Code, Service};
-use ud_peer::{CallError, Peers, ServiceClient};
+use ud_kernel::{
+    Clock, Code, Service,
+    operation::{Method, Operation},
+};
+use ud_peer::{CALLER, CallError, Peers, ServiceClient};
 use wiremock::{Mock, MockServer, ResponseTemplate, matchers::any};
 
-const PATH: &str = "/internal/v1/things?x=1";
+#[derive(Serialize, Deserialize)]
+struct Things {
+    x: u8,
+}
+
+/// `GET /internal/v1/things?x=1`
+enum ReadThings {}
+
+impl Operation for ReadThings {
+    const METHOD: Method = Method::Get;
+    const ROUTE: &'static str = "/internal/v1/things";
+    type Key = ();
+    type Body = Things;
+    type Output = Value;
+}
+
+async fn read(client: &ServiceClient) -> Result<Value, CallError> {
+    client.call::<ReadThings>((), Things { x: 1 }).await
+}
+
+enum SendThings {}
+
+impl Operation for SendThings {
+    const METHOD: Method = Method::Post;
+    const ROUTE: &'static str = "/internal/v1/things";
+    type Key = ();
+    type Body = Vec<u8>;
+    type Output = Value;
+}
+
+enum ReadCaller {}
+
+impl Operation for ReadCaller {
+    const METHOD: Method = Method::Get;
+    const ROUTE: &'static str = CALLER;
+    type Key = ();
+    type Body = ();
+    type Output = Value;
+}
 
 /// Profile's client for role at `url`.
 fn client(url: &str) -> ServiceClient {
@@ -41,7 +83,7 @@ fn is_unavailable(result: &Result<Value, CallError>) -> bool {
 async fn a_call_carries_a_service_token_and_nothing_of_the_user() {
     let (server, client) =
         answering(ResponseTemplate::new(200).set_body_json(json!({"a": 1}))).await;
-    let answer: Value = client.get(PATH).await.unwrap();
+    let answer: Value = read(&client).await.unwrap();
     assert_eq!(answer, json!({"a": 1}));
     let requests = server.received_requests().await.unwrap();
     let [request] = &requests[..] else {
@@ -63,7 +105,7 @@ async fn redirects_are_not_followed() {
         let to = format!("{}/stolen", elsewhere.uri());
         let template = ResponseTemplate::new(status).insert_header("location", to.as_str());
         let (_server, client) = answering(template).await;
-        let answer: Result<Value, _> = client.get(PATH).await;
+        let answer: Result<Value, _> = read(&client).await;
         assert!(is_unavailable(&answer), "{status}: {answer:?}");
     }
     assert!(elsewhere.received_requests().await.unwrap().is_empty());
@@ -74,7 +116,7 @@ async fn a_call_ends_after_two_seconds() {
     let slow = ResponseTemplate::new(200).set_delay(Duration::from_secs(30));
     let (server, client) = answering(slow).await;
     let started = Instant::now();
-    let answer: Result<Value, _> = client.get(PATH).await;
+    let answer: Result<Value, _> = read(&client).await;
     assert!(is_unavailable(&answer), "{answer:?}");
     let took = started.elapsed();
     assert!((2..4).contains(&took.as_secs()), "{took:?}");
@@ -86,7 +128,7 @@ async fn a_call_ends_after_two_seconds() {
 async fn an_endless_answer_is_not_read_to_its_end() {
     let big = ResponseTemplate::new(200).set_body_bytes(vec![b' '; 2 * 1024 * 1024]);
     let (_server, client) = answering(big).await;
-    let answer: Result<Value, _> = client.get(PATH).await;
+    let answer: Result<Value, _> = read(&client).await;
     assert!(is_unavailable(&answer), "{answer:?}");
 }
 
@@ -100,24 +142,24 @@ async fn what_is_no_answer_of_ours_is_unavailability() {
         ResponseTemplate::new(404).set_body_string("<html>"),
     ] {
         let (_server, client) = answering(template).await;
-        let answer: Result<Value, _> = client.get(PATH).await;
+        let answer: Result<Value, _> = read(&client).await;
         assert!(is_unavailable(&answer), "{answer:?}");
     }
     // Nobody is there at all, or nobody is configured.
     let nobody = client("http://127.0.0.1:1");
-    assert!(is_unavailable(&nobody.get(PATH).await));
+    assert!(is_unavailable(&read(&nobody).await));
     let key = IdentityKey::generate(Service::Profile).unwrap();
     let signer = ServiceSigner::new(key, Clock::system()).unwrap();
     let peers = Peers::new(signer.into(), PeersConfig::default()).unwrap();
     let unknown = peers.client(Service::Role);
-    assert!(is_unavailable(&unknown.get(PATH).await));
+    assert!(is_unavailable(&read(&unknown).await));
 }
 
 #[tokio::test]
 async fn a_refusal_is_told_as_it_was() {
     let problem = json!({"status": 409, "code": "session.policy-stale", "title": "x"});
     let (_server, client) = answering(ResponseTemplate::new(409).set_body_json(problem)).await;
-    let refused = client.get::<Value>(PATH).await.unwrap_err();
+    let refused = read(&client).await.unwrap_err();
     assert!(refused.is(Code::SessionPolicyStale), "{refused}");
 }
 
@@ -128,18 +170,18 @@ async fn it_recovers_by_itself() {
     Mock::given(any()).respond_with(answer).mount(&server).await;
     let proxy = testkit::Proxy::start(*server.address());
     let client = client(&proxy.instead_of(&server.uri()));
-    let _: Value = client.get(PATH).await.unwrap();
+    let _: Value = read(&client).await.unwrap();
     proxy.cut();
-    assert!(is_unavailable(&client.get(PATH).await));
+    assert!(is_unavailable(&read(&client).await));
     proxy.resume();
-    let _: Value = client.get(PATH).await.unwrap();
+    let _: Value = read(&client).await.unwrap();
     assert_eq!(server.received_requests().await.unwrap().len(), 2);
 }
 
 #[tokio::test]
 async fn the_called_service_is_told_how_long_its_caller_waits() {
     let told = async |client: &ServiceClient, server: &MockServer| {
-        let _: Result<Value, _> = client.get(PATH).await;
+        let _ = read(client).await;
         let requests = server.received_requests().await.unwrap();
         let header = &requests.last().unwrap().headers["x-request-timeout-ms"];
         header.to_str().unwrap().parse::<u64>().unwrap()
@@ -155,7 +197,8 @@ async fn the_called_service_is_told_how_long_its_caller_waits() {
     let own = ud_telemetry::scope(context, told(&client, &server)).await;
     assert!((100..=700).contains(&own), "{own}");
     // What is sent until it is accepted is finished whether anybody waits or not.
-    let _: Result<(_, Value), _> = client.post_bytes(PATH, "text/plain", Vec::new()).await;
+    let sent = client.deliver::<SendThings>("text/plain", Vec::new());
+    let _ = sent.await;
     let requests = server.received_requests().await.unwrap();
     assert!(
         !requests
@@ -179,7 +222,7 @@ async fn two_tries_have_one_deadline() {
         std::future::pending::<()>().await;
     });
     let began = Instant::now();
-    let outcome: Result<Value, _> = client.within(Duration::from_millis(600)).get(PATH).await;
+    let outcome: Result<Value, _> = read(&client.within(Duration::from_millis(600))).await;
     assert!(is_unavailable(&outcome), "{outcome:?}");
     assert!(
         began.elapsed() < Duration::from_millis(900),
@@ -205,7 +248,7 @@ async fn a_refused_service_token_is_unavailability() {
         let client = Peers::new(signer.into(), urls)
             .unwrap()
             .client(Service::Role);
-        let answer: Result<Value, _> = client.get("/internal/v1/caller").await;
+        let answer: Result<Value, _> = client.call::<ReadCaller>((), ()).await;
         answer
     };
     for (key, clock) in [

@@ -13,6 +13,7 @@ mod client;
 mod connections;
 mod edge;
 mod limited;
+mod operations;
 mod pipelines;
 mod service;
 mod tls;

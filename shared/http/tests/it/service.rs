@@ -10,8 +10,8 @@ use serde::Deserialize;
 use tokio::sync::oneshot;
 use ud_config::{AppEnv, HttpConfig, PeersConfig, TokenConfig, keys};
 use ud_http::{
-    Authed, FieldErrors, FromService, Json, Limited, Listening, Mounted, Problem, Readiness,
-    RequestOrigin, Server, Validate,
+    Authed, FieldErrors, FromService, Internal, Json, Limited, Listening, Mounted, Problem,
+    Readiness, RequestOrigin, Server, Validate,
     permissions::{RolesWrite, UsersRead},
 };
 use ud_jwt::{
@@ -101,6 +101,7 @@ pub struct Running {
     pub profile: ServiceSigner,
     /// Profile's private key, as a file has it.
     pub profile_key: String,
+    audit_key: String,
     pub audit: ServiceSigner,
     pub clock: Clock,
     pub notices: ud_service::Notices,
@@ -123,10 +124,40 @@ pub async fn start(configure: impl FnOnce(&mut HttpConfig)) -> Running {
     start_after(configure, || {}).await
 }
 
+/// A service that offers the others what is in `internal`.
+pub async fn start_with(internal: Internal) -> Running {
+    let trusting =
+        |http: &mut HttpConfig| http.trusted_proxies = vec!["127.0.0.1/32".parse().unwrap()];
+    serve(trusting, || {}, internal).await
+}
+
+impl Running {
+    /// Signs for `caller`, profile or audit.
+    pub fn signer(&self, caller: Service) -> ServiceSigner {
+        let key = match caller {
+            Service::Profile => &self.profile_key,
+            _ => &self.audit_key,
+        };
+        let key = IdentityKey::from_private_jwk(caller, key.as_bytes()).unwrap();
+        ServiceSigner::new(key, self.clock.clone()).unwrap()
+    }
+}
+
 /// As [`start`]; `meanwhile` runs after the listeners are there and before they serve.
 pub async fn start_after(
     configure: impl FnOnce(&mut HttpConfig),
     meanwhile: impl FnOnce(),
+) -> Running {
+    let things = Internal::default().over_http(|cfg| {
+        cfg.service(web::resource("/internal/v1/things").route(web::get().to(internal)));
+    });
+    serve(configure, meanwhile, things).await
+}
+
+async fn serve(
+    configure: impl FnOnce(&mut HttpConfig),
+    meanwhile: impl FnOnce(),
+    internal: Internal,
 ) -> Running {
     let clock = Clock::system();
     let metrics = Metrics::new("role");
@@ -135,12 +166,14 @@ pub async fn start_after(
     let set: JwkSet = callers.iter().map(IdentityKey::public_jwk).collect();
     let peers = Peers::from_jwks(&serde_json::to_vec(&set).unwrap()).unwrap();
     let identity = Identity::new(own, peers, &clock).unwrap();
-    let profile_key = callers
-        .first()
-        .unwrap()
-        .to_private_jwk()
-        .unwrap()
-        .to_string();
+    let [profile_key, audit_key] = [0, 1].map(|i: usize| {
+        callers
+            .get(i)
+            .unwrap()
+            .to_private_jwk()
+            .unwrap()
+            .to_string()
+    });
     let [profile, audit] = callers.map(|k| ServiceSigner::new(k, clock.clone()).unwrap());
     let tokens = TokenConfig {
         issuer: "https://issuer.example".to_owned(),
@@ -200,9 +233,7 @@ pub async fn start_after(
             .service(web::resource("/api/v1/things/panics").route(web::get().to(panics)))
             .service(web::resource("/api/v1/things/{id}").route(web::get().to(read)));
         }),
-        internal: Arc::new(|cfg| {
-            cfg.service(web::resource("/internal/v1/things").route(web::get().to(internal)));
-        }),
+        internal,
         guard,
         gate: base.gate.clone(),
         readiness: Readiness::new(Service::Role, Vec::new(), base.peers.clone()),
@@ -226,6 +257,7 @@ pub async fn start_after(
         state,
         profile,
         profile_key,
+        audit_key,
         audit,
         clock,
         notices,

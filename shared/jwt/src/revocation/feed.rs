@@ -1,4 +1,4 @@
-//! Following the revocation feed of the session service over a WebSocket (SECURITY rule 19).
+//! Following the revocation feed of the session service (SECURITY rule 19).
 //!
 //! How fresh the copy is, is known from the verifier's own clock alone: it sends a ping every half second, and the
 //! answer to a ping says that everything stored before it was sent has arrived. For [`FRESH`] after such a ping was
@@ -13,20 +13,20 @@ use std::{
     time::Duration,
 };
 
-use futures_util::{SinkExt as _, StreamExt as _};
-use reqwest::{Client, StatusCode, Url};
-use reqwest_websocket::{CloseCode, Message, Upgrade as _, WebSocket};
 use tokio::{
     sync::Notify,
     time::{Instant, MissedTickBehavior, interval, sleep, timeout},
 };
 use ud_kernel::{
-    Clock, Service,
+    Clock,
     models::{FeedEntry, FeedKnown, FeedMessage, FeedPing, Revoked, SessionState},
 };
 
-use super::set::RevocationSet;
-use crate::{KeySource, SignError, VerifiedToken, outbound_client, service::ServiceSigner};
+use super::{
+    connection::{Connection, Ended, Way},
+    set::RevocationSet,
+};
+use crate::{KeySource, VerifiedToken};
 
 /// How long the copy is good after a ping was sent that has been answered.
 pub const FRESH: Duration = Duration::from_secs(2);
@@ -35,7 +35,7 @@ const PING_EVERY: Duration = Duration::from_millis(500);
 /// A connection without an answer for so long is given up.
 const SILENCE: Duration = Duration::from_secs(5);
 /// How long connecting may take.
-const CONNECT: Duration = Duration::from_secs(2);
+pub(super) const CONNECT: Duration = Duration::from_secs(2);
 /// Pauses between attempts to connect: the first, and the longest.
 const RETRY: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
 /// Pings without an answer that are remembered.
@@ -113,29 +113,10 @@ impl Feed {
     }
 }
 
-/// Why following ended for now.
-#[derive(Debug, thiserror::Error)]
-enum Ended {
-    #[error("no service token could be signed")]
-    Sign(#[from] SignError),
-    #[error("{0}")]
-    WebSocket(#[from] reqwest_websocket::Error),
-    #[error("no answer in time")]
-    Silent,
-    #[error("the session service ended it")]
-    Closed,
-    #[error("a message was not understood")]
-    Message,
-    #[error("what is known of the feed was not understood")]
-    Claim,
-}
-
 /// Keeps the copy up to date. Ends when nobody checks tokens against it any more.
 pub struct Follower {
     feed: Weak<Feed>,
-    url: Url,
-    http: Client,
-    signer: Arc<ServiceSigner>,
+    way: Way,
     clock: Clock,
     failing: AtomicBool,
     /// The next connection claims nothing: the last claim was not understood.
@@ -145,31 +126,15 @@ pub struct Follower {
 }
 
 impl Follower {
-    pub(super) fn new(
-        feed: &Arc<Feed>,
-        session_url: &Url,
-        signer: Arc<ServiceSigner>,
-        clock: Clock,
-    ) -> Result<Self, reqwest::Error> {
-        let base = session_url.path().trim_end_matches('/');
-        let path = format!("{base}/internal/v1/revocations");
-        let mut url = session_url.clone();
-        url.set_path(&path);
-        let http = outbound_client([session_url])
-            .connect_timeout(CONNECT)
-            .http1_only()
-            .tcp_nodelay(true)
-            .build()?;
-        Ok(Self {
+    pub(super) fn new(feed: &Arc<Feed>, way: Way, clock: Clock) -> Self {
+        Self {
             feed: Arc::downgrade(feed),
-            url,
-            http,
-            signer,
+            way,
             clock,
             failing: AtomicBool::new(false),
             claims_nothing: AtomicBool::new(false),
             keys: None,
-        })
+        }
     }
 
     /// Has `keys` look again when a signing key is revoked: another one signs at once.
@@ -189,9 +154,9 @@ impl Follower {
             let known = feed.known().filter(|_| !claims_nothing);
             drop(feed);
             let ended = match timeout(CONNECT, self.connect(known)).await {
-                Ok(Ok(websocket)) => {
+                Ok(Ok(connection)) => {
                     pause = RETRY.0;
-                    self.follow(websocket).await
+                    self.follow(connection).await
                 }
                 Ok(Err(error)) => Err(error),
                 Err(_) => Err(Ended::Silent),
@@ -207,24 +172,17 @@ impl Follower {
         }
     }
 
-    async fn connect(&self, known: Option<FeedKnown>) -> Result<WebSocket, Ended> {
-        let token = self.signer.token(Service::Session, None)?;
-        let mut request = self.http.get(self.url.clone()).bearer_auth(token);
-        let claims = known.is_some();
-        if let Some(known) = known {
-            request = request.query(&known);
-        }
-        let response = request.upgrade().send().await?;
-        if claims && response.status() == StatusCode::BAD_REQUEST {
+    async fn connect(&self, known: Option<FeedKnown>) -> Result<Connection, Ended> {
+        let connection = self.way.connect(known).await;
+        if matches!(connection, Err(Ended::Claim)) {
             // Session of the version before knows no tags.
             self.claims_nothing.store(true, Ordering::Relaxed);
-            return Err(Ended::Claim);
         }
-        Ok(response.into_websocket().await?)
+        connection
     }
 
     /// Follows one connection. `Ok` when nobody checks tokens any more.
-    async fn follow(&self, mut websocket: WebSocket) -> Result<(), Ended> {
+    async fn follow(&self, mut connection: Connection) -> Result<(), Ended> {
         let mut ticks = interval(PING_EVERY);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut purged_at = Instant::now();
@@ -234,14 +192,8 @@ impl Follower {
         let mut number = 0;
         loop {
             tokio::select! {
-                message = websocket.next() => {
-                    let text = match message.ok_or(Ended::Closed)?? {
-                        Message::Text(text) => text,
-                        Message::Close { code, .. } => return Err(self.closed(code)),
-                        Message::Ping(_) | Message::Pong(_) => continue,
-                        Message::Binary(_) => return Err(Ended::Message),
-                    };
-                    let message = serde_json::from_str(&text).map_err(|_| Ended::Message)?;
+                message = connection.next() => {
+                    let message = message.map_err(|ended| self.ended(ended))?;
                     let Some(feed) = self.feed.upgrade() else {
                         return Ok(());
                     };
@@ -296,25 +248,22 @@ impl Follower {
                     number += 1;
                     // Before it is sent: what is stored later need not be told by its answer.
                     sent.push_back((number, Instant::now()));
-                    let ping = serde_json::to_string(&FeedPing { ping: number })
-                        .map_err(|_| Ended::Message)?;
-                    timeout(CONNECT, websocket.send(Message::Text(ping)))
-                        .await
-                        .map_err(|_| Ended::Silent)??;
+                    let ping = connection.ping(FeedPing { ping: number });
+                    timeout(CONNECT, ping).await.map_err(|_| Ended::Silent)??;
                 }
             }
         }
     }
 
-    /// A session service that stops says so (RFC 6455, section 7.4.1: 1001): what it has told counts for as long as if the line
-    /// were cut, so that not all verifiers ask the other replicas about every token while they connect to these. For any other
+    /// A session service that stops says so: what it has told counts for as long as if the line were cut, so that not all
+    /// verifiers ask the other replicas about every token while they connect to these. When it ends the feed for any other
     /// reason its store may be another one: until the next connection tells, others are asked.
-    fn closed(&self, code: CloseCode) -> Ended {
-        if code != CloseCode::Away
+    fn ended(&self, ended: Ended) -> Ended {
+        if matches!(ended, Ended::Renewed)
             && let Some(feed) = self.feed.upgrade()
         {
             feed.write().fresh_until = None;
         }
-        Ended::Closed
+        ended
     }
 }

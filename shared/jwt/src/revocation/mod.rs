@@ -2,6 +2,7 @@
 //! feed; while that is not fresh, the service is asked, and its answers are kept for a moment.
 
 mod cached;
+mod connection;
 mod feed;
 mod http;
 mod set;
@@ -18,12 +19,14 @@ use std::{
 use reqwest::Url;
 use ud_kernel::{Clock, models::SessionStateQuery};
 
+pub use connection::{FeedEvent, LocalFeed, LocalSubscription};
 pub use feed::{FRESH, Follower};
 pub use http::{HttpStateError, http_source};
 pub use state::{CheckerCounts, DEADLINE, RevocationError, StateSource, StateUnavailable};
 
 use crate::{VerifiedToken, service::ServiceSigner};
 use cached::Cached;
+use connection::Way;
 use feed::Feed;
 use state::{question, verdict};
 
@@ -127,8 +130,23 @@ impl SessionChecker {
         clock: Clock,
         fallback: Fallback,
     ) -> Result<(Self, Follower), HttpStateError> {
-        let feed = Arc::new(Feed::new());
         let source = http_source(session_url, Arc::clone(&signer))?;
+        let way = Way::over_http(session_url, signer)?;
+        Ok(Self::by(way, source, clock, fallback))
+    }
+
+    /// The same within a process: `feed` is the session service's own, and `source` asks it.
+    #[must_use]
+    pub fn following_locally(
+        feed: LocalFeed,
+        source: StateSource,
+        clock: Clock,
+    ) -> (Self, Follower) {
+        Self::by(Way::Local(feed), source, clock, Fallback::Closed)
+    }
+
+    fn by(way: Way, source: StateSource, clock: Clock, fallback: Fallback) -> (Self, Follower) {
+        let feed = Arc::new(Feed::new());
         let known = Arc::clone(&feed);
         // Whoever is asked learns how far the feed was seen: a store that has gone back is found out.
         let source: StateSource = Arc::new(move |session, query| {
@@ -141,7 +159,7 @@ impl SessionChecker {
             };
             source(session, query)
         });
-        let follower = Follower::new(&feed, session_url, signer, clock)?;
+        let follower = Follower::new(&feed, way, clock);
         let following = Following {
             feed,
             asked: Arc::new(Cached::new(source)),
@@ -151,7 +169,7 @@ impl SessionChecker {
         let checker = Self {
             mode: Mode::Following(Arc::new(following)),
         };
-        Ok((checker, follower))
+        (checker, follower)
     }
 
     /// Whether `token` may be accepted now, for whatever request.
