@@ -71,7 +71,7 @@ pub(crate) fn collect<DB: DieselBackend>(
     Ok(all)
 }
 
-/// The migration to be undone: see [`Db::next_revert`].
+/// The migration to be undone: see [`crate::Db::next_revert`].
 pub(crate) fn choose<'a, DB: DieselBackend>(
     trees: &'a [Vec<Boxed<DB>>],
     applied: &BTreeSet<String>,

@@ -68,7 +68,7 @@ impl<A> Authed<A> {
         Err(Problem::new(Code::AuthPermissionDenied))
     }
 
-    /// Refuses a login of [`MAX_LOGIN_AGE`] or older, where only some requests to an operation need a younger one.
+    /// Refuses a login of [`MAX_LOGIN_AGE`](ud_service::MAX_LOGIN_AGE) or older, where only some requests to an operation need a younger one.
     ///
     /// # Errors
     /// 401 `auth.reauthentication-required`.

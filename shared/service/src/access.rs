@@ -35,14 +35,14 @@ pub trait AccessRule: 'static {
     /// Whether the caller must have proved lately who they are.
     const FRESH: bool = false;
 
-    /// What of the caller's is counted; [`crate::Limited`] sets it.
+    /// What of the caller's is counted; `ud_http::Limited` sets it.
     const LIMIT: Option<RuleLimit> = None;
 
     /// The caller's scope; `None` refuses.
     fn scope(caller: &Caller) -> Option<Scope>;
 }
 
-/// What `A` asks, of a login younger than [`MAX_LOGIN_AGE`] (SECURITY rule 5, RFC 9470).
+/// What `A` asks, of a login younger than [`MAX_LOGIN_AGE`](crate::MAX_LOGIN_AGE) (SECURITY rule 5, RFC 9470).
 #[derive(Debug)]
 pub struct Fresh<A>(PhantomData<fn() -> A>);
 

@@ -10,7 +10,7 @@ use ud_kernel::{Code, UserId};
 
 use crate::{AccessRule, Caller, Limits, Scope, SecurityLog};
 
-/// How long after a login (claim `auth_time`) the operations of [`Fresh`] are open to it.
+/// How long after a login (claim `auth_time`) the operations of [`crate::Fresh`] are open to it.
 pub const MAX_LOGIN_AGE: Duration = Duration::from_secs(300);
 
 /// Why a caller with an access token is not let in.

@@ -60,7 +60,7 @@ impl Limits {
     }
 }
 
-/// What an [`AccessRule`] counts, and where.
+/// What an [`crate::AccessRule`] counts, and where.
 #[derive(Debug, Clone, Copy)]
 pub struct RuleLimit {
     /// Its place in [`OPERATIONS`].

@@ -1,4 +1,4 @@
-//! Every operation that has a limit, as a type for [`crate::Limited`] (SECURITY rule 26).
+//! Every operation that has a limit, as a type for `ud_http::Limited` (SECURITY rule 26).
 
 use ud_config::{Key, keys};
 use ud_kernel::Service;

@@ -61,10 +61,10 @@ async fn make_code(
     Ok(code)
 }
 
-/// [`unlock`] for the `operator` of the machine, who knows an email address or a username.
+/// [`unlock()`] for the `operator` of the machine, who knows an email address or a username.
 ///
 /// # Errors
-/// Those of [`unlock`].
+/// Those of [`unlock()`].
 pub async fn unlock_identifier(
     state: &AuthState,
     identifier: &str,
