@@ -23,12 +23,12 @@ const THREAD: [&str; 4] = [
 pub enum Span {
     /// The program's start: from its first instruction until [`SERVING`].
     Start,
-    /// What follows [`Callgrind::begin`]; until then the program is several times faster.
+    /// Everything after [`Callgrind::begin`]; until then the program is several times faster.
     OnCommand,
 }
 
 /// The function by which a program, all of whose parts are built then, makes the first of the threads that answer requests.
-/// What its background tasks do from then on depends on the time that passes.
+/// From then on its background tasks run, and what they do depends on the time that passes.
 const SERVING: &str = "actix_rt::arbiter::Arbiter::try_new*";
 
 /// Holds what was counted.

@@ -10,7 +10,7 @@ use super::callgrind::Count;
 pub const TOLERANCE: u64 = 3;
 /// Functions below this share of a figure are not committed.
 const SHARE: f64 = 0.002;
-/// How many functions a complaint names.
+/// Functions that a complaint names.
 const NAMED: usize = 10;
 
 /// The cost of one operation or one start.

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::world::{Memory, site};
 
-/// What a program does once after its start has been done by then, also while the machine has other work.
+/// Time after which a program has done what it does once, also while the machine has other work.
 const SETTLED: Duration = Duration::from_secs(6);
 /// Starts of which the one counts that needs least memory: what it needs at least is the program's, and what comes on top
 /// depends on which threads happened to allocate at the same time.

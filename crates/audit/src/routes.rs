@@ -35,7 +35,7 @@ pub fn public(state: &AuditState) -> Routes {
     })
 }
 
-/// What audit offers the other services.
+/// Returns what audit offers the other services.
 #[must_use]
 pub fn internal(state: &AuditState) -> Internal {
     offer_events(Internal::default(), &state.metrics, state, receive_events)

@@ -57,7 +57,7 @@ pub fn public(state: &AuthState) -> Routes {
     })
 }
 
-/// What auth offers the other services, and the JWK set, which they fetch here without going through the gateway.
+/// Returns what auth offers the other services, and the JWK set, which they fetch here without going through the gateway.
 #[must_use]
 pub fn internal(state: &AuthState) -> Internal {
     let data = Data::new(state.clone());

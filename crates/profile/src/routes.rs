@@ -47,7 +47,7 @@ pub fn public(state: &ProfileState) -> Routes {
     })
 }
 
-/// What profile offers the other services.
+/// Returns what profile offers the other services.
 #[must_use]
 pub fn internal(state: &ProfileState) -> Internal {
     offer_events(Internal::default(), &state.metrics, state, receive_events)

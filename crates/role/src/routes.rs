@@ -55,7 +55,7 @@ pub fn public(state: &RoleState) -> Routes {
     })
 }
 
-/// What role offers the other services.
+/// Returns what role offers the other services.
 #[must_use]
 pub fn internal(state: &RoleState) -> Internal {
     let internal = Internal::default()

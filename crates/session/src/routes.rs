@@ -4,23 +4,15 @@ use std::sync::Arc;
 
 use actix_web::web::{Data, ServiceConfig, delete, get, resource};
 use ud_events::offer_events;
-use ud_http::{Internal, Routes, remote};
-use ud_kernel::{models::Origin, operation::ReadSessionState};
+use ud_http::{Internal, Routes};
 
 use crate::{
     controllers::{
-        close_session::close_session,
-        close_sessions::close_sessions,
-        close_user_sessions::close_user_sessions,
-        create_session::create_session,
-        follow_locally::follow_locally,
-        follow_revocations::follow_revocations,
-        list_sessions::list_sessions,
-        read_session::read_session,
-        read_state::{read_state, state_of},
-        receive_events::receive_events,
-        revoke_key::revoke_key,
-        set_mark::set_mark,
+        close_session::close_session, close_sessions::close_sessions,
+        close_user_sessions::close_user_sessions, create_session::create_session,
+        follow_locally::follow_locally, follow_revocations::follow_revocations,
+        list_sessions::list_sessions, read_session::read_session, read_state::read_state,
+        receive_events::receive_events, revoke_key::revoke_key, set_mark::set_mark,
         step_session::step_session,
     },
     state::SessionState,
@@ -51,41 +43,26 @@ pub fn public(state: &SessionState) -> Routes {
     })
 }
 
-/// What session offers the other services, and the revocation feed.
+/// Returns what session offers the other services, and the revocation feed.
 #[must_use]
 pub fn internal(state: &SessionState) -> Internal {
-    let (followed, asked) = (Data::new(state.clone()), Data::new(state.clone()));
-    let local = state.clone();
+    let (data, followed) = (Data::new(state.clone()), state.clone());
     let internal = Internal::default()
         .offer(state, create_session)
         .offer(state, step_session)
         .offer(state, close_user_sessions)
+        .offer(state, read_state)
         .offer(state, set_mark)
         .offer(state, revoke_key)
-        .locally(move |service, operations| {
-            let (followed, asked) = (local.clone(), local.clone());
-            operations.offer_feed(Arc::new(move |known| {
-                Box::pin(follow_locally(followed.clone(), known))
-            }));
-            operations.offer::<ReadSessionState>(
-                service,
-                Arc::new(move |caller, id, query| {
-                    let state = asked.clone();
-                    Box::pin(async move {
-                        let origin = Origin::default();
-                        let answer = state_of(&state, caller.service, origin, id, query).await;
-                        answer.map_err(|problem| remote(&problem))
-                    })
-                }),
-            );
-        })
-        .over_http(move |cfg| {
-            cfg.app_data(asked.clone())
-                .service(resource("/internal/v1/sessions/{id}/state").route(get().to(read_state)));
-        })
         .everywhere(move |cfg| {
-            cfg.app_data(followed.clone())
+            cfg.app_data(data.clone())
                 .service(resource("/internal/v1/revocations").route(get().to(follow_revocations)));
+        })
+        .locally(move |_, operations| {
+            let state = followed.clone();
+            operations.offer_feed(Arc::new(move |known| {
+                Box::pin(follow_locally(state.clone(), known))
+            }));
         });
     offer_events(internal, &state.metrics, state, receive_events)
 }

@@ -236,7 +236,7 @@ struct Bases {
 impl Bases {
     fn new(config: &Config, clock: Clock, metrics: Metrics) -> Self {
         Self {
-            operations: LocalOperations::default(),
+            operations: LocalOperations::new(&metrics),
             env: config.env,
             tokens: config.tokens.clone(),
             clock,

@@ -2,7 +2,9 @@
 //! are processes of their own, calls where they share one. Operation and callers stand in the handler's argument:
 //! `Call<CreateSession, callers::Auth, CreateSessionBody>`.
 
-use std::{collections::BTreeMap, future::Future, marker::PhantomData, pin::Pin, sync::Arc};
+use std::{
+    any::TypeId, collections::BTreeMap, future::Future, marker::PhantomData, pin::Pin, sync::Arc,
+};
 
 use actix_web::{
     FromRequest, HttpRequest, HttpResponse, Route, dev,
@@ -12,13 +14,16 @@ use actix_web::{
 use serde::Deserialize;
 use ud_jwt::service::ServiceCaller;
 use ud_kernel::{
-    Code, Service, UserId,
+    Service, UserId,
+    models::Origin,
     operation::{Method, Operation, Reply as _},
 };
 use ud_peer::{LocalOperations, RemoteProblem};
 use ud_service::{Callers, NotAdmitted};
 
-use crate::{FieldErrors, FromService, Json, Problem, Routes, Validate, answers::log_cause};
+use crate::{
+    FieldErrors, FromService, Json, Problem, RequestOrigin, Routes, Validate, answers::log_cause,
+};
 
 /// A call of operation `O` by one of `C`; its body passed the rules of `B`.
 pub struct Call<O: Operation, C, B = Plain<<O as Operation>::Body>> {
@@ -26,9 +31,11 @@ pub struct Call<O: Operation, C, B = Plain<<O as Operation>::Body>> {
     pub service: Service,
     /// The user they act for, if they say so.
     pub on_behalf_of: Option<UserId>,
-    /// What it is about.
+    /// Request id and address of the call itself; where a user's request came from is in the body.
+    pub origin: Origin,
+    /// The key in the path.
     pub key: O::Key,
-    /// What was sent.
+    /// The body, which passed its rules.
     pub body: B,
     callers: PhantomData<fn() -> C>,
 }
@@ -81,12 +88,16 @@ impl Internal {
             route: Arc::new(move || {
                 let (state, handler) = (own.clone(), over_http.clone());
                 web::method(method(O::METHOD)).to(
-                    move |caller: FromService<C>, key: web::Path<O::Key>, body: BodyOf<O>| {
+                    move |caller: FromService<C>,
+                          origin: RequestOrigin,
+                          key: web::Path<O::Key>,
+                          body: BodyOf<O>| {
                         let caller = ServiceCaller {
                             service: caller.service,
                             on_behalf_of: caller.on_behalf_of,
                         };
-                        let call = checked::<O, C, B>(caller, key.into_inner(), body.0);
+                        let key = key.into_inner();
+                        let call = checked::<O, C, B>(caller, origin.0, key, body.0);
                         let answer = call.map(|call| handler(state.clone(), call));
                         async move { response::<O>(&answer?.await?) }
                     },
@@ -102,7 +113,7 @@ impl Internal {
                     let (state, handler) = (state.clone(), handler.clone());
                     Box::pin(async move {
                         let answer = async move {
-                            let call = checked::<O, C, B>(caller, key, body)?;
+                            let call = checked::<O, C, B>(caller, origin_here(), key, body)?;
                             handler(state, call).await
                         };
                         answer.await.map_err(|problem| remote(&problem))
@@ -181,6 +192,7 @@ const fn method(method: Method) -> HttpMethod {
 /// The call, if its caller is one of `C` and its body passes the rules.
 fn checked<O: Operation, C: Callers, B: From<O::Body> + Validate>(
     caller: ServiceCaller,
+    origin: Origin,
     key: O::Key,
     body: O::Body,
 ) -> Result<Call<O, C, B>, Problem> {
@@ -194,13 +206,23 @@ fn checked<O: Operation, C: Callers, B: From<O::Body> + Validate>(
     Ok(Call {
         service: caller.service,
         on_behalf_of: caller.on_behalf_of,
+        origin,
         key,
         body,
         callers: PhantomData,
     })
 }
 
-/// The body of a request for `O`: JSON, or none for `()`.
+/// The origin of a call in the process: it came from no address.
+fn origin_here() -> Origin {
+    let context = ud_telemetry::current();
+    Origin {
+        request_id: context.map_or_else(String::new, |context| context.request_id().to_owned()),
+        ..Origin::default()
+    }
+}
+
+/// The body of a request for `O`: JSON, or the query where its method is safe, which `()` does not look at.
 struct BodyOf<O: Operation>(O::Body);
 
 /// A body as sent; its rules come later.
@@ -211,17 +233,21 @@ struct Sent<T>(T);
 impl<T> Validate for Sent<T> {}
 
 impl<O: Operation> FromRequest for BodyOf<O> {
-    type Error = Problem;
-    type Future = Pin<Box<dyn Future<Output = Result<Self, Problem>>>>;
+    type Error = actix_web::Error;
+    type Future = Pin<Box<dyn Future<Output = Result<Self, actix_web::Error>>>>;
 
     fn from_request(req: &HttpRequest, payload: &mut dev::Payload) -> Self::Future {
-        if O::METHOD == Method::Get {
+        if O::METHOD != Method::Get {
+            let json = Json::<Sent<O::Body>>::from_request(req, payload);
+            return Box::pin(async move { Ok(json.await.map(|Json(Sent(body))| Self(body))?) });
+        }
+        if TypeId::of::<O::Body>() == TypeId::of::<()>() {
             let nothing = serde_json::from_slice(b"null").map(Self);
-            let nothing = nothing.map_err(|e| Problem::new(Code::ServerInternal).cause(e));
+            let nothing = nothing.map_err(|e| Problem::internal(e).into());
             return Box::pin(std::future::ready(nothing));
         }
-        let json = Json::<Sent<O::Body>>::from_request(req, payload);
-        Box::pin(async move { json.await.map(|Json(Sent(body))| Self(body)) })
+        let query = web::Query::<O::Body>::from_request(req, payload);
+        Box::pin(async move { Ok(Self(query.await?.into_inner())) })
     }
 }
 
@@ -235,7 +261,7 @@ fn response<O: Operation>(output: &O::Output) -> Result<HttpResponse, Problem> {
     Ok(response.content_type("application/json").body(body))
 }
 
-/// A problem as the other service reads it. Its cause is for the log, here as over HTTP.
+/// Returns a problem as the other service reads it. Its cause is for the log, here as over HTTP.
 #[must_use]
 pub fn remote(problem: &Problem) -> RemoteProblem {
     log_cause(problem);

@@ -24,21 +24,33 @@ pub enum Method {
     Post,
 }
 
+impl Method {
+    /// Returns its name in HTTP (RFC 9110 section 9.3).
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Get => "GET",
+            Self::Put => "PUT",
+            Self::Post => "POST",
+        }
+    }
+}
+
 /// An operation that one service offers the others. Every one of them bears being repeated.
 pub trait Operation: 'static {
     /// Its method.
     const METHOD: Method;
     /// Its path; `{id}` stands for the key.
     const ROUTE: &'static str;
-    /// What it is about, in the path; `()` if that is in the body.
+    /// Names in the path what it is about; `()` if the body does.
     type Key: Key;
-    /// What is sent.
+    /// Is sent: JSON, or the query of a GET.
     type Body: Serialize + DeserializeOwned + Send + Sync + 'static;
-    /// What comes back.
+    /// Comes back.
     type Output: Reply;
 }
 
-/// What an operation is about, as a segment of its path.
+/// The segment of a path that names what an operation is about.
 pub trait Key: DeserializeOwned + Copy + Send + Sync + 'static {
     /// Returns the path of `route` with this key in it.
     fn path(&self, route: &str) -> String;
@@ -56,7 +68,7 @@ impl<K: IdKind> Key for Id<K> {
     }
 }
 
-/// What an operation answers, as an HTTP response: 200 with JSON, 204 for `()`.
+/// The answer of an operation, as an HTTP response: 200 with JSON, 204 for `()`.
 pub trait Reply: Sized + Send + 'static {
     /// Returns the status and the body, empty if there is none.
     ///
@@ -74,9 +86,9 @@ pub trait Reply: Sized + Send + 'static {
 /// Something that was made, or had been: 201 or 200.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Created<T> {
-    /// Whether this call made it.
+    /// Says whether this call made it.
     pub is_new: bool,
-    /// What is told of it.
+    /// The rest of the answer.
     pub value: T,
 }
 

@@ -1,4 +1,4 @@
-//! How far a revocation has come when the change that causes it is committed.
+//! The state of a revocation when the change that causes it is committed.
 
 /// Says whether the tokens that a change revokes are refused by now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

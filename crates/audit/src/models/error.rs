@@ -1,4 +1,4 @@
-//! What can go wrong with the audit log, without HTTP in it.
+//! Failures of the audit log, without HTTP in them.
 
 use ud_db::{StoreError, TxError};
 use ud_idempotency::ServerKeyError;

@@ -64,7 +64,7 @@ async fn make_code(
 /// [`unlock()`] for the `operator` of the machine, who knows an email address or a username.
 ///
 /// # Errors
-/// Those of [`unlock()`].
+/// As [`unlock()`].
 pub async fn unlock_identifier(
     state: &AuthState,
     identifier: &str,

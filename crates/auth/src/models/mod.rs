@@ -1,4 +1,4 @@
-//! What auth knows and decides, by noun: rules and stores. Nothing here knows the service's state.
+//! Rules and stores of auth, by noun. Nothing here knows the service's state.
 
 pub mod credential;
 pub mod device;

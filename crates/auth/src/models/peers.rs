@@ -198,14 +198,15 @@ impl SessionCalls {
             key_ids: next.ring.iter().map(|(id, _)| id.to_owned()).collect(),
             origin: origin.clone(),
         };
-        let before = body.clone();
-        match self.session.call::<operation::StepSession>((), body).await {
+        let before = self.session.may_differ().then(|| body.clone());
+        let answer = self.session.call::<operation::StepSession>((), body).await;
+        match (answer, before) {
             // Session of the version before does not know the newest members; it answers no late repetition.
-            Err(error) if error.is(Code::RequestValidationFailed) => {
+            (Err(error), Some(before)) if error.is(Code::RequestValidationFailed) => {
                 let body = StepSessionBefore::from(before);
                 Ok(self.session.call::<StepBefore>((), body).await?)
             }
-            answer => Ok(answer?),
+            (answer, _) => Ok(answer?),
         }
     }
 

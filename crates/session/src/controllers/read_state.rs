@@ -1,11 +1,7 @@
-//! `GET /internal/v1/sessions/{session_id}/state`
+//! `GET /internal/v1/sessions/{id}/state`
 
-use actix_web::web;
-use ud_http::{FromService, Problem, RequestOrigin};
-use ud_kernel::{
-    Service, SessionId,
-    models::{Origin, SessionStateQuery, SessionStateResponse},
-};
+use ud_http::{Call, Problem};
+use ud_kernel::{models::SessionStateResponse, operation::ReadSessionState};
 use ud_service::callers;
 
 use crate::state::SessionState;
@@ -16,35 +12,16 @@ use crate::state::SessionState;
 /// # Errors
 /// 503 if the store fails; 503 `auth.revocation-unavailable` if it has gone back again.
 pub async fn read_state(
-    caller: FromService<callers::Any>,
-    origin: RequestOrigin,
-    state: web::Data<SessionState>,
-    id: web::Path<SessionId>,
-    query: web::Query<SessionStateQuery>,
-) -> Result<web::Json<SessionStateResponse>, Problem> {
-    let (id, query) = (id.into_inner(), query.into_inner());
-    Ok(web::Json(
-        state_of(&state, caller.service, origin.0, id, query).await?,
-    ))
-}
-
-/// Returns the state of a session to `caller`.
-///
-/// # Errors
-/// As [`read_state`].
-pub async fn state_of(
-    state: &SessionState,
-    caller: Service,
-    origin: Origin,
-    id: SessionId,
-    query: SessionStateQuery,
+    state: SessionState,
+    call: Call<ReadSessionState, callers::Any>,
 ) -> Result<SessionStateResponse, Problem> {
+    let query = call.body.0;
     if let Some(claim) = query.known()
-        && let Some(seen) = state.believe(claim, caller, origin)
+        && let Some(seen) = state.believe(claim, call.service, call.origin)
     {
         state.store.learn(seen).await?;
     }
-    let now = state.clock.now();
-    let state = state.store.state(id, query.without_claim(), now).await?;
+    let (now, query) = (state.clock.now(), query.without_claim());
+    let state = state.store.state(call.key, query, now).await?;
     Ok(SessionStateResponse { state })
 }

@@ -1,6 +1,7 @@
 //! The service on two sockets, with an invented auth in front and an invented role behind it.
 
 use std::{path::PathBuf, sync::LazyLock, time::Duration};
+use ud_peer::LocalOperations;
 
 use reqwest::{Method, RequestBuilder, Response};
 use serde_json::{Value, json};
@@ -28,6 +29,8 @@ use wiremock::{Mock, MockServer, Request, Respond, ResponseTemplate, matchers};
 use crate::support::{Backend, START, create, redis_settings};
 
 pub struct App {
+    /// Session's operations for callers in this process.
+    pub operations: LocalOperations,
     pub public: String,
     pub internal: String,
     pub clock: Clock,
@@ -179,6 +182,10 @@ impl App {
         let mounted = SessionService::build(config(store, ring), base)
             .await
             .unwrap();
+        let operations = LocalOperations::new(&Metrics::new("standalone"));
+        mounted
+            .internal
+            .offer_locally(Service::Session, &operations);
         let key = SigningKey::from_secret(SECRET.as_bytes()).unwrap();
         let listening = Listening::bind(&HttpConfig::default()).unwrap();
         let public = format!("http://{}", listening.public_addr().unwrap());
@@ -193,6 +200,7 @@ impl App {
         Self {
             public,
             internal,
+            operations,
             clock,
             identities,
             role,

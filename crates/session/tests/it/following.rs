@@ -48,6 +48,27 @@ pub fn follower(app: &App, url: &str, fallback: Fallback) -> SessionChecker {
     checker
 }
 
+/// The ways to the feed.
+#[derive(Debug, Clone, Copy)]
+enum Way {
+    WebSocket,
+    Local,
+}
+use Way::{Local, WebSocket};
+
+/// A verifier that follows the feed that way.
+fn following(app: &App, way: Way) -> SessionChecker {
+    match way {
+        WebSocket => follower(app, &app.internal, Fallback::Closed),
+        Local => {
+            let clock = app.clock.clone();
+            let (checker, follower) = app.operations.session_checker(Service::Auth, clock);
+            tokio::spawn(follower.run());
+            checker
+        }
+    }
+}
+
 pub async fn fresh(checker: &SessionChecker) {
     soon("the feed is followed", || async {
         checker.is_fresh() == Some(true)
@@ -79,9 +100,12 @@ async fn is_closed(checker: &SessionChecker, token: &VerifiedToken) -> bool {
 #[case(Redis)]
 #[case(Sqlite)]
 #[actix_web::test]
-async fn a_closed_session_is_refused_at_once_and_nobody_is_asked(#[case] backend: Backend) {
+async fn a_closed_session_is_refused_at_once_and_nobody_is_asked(
+    #[case] backend: Backend,
+    #[values(WebSocket, Local)] way: Way,
+) {
     let app = App::start(backend).await;
-    let checker = follower(&app, &app.internal, Fallback::Closed);
+    let checker = following(&app, way);
     fresh(&checker).await;
     let user = user();
     let (here, elsewhere) = (app.log_in(user).await, app.log_in(user).await);
@@ -103,9 +127,12 @@ async fn a_closed_session_is_refused_at_once_and_nobody_is_asked(#[case] backend
 #[case(Redis)]
 #[case(Sqlite)]
 #[actix_web::test]
-async fn lost_rights_make_tokens_stale_and_new_tokens_are_good(#[case] backend: Backend) {
+async fn lost_rights_make_tokens_stale_and_new_tokens_are_good(
+    #[case] backend: Backend,
+    #[values(WebSocket, Local)] way: Way,
+) {
     let app = App::start(backend).await;
-    let checker = follower(&app, &app.internal, Fallback::Closed);
+    let checker = following(&app, way);
     fresh(&checker).await;
     let (ann, bob) = (user(), user());
     let (anns, bobs) = (app.log_in(ann).await, app.log_in(bob).await);
@@ -206,11 +233,14 @@ async fn two_replicas_serve_one_feed() {
     .await;
 }
 
+#[rstest]
 #[actix_web::test]
-async fn a_store_that_is_away_silences_the_feed_and_an_emptied_one_ends_everything() {
+async fn a_store_that_is_away_silences_the_feed_and_an_emptied_one_ends_everything(
+    #[values(WebSocket, Local)] way: Way,
+) {
     let mut server = RedisServer::start();
     let app = App::start_on(redis_settings(&server.url(), Durability::Fsync)).await;
-    let checker = follower(&app, &app.internal, Fallback::Closed);
+    let checker = following(&app, way);
     fresh(&checker).await;
     let user = user();
     let grant = app.log_in(user).await;
@@ -304,10 +334,11 @@ async fn what_a_replica_told_before_it_stopped_counts_as_long_as_after_a_cut() {
     }
 }
 
+#[rstest]
 #[actix_web::test]
-async fn a_stop_ends_the_feed_and_is_not_held_up() {
+async fn a_stop_ends_the_feed_and_is_not_held_up(#[values(WebSocket, Local)] way: Way) {
     let mut app = App::start(Sqlite).await;
-    let checker = follower(&app, &app.internal, Fallback::Closed);
+    let checker = following(&app, way);
     fresh(&checker).await;
     let stopped = app.stop();
     tokio::time::timeout(Duration::from_secs(10), stopped)

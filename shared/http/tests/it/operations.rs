@@ -16,6 +16,7 @@ use ud_kernel::{
 };
 use ud_peer::{CallError, LocalOperations, Peers, ServiceClient};
 use ud_service::callers;
+use ud_telemetry::Metrics;
 
 use crate::service::{Running, start_with};
 
@@ -34,6 +35,17 @@ impl Operation for MakeTurn {
     type Key = UserId;
     type Body = Turn;
     type Output = Created<(UserId, Turn)>;
+}
+
+/// `GET /internal/v1/turns?…` at role, for profile: the body is the query.
+enum FindTurn {}
+
+impl Operation for FindTurn {
+    const METHOD: Method = Method::Get;
+    const ROUTE: &'static str = "/internal/v1/turns";
+    type Key = ();
+    type Body = Turn;
+    type Output = String;
 }
 
 /// `GET /internal/v1/turns/{id}` at role, for profile.
@@ -65,7 +77,7 @@ impl Validate for TurnBody {
 
 type Seen = (String, Option<Service>, bool);
 
-/// What role's handlers were told.
+/// Keeps what role's handlers were told.
 #[derive(Clone, Default)]
 struct Told {
     on_behalf_of: Arc<Mutex<Option<UserId>>>,
@@ -121,6 +133,14 @@ async fn read_turn(
     Ok(Some(call.key))
 }
 
+/// Answers what was sent, and the id of the call.
+async fn find_turn(
+    _: Told,
+    call: Call<FindTurn, callers::Profile, TurnBody>,
+) -> Result<String, Problem> {
+    Ok(format!("{} {}", call.body.0.way, call.origin.request_id))
+}
+
 /// Role with these operations, and the way to them.
 struct Role {
     told: Told,
@@ -144,11 +164,12 @@ impl Role {
         let told = Told::default();
         let internal = Internal::default()
             .offer(&told, make_turn)
-            .offer(&told, read_turn);
+            .offer(&told, read_turn)
+            .offer(&told, find_turn);
         let way = match kind {
             Http => Way::Http(Box::new(start_with(internal).await)),
             Local => {
-                let operations = LocalOperations::default();
+                let operations = LocalOperations::new(&Metrics::new("standalone"));
                 internal.offer_locally(Service::Role, &operations);
                 Way::Local(operations)
             }
@@ -200,6 +221,46 @@ async fn what_is_answered_arrives(#[values(Http, Local)] kind: Kind) {
     let context = role.told.context.lock().unwrap().clone();
     let expected = ("r-17".to_owned(), Some(Service::Role), true);
     assert_eq!(context, Some(expected), "request id, service, deadline");
+    let way = "a&b=c d%20\u{e9}".to_owned();
+    let context = ud_telemetry::RequestContext::new("r-18");
+    let finding = client.call::<FindTurn>((), Turn { way: way.clone() });
+    let found = ud_telemetry::scope(context, finding).await;
+    assert_eq!(found.unwrap(), format!("{way} r-18"));
+    let nothing = client
+        .call::<FindTurn>((), Turn { way: String::new() })
+        .await;
+    assert!(nothing.unwrap_err().is(Code::RequestValidationFailed));
+}
+
+/// A panic is counted, whoever waits for the answer, and a caller whose time has passed begins nothing.
+#[tokio::test]
+async fn a_panic_in_the_process_is_counted_and_what_is_late_is_not_begun() {
+    let metrics = Metrics::new("standalone");
+    let operations = LocalOperations::new(&metrics);
+    let told = Told::default();
+    let internal = Internal::default().offer(&told, make_turn);
+    internal.offer_locally(Service::Role, &operations);
+    let client = Peers::local(Service::Profile, operations).client(Service::Role);
+    let user = UserId::new(Clock::system().now());
+    let call = async |way: &str| {
+        let way = way.to_owned();
+        client.call::<MakeTurn>(user, Turn { way }).await
+    };
+    assert!(matches!(
+        call("panic").await,
+        Err(CallError::Unavailable { .. })
+    ));
+    let counted = "http_server_panics_total{method=\"PUT\",service=\"role\"} 1";
+    let rendered = metrics.render();
+    assert!(rendered.contains(counted), "{rendered}");
+    *told.context.lock().unwrap() = None;
+    let late = ud_telemetry::RequestContext::new("r").until(Instant::now());
+    let answer = ud_telemetry::scope(late, call("new")).await;
+    assert!(
+        matches!(answer, Err(CallError::Unavailable { .. })),
+        "{answer:?}"
+    );
+    assert_eq!(*told.context.lock().unwrap(), None, "nothing was done");
 }
 
 #[rstest]
@@ -299,7 +360,7 @@ async fn a_caller_that_goes_away_ends_nothing(#[values(Http, Local)] kind: Kind)
 
 #[tokio::test]
 async fn what_has_not_started_is_unavailable() {
-    let operations = LocalOperations::default();
+    let operations = LocalOperations::new(&Metrics::new("standalone"));
     let client = Peers::local(Service::Profile, operations.clone()).client(Service::Role);
     let user = UserId::new(Clock::system().now());
     let answer = client.call::<ReadTurn>(user, ()).await;

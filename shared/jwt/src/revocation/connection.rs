@@ -42,13 +42,13 @@ pub type LocalFeed = Arc<
 
 /// The subscriber's ends of a feed within the process.
 pub struct LocalSubscription {
-    /// What the feed tells.
+    /// Receives what the feed tells.
     pub events: mpsc::Receiver<FeedEvent>,
     /// Takes pings.
     pub pings: mpsc::Sender<u64>,
 }
 
-/// What a feed within the process tells.
+/// A message of a feed within the process, or its end.
 #[derive(Debug)]
 pub enum FeedEvent {
     /// A message as over the WebSocket.
@@ -59,7 +59,7 @@ pub enum FeedEvent {
     Renewed,
 }
 
-/// How the feed is reached.
+/// The way to the feed.
 pub(super) enum Way {
     WebSocket {
         url: Url,
@@ -153,8 +153,9 @@ impl Connection {
                 Ok(websocket.send(Message::Text(text)).await?)
             }
             Self::Local(subscription) => {
+                // Why the other side has ended stands in an event that is not read yet: the stricter reason is taken.
                 let sent = subscription.pings.send(ping.ping).await;
-                sent.map_err(|_| Ended::Closed)
+                sent.map_err(|_| Ended::Renewed)
             }
         }
     }

@@ -1,4 +1,4 @@
-//! What is asked about a session, and what the answer means for a token.
+//! A question about a session, and its answer's meaning for a token.
 
 use std::{sync::Arc, time::Duration};
 

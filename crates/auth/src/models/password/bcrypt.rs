@@ -1,4 +1,4 @@
-//! What our own hashes and foreign ones of bcrypt have in common.
+//! bcrypt itself, for our own hashes and for foreign ones.
 
 use base64::{
     alphabet,

@@ -1,4 +1,4 @@
-//! How long a session lasts.
+//! Lifetimes of sessions.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What auth hands out: pairs of tokens, and the tokens whose tags it makes itself.
+//! The tokens that auth hands out: pairs of them, and the tokens whose tags it makes itself.
 
 pub mod introspection_clients;
 pub mod lifetime;
