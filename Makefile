@@ -6,7 +6,7 @@ RUN_TESTS := $(if $(NEXTEST),cargo nextest run --workspace --no-fail-fast,cargo 
 
 help:
 	@echo "make run    standalone on SQLite, http://127.0.0.1:8080"
-	@echo "make dev    the five services behind NGINX, on PostgreSQL and Redis"
+	@echo "make dev    the services behind NGINX, on PostgreSQL and Redis"
 	@echo "make test   every test of the first tier; installs missing servers where it may"
 	@echo "make test-crash  replicas killed and restarted under load: five minutes; make test has a short one"
 	@echo "make test-compose  the images, docker-compose.yml and deploy.sh, in a Docker engine: a quarter of an hour once compiled"
@@ -31,6 +31,7 @@ check:
 	cargo clippy --workspace --all-targets --features end-to-end/upgrade,end-to-end/containers -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --document-private-items
 	scripts/check-boundaries
+	cargo test --quiet --locked -p deployment --test it -- generated:: lists::
 	scripts/install-test-tools --lint
 	scripts/check-workflows
 	scripts/check-units
@@ -49,10 +50,11 @@ DENY := licenses bans sources
 deny:
 	cargo deny check $(DENY)
 
-# Writes the path filters of the workflows anew after an intended change of dependencies.
-.PHONY: filters
-filters:
-	UPDATE_FILTERS=1 cargo test -p deployment --test it each_filter_names
+# Writes anew what stands in files that cannot read deploy/services: workflows with their path filters, upstreams, containers,
+# units. After a change of that file, or of dependencies between crates. `filters` is its former name.
+.PHONY: generated filters
+generated filters:
+	UPDATE_GENERATED=1 cargo test -p deployment --test it each_list_is_as
 
 .PHONY: tools
 tools:

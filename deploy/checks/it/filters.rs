@@ -1,126 +1,13 @@
 //! The path filter of each service's workflow names what its image is made from, and nothing else.
 
-use std::{collections::BTreeSet, fs};
+use std::fs;
 
 use deployment::{
-    Workflow, copied_by, folders_of, read_at_compile_time, repository, services, workflow,
+    filter::sources_of, folders_of, read_at_compile_time_below, repository, services,
 };
+use tempfile::TempDir;
 
-/// Derives the paths whose change has to start the workflow `name`.
-fn derived(name: &str) -> BTreeSet<String> {
-    let mut filter = BTreeSet::from([".dockerignore".to_owned()]);
-    let dockerfile = if name == "gateway" {
-        filter.insert("nginx/**".to_owned());
-        "deploy/docker/gateway.Dockerfile"
-    } else {
-        filter.extend([".cargo/**", "Cargo.lock", "Cargo.toml"].map(str::to_owned));
-        let service = services().unwrap().into_iter().find(|s| s.name == name);
-        for folder in folders_of(&service.expect(name).package).unwrap() {
-            filter.extend(read_at_compile_time(&folder).unwrap());
-            filter.insert(format!("{folder}/**"));
-        }
-        "deploy/docker/service.Dockerfile"
-    };
-    filter.insert(dockerfile.to_owned());
-    filter.extend(copied_by(dockerfile).unwrap());
-    let own = workflow(name).unwrap();
-    let mut involved = own.called().unwrap();
-    involved.push(own);
-    for workflow in &involved {
-        filter.insert(format!(".github/workflows/{}.yml", workflow.name));
-        filter.extend(scripts_of(workflow));
-    }
-    filter
-}
-
-/// The scripts that a workflow runs, and those that these run. `deploy/services`, which they read, is left out: a line for a
-/// new service is nothing to the others.
-fn scripts_of(workflow: &Workflow) -> BTreeSet<String> {
-    let runs = workflow.jobs().flat_map(|job| {
-        let runs: Vec<&str> = job.steps().filter_map(|step| step.run()).collect();
-        runs
-    });
-    let mut open: Vec<String> = runs.flat_map(scripts_in).collect();
-    let mut found = BTreeSet::new();
-    while let Some(script) = open.pop() {
-        let pattern = match script.strip_prefix("scripts/deploy/") {
-            Some(_) => "scripts/deploy/**".to_owned(),
-            None => script.clone(),
-        };
-        found.insert(pattern);
-        let source = fs::read_to_string(repository(&script)).expect(&script);
-        let code = source
-            .lines()
-            .filter(|line| !line.trim_start().starts_with('#'));
-        open.extend(code.flat_map(scripts_in).filter(|other| *other != script));
-    }
-    found
-}
-
-/// The paths below `scripts/` in a text that are files.
-fn scripts_in(text: &str) -> Vec<String> {
-    text.split(|c: char| c.is_whitespace() || "\"'();`".contains(c))
-        .filter(|word| word.starts_with("scripts/") && repository(word).is_file())
-        .map(str::to_owned)
-        .collect()
-}
-
-/// The filter as it stands in a workflow: one sequence over lines of 120 characters.
-fn written(filter: &BTreeSet<String>) -> String {
-    let mut lines = vec!["    paths: [".to_owned()];
-    for pattern in filter {
-        let last = lines.last_mut().unwrap();
-        if last.ends_with('[') {
-            last.push_str(pattern);
-        } else if last.len() + pattern.len() + 3 <= 120 {
-            last.push_str(&format!(", {pattern}"));
-        } else {
-            last.push(',');
-            lines.push(format!("            {pattern}"));
-        }
-    }
-    lines.join("\n") + "]"
-}
-
-/// `UPDATE_FILTERS=1` writes the filters; otherwise they must be what they would be if written now.
-#[test]
-fn each_filter_names_what_the_image_is_made_from() {
-    let mut names: Vec<String> = services().unwrap().into_iter().map(|s| s.name).collect();
-    names.push("gateway".to_owned());
-    let mut wrong = Vec::new();
-    for name in names {
-        let expected = derived(&name);
-        let current = workflow(&name).unwrap();
-        let stands: BTreeSet<String> = current.filter().expect(&name).into_iter().collect();
-        if std::env::var("UPDATE_FILTERS").is_ok() {
-            let from = current.text.find("    paths: [").expect(&name);
-            let to = from + current.text[from..].find("]\n").expect(&name) + 1;
-            let text = [
-                &current.text[..from],
-                &written(&expected),
-                &current.text[to..],
-            ]
-            .concat();
-            fs::write(repository(&format!(".github/workflows/{name}.yml")), text).unwrap();
-            continue;
-        }
-        for missing in expected.difference(&stands) {
-            wrong.push(format!("{name}.yml: {missing} is missing"));
-        }
-        for unneeded in stands.difference(&expected) {
-            wrong.push(format!("{name}.yml: {unneeded} is one too many"));
-        }
-        assert!(
-            current.text.contains(&written(&expected)) || !wrong.is_empty(),
-            "{name}.yml: the filter is in another form; run `make filters`"
-        );
-    }
-    assert!(
-        wrong.is_empty(),
-        "{}\nafter a change of dependencies run `make filters`",
-        wrong.join("\n")
-    );
-}
+use crate::fake::write;
 
 /// The derivation finds crates that every service depends on, and none that only tests use.
 #[test]
@@ -154,4 +41,79 @@ fn patterns_mean_the_same_to_github_git_and_picomatch() {
             );
         }
     }
+}
+
+/// A crate is compiled from what others depend on, wherever that is.
+#[test]
+fn modules_in_another_folder_are_sources_too() {
+    let root = TempDir::new().unwrap();
+    for (file, source) in [
+        (
+            "shared/kernel/src/services.rs",
+            "#[path = \"../../../crates/role/declaration.rs\"]\nmod role;\n\
+             #[path = \"tests_of_services.rs\"]\nmod tests;\n",
+        ),
+        ("shared/kernel/src/tests_of_services.rs", ""),
+        (
+            "crates/role/declaration.rs",
+            "const TEXT: &str = include_str!(\"../../texts/role.txt\");\n\
+             #[path = \"declared/codes.rs\"]\nmod codes;\n",
+        ),
+        ("crates/role/declared/codes.rs", ""),
+        ("crates/role/src/lib.rs", "fn role() {}\n"),
+        ("texts/role.txt", ""),
+    ] {
+        write(root.path(), file, source);
+    }
+    let found = |folder| {
+        let found = read_at_compile_time_below(root.path(), folder).unwrap();
+        found.into_iter().collect::<Vec<_>>()
+    };
+    assert_eq!(
+        found("shared/kernel"),
+        [
+            "crates/role/declaration.rs",
+            "crates/role/declared/codes.rs",
+            "texts/role.txt"
+        ]
+    );
+    assert!(found("crates/role").is_empty());
+}
+
+/// `COPY . .` of the Dockerfile carries what `.dockerignore` lets through.
+#[test]
+fn all_sources_get_into_the_build_of_an_image() {
+    let dockerfile = repository("deploy/docker/service.Dockerfile");
+    assert!(
+        fs::read_to_string(dockerfile)
+            .unwrap()
+            .contains("\nCOPY . .\n")
+    );
+    let ignored = fs::read_to_string(repository(".dockerignore")).unwrap();
+    let admitted: Vec<&str> = ignored
+        .lines()
+        .filter_map(|line| line.strip_prefix('!'))
+        .collect();
+    // Besides these only what is never a source is left out.
+    let left_out = ["*", "**/target", "nginx/run"];
+    assert!(
+        ignored
+            .lines()
+            .all(|line| line.starts_with(['#', '!']) || left_out.contains(&line)),
+        "{ignored}"
+    );
+    let mut missing = Vec::new();
+    for service in services().unwrap() {
+        let mut sources = sources_of(&service).unwrap();
+        // Where declarations of services are.
+        sources.insert(format!("{}/declaration.rs", service.folder));
+        missing.extend(sources.into_iter().filter(|source| {
+            !admitted.iter().any(|path| {
+                source
+                    .strip_prefix(path)
+                    .is_some_and(|rest| rest.starts_with('/'))
+            })
+        }));
+    }
+    assert!(missing.is_empty(), ".dockerignore: {missing:?}");
 }

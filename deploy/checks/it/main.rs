@@ -17,6 +17,7 @@ mod changes;
 mod fake;
 mod filters;
 mod gate;
+mod generated;
 mod images;
 mod instance;
 mod policies;

@@ -61,13 +61,26 @@ pub fn folders_of(package: &str) -> io::Result<BTreeSet<String>> {
     Ok(folders)
 }
 
-/// Returns the migrations and files outside a package's folder that its sources compile in.
+/// Returns the migrations and files outside a package's folder that its sources compile in: what they embed, and modules of
+/// theirs that are elsewhere (`#[path = "…"]`), with what these compile in. Modules inside of others in one file are taken to
+/// be beside the file.
 ///
 /// # Errors
 /// If a file cannot be read.
 pub fn read_at_compile_time(folder: &str) -> io::Result<BTreeSet<String>> {
+    read_at_compile_time_below(&repository(""), folder)
+}
+
+/// Returns the same of a package in the repository that is in the folder `root`.
+///
+/// # Errors
+/// If a file cannot be read.
+pub fn read_at_compile_time_below(root: &Path, folder: &str) -> io::Result<BTreeSet<String>> {
+    let root = &plain(root);
+    let manifest = root.join(folder);
     let mut found = BTreeSet::new();
-    let mut open = vec![repository(folder).join("src")];
+    let mut seen = BTreeSet::new();
+    let mut open = vec![manifest.join("src")];
     while let Some(path) = open.pop() {
         if path.is_dir() {
             for entry in fs::read_dir(&path)? {
@@ -75,28 +88,34 @@ pub fn read_at_compile_time(folder: &str) -> io::Result<BTreeSet<String>> {
             }
             continue;
         }
-        if path.extension().is_none_or(|kind| kind != "rs") {
+        if path.extension().is_none_or(|kind| kind != "rs") || !seen.insert(path.clone()) {
             continue;
         }
         let source = fs::read_to_string(&path)?;
         let beside = path.parent().unwrap_or(&path);
-        let manifest = repository(folder);
-        for (macro_name, base) in [
+        for (opening, base) in [
             ("embed_migrations!(\"", manifest.as_path()),
             ("include_str!(\"", beside),
             ("include_bytes!(\"", beside),
+            (MODULE, beside),
         ] {
-            for after in source.split(macro_name).skip(1) {
+            for after in source.split(opening).skip(1) {
                 let named = after.split('"').next().unwrap_or_default();
-                let target = below_repository(&base.join(named));
-                if !target.starts_with(&format!("{folder}/")) {
-                    found.insert(pattern_of(&target));
+                let target = plain(&base.join(named));
+                if !target.starts_with(&manifest) {
+                    found.insert(pattern_of(root, &target));
+                }
+                if opening == MODULE {
+                    open.push(target);
                 }
             }
         }
     }
     Ok(found)
 }
+
+/// How the attribute begins that says where a module's file is.
+const MODULE: &str = "#[path = \"";
 
 /// Returns the files and folders of the repository that a Dockerfile copies by name. `COPY . .` serves compilation, for
 /// which cargo's metadata is more exact.
@@ -125,28 +144,36 @@ pub fn copied_by(dockerfile: &str) -> io::Result<BTreeSet<String>> {
             continue;
         }
         for source in paths.into_iter().filter(|source| *source != ".") {
-            copied.insert(pattern_of(&below_repository(&repository(source))));
+            copied.insert(pattern_of(
+                &plain(&repository("")),
+                &plain(&repository(source)),
+            ));
         }
     }
     Ok(copied)
 }
 
-/// Returns the pattern for a path: a file is its own pattern, a folder stands for all that is in it, and migrations
-/// stand for those of their owner for every database.
-fn pattern_of(path: &str) -> String {
-    let mut parts = path.split('/');
+/// Returns the pattern for a path in the repository at `root`: a file is its own pattern, a folder stands for all that is in
+/// it, and migrations stand for those of their owner for every database.
+fn pattern_of(root: &Path, path: &Path) -> String {
+    let name = path
+        .strip_prefix(root)
+        .unwrap_or(path)
+        .display()
+        .to_string();
+    let mut parts = name.split('/');
     if let (Some("migrations"), Some(owner)) = (parts.next(), parts.next()) {
         return format!("migrations/{owner}/**");
     }
-    if repository(path).is_dir() {
-        format!("{path}/**")
+    if path.is_dir() {
+        format!("{name}/**")
     } else {
-        path.to_owned()
+        name
     }
 }
 
-/// Resolves `..` and returns the path relative to the repository.
-fn below_repository(path: &Path) -> String {
+/// Resolves `..`, without looking at the disk.
+fn plain(path: &Path) -> PathBuf {
     let mut plain = PathBuf::new();
     for part in path.components() {
         match part {
@@ -157,14 +184,7 @@ fn below_repository(path: &Path) -> String {
             other => plain.push(other),
         }
     }
-    let mut root = Path::new(env!("CARGO_MANIFEST_DIR")).to_path_buf();
-    root.pop();
-    root.pop();
     plain
-        .strip_prefix(&root)
-        .unwrap_or(&plain)
-        .display()
-        .to_string()
 }
 
 fn text(value: &Value, member: &str) -> io::Result<String> {
