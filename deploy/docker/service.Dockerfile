@@ -88,7 +88,7 @@ STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=5s --timeout=3s --start-period=30s --start-interval=1s CMD ["service", "healthcheck"]
 ENTRYPOINT ["service"]
 
-# All five in one process, on files in /data: docker build --target standalone --build-arg SERVICE=standalone
+# All services in one process, on files in /data: docker build --target standalone --build-arg SERVICE=standalone
 # --build-arg FEATURES=postgres,mysql
 FROM runtime AS standalone
 COPY --from=closure --chown=65532:65532 --chmod=0700 /image/var/lib/user-domain /data
