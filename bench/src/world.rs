@@ -28,7 +28,7 @@ pub struct World {
 }
 
 impl World {
-    /// The five services of release binaries behind NGINX, on PostgreSQL and Redis: settings as they are by default,
+    /// The services of release binaries behind NGINX, on PostgreSQL and Redis: settings as they are by default,
     /// limits that no load meets. `cost` is that of password hashes where it is not to be the default.
     pub async fn start(cost: Option<&str>) -> Self {
         let platform = site(Kind::Services, cost)
@@ -192,7 +192,7 @@ impl Memory {
         }
     }
 
-    /// Of each of the five services of `platform`.
+    /// Of each of the services of `platform`.
     #[must_use]
     pub fn of_services(platform: &Platform) -> Vec<(Service, Self)> {
         let of = |service| Self::of(platform.process(service).process().pid());

@@ -128,7 +128,7 @@ async fn from_registration_to_logout(#[values(Kind::Services, Kind::Standalone)]
     stale
         .json(&json!({"family_name": "Ammann"}))
         .await
-        .must_be(Code::RequestPreconditionFailed);
+        .must_be(Code::REQUEST_PRECONDITION_FAILED);
     let free = client.patch(&path).bearer(&login.access);
     let free = free
         .json(&json!({"family_name": "Zumthor"}))
@@ -152,15 +152,15 @@ async fn from_registration_to_logout(#[values(Kind::Services, Kind::Standalone)]
     let since = Instant::now();
     assert!(bye.body.is_empty());
     platform
-        .refused_everywhere(&next.access, since, &[Code::AuthSessionClosed])
+        .refused_everywhere(&next.access, since, &[Code::AUTH_SESSION_CLOSED])
         .await;
     platform
-        .refused_everywhere(&login.access, since, &[Code::AuthSessionClosed])
+        .refused_everywhere(&login.access, since, &[Code::AUTH_SESSION_CLOSED])
         .await;
     client
         .try_refresh(&next.refresh)
         .await
-        .must_be(Code::AuthRefreshTokenInvalid);
+        .must_be(Code::AUTH_REFRESH_TOKEN_INVALID);
 }
 
 #[rstest]
@@ -179,19 +179,19 @@ async fn a_new_password_closes_the_other_sessions(
     let wrong = change("not my password at all", &new).await;
     assert!((400..500).contains(&wrong.status), "{wrong:?}");
     let weak = change(&person.password, "password1234567").await;
-    weak.must_be(Code::RequestValidationFailed);
+    weak.must_be(Code::REQUEST_VALIDATION_FAILED);
     assert_eq!(weak.pointers(), ["/new_password"]);
     platform.accepted_everywhere(&elsewhere.access).await;
 
     let renewed = Login::from_answer(change(&person.password, &new).await.must(200));
     let since = Instant::now();
     platform
-        .refused_everywhere(&elsewhere.access, since, &[Code::AuthSessionClosed])
+        .refused_everywhere(&elsewhere.access, since, &[Code::AUTH_SESSION_CLOSED])
         .await;
     client
         .try_refresh(&elsewhere.refresh)
         .await
-        .must_be(Code::AuthRefreshTokenInvalid);
+        .must_be(Code::AUTH_REFRESH_TOKEN_INVALID);
     // This session lives on, by token and by refresh, and a copy of its old refresh token is used up.
     platform.accepted_everywhere(&renewed.access).await;
     let mut next = client.refresh(&renewed).await;
@@ -203,13 +203,13 @@ async fn a_new_password_closes_the_other_sessions(
     client
         .try_refresh(&here.refresh)
         .await
-        .must_be(Code::AuthRefreshTokenInvalid);
+        .must_be(Code::AUTH_REFRESH_TOKEN_INVALID);
     client
         .try_refresh(&next.refresh)
         .await
-        .must_be(Code::AuthRefreshTokenInvalid);
+        .must_be(Code::AUTH_REFRESH_TOKEN_INVALID);
     let old = client.try_log_in(&person.email, &person.password).await;
-    old.must_be(Code::AuthInvalidCredentials);
+    old.must_be(Code::AUTH_INVALID_CREDENTIALS);
     let _ = client.try_log_in(&person.email, &new).await.must(200);
 }
 
@@ -232,7 +232,7 @@ async fn logout_of_all_and_by_refresh_token(
         .must(204);
     let since = Instant::now();
     platform
-        .refused_everywhere(&second.access, since, &[Code::AuthSessionClosed])
+        .refused_everywhere(&second.access, since, &[Code::AUTH_SESSION_CLOSED])
         .await;
     platform.accepted_everywhere(&first.access).await;
 
@@ -247,12 +247,12 @@ async fn logout_of_all_and_by_refresh_token(
     let since = Instant::now();
     for login in [&first, &third] {
         platform
-            .refused_everywhere(&login.access, since, &[Code::AuthSessionClosed])
+            .refused_everywhere(&login.access, since, &[Code::AUTH_SESSION_CLOSED])
             .await;
         client
             .try_refresh(&login.refresh)
             .await
-            .must_be(Code::AuthRefreshTokenInvalid);
+            .must_be(Code::AUTH_REFRESH_TOKEN_INVALID);
     }
     let _ = client.log_in(&person).await;
 }
@@ -288,7 +288,7 @@ async fn a_refresh_token_works_once_and_a_stolen_one_closes_the_session(
         client
             .try_refresh(bad)
             .await
-            .must_be(Code::AuthRefreshTokenInvalid);
+            .must_be(Code::AUTH_REFRESH_TOKEN_INVALID);
     }
     platform.accepted_everywhere(&third.access).await;
 
@@ -296,15 +296,15 @@ async fn a_refresh_token_works_once_and_a_stolen_one_closes_the_session(
     client
         .try_refresh(&first.refresh)
         .await
-        .must_be(Code::AuthRefreshTokenInvalid);
+        .must_be(Code::AUTH_REFRESH_TOKEN_INVALID);
     let since = Instant::now();
     platform
-        .refused_everywhere(&third.access, since, &[Code::AuthSessionClosed])
+        .refused_everywhere(&third.access, since, &[Code::AUTH_SESSION_CLOSED])
         .await;
     client
         .try_refresh(&third.refresh)
         .await
-        .must_be(Code::AuthRefreshTokenInvalid);
+        .must_be(Code::AUTH_REFRESH_TOKEN_INVALID);
     platform
         .audited("refresh_token_reused", &first.session)
         .await;
@@ -322,10 +322,10 @@ async fn registration_refuses_what_is_taken_and_what_is_weak(
 
     let mut same_email = Person::new().registration();
     same_email["email"] = json!(person.email.to_uppercase());
-    register(same_email).await.must_be(Code::UserEmailTaken);
+    register(same_email).await.must_be(Code::USER_EMAIL_TAKEN);
     let mut same_name = Person::new().registration();
     same_name["username"] = json!(person.username.to_uppercase());
-    register(same_name).await.must_be(Code::UserUsernameTaken);
+    register(same_name).await.must_be(Code::USER_USERNAME_TAKEN);
 
     let taken = Person::new();
     for (member, value) in [
@@ -348,7 +348,7 @@ async fn registration_refuses_what_is_taken_and_what_is_weak(
         let mut body = taken.registration();
         body[member] = value;
         let refused = register(body).await;
-        refused.must_be(Code::RequestValidationFailed);
+        refused.must_be(Code::REQUEST_VALIDATION_FAILED);
         assert_eq!(refused.pointers(), [format!("/{member}")], "{refused:?}");
     }
     // Not one of them left anything behind: the names are free.
@@ -363,7 +363,9 @@ async fn registration_refuses_what_is_taken_and_what_is_weak(
     assert_eq!(first.json(), second.json());
     keyed(Person::new().registration())
         .await
-        .must_be(Code::RequestIdempotencyKeyReused);
+        .must_be(Code::REQUEST_IDEMPOTENCY_KEY_REUSED);
     let malformed = register(Person::new().registration()).header("idempotency-key", "short");
-    malformed.await.must_be(Code::RequestIdempotencyKeyInvalid);
+    malformed
+        .await
+        .must_be(Code::REQUEST_IDEMPOTENCY_KEY_INVALID);
 }

@@ -40,7 +40,7 @@ async fn the_first_administrator_is_made_once(
         .client
         .try_log_in(&other.email, &other.password)
         .await
-        .must_be(Code::AuthInvalidCredentials);
+        .must_be(Code::AUTH_INVALID_CREDENTIALS);
     let again = platform.client.log_in(&platform.chief).await;
     assert_eq!(again.user, platform.chief.id);
     let admins = administrators(&platform).await;
@@ -83,7 +83,7 @@ async fn an_existing_account_is_never_promoted(
         client
             .try_log_in(&squatter.email, &intended)
             .await
-            .must_be(Code::AuthInvalidCredentials);
+            .must_be(Code::AUTH_INVALID_CREDENTIALS);
         let login = client.log_in(&squatter).await;
         assert_eq!(login.claims()["roles"], json!(["user"]));
         tokio::time::sleep(Duration::from_millis(100)).await;
@@ -191,7 +191,7 @@ async fn there_is_always_an_administrator(#[values(Kind::Services, Kind::Standal
         .delete(&removal(&first))
         .bearer(admin)
         .await
-        .must_be(Code::RoleLastAdministrator);
+        .must_be(Code::ROLE_LAST_ADMINISTRATOR);
 
     // An administrator is not suspended or deleted, nor by themselves.
     let path = format!("/api/v1/users/{}", platform.chief.id);
@@ -199,7 +199,7 @@ async fn there_is_always_an_administrator(#[values(Kind::Services, Kind::Standal
         .delete(&path)
         .bearer(admin)
         .await
-        .must_be(Code::UserIsAdministrator);
+        .must_be(Code::USER_IS_ADMINISTRATOR);
     let own = client.post(&format!("{path}/suspend")).bearer(admin).await;
     assert_eq!(own.status, 409, "{own:?}");
     let (second, _) = client.newcomer_in().await;
@@ -218,13 +218,13 @@ async fn there_is_always_an_administrator(#[values(Kind::Services, Kind::Standal
         .post(&path)
         .bearer(admin)
         .await
-        .must_be(Code::UserIsAdministrator);
+        .must_be(Code::USER_IS_ADMINISTRATOR);
     let path = format!("/api/v1/users/{}", second.id);
     client
         .delete(&path)
         .bearer(admin)
         .await
-        .must_be(Code::UserIsAdministrator);
+        .must_be(Code::USER_IS_ADMINISTRATOR);
 
     // Two administrators remove each other at the same moment: one is left.
     let people = [platform.chief.clone(), second];
@@ -277,13 +277,13 @@ async fn an_administrator_is_somebody_who_can_log_in(
         let request = client.post("/api/v1/role-assignments").bearer(admin);
         request.json(&body)
     };
-    assign().await.must_be(Code::UserStatusConflict);
+    assign().await.must_be(Code::USER_STATUS_CONFLICT);
     let removal = format!("/api/v1/role-assignments/{first}");
     client
         .delete(&removal)
         .bearer(admin)
         .await
-        .must_be(Code::RoleLastAdministrator);
+        .must_be(Code::ROLE_LAST_ADMINISTRATOR);
     let _ = client
         .post(&format!("{path}/reactivate"))
         .bearer(admin)

@@ -52,12 +52,12 @@ async fn a_lost_password_is_reset_on_the_machine(
     let since = Instant::now() + RELAY_LOOKS;
     let old = &platform.admin.access;
     platform
-        .refused_everywhere(old, since, &[Code::AuthSessionClosed])
+        .refused_everywhere(old, since, &[Code::AUTH_SESSION_CLOSED])
         .await;
     client
         .try_log_in(&chief.email, &chief.password)
         .await
-        .must_be(Code::AuthInvalidCredentials);
+        .must_be(Code::AUTH_INVALID_CREDENTIALS);
     let answer = client.try_log_in(&chief.email, password).await.must(200);
     let admin = end_to_end::Login::from_answer(answer);
     assert_eq!(admin.claims()["permissions"], json!(["*"]));

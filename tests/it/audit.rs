@@ -179,7 +179,7 @@ async fn others_write_records_and_nobody_changes_one(
         "target_id": "order-17", "outcome": "success", "metadata": {"total": 12.5, "lines": [1, 2]}});
     post(&login.access, &body)
         .await
-        .must_be(Code::AuthPermissionDenied);
+        .must_be(Code::AUTH_PERMISSION_DENIED);
     let made = post(admin, &body).await.must(201);
     let id = made.text("id");
     assert_eq!(
@@ -203,7 +203,7 @@ async fn others_write_records_and_nobody_changes_one(
         forged["action"] = json!(name);
         post(admin, &forged)
             .await
-            .must_be(Code::AuditActionReserved);
+            .must_be(Code::AUDIT_ACTION_RESERVED);
     }
     // With a key, once.
     let key = end_to_end::unique();
@@ -218,7 +218,7 @@ async fn others_write_records_and_nobody_changes_one(
                 .call(method, path)
                 .bearer(admin)
                 .await
-                .must_be(Code::RequestMethodNotAllowed);
+                .must_be(Code::REQUEST_METHOD_NOT_ALLOWED);
         }
     }
 }
@@ -261,7 +261,7 @@ async fn one_sees_ones_own_records_and_no_others(
         .await
         .must(200);
     let foreign = client.get(&path(&theirs)).bearer(&login.access).await;
-    foreign.must_be(Code::AuditRecordNotFound);
+    foreign.must_be(Code::AUDIT_RECORD_NOT_FOUND);
 
     // A cursor holds a position, not a right (SECURITY 4).
     let page = client

@@ -15,7 +15,7 @@ use ud_kernel::{Clock, Code, Service};
 
 /// As long as a client may have to wait for an answer of a service that cannot do anything yet.
 const SOON: Duration = Duration::from_secs(10);
-/// The same of the five in one process, which ask their stores one after the other.
+/// The same of all services in one process, which ask their stores one after the other.
 const SOON_ALL: Duration = Duration::from_secs(20);
 /// So long a silent server is watched: several tries.
 const WATCHED: Duration = Duration::from_secs(15);
@@ -72,7 +72,7 @@ async fn says_what_is_away(platform: &Platform, service: Service) {
     let token = TestIssuer::new(Clock::system()).token_of_stranger(&[]);
     let asked = Instant::now();
     let answer = client.get(path).bearer(&token).unchecked().await;
-    answer.must_be(Code::AuthKeysUnavailable);
+    answer.must_be(Code::AUTH_KEYS_UNAVAILABLE);
     assert!(answer.header("retry-after").is_some(), "{answer:?}");
     assert!(asked.elapsed() < SOON);
     let process = platform.process(service).process();
@@ -237,7 +237,7 @@ async fn a_database_that_does_not_exist_is_an_error_in_the_log_and_waited_for() 
     );
     let (status, body) = readiness(&platform, Service::Role).await;
     assert_eq!(status, 503, "{body}");
-    assert_eq!(body["code"], Code::ServerStoreUnavailable.as_str());
+    assert_eq!(body["code"], Code::SERVER_STORE_UNAVAILABLE.as_str());
     assert!(process.is_running());
 
     // The command is one attempt.

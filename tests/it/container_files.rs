@@ -21,7 +21,7 @@ fn groups(text: &str) -> String {
 fn the_gateway_of_containers_differs_in_where_the_services_are() {
     let mut wanted = groups(&read("nginx/upstreams.conf"));
     for service in Service::ALL {
-        let port = service.default_port();
+        let port = service.declaration().public_port.unwrap();
         let here = format!("upstream {service} {{\nserver 127.0.0.1:{port} max_fails=0;");
         let there = format!(
             "upstream {service} {{\nzone {service} 64k;\nserver {service}:{port} resolve max_fails=0;"

@@ -122,7 +122,7 @@ async fn who_may_not_is_refused_by_every_operation(
         assert!(operation.statuses.contains(&401), "{operation:?}");
         for garbage in ["x", "a.b.c", &login.refresh, &format!("{}x", login.access)] {
             let refused = call(&path).bearer(garbage).await;
-            refused.must_be(Code::AuthTokenInvalid);
+            refused.must_be(Code::AUTH_TOKEN_INVALID);
         }
         for scheme in [format!("Basic {}", login.access), login.access.clone()] {
             let refused = call(&path).header("authorization", &scheme).await;
@@ -131,7 +131,7 @@ async fn who_may_not_is_refused_by_every_operation(
         // Somebody who holds nothing, on what does not exist and on what is another's.
         if !operation.permissions.is_empty() {
             let refused = call(&path).bearer(&login.access).await;
-            refused.must_be(Code::AuthPermissionDenied);
+            refused.must_be(Code::AUTH_PERMISSION_DENIED);
             assert!(operation.statuses.contains(&403), "{operation:?}");
         } else if operation.path.contains("{id}") {
             for id in [&platform.chief.id, &other.session] {

@@ -260,10 +260,10 @@ async fn nobody_grants_what_they_do_not_hold(
         let call = client.post("/api/v1/role-assignments");
         call.bearer(&both.access).json(&body)
     };
-    give(&friend.id, &role).await.must_be(Code::RoleEscalation);
+    give(&friend.id, &role).await.must_be(Code::ROLE_ESCALATION);
     give(&victim.id, &ids["both"])
         .await
-        .must_be(Code::UserTargetHoldsMore);
+        .must_be(Code::USER_TARGET_HOLDS_MORE);
     let made = give(&friend.id, &ids["both"]).await;
     let path = format!("/api/v1/role-assignments/{}", made.must(201).text("id"));
     let _ = client.delete(&path).bearer(&both.access).await.must(204);
@@ -318,7 +318,7 @@ async fn writes_take_the_listed_members_alone(
         for token in [&login.access, &platform.admin.access] {
             let body = json!({member: value, "given_name": "Changed"});
             let refused = client.patch(&path).bearer(token).json(&body).await;
-            refused.must_be(Code::UserFieldReadOnly);
+            refused.must_be(Code::USER_FIELD_READ_ONLY);
             assert_eq!(refused.pointers(), [format!("/{member}")]);
         }
         let mut body = Person::new().registration();
@@ -327,7 +327,7 @@ async fn writes_take_the_listed_members_alone(
         }
         body[member] = value;
         let refused = client.post("/api/v1/users").json(&body).await;
-        refused.must_be(Code::RequestValidationFailed);
+        refused.must_be(Code::REQUEST_VALIDATION_FAILED);
         assert_eq!(refused.pointers(), [format!("/{member}")]);
     }
     let after = client.get(&path).bearer(&login.access).await.must(200);

@@ -57,7 +57,7 @@ async fn strangers_leave_few_records_and_hide_nothing() {
 
     // Meanwhile somebody comes with a token of before, and an administrator looks at a user.
     let reuse = client.try_refresh(&login.refresh).await;
-    reuse.must_be(Code::AuthRefreshTokenInvalid);
+    reuse.must_be(Code::AUTH_REFRESH_TOKEN_INVALID);
     let path = format!("/api/v1/users/{}", login.user);
     let read = client.get(&path).bearer(&platform.admin.access).await;
     let read = platform

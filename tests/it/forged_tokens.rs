@@ -78,7 +78,7 @@ async fn no_service_takes_a_forged_token(#[values(Kind::Services, Kind::Standalo
             let code = answer.code();
             assert_eq!(
                 code,
-                Some(Code::AuthTokenInvalid.as_str()),
+                Some(Code::AUTH_TOKEN_INVALID.as_str()),
                 "{what} at {service}: {answer:?}"
             );
         }

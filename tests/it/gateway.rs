@@ -33,7 +33,7 @@ async fn errors_of_the_gateway_are_problem_documents() {
         "/readyz",
         "/.git/config",
     ] {
-        client.get(path).await.must_be(Code::RequestNotFound);
+        client.get(path).await.must_be(Code::REQUEST_NOT_FOUND);
     }
     let healthy = client.get("/healthz").await.must(200);
     assert_eq!(healthy.text("status"), "ok");
@@ -43,7 +43,7 @@ async fn errors_of_the_gateway_are_problem_documents() {
         .post("/api/v1/auth/login")
         .body("application/json", large)
         .await;
-    answer.must_be(Code::RequestBodyTooLarge);
+    answer.must_be(Code::REQUEST_BODY_TOO_LARGE);
     let mut chunked = Vec::new();
     for _ in 0..20 {
         chunked.extend_from_slice(b"1000\r\n");
@@ -88,7 +88,7 @@ async fn errors_of_the_gateway_are_problem_documents() {
     // A service that is gone: 503 with Retry-After, and no word about which.
     platform.kill(ud_kernel::Service::Role);
     let answer = client.get("/api/v1/roles").await;
-    answer.must_be(Code::ServerDependencyUnavailable);
+    answer.must_be(Code::SERVER_DEPENDENCY_UNAVAILABLE);
     let text = String::from_utf8_lossy(&answer.body).into_owned();
     assert!(!text.contains("127.0.0.1"), "{text}");
 }
@@ -108,27 +108,27 @@ async fn logins_and_registrations_are_limited_for_each_address() {
             .try_log_in("nobody@example.com", "wrong wrong wrong wrong")
             .await;
         if answer.status == 429 {
-            answer.must_be(Code::RequestRateLimited);
+            answer.must_be(Code::REQUEST_RATE_LIMITED);
             limited += 1;
         } else {
-            answer.must_be(Code::AuthInvalidCredentials);
+            answer.must_be(Code::AUTH_INVALID_CREDENTIALS);
         }
     }
     assert_eq!(limited, 9, "one and the burst of 100 pass");
     other
         .try_log_in("nobody@example.com", "wrong wrong wrong wrong")
         .await
-        .must_be(Code::AuthInvalidCredentials);
+        .must_be(Code::AUTH_INVALID_CREDENTIALS);
 
     let mut limited = 0;
     for _ in 0..30 {
         let body = serde_json::json!({"email": "x"});
         let answer = client.post("/api/v1/users").json(&body).await;
         if answer.status == 429 {
-            answer.must_be(Code::RequestRateLimited);
+            answer.must_be(Code::REQUEST_RATE_LIMITED);
             limited += 1;
         } else {
-            answer.must_be(Code::RequestValidationFailed);
+            answer.must_be(Code::REQUEST_VALIDATION_FAILED);
         }
     }
     assert_eq!(limited, 9);

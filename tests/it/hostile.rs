@@ -229,7 +229,7 @@ async fn forged_headers_do_not_arrive() {
             "{path}: {request}"
         );
     }
-    // Connections to the services are kept: at most one for each of the five here.
+    // Connections to the services are kept: at most one for each service here.
     let connections = connections.load(Ordering::SeqCst);
     assert!(
         connections <= 5,

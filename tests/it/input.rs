@@ -110,12 +110,12 @@ async fn bad_bodies(#[values(Kind::Services, Kind::Standalone)] kind: Kind) {
             "",
         ] {
             let answer = case.call(client, admin).body(other, good.as_bytes()).await;
-            answer.must_be(Code::RequestUnsupportedMediaType);
+            answer.must_be(Code::REQUEST_UNSUPPORTED_MEDIA_TYPE);
         }
         // Too large, whatever it says.
         let large = format!("{{\"x\": \"{}\"}}", "x".repeat(64 * 1024));
         let answer = case.call(client, admin).body(kind, large).await;
-        answer.must_be(Code::RequestBodyTooLarge);
+        answer.must_be(Code::REQUEST_BODY_TOO_LARGE);
         // A member nobody knows, and one given twice.
         let mut body = case.body.clone();
         body["surprise"] = json!(1);
@@ -288,7 +288,7 @@ async fn bad_ids_and_parameters(#[values(Kind::Services, Kind::Standalone)] kind
             "limit=5&limit=6",
         ] {
             let answer = client.get(&format!("{list}?{query}")).bearer(admin).await;
-            answer.must_be(Code::RequestInvalidParameter);
+            answer.must_be(Code::REQUEST_INVALID_PARAMETER);
         }
         for cursor in [
             "x",
@@ -319,7 +319,7 @@ async fn bad_ids_and_parameters(#[values(Kind::Services, Kind::Standalone)] kind
             .get(path)
             .bearer(admin)
             .await
-            .must_be(Code::RequestInvalidParameter);
+            .must_be(Code::REQUEST_INVALID_PARAMETER);
     }
     for path in [
         "/api/v1/sessions",
@@ -330,7 +330,7 @@ async fn bad_ids_and_parameters(#[values(Kind::Services, Kind::Standalone)] kind
             .delete(path)
             .bearer(admin)
             .await
-            .must_be(Code::RequestInvalidParameter);
+            .must_be(Code::REQUEST_INVALID_PARAMETER);
     }
     // One list's cursor is no other's.
     for _ in 0..3 {

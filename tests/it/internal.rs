@@ -100,7 +100,7 @@ async fn each_route_has_its_callers() {
             } else {
                 assert_eq!(
                     answer.code(),
-                    Some(Code::ServiceCallerNotAllowed.as_str()),
+                    Some(Code::SERVICE_CALLER_NOT_ALLOWED.as_str()),
                     "{what}: {answer:?}"
                 );
             }
@@ -139,21 +139,21 @@ async fn wrong_tokens_are_refused() {
         let other = Service::ALL.into_iter().find(|s| *s != route.at).unwrap();
         for (what, token) in wrong_tokens(keys, &good, caller, route.at, other) {
             let answer = call(&platform, &route, &token).await;
-            let code = Some(Code::ServiceTokenInvalid.as_str());
+            let code = Some(Code::SERVICE_TOKEN_INVALID.as_str());
             assert_eq!(answer.code(), code, "{what} at {}: {answer:?}", route.path);
         }
         let stranger = strangers.token(caller, route.at);
         let answer = call(&platform, &route, &stranger).await;
-        answer.must_be(Code::ServiceTokenInvalid);
+        answer.must_be(Code::SERVICE_TOKEN_INVALID);
         // A user inside, a service outside: neither counts.
         let answer = call(&platform, &route, &platform.admin.access).await;
-        answer.must_be(Code::ServiceTokenInvalid);
+        answer.must_be(Code::SERVICE_TOKEN_INVALID);
     }
     for (service, path) in end_to_end::OWN {
         for caller in Service::ALL {
             let token = keys.token(caller, service);
             let answer = platform.client.get(path).bearer(&token).await;
-            answer.must_be(Code::AuthTokenInvalid);
+            answer.must_be(Code::AUTH_TOKEN_INVALID);
         }
     }
 }
@@ -222,7 +222,7 @@ async fn standalone_keeps_its_internal_routes_to_itself() {
         ] {
             // Its services call each other in the process: what they offer is no route.
             let answer = call(&platform, &route, &token).await;
-            answer.must_be(Code::RequestNotFound);
+            answer.must_be(Code::REQUEST_NOT_FOUND);
             let session = platform.internal(Service::Session);
             let feed = session.get("/internal/v1/revocations");
             let feed = if token.is_empty() {
@@ -230,7 +230,7 @@ async fn standalone_keeps_its_internal_routes_to_itself() {
             } else {
                 feed.bearer(&token)
             };
-            feed.await.must_be(Code::ServiceTokenInvalid);
+            feed.await.must_be(Code::SERVICE_TOKEN_INVALID);
         }
     }
     let ready = testkit::http_get(&platform.directory.of(Service::Auth).ready)

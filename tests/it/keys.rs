@@ -31,7 +31,7 @@ async fn a_revoked_key_is_refused_everywhere_and_clients_refresh(
     let answer = client.post(&path).bearer(&platform.admin.access).await;
     assert_eq!(answer.must(200).json()["state"], "revoked");
     // The feed tells them; those that fetch the JWK set meanwhile do not know the key any more.
-    let codes = [Code::AuthTokenStale, Code::AuthTokenInvalid];
+    let codes = [Code::AUTH_TOKEN_STALE, Code::AUTH_TOKEN_INVALID];
     platform
         .refused_everywhere(&login.access, Instant::now(), &codes)
         .await;
@@ -64,16 +64,16 @@ async fn a_fence_ends_every_session_and_every_token(
     }
     let since = Instant::now() + UNTOLD;
     let codes = [
-        Code::AuthTokenInvalid,
-        Code::AuthTokenStale,
-        Code::AuthSessionClosed,
+        Code::AUTH_TOKEN_INVALID,
+        Code::AUTH_TOKEN_STALE,
+        Code::AUTH_SESSION_CLOSED,
     ];
     platform
         .refused_everywhere(&login.access, since, &codes)
         .await;
     eventually(Duration::from_secs(10), "the session is closed", || async {
         let answer = client.try_refresh(&login.refresh).await;
-        (answer.code() == Some(Code::AuthRefreshTokenInvalid.as_str())).then_some(())
+        (answer.code() == Some(Code::AUTH_REFRESH_TOKEN_INVALID.as_str())).then_some(())
     })
     .await;
     let again = client.log_in(&person).await;

@@ -54,7 +54,7 @@ async fn a_revocation_that_cannot_be_delivered_is_told_and_follows() {
     client
         .try_log_in(&person.email, &person.password)
         .await
-        .must_be(Code::AuthAccountSuspended);
+        .must_be(Code::AUTH_ACCOUNT_SUSPENDED);
     line_to_session(&platform).resume();
     // By auth's event, which is repeated until it arrives.
     eventually(PATIENCE, "the session is closed", || async {
@@ -63,7 +63,7 @@ async fn a_revocation_that_cannot_be_delivered_is_told_and_follows() {
     })
     .await;
     platform
-        .refused_everywhere(&login.access, Instant::now(), &[Code::AuthSessionClosed])
+        .refused_everywhere(&login.access, Instant::now(), &[Code::AUTH_SESSION_CLOSED])
         .await;
 }
 
@@ -96,5 +96,5 @@ async fn a_new_password_while_session_is_away_keeps_this_session_and_no_other() 
     let closed = eventually(PATIENCE, "the other is closed", || {
         refreshed(elsewhere.refresh.clone())
     });
-    closed.await.must_be(Code::AuthRefreshTokenInvalid);
+    closed.await.must_be(Code::AUTH_REFRESH_TOKEN_INVALID);
 }

@@ -26,19 +26,19 @@ async fn suspension_bites_and_ends(#[values(Kind::Services, Kind::Standalone)] k
     assert_eq!(suspend.json()["status"], "suspended");
     assert!(suspend.header("revocation").is_none(), "{suspend:?}");
     platform
-        .refused_everywhere(&login.access, since, &[Code::AuthSessionClosed])
+        .refused_everywhere(&login.access, since, &[Code::AUTH_SESSION_CLOSED])
         .await;
     client
         .try_refresh(&login.refresh)
         .await
-        .must_be(Code::AuthRefreshTokenInvalid);
+        .must_be(Code::AUTH_REFRESH_TOKEN_INVALID);
     // Only after a right password (SECURITY 12).
     let right = client.try_log_in(&person.email, &person.password).await;
-    right.must_be(Code::AuthAccountSuspended);
+    right.must_be(Code::AUTH_ACCOUNT_SUSPENDED);
     let wrong = client
         .try_log_in(&person.email, "wrong wrong wrong wrong")
         .await;
-    wrong.must_be(Code::AuthInvalidCredentials);
+    wrong.must_be(Code::AUTH_INVALID_CREDENTIALS);
 
     let back = client
         .post(&format!("{path}/reactivate"))
@@ -50,11 +50,11 @@ async fn suspension_bites_and_ends(#[values(Kind::Services, Kind::Standalone)] k
     platform.accepted_everywhere(&again.access).await;
     // What was closed stays closed.
     let old = client.get("/api/v1/users/me").bearer(&login.access).await;
-    old.must_be(Code::AuthSessionClosed);
+    old.must_be(Code::AUTH_SESSION_CLOSED);
     client
         .try_refresh(&login.refresh)
         .await
-        .must_be(Code::AuthRefreshTokenInvalid);
+        .must_be(Code::AUTH_REFRESH_TOKEN_INVALID);
 }
 
 #[rstest]
@@ -86,17 +86,17 @@ async fn deletion_bites_and_leaves_nothing(#[values(Kind::Services, Kind::Standa
     let _ = client.delete(&path).bearer(&login.access).await.must(204);
     let since = Instant::now();
     // Auth closes the session, and role, which takes the roles away, makes its tokens stale: verifiers hear of either first.
-    let codes = [Code::AuthSessionClosed, Code::AuthTokenStale];
+    let codes = [Code::AUTH_SESSION_CLOSED, Code::AUTH_TOKEN_STALE];
     platform
         .refused_everywhere(&login.access, since, &codes)
         .await;
     client
         .try_refresh(&login.refresh)
         .await
-        .must_be(Code::AuthRefreshTokenInvalid);
+        .must_be(Code::AUTH_REFRESH_TOKEN_INVALID);
     for identifier in [&person.email, &person.username] {
         let gone = client.try_log_in(identifier, &person.password).await;
-        gone.must_be(Code::AuthInvalidCredentials);
+        gone.must_be(Code::AUTH_INVALID_CREDENTIALS);
     }
     // What an administrator may still see holds nothing personal.
     let seen = client.get(&path).bearer(admin).await;
@@ -128,7 +128,7 @@ async fn deletion_bites_and_leaves_nothing(#[values(Kind::Services, Kind::Standa
     let mut namesake = Person::new().registration();
     namesake["username"] = json!(person.username);
     let again = client.post("/api/v1/users").json(&namesake).await;
-    again.must_be(Code::UserUsernameTaken);
+    again.must_be(Code::USER_USERNAME_TAKEN);
     // Nobody acts on who is gone.
     for path in [format!("{path}/suspend"), format!("{path}/reactivate")] {
         let refused = client.post(&path).bearer(admin).await;

@@ -17,7 +17,7 @@ async fn with_default(kind: Kind, name: &str) -> Platform {
 fn is_limited(answer: &Answer) -> bool {
     let is_limited = answer.status == 429;
     if is_limited {
-        answer.must_be(Code::RequestRateLimited);
+        answer.must_be(Code::REQUEST_RATE_LIMITED);
         let wait: u64 = answer.header("retry-after").unwrap().parse().unwrap();
         assert!((1..=3600).contains(&wait), "{answer:?}");
     }
@@ -64,7 +64,7 @@ async fn wrong_passwords_for_an_account_and_from_a_source(
             if is_limited(&answer) {
                 break;
             }
-            answer.must_be(Code::AuthInvalidCredentials);
+            answer.must_be(Code::AUTH_INVALID_CREDENTIALS);
             failures += 1;
         }
         failures
@@ -92,7 +92,7 @@ async fn wrong_passwords_for_an_account_and_from_a_source(
         if is_limited(&answer) {
             break;
         }
-        answer.must_be(Code::AuthInvalidCredentials);
+        answer.must_be(Code::AUTH_INVALID_CREDENTIALS);
         count += 1;
     }
     assert_eq!(count, 50);
@@ -236,7 +236,7 @@ async fn revocations_sixty_a_minute_for_an_address(
         .await
         .must(200);
     let refused = platform.client.try_refresh(&login.refresh).await;
-    refused.must_be(Code::AuthRefreshTokenInvalid);
+    refused.must_be(Code::AUTH_REFRESH_TOKEN_INVALID);
 }
 
 #[rstest]

@@ -16,7 +16,7 @@ async fn passed(call: &impl AsyncFn() -> Answer, most: u32) -> u32 {
     loop {
         let answer = call().await;
         if answer.status == 429 {
-            answer.must_be(Code::RequestRateLimited);
+            answer.must_be(Code::REQUEST_RATE_LIMITED);
             let wait: u64 = answer.header("retry-after").unwrap().parse().unwrap();
             assert!((1..=60).contains(&wait), "{answer:?}");
             return passed;
@@ -213,7 +213,7 @@ async fn every_operation_that_declares_a_limit_has_it() {
         let first = call(&client, &platform, operation).await;
         assert_ne!(first.status, 429, "{operation:?}: {first:?}");
         let second = call(&client, &platform, operation).await;
-        second.must_be(Code::RequestRateLimited);
+        second.must_be(Code::REQUEST_RATE_LIMITED);
     }
 }
 

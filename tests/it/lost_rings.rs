@@ -134,7 +134,7 @@ async fn a_new_ring_is_made_when_nothing_is_sealed_under_the_old_one() {
     assert!(list.contains(RING), "{list}");
 }
 
-/// The five services in development share a ring in `./data/keys`.
+/// The services in development share a ring in `./data/keys`.
 #[tokio::test]
 async fn no_service_makes_a_ring_beside_what_is_sealed_under_another() {
     let mut options = Options::new(Kind::Services);

@@ -1,4 +1,4 @@
-//! Flows through the whole platform, each against the five binaries behind NGINX and against standalone.
+//! Flows through the whole platform, each against the binaries behind NGINX and against standalone.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

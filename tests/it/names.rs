@@ -55,13 +55,13 @@ async fn a_role_name_is_given_by_those_who_have_it_or_may_grant(
 
     // A role without permissions is a right all the same: the clerk neither takes it nor invents one.
     let taken = post(&platform, &login, ASSIGNMENTS, give(&clerk.id, &shop)).await;
-    taken.must_be(Code::RoleEscalation);
+    taken.must_be(Code::ROLE_ESCALATION);
     let invented = make(&login, "superuser").await;
     let taken = post(&platform, &login, ASSIGNMENTS, give(&clerk.id, &invented)).await;
-    taken.must_be(Code::RoleEscalation);
+    taken.must_be(Code::ROLE_ESCALATION);
     let (friend, friends) = client.newcomer_in().await;
     let given = post(&platform, &login, ASSIGNMENTS, give(&friend.id, &shop)).await;
-    given.must_be(Code::RoleEscalation);
+    given.must_be(Code::ROLE_ESCALATION);
     assert_eq!(told(&platform, &login).await, "namesake,user");
     let login = client.log_in(&clerk).await;
     assert_eq!(told(&platform, &login).await, "namesake,user");
@@ -87,7 +87,7 @@ async fn a_role_name_is_given_by_those_who_have_it_or_may_grant(
         .must(201)
         .text("id");
     let given = post(&platform, &granter, ASSIGNMENTS, give(&clerk.id, &strong)).await;
-    given.must_be(Code::RoleEscalation);
+    given.must_be(Code::ROLE_ESCALATION);
 
     // Now the clerk has the name, and hands it on; not to somebody who holds more, nor for longer.
     let given = post(&platform, &login, ASSIGNMENTS, give(&friend.id, &shop)).await;
@@ -101,14 +101,14 @@ async fn a_role_name_is_given_by_those_who_have_it_or_may_grant(
         give(&platform.chief.id, &shop),
     )
     .await;
-    given.must_be(Code::UserTargetHoldsMore);
+    given.must_be(Code::USER_TARGET_HOLDS_MORE);
     let helper = make(admin, "helper").await;
     let end = Clock::system().now().plus(Duration::from_secs(3600));
     let mut lent = give(&clerk.id, &helper);
     lent["expires_at"] = json!(end.to_string());
     let _ = post(&platform, admin, ASSIGNMENTS, lent).await.must(201);
     let forever = post(&platform, &login, ASSIGNMENTS, give(&friend.id, &helper)).await;
-    forever.must_be(Code::RoleOutlivesGrantor);
+    forever.must_be(Code::ROLE_OUTLIVES_GRANTOR);
     assert_eq!(forever.pointers(), ["/expires_at"]);
     let mut lent = give(&friend.id, &helper);
     lent["expires_at"] = json!(end.to_string());

@@ -1,4 +1,4 @@
-//! The five OpenAPI documents as lists of operations.
+//! The OpenAPI documents of the services as lists of operations.
 
 use std::collections::{BTreeMap, BTreeSet};
 

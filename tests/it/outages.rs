@@ -79,7 +79,7 @@ async fn a_database_goes_away_and_returns() {
         proxy.cut();
         let asked = Instant::now();
         let answer = read(&platform, *service).await;
-        answer.must_be(Code::ServerStoreUnavailable);
+        answer.must_be(Code::SERVER_STORE_UNAVAILABLE);
         assert!(
             asked.elapsed() < Duration::from_secs(10),
             "{:?}",
@@ -112,7 +112,7 @@ async fn a_database_that_does_not_answer() {
         let asked = Instant::now();
         let answer = read(&platform, service).await;
         // The service's own answer, before the gateway's deadline.
-        answer.must_be(Code::ServerStoreUnavailable);
+        answer.must_be(Code::SERVER_STORE_UNAVAILABLE);
         assert!(
             asked.elapsed() < Duration::from_secs(15),
             "{:?}",
@@ -206,15 +206,15 @@ async fn another_service_goes_away_and_returns() {
     client
         .try_log_in(&person.email, &person.password)
         .await
-        .must_be(Code::ServerDependencyUnavailable);
+        .must_be(Code::SERVER_DEPENDENCY_UNAVAILABLE);
     client
         .try_refresh(&login.refresh)
         .await
-        .must_be(Code::ServerDependencyUnavailable);
+        .must_be(Code::SERVER_DEPENDENCY_UNAVAILABLE);
     let body = json!({"given_name": "X"});
     let path = format!("/api/v1/users/{}", person.id);
     let other = client.patch(&path).bearer(admin).json(&body).await;
-    other.must_be(Code::ServerDependencyUnavailable);
+    other.must_be(Code::SERVER_DEPENDENCY_UNAVAILABLE);
     // It is found out once a second.
     eventually(PATIENCE, "readyz tells that role is down", || async {
         let (status, body) = readiness(&platform, Service::Auth).await;
@@ -234,7 +234,9 @@ async fn another_service_goes_away_and_returns() {
     peers[&Service::Auth].cut();
     let newcomer = Person::new();
     let register = || client.post("/api/v1/users").json(&newcomer.registration());
-    register().await.must_be(Code::ServerDependencyUnavailable);
+    register()
+        .await
+        .must_be(Code::SERVER_DEPENDENCY_UNAVAILABLE);
     peers[&Service::Auth].resume();
     eventually(PATIENCE, "registration works again", || async {
         (register().await.status == 201).then_some(())
@@ -260,7 +262,7 @@ async fn another_service_goes_away_and_returns() {
                 (answer.status != 200).then_some(answer)
             })
             .await;
-            answer.must_be(Code::AuthRevocationUnavailable);
+            answer.must_be(Code::AUTH_REVOCATION_UNAVAILABLE);
         }
         peers[&Service::Session].resume();
         eventually(PATIENCE, "the token is good again", || async {
@@ -327,7 +329,7 @@ async fn a_killed_service_is_a_503_at_the_gateway_and_back_at_once() {
     for (service, path) in OWN {
         platform.kill(service);
         let answer = platform.client.get(path).bearer(&login.access).await;
-        answer.must_be(Code::ServerDependencyUnavailable);
+        answer.must_be(Code::SERVER_DEPENDENCY_UNAVAILABLE);
         platform.restart(service).await;
         eventually(PATIENCE, &format!("{service} works again"), || async {
             let answer = platform.client.get(path).bearer(&login.access).await;

@@ -223,7 +223,7 @@ async fn every_operation_has_its_price() {
         let is_refused_before = one.costs == Costs::default();
         assert!(
             is_refused_before || turns(one) == turns(same),
-            "on five services {one:?}, on standalone {same:?}"
+            "on separate services {one:?}, on standalone {same:?}"
         );
     }
     prices_table::are_written(&alone);

@@ -251,7 +251,7 @@ async fn tokens(meter: &mut Meter) {
     let logout = meter.client().post("/api/v1/auth/logout");
     let _ = logout.bearer(&login.access).await.must(204);
     let since = std::time::Instant::now();
-    let closed = [ud_kernel::Code::AuthSessionClosed];
+    let closed = [ud_kernel::Code::AUTH_SESSION_CLOSED];
     meter
         .platform
         .refused_everywhere(&login.access, since, &closed)

@@ -62,7 +62,7 @@ pub fn costs_of(id: &str, lines: &[Value]) -> Option<Costs> {
     Some(costs)
 }
 
-/// Standalone's internal listener has the paths of all five, each below its name.
+/// Standalone's internal listener has the paths of all services, each below its name.
 fn service_of(line: &Value) -> String {
     let path = line["path"].as_str().unwrap();
     let inner = path

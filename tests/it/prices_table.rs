@@ -19,11 +19,11 @@ number is another than here, higher or lower, and when an operation without a pr
 
 - **database**: turns on a database connection (a read or a transaction) at each service and, in parentheses, the
   statements in them, `BEGIN` and `COMMIT` included; standalone on SQLite. The access log has the same numbers for every
-  request (`db_calls`, `db_statements`, [LOGGING.md](LOGGING.md)). The five services on PostgreSQL have the same turns
+  request (`db_calls`, `db_statements`, [LOGGING.md](LOGGING.md)). The services on PostgreSQL have the same turns
   but for session, which has Redis; the test compares them. What a request tells another service directly, its event
   says too; the numbers are those of a request that comes first, which is the dearer: the second finds it done. Once a
   minute a login or a refresh costs session one statement more, which keeps the time when the last token ends.
-- **Redis**: commands and scripts sent to Redis, by the five services with `REDIS_URL`.
+- **Redis**: commands and scripts sent to Redis, by the services with `REDIS_URL`.
 - **inner**: HTTP requests between services, with all that these cause. A token's state is known from the revocation
   feed and costs none; while the feed is away each service asks once a second for each session in use.
 - **kept**: rows that were not there before, when every event has been delivered, and the bytes of their values and of
@@ -54,7 +54,7 @@ pub struct Price {
     pub status: u16,
     /// What it costs on standalone.
     pub costs: Costs,
-    /// Calls of Redis, by the five services.
+    /// Calls of Redis, by the services.
     pub redis: u64,
     /// What stays.
     pub kept: Kept,

@@ -44,7 +44,7 @@ async fn end(platform: &Platform, ending: Ending, person: &Person, own: &Login) 
 async fn decided_refresh(client: &Client, login: &Login) -> Answer {
     eventually(Duration::from_secs(20), "a refresh is decided", || async {
         let answer = client.try_refresh(&login.refresh).await;
-        (answer.code() != Some(Code::ServerBusy.as_str())).then_some(answer)
+        (answer.code() != Some(Code::SERVER_BUSY.as_str())).then_some(answer)
     })
     .await
 }
@@ -120,7 +120,7 @@ async fn a_racing_login_leaves_no_session(
     }
     for (token, since) in closed {
         platform
-            .refused_everywhere(&token, since, &[Code::AuthSessionClosed])
+            .refused_everywhere(&token, since, &[Code::AUTH_SESSION_CLOSED])
             .await;
     }
 }
@@ -171,7 +171,7 @@ async fn a_racing_refresh_carries_no_right_that_was_taken(
     }
     for (token, since) in stale {
         platform
-            .refused_everywhere(&token, since, &[Code::AuthTokenStale])
+            .refused_everywhere(&token, since, &[Code::AUTH_TOKEN_STALE])
             .await;
     }
     platform.accepted_everywhere(&login.access).await;

@@ -73,7 +73,7 @@ async fn an_old_login_is_asked_to_prove_itself_again(
             call.json(&json!({}))
         };
         let answer = call.bearer(&old).await;
-        let is_asked = answer.code() == Some(Code::AuthReauthenticationRequired.as_str());
+        let is_asked = answer.code() == Some(Code::AUTH_REAUTHENTICATION_REQUIRED.as_str());
         assert_eq!(
             is_asked,
             operation.max_login_age == Some(300),
@@ -95,7 +95,9 @@ async fn an_old_login_is_asked_to_prove_itself_again(
     platform.accepted_everywhere(&platform.admin.access).await;
     let role = json!({"name": "librarian", "permissions": ["books:read"]});
     let make = |token: &str| client.post("/api/v1/roles").bearer(token).json(&role);
-    make(&old).await.must_be(Code::AuthReauthenticationRequired);
+    make(&old)
+        .await
+        .must_be(Code::AUTH_REAUTHENTICATION_REQUIRED);
     let proved = client.reauthenticate(&platform.admin, &platform.chief.password);
     let proved = Login::from_answer(proved.await.must(200));
     assert_eq!(proved.session, platform.admin.session);
@@ -149,7 +151,7 @@ async fn a_stolen_token_of_an_old_login_ends_no_session_but_its_own(
         } else {
             call.json(&body)
         };
-        call.await.must_be(Code::AuthReauthenticationRequired);
+        call.await.must_be(Code::AUTH_REAUTHENTICATION_REQUIRED);
     }
     platform.accepted_everywhere(&other.access).await;
     platform.accepted_everywhere(&here.access).await;

@@ -60,13 +60,13 @@ async fn a_replay_is_caught_after_every_process_was_killed(
         // Stolen before the first death, presented after the second, and too far back for any window.
         let replay = answered(&platform, &second.refresh).await;
         let since = Instant::now();
-        replay.must_be(Code::AuthRefreshTokenInvalid);
+        replay.must_be(Code::AUTH_REFRESH_TOKEN_INVALID);
         for tokens in [&fourth, &third, &first] {
             let refused = answered(&platform, &tokens.refresh).await;
-            refused.must_be(Code::AuthRefreshTokenInvalid);
+            refused.must_be(Code::AUTH_REFRESH_TOKEN_INVALID);
         }
         platform
-            .refused_everywhere(&fourth.access, since, &[Code::AuthSessionClosed])
+            .refused_everywhere(&fourth.access, since, &[Code::AUTH_SESSION_CLOSED])
             .await;
         platform.accepted_everywhere(&other.access).await;
         let event = "refresh_token_reused";
@@ -85,7 +85,7 @@ async fn while_role_is_dead_nothing_is_lost_by_trying() {
         let answer = client.try_refresh(&first.refresh).await;
         let seconds = answer.header("retry-after");
         assert!(seconds.is_some_and(|s| s.parse::<u64>().is_ok()));
-        answer.must_be(Code::ServerDependencyUnavailable);
+        answer.must_be(Code::SERVER_DEPENDENCY_UNAVAILABLE);
     }
     platform.restart(Service::Role).await;
     let second = Login::from_answer(answered(&platform, &first.refresh).await);

@@ -35,7 +35,7 @@ pub async fn assert_one_won(platform: &Platform, rivals: &[Person; 2], won: &[Op
                 assert_eq!(&me.text("id"), id);
             }
         } else {
-            answer.must_be(Code::AuthInvalidCredentials);
+            answer.must_be(Code::AUTH_INVALID_CREDENTIALS);
             assert!(
                 won[index].is_none(),
                 "{won:?}: a registration was confirmed and is gone"
@@ -61,7 +61,7 @@ pub fn outcome(answer: &Answer) -> Option<String> {
     if answer.status == 201 {
         return Some(answer.text("id"));
     }
-    answer.must_be(Code::UserEmailTaken);
+    answer.must_be(Code::USER_EMAIL_TAKEN);
     None
 }
 
@@ -110,7 +110,7 @@ async fn one_of_two_gets_the_name(#[values(Kind::Services, Kind::Standalone)] ki
             (&second, &a)
         };
         assert_eq!(a.status.min(b.status), 201, "round {round}: {a:?}\n{b:?}");
-        lost.must_be(Code::UserUsernameTaken);
+        lost.must_be(Code::USER_USERNAME_TAKEN);
         let _ = client.log_in(won).await;
         // The loser's own address is as free as before.
         let mut loser = if a.status == 201 {
@@ -142,7 +142,7 @@ async fn the_same_key_at_the_same_moment_makes_one_user(
             if answer.status == 201 {
                 ids.push(answer.text("id"));
             } else {
-                answer.must_be(Code::RequestIdempotencyInProgress);
+                answer.must_be(Code::REQUEST_IDEMPOTENCY_IN_PROGRESS);
                 assert!(answer.header("retry-after").is_some(), "{answer:?}");
             }
         }

@@ -76,7 +76,7 @@ async fn patiently(call: impl Fn() -> end_to_end::Call) -> end_to_end::Answer {
     let asked = Instant::now();
     loop {
         let answer = call().await;
-        if answer.code() != Some(Code::RequestIdempotencyInProgress.as_str()) {
+        if answer.code() != Some(Code::REQUEST_IDEMPOTENCY_IN_PROGRESS.as_str()) {
             return answer;
         }
         let pause: u64 = answer.header("retry-after").unwrap().parse().unwrap();
@@ -144,7 +144,7 @@ async fn a_retry_without_a_key_takes_nothing_over(
         let id = retry.must(201).text("id");
         assert_one_won(&platform, &[person, other], &[None, Some(id)]).await;
     } else {
-        retry.must_be(Code::UserEmailTaken);
+        retry.must_be(Code::USER_EMAIL_TAKEN);
         assert_one_won(&platform, &[person, other], &[None, None]).await;
     }
 }
@@ -259,7 +259,7 @@ impl Contest {
         // Without a key the winner is refused as well: a user with this address exists, their own.
         match answer.status {
             201 => self.note(index, answer.text("id")),
-            _ => answer.must_be(Code::UserEmailTaken),
+            _ => answer.must_be(Code::USER_EMAIL_TAKEN),
         }
     }
 }

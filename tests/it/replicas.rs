@@ -57,7 +57,7 @@ async fn a_killed_replica_costs_what_may_not_be_sent_twice() {
         assert_eq!(failure.status, 503, "{failure:#?}");
         let is_gateways = failure
             .text
-            .contains(Code::ServerDependencyUnavailable.as_str());
+            .contains(Code::SERVER_DEPENDENCY_UNAVAILABLE.as_str());
         assert!(is_gateways, "{failure:#?}");
     }
     // Each client has one request under way.
@@ -85,6 +85,6 @@ async fn without_one_replica_of_each_everything_goes_on() {
     let since = std::time::Instant::now();
     let _ = logout.await.must(204);
     platform
-        .refused_everywhere(&login.access, since, &[Code::AuthSessionClosed])
+        .refused_everywhere(&login.access, since, &[Code::AUTH_SESSION_CLOSED])
         .await;
 }

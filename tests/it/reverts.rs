@@ -139,7 +139,7 @@ async fn standalone_is_reverted_whole_or_not_at_all() {
     let site = Site::new(standalone());
     drop(site.serve().await);
     let before = site.versions();
-    // One of the five databases is in use, the last that is asked for.
+    // One of the databases is in use, the last that is asked for.
     let mut other = Site::new(program_of(Service::Profile));
     let data = site.folder.path().join("data");
     let database = data.join("profile.db");

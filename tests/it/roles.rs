@@ -7,7 +7,7 @@ use rstest::rstest;
 use serde_json::{Value, json};
 use ud_kernel::{Clock, Code, Timestamp};
 
-const STALE: [Code; 1] = [Code::AuthTokenStale];
+const STALE: [Code; 1] = [Code::AUTH_TOKEN_STALE];
 
 /// Makes a role as the administrator; its id.
 async fn make_role(platform: &Platform, name: &str, permissions: &[&str]) -> String {
@@ -66,7 +66,7 @@ async fn a_role_comes_with_the_next_token_and_goes_at_once(
     assert_eq!(read.json(), made.json());
     assert_eq!(read.json()["built_in"], false);
     let again = client.post("/api/v1/roles").bearer(admin).json(&body).await;
-    again.must_be(Code::RoleNameTaken);
+    again.must_be(Code::ROLE_NAME_TAKEN);
     let names: Vec<Value> = client
         .get("/api/v1/roles?limit=100")
         .bearer(admin)
@@ -89,7 +89,7 @@ async fn a_role_comes_with_the_next_token_and_goes_at_once(
         .bearer(admin)
         .json(&body)
         .await;
-    twice.must_be(Code::RoleAlreadyAssigned);
+    twice.must_be(Code::ROLE_ALREADY_ASSIGNED);
     let answer = check(client, &login.access, &person.id, "orders:read").await;
     assert_eq!(answer, json!({"allowed": true, "because": ["clerk"]}));
     let answer = check(client, &login.access, &person.id, "orders:write").await;
@@ -98,7 +98,7 @@ async fn a_role_comes_with_the_next_token_and_goes_at_once(
         .get(&path)
         .bearer(&login.access)
         .await
-        .must_be(Code::AuthPermissionDenied);
+        .must_be(Code::AUTH_PERMISSION_DENIED);
     let with = client.refresh(&login).await;
     assert_eq!(with.claims()["roles"], json!(["clerk", "user"]));
     assert_eq!(
@@ -136,7 +136,7 @@ async fn a_role_comes_with_the_next_token_and_goes_at_once(
     platform
         .refused_everywhere(&with.access, since, &STALE)
         .await;
-    patch().await.must_be(Code::RequestPreconditionFailed);
+    patch().await.must_be(Code::REQUEST_PRECONDITION_FAILED);
     let less = client.refresh(&with).await;
     assert_eq!(
         less.claims()["permissions"],
@@ -156,7 +156,7 @@ async fn a_role_comes_with_the_next_token_and_goes_at_once(
         .get(&path)
         .bearer(&without.access)
         .await
-        .must_be(Code::AuthPermissionDenied);
+        .must_be(Code::AUTH_PERMISSION_DENIED);
 
     // The role is deleted under its holder.
     let _ = assign(&platform, &person.id, &role).await;
@@ -172,7 +172,7 @@ async fn a_role_comes_with_the_next_token_and_goes_at_once(
         .get(&path)
         .bearer(admin)
         .await
-        .must_be(Code::RoleNotFound);
+        .must_be(Code::ROLE_NOT_FOUND);
     platform.accepted_everywhere(admin).await;
 }
 
@@ -276,7 +276,7 @@ async fn roles_have_bounds(#[values(Kind::Services, Kind::Standalone)] kind: Kin
         &"r".repeat(64),
     ] {
         let refused = post(json!({"name": bad, "permissions": []})).await;
-        refused.must_be(Code::RequestValidationFailed);
+        refused.must_be(Code::REQUEST_VALIDATION_FAILED);
     }
     for bad in [
         "orders",
@@ -289,7 +289,7 @@ async fn roles_have_bounds(#[values(Kind::Services, Kind::Standalone)] kind: Kin
         "",
     ] {
         let refused = post(json!({"name": "other", "permissions": [bad]})).await;
-        refused.must_be(Code::RequestValidationFailed);
+        refused.must_be(Code::REQUEST_VALIDATION_FAILED);
     }
     // Twenty roles a user.
     for number in 0..20 {
@@ -303,7 +303,7 @@ async fn roles_have_bounds(#[values(Kind::Services, Kind::Standalone)] kind: Kin
         .bearer(admin)
         .json(&body)
         .await;
-    over.must_be(Code::RoleTooManyPermissions);
+    over.must_be(Code::ROLE_TOO_MANY_PERMISSIONS);
     // And 2,500 bytes of names in effect: a token stays small.
     let long = |from: usize| (from..from + 90).map(|n| format!("{}:{n:0>20}", "w".repeat(8)));
     let long = |from: usize| {
@@ -321,9 +321,9 @@ async fn roles_have_bounds(#[values(Kind::Services, Kind::Standalone)] kind: Kin
             .bearer(admin)
             .json(&body)
             .await;
-        over.must_be(Code::RoleTooManyPermissions);
+        over.must_be(Code::ROLE_TOO_MANY_PERMISSIONS);
     } else {
-        wide.must_be(Code::RoleTooManyPermissions);
+        wide.must_be(Code::ROLE_TOO_MANY_PERMISSIONS);
     }
     let login = client.log_in(&other).await;
     assert!(login.access.len() <= 4096);
@@ -335,5 +335,5 @@ async fn roles_have_bounds(#[values(Kind::Services, Kind::Standalone)] kind: Kin
         .bearer(admin)
         .json(&body)
         .await;
-    refused.must_be(Code::RoleUnknownUser);
+    refused.must_be(Code::ROLE_UNKNOWN_USER);
 }

@@ -68,17 +68,17 @@ async fn a_user_sees_and_closes_their_sessions(
     platform.accepted_everywhere(&b.access).await;
     let _ = client.delete(&path(&b)).bearer(&a.access).await.must(204);
     platform
-        .refused_everywhere(&b.access, Instant::now(), &[Code::AuthSessionClosed])
+        .refused_everywhere(&b.access, Instant::now(), &[Code::AUTH_SESSION_CLOSED])
         .await;
     client
         .try_refresh(&b.refresh)
         .await
-        .must_be(Code::AuthRefreshTokenInvalid);
+        .must_be(Code::AUTH_REFRESH_TOKEN_INVALID);
     client
         .get(&path(&b))
         .bearer(&a.access)
         .await
-        .must_be(Code::SessionNotFound);
+        .must_be(Code::SESSION_NOT_FOUND);
     assert_eq!(ids(&client, &a, "").await, sorted(&[&a, &c, &d]));
 
     // The others.
@@ -91,12 +91,12 @@ async fn a_user_sees_and_closes_their_sessions(
     let since = Instant::now();
     for login in [&c, &d] {
         platform
-            .refused_everywhere(&login.access, since, &[Code::AuthSessionClosed])
+            .refused_everywhere(&login.access, since, &[Code::AUTH_SESSION_CLOSED])
             .await;
         client
             .try_refresh(&login.refresh)
             .await
-            .must_be(Code::AuthRefreshTokenInvalid);
+            .must_be(Code::AUTH_REFRESH_TOKEN_INVALID);
     }
     platform.accepted_everywhere(&a.access).await;
 
@@ -111,12 +111,12 @@ async fn a_user_sees_and_closes_their_sessions(
     let since = Instant::now();
     for login in [&a, &e] {
         platform
-            .refused_everywhere(&login.access, since, &[Code::AuthSessionClosed])
+            .refused_everywhere(&login.access, since, &[Code::AUTH_SESSION_CLOSED])
             .await;
         client
             .try_refresh(&login.refresh)
             .await
-            .must_be(Code::AuthRefreshTokenInvalid);
+            .must_be(Code::AUTH_REFRESH_TOKEN_INVALID);
     }
     let again = client.log_in(&person).await;
     assert_eq!(ids(&client, &again, "").await, sorted(&[&again]));
@@ -139,12 +139,12 @@ async fn anothers_sessions_need_a_permission(
         .get(&path)
         .bearer(&stranger.access)
         .await
-        .must_be(Code::SessionNotFound);
+        .must_be(Code::SESSION_NOT_FOUND);
     client
         .delete(&path)
         .bearer(&stranger.access)
         .await
-        .must_be(Code::SessionNotFound);
+        .must_be(Code::SESSION_NOT_FOUND);
     assert_eq!(ids(client, &stranger, &query).await, sorted(&[&stranger]));
     let all = client.delete(&format!("/api/v1/sessions{query}&scope=all"));
     let refused = all.bearer(&stranger.access).await;
@@ -164,7 +164,7 @@ async fn anothers_sessions_need_a_permission(
     );
     let _ = client.delete(&path).bearer(admin).await.must(204);
     platform
-        .refused_everywhere(&login.access, Instant::now(), &[Code::AuthSessionClosed])
+        .refused_everywhere(&login.access, Instant::now(), &[Code::AUTH_SESSION_CLOSED])
         .await;
     let (one, two) = (client.log_in(&person).await, client.log_in(&person).await);
     platform.accepted_everywhere(&one.access).await;
@@ -173,7 +173,7 @@ async fn anothers_sessions_need_a_permission(
     let since = Instant::now();
     for login in [&one, &two] {
         platform
-            .refused_everywhere(&login.access, since, &[Code::AuthSessionClosed])
+            .refused_everywhere(&login.access, since, &[Code::AUTH_SESSION_CLOSED])
             .await;
     }
     platform.accepted_everywhere(admin).await;

@@ -46,8 +46,8 @@ async fn nobody_acts_on_somebody_who_holds_more(
                 call
             };
             let answer = call.await;
-            let is_right = answer.code() == Some(Code::UserTargetHoldsMore.as_str())
-                || answer.code() == Some(Code::UserIsAdministrator.as_str());
+            let is_right = answer.code() == Some(Code::USER_TARGET_HOLDS_MORE.as_str())
+                || answer.code() == Some(Code::USER_IS_ADMINISTRATOR.as_str());
             assert!(is_right, "{answer:?}");
         }
         platform.accepted_everywhere(&login.access).await;
@@ -59,7 +59,7 @@ async fn nobody_acts_on_somebody_who_holds_more(
             .post(&format!("/api/v1/users/{}/{what}", me.id))
             .bearer(token)
             .await;
-        own.must_be(Code::UserIsSelf);
+        own.must_be(Code::USER_IS_SELF);
     }
     let path = format!("/api/v1/users/{}", foreign.id);
     let body = json!({"given_name": "Renamed"});

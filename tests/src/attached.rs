@@ -17,7 +17,7 @@ pub struct Stack {
 
 impl Stack {
     /// The one that `CONTAINERS_PORT`, `CONTAINERS_ADMIN_EMAIL` and `CONTAINERS_ADMIN_PASSWORD_FILE` tell of, if they do: every
-    /// ordinary platform of five services is then that one.
+    /// ordinary platform of separate services is then that one.
     ///
     /// # Panics
     /// If one of them is missing, or wrong.

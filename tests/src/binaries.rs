@@ -4,14 +4,16 @@ use std::path::PathBuf;
 
 use ud_kernel::Service;
 
-/// The five services and the names of their binaries.
-pub const SERVICES: [(Service, &str); 5] = [
-    (Service::Auth, "auth-service"),
-    (Service::Role, "role-service"),
-    (Service::Session, "session-service"),
-    (Service::Audit, "user-audit-service"),
-    (Service::Profile, "user-profile-service"),
-];
+/// The services and the names of their binaries.
+pub const SERVICES: [(Service, &str); Service::ALL.len()] = {
+    let mut all = [(Service::Auth, ""); Service::ALL.len()];
+    let mut i = 0;
+    while i < all.len() {
+        all[i] = (Service::ALL[i], Service::ALL[i].declaration().binary);
+        i += 1;
+    }
+    all
+};
 
 /// The binary of `service`.
 ///
@@ -19,7 +21,7 @@ pub const SERVICES: [(Service, &str); 5] = [
 /// If it is not built; the message has the command.
 #[must_use]
 pub fn program_of(service: Service) -> PathBuf {
-    binary(name_of(service))
+    binary(service.declaration().binary)
 }
 
 /// The binaries of one release.
@@ -55,11 +57,11 @@ impl Release {
     pub fn program_of(&self, service: Service) -> PathBuf {
         match self {
             Self::This => program_of(service),
-            Self::In(folder) => folder.join(name_of(service)),
+            Self::In(folder) => folder.join(service.declaration().binary),
         }
     }
 
-    /// Its binary that runs all five.
+    /// Its binary that runs all services.
     ///
     /// # Panics
     /// If it is not built.
@@ -72,12 +74,7 @@ impl Release {
     }
 }
 
-fn name_of(service: Service) -> &'static str {
-    let known = SERVICES.iter().find(|(s, _)| *s == service);
-    known.expect("all five are listed").1
-}
-
-/// The binary that runs all five.
+/// The binary that runs all services.
 ///
 /// # Panics
 /// If it is not built; the message has the command.

@@ -253,7 +253,7 @@ impl IntoFuture for Call {
                     break;
                 };
                 let answer = call.answer().await;
-                if answer.code() != Some(Code::AuthRevocationUnavailable.as_str()) {
+                if answer.code() != Some(Code::AUTH_REVOCATION_UNAVAILABLE.as_str()) {
                     return answer;
                 }
                 tokio::time::sleep(PAUSE).await;

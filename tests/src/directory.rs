@@ -103,5 +103,5 @@ impl Directory {
 
 fn index(service: Service) -> u16 {
     let position = Service::ALL.iter().position(|s| *s == service);
-    u16::try_from(position.expect("all five are listed")).expect("below 5")
+    u16::try_from(position.expect("every service is listed")).expect("few")
 }

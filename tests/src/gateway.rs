@@ -35,7 +35,7 @@ pub struct Gateway {
 }
 
 impl Gateway {
-    /// Starts it on `port` in front of the five public ports `upstreams` (name of the upstream, port).
+    /// Starts it on `port` in front of the public ports `upstreams` (name of the upstream, port).
     /// `folder` must not exist.
     ///
     /// # Panics

@@ -13,7 +13,7 @@ use ud_kernel::{Clock, Service, UserId};
 
 use crate::{SERVICES, program_of};
 
-/// Private keys of the five services, and the set of their public keys.
+/// Private keys of the services, and the set of their public keys.
 #[derive(Debug)]
 pub struct Identities {
     folder: PathBuf,

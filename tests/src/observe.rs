@@ -20,8 +20,8 @@ const LAST_LINE: Duration = Duration::from_secs(10);
 /// A path that no test asks for.
 const LAST_REQUEST: &str = "/the-last-request";
 
-/// A path at each service that everybody may read for themselves.
-pub const OWN: [(Service, &str); 5] = [
+/// A path at each service that everybody may read for themselves; a further service adds one.
+pub const OWN: [(Service, &str); Service::ALL.len()] = [
     (Service::Auth, "/api/v1/auth/validate"),
     (Service::Role, "/api/v1/role-assignments"),
     (Service::Session, "/api/v1/sessions"),

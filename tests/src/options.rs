@@ -70,7 +70,7 @@ impl Options {
         self
     }
 
-    /// The five services' databases are of this kind (PostgreSQL otherwise), on a server.
+    /// The services' databases are of this kind (PostgreSQL otherwise), on a server.
     #[must_use]
     pub const fn on(mut self, backend: Backend) -> Self {
         self.backend = backend;

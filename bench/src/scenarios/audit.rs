@@ -107,7 +107,7 @@ fn batches(count: usize) -> Vec<Vec<Event>> {
         let user = UserId::new(now);
         NewEvent::about(
             Service::Profile,
-            EventType::UserUpdated,
+            EventType::USER_UPDATED,
             user,
             1,
             now,

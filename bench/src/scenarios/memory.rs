@@ -16,14 +16,14 @@ use crate::{
 };
 
 const MIB: f64 = 1024.0 * 1024.0;
-/// Sum of the five services' shares, in MiB.
+/// Sum of the services' shares, in MiB.
 const SERVICES_BOUND: f64 = 40.0;
 /// Resident pages of standalone, in MiB.
 const STANDALONE_BOUND: f64 = 20.0;
 /// What begins with the start has ended by then: the first administrator is made, keys are fetched.
 const SETTLED: Duration = Duration::from_secs(3);
 
-/// Memory of the five services before any load.
+/// Memory of the services before any load.
 #[derive(Debug)]
 pub struct Idle(Vec<(Service, Memory)>);
 
@@ -52,7 +52,7 @@ impl Idle {
             }
         };
         let (idle, after) = (sum(&self.0), sum(&after));
-        let row = Row::told("memory, the five services", told(idle, after));
+        let row = Row::told("memory, the services", told(idle, after));
         let target = Target::AtMost(SERVICES_BOUND, "MiB PSS idle");
         rows.push(row.judged(target, idle.pss as f64 / MIB, Duration::ZERO));
         rows

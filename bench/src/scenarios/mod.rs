@@ -47,7 +47,7 @@ pub enum Scenario {
 pub async fn run(wanted: &[Scenario], pace: Pace, begun: impl Fn(&str)) -> Vec<Row> {
     let wants = |scenario| wanted.contains(&scenario);
     let mut rows = Vec::new();
-    begun("the five services");
+    begun("the services");
     let mut world = World::start(None).await;
     let idle = memory::Idle::measure(&world).await;
     world.settle().await;

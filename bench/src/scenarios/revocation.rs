@@ -39,7 +39,7 @@ pub async fn close(pace: Pace) -> Row {
     let longest = time(delays.last().copied().unwrap_or_default());
     let measured = format!("{} closed, longest {longest}", pace.revocations);
     Row::told(
-        "revocation, from request to refusal, at each of five services",
+        "revocation, from request to refusal, at each of the services",
         measured,
     )
     .times(p50, p99)

@@ -4,6 +4,7 @@ mod command;
 
 pub mod config;
 pub mod controllers;
+pub mod limits;
 pub mod models;
 mod openapi;
 mod problem;
@@ -13,7 +14,7 @@ pub mod views;
 
 use std::sync::Arc;
 
-use ud_config::Loader;
+use ud_config::{DatabaseConfig, Loader};
 use ud_db::{Db, Migrations};
 use ud_events::{NewEvent, record_notices};
 use ud_http::{MigrateArguments, Mounted, Readiness, ResealCommand, Revert, ServiceBinary};
@@ -39,9 +40,15 @@ pub struct AuditService;
 
 impl ServiceBinary for AuditService {
     const SERVICE: Service = Service::Audit;
+    const LIMITED: &[ud_service::limits::Operation] = limits::OPERATIONS;
     type Config = AuditConfig;
-    fn database_descriptors(config: &Self::Config) -> usize {
-        config.database.descriptors()
+
+    fn database(config: &Self::Config) -> Option<&DatabaseConfig> {
+        Some(&config.database)
+    }
+
+    fn ring_files(config: &Self::Config) -> Vec<&'static str> {
+        config.sealing.ring_files()
     }
 
     type Command = ResealCommand;
@@ -67,7 +74,7 @@ impl ServiceBinary for AuditService {
             security_log: base.security_log.clone(),
             metrics: base.metrics.clone(),
         };
-        let limits = base.limits(&config.limits, None)?;
+        let limits = base.limits(limits::OPERATIONS, &config.limits, None)?;
         let mut tasks = vec![open_server_key(key.clone())];
         if let Some(notices) = base.take_notices().await {
             tasks.push(write_notices(flow, &base, notices));
@@ -89,7 +96,7 @@ impl ServiceBinary for AuditService {
                 ],
                 base.peers,
             ),
-            database_descriptors: config.database.descriptors(),
+            database_descriptors: Self::database_descriptors(&config),
             tasks,
         })
     }
@@ -123,6 +130,10 @@ impl ServiceBinary for AuditService {
         match command {
             ResealCommand::Reseal => command::run_reseal(config).await,
         }
+    }
+
+    async fn reseal(config: AuditConfig, _: Base) -> Result<(), StartError> {
+        command::run_reseal(config).await
     }
 
     fn openapi() -> OpenApi {

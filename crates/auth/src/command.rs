@@ -65,30 +65,19 @@ pub enum AdminCommand {
 /// # Errors
 /// If the database does not answer or is not migrated; see each command.
 pub async fn run(command: AuthCommand, config: AuthConfig, base: Base) -> Result<(), StartError> {
-    let db = Db::open_migrated(&config.database, Service::Auth, &ALL_MIGRATIONS).await?;
+    let state = async |config: AuthConfig| {
+        let db = Db::open_migrated(&config.database, Service::Auth, &ALL_MIGRATIONS).await?;
+        AuthState::new(&config, &base, db)
+    };
     match command {
         AuthCommand::Admin(AdminCommand::Reset {
             identifier,
             reactivate,
-        }) => {
-            let state = AuthState::new(&config, &base, db)?;
-            reset(&state, &identifier, reactivate).await
-        }
-        AuthCommand::Unlock { identifier } => {
-            unlock(&AuthState::new(&config, &base, db)?, &identifier).await
-        }
-        AuthCommand::Reseal => {
-            let sealer =
-                Sealer::from_config(&config.sealing, Service::Auth).map_err(StartError::config)?;
-            let moved = reseal(&db, &sealer, &base.steps).await;
-            log::info!(
-                "{} values sealed anew",
-                moved.map_err(StartError::internal)?
-            );
-            Ok(())
-        }
+        }) => reset(&state(config).await?, &identifier, reactivate).await,
+        AuthCommand::Unlock { identifier } => unlock(&state(config).await?, &identifier).await,
+        AuthCommand::Reseal => run_reseal(config, base).await,
         AuthCommand::Fence => {
-            let fenced = fence(&AuthState::new(&config, &base, db)?).await;
+            let fenced = fence(&state(config).await?).await;
             let Fenced { kid, users } = fenced.map_err(StartError::internal)?;
             log::info!("epochs of {users} users raised: their sessions are closed");
             match kid {
@@ -98,6 +87,19 @@ pub async fn run(command: AuthCommand, config: AuthConfig, base: Base) -> Result
             Ok(())
         }
     }
+}
+
+/// Runs `reseal`.
+///
+/// # Errors
+/// If the database does not answer or is not migrated, or a key is missing in the ring.
+pub(crate) async fn run_reseal(config: AuthConfig, base: Base) -> Result<(), StartError> {
+    let sealer = Sealer::from_config(&config.sealing, Service::Auth).map_err(StartError::config)?;
+    let db = Db::open_migrated(&config.database, Service::Auth, &ALL_MIGRATIONS).await?;
+    let moved = reseal(&db, &sealer, &base.steps).await;
+    let moved = moved.map_err(StartError::internal)?;
+    log::info!("{moved} values sealed anew");
+    Ok(())
 }
 
 /// Fails if there is no such account, or it cannot log in.

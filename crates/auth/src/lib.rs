@@ -4,6 +4,7 @@ pub mod command;
 pub mod config;
 pub mod controllers;
 pub mod flows;
+pub mod limits;
 pub mod models;
 mod openapi;
 pub mod operator;
@@ -15,7 +16,7 @@ pub mod views;
 
 use std::sync::Arc;
 
-use ud_config::Loader;
+use ud_config::{DatabaseConfig, Loader};
 use ud_db::{Db, Migrations};
 use ud_http::{Check, MigrateArguments, Mounted, Readiness, Revert, ServiceBinary};
 use ud_kernel::{Service, StartError};
@@ -46,11 +47,20 @@ pub enum AuthService {}
 
 impl ServiceBinary for AuthService {
     const SERVICE: Service = Service::Auth;
+    const LIMITED: &[ud_service::limits::Operation] = limits::OPERATIONS;
 
     type Config = AuthConfig;
 
-    fn database_descriptors(config: &Self::Config) -> usize {
-        config.database.descriptors()
+    fn database(config: &Self::Config) -> Option<&DatabaseConfig> {
+        Some(&config.database)
+    }
+
+    fn ring_files(config: &Self::Config) -> Vec<&'static str> {
+        let mut rings = config.sealing.ring_files();
+        if config.signing.refresh_tokens.is_none() {
+            rings.push("refresh-token");
+        }
+        rings
     }
 
     type Command = AuthCommand;
@@ -90,7 +100,11 @@ impl ServiceBinary for AuthService {
                 base.session_checker(&state.keys.source())?,
             )
             .with_log(base.security_log.clone())
-            .with_limits(base.limits(&config.limits.operations, config.redis.as_ref())?);
+            .with_limits(base.limits(
+                limits::OPERATIONS,
+                &config.limits.operations,
+                config.redis.as_ref(),
+            )?);
         let mut tasks = state.events.tasks();
         tasks.extend([
             tasks::follow_keys(&state, guard.sessions()),
@@ -112,7 +126,7 @@ impl ServiceBinary for AuthService {
                 ],
                 base.peers.clone(),
             ),
-            database_descriptors: config.database.descriptors(),
+            database_descriptors: Self::database_descriptors(&config),
             tasks,
         })
     }
@@ -141,6 +155,10 @@ impl ServiceBinary for AuthService {
         base: Base,
     ) -> Result<(), StartError> {
         command::run(command, config, base).await
+    }
+
+    async fn reseal(config: AuthConfig, base: Base) -> Result<(), StartError> {
+        command::run_reseal(config, base).await
     }
 
     fn openapi() -> OpenApi {

@@ -59,17 +59,23 @@ pub(crate) async fn run(
             let text = format!("User {user_id} is active.");
             writeln!(std::io::stdout(), "{text}").map_err(StartError::internal)
         }
-        ProfileCommand::Reseal => {
-            let sealer = Sealer::from_config(&config.sealing, Service::Profile)
-                .map_err(StartError::config)?;
-            let db = Db::open_migrated(&config.database, Service::Profile, &ALL_MIGRATIONS).await?;
-            let moved = IdempotencyKeys::reseal(&db, &sealer)
-                .await
-                .map_err(StartError::internal)?;
-            log::info!("{} values sealed anew", u8::from(moved));
-            Ok(())
-        }
+        ProfileCommand::Reseal => run_reseal(config).await,
     }
+}
+
+/// Runs `reseal`.
+///
+/// # Errors
+/// If the database does not answer or is not migrated, or a key is missing in the ring.
+pub(crate) async fn run_reseal(config: ProfileConfig) -> Result<(), StartError> {
+    let sealer =
+        Sealer::from_config(&config.sealing, Service::Profile).map_err(StartError::config)?;
+    let db = Db::open_migrated(&config.database, Service::Profile, &ALL_MIGRATIONS).await?;
+    let moved = IdempotencyKeys::reseal(&db, &sealer)
+        .await
+        .map_err(StartError::internal)?;
+    log::info!("{} values sealed anew", u8::from(moved));
+    Ok(())
 }
 
 /// Lets the user of `identifier` log in again, and writes the event that tells auth; the running service delivers it,

@@ -9,12 +9,13 @@ mod state;
 mod tasks;
 
 pub mod controllers;
+pub mod limits;
 pub mod models;
 pub mod views;
 
 use std::sync::Arc;
 
-use ud_config::Loader;
+use ud_config::{DatabaseConfig, Loader};
 use ud_db::{Db, Migrations};
 use ud_events::SqlEvents;
 use ud_http::{
@@ -48,11 +49,16 @@ pub enum ProfileService {}
 
 impl ServiceBinary for ProfileService {
     const SERVICE: Service = Service::Profile;
+    const LIMITED: &[ud_service::limits::Operation] = limits::OPERATIONS;
 
     type Config = ProfileConfig;
 
-    fn database_descriptors(config: &Self::Config) -> usize {
-        config.database.descriptors()
+    fn database(config: &Self::Config) -> Option<&DatabaseConfig> {
+        Some(&config.database)
+    }
+
+    fn ring_files(config: &Self::Config) -> Vec<&'static str> {
+        config.sealing.ring_files()
     }
 
     type Command = ProfileCommand;
@@ -62,6 +68,7 @@ impl ServiceBinary for ProfileService {
     }
 
     async fn build(config: ProfileConfig, base: Base) -> Result<Mounted, StartError> {
+        let database_descriptors = Self::database_descriptors(&config);
         let db = Db::start(
             &config.database,
             Service::Profile,
@@ -69,7 +76,7 @@ impl ServiceBinary for ProfileService {
             &base.metrics,
         )
         .await?;
-        let limits = base.limits(&config.limits, config.redis.as_ref())?;
+        let limits = base.limits(limits::OPERATIONS, &config.limits, config.redis.as_ref())?;
         let events = SqlEvents::new(db.clone(), &base);
         let outbox = events.handle().clone();
         let (auth, role) = (
@@ -140,7 +147,7 @@ impl ServiceBinary for ProfileService {
                 ],
                 base.peers.clone(),
             ),
-            database_descriptors: config.database.descriptors(),
+            database_descriptors,
             tasks,
         })
     }
@@ -172,6 +179,10 @@ impl ServiceBinary for ProfileService {
         base: Base,
     ) -> Result<(), StartError> {
         command::run(command, config, &base).await
+    }
+
+    async fn reseal(config: ProfileConfig, _: Base) -> Result<(), StartError> {
+        command::run_reseal(config).await
     }
 
     fn openapi() -> OpenApi {

@@ -3,6 +3,7 @@
 pub mod command;
 pub mod config;
 pub mod controllers;
+pub mod limits;
 pub mod models;
 mod openapi;
 mod problem;
@@ -11,7 +12,7 @@ pub mod state;
 pub mod tasks;
 pub mod views;
 
-use ud_config::Loader;
+use ud_config::{DatabaseConfig, Loader};
 use ud_db::{Db, Migrations};
 use ud_http::{MigrateArguments, Mounted, Readiness, Revert, ServiceBinary};
 use ud_kernel::{Service, StartError};
@@ -39,11 +40,12 @@ pub enum RoleService {}
 
 impl ServiceBinary for RoleService {
     const SERVICE: Service = Service::Role;
+    const LIMITED: &[ud_service::limits::Operation] = limits::OPERATIONS;
 
     type Config = RoleConfig;
 
-    fn database_descriptors(config: &Self::Config) -> usize {
-        config.database.descriptors()
+    fn database(config: &Self::Config) -> Option<&DatabaseConfig> {
+        Some(&config.database)
     }
 
     type Command = RoleCommand;
@@ -72,14 +74,14 @@ impl ServiceBinary for RoleService {
             openapi: (routes::OPENAPI, openapi::document()),
             public: routes::public(&state),
             internal: routes::internal(&state),
-            guard: guard.with_limits(base.limits(&config.limits, None)?),
+            guard: guard.with_limits(base.limits(limits::OPERATIONS, &config.limits, None)?),
             gate: base.gate.clone(),
             readiness: Readiness::new(
                 Service::Role,
                 vec![("database", db.readiness_check(&ALL_MIGRATIONS))],
                 base.peers.clone(),
             ),
-            database_descriptors: config.database.descriptors(),
+            database_descriptors: Self::database_descriptors(&config),
             tasks,
         })
     }

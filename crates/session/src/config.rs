@@ -46,14 +46,6 @@ impl SessionConfig {
 }
 
 impl StoreConfig {
-    /// See [`DatabaseConfig::descriptors`]; connections to Redis are few.
-    pub(crate) fn descriptors(&self) -> usize {
-        match self {
-            Self::Redis(_) => 0,
-            Self::Sqlite(database) => database.descriptors(),
-        }
-    }
-
     fn load(loader: &mut Loader) -> Self {
         if let Some(redis) = RedisConfig::load(loader, Service::Session) {
             let settings = RedisSettings {

@@ -2,6 +2,7 @@
 
 pub mod config;
 pub mod controllers;
+pub mod limits;
 pub mod models;
 mod openapi;
 mod problem;
@@ -54,14 +55,27 @@ pub static MIGRATIONS: Migrations = Migrations {
 /// All migrations of the SQLite store.
 pub static ALL_MIGRATIONS: [&Migrations; 2] = [&MIGRATIONS, &ud_events::MIGRATIONS];
 
+/// Name of the ring of keys under the places of the revocation feed.
+const FEED_RING: &str = "session-feed";
+
 /// The session service.
 pub struct SessionService;
 
 impl ServiceBinary for SessionService {
     const SERVICE: Service = Service::Session;
+    const LIMITED: &[ud_service::limits::Operation] = limits::OPERATIONS;
     type Config = SessionConfig;
-    fn database_descriptors(config: &Self::Config) -> usize {
-        config.store.descriptors()
+
+    fn database(config: &Self::Config) -> Option<&DatabaseConfig> {
+        match &config.store {
+            StoreConfig::Sqlite(database) => Some(database),
+            StoreConfig::Redis(_) => None,
+        }
+    }
+
+    fn ring_files(config: &Self::Config) -> Vec<&'static str> {
+        let is_file = config.feed_keys.is_none();
+        is_file.then_some(FEED_RING).into_iter().collect()
     }
 
     type Command = NoCommand;
@@ -78,7 +92,7 @@ impl ServiceBinary for SessionService {
             base.peers.client(Service::Role),
             base.clock.clone(),
         );
-        let ring = ring_or_file(config.feed_keys.as_ref(), &config.keys_dir, "session-feed")
+        let ring = ring_or_file(config.feed_keys.as_ref(), &config.keys_dir, FEED_RING)
             .map_err(StartError::config)?;
         let feed = Feed::new(
             Arc::clone(&store),
@@ -102,7 +116,7 @@ impl ServiceBinary for SessionService {
             tasks.push(tasks::follow_keys(feed.clone(), keys.clone()));
             own_guard(&base, &store, keys)
         };
-        let guard = guard.with_limits(base.limits(&config.limits, None)?);
+        let guard = guard.with_limits(base.limits(limits::OPERATIONS, &config.limits, None)?);
         tasks.push(Box::new(move |stop| Box::pin(feed.run(stop))));
         let checked = Arc::clone(&store);
         let check: ud_http::Check = Arc::new(move || {
@@ -118,7 +132,7 @@ impl ServiceBinary for SessionService {
             guard,
             gate: base.gate.clone(),
             readiness: Readiness::new(Service::Session, vec![(name, check)], base.peers.clone()),
-            database_descriptors: config.store.descriptors(),
+            database_descriptors: Self::database_descriptors(&config),
             tasks,
         })
     }

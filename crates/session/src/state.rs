@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use prometheus::{Gauge, IntCounterVec};
 use ud_kernel::{
-    Clock, Service, UserId,
+    Clock, EventType, Service, UserId,
     models::{FeedKnown, Origin},
 };
 use ud_service::{SecurityLog, SecurityNotice};
@@ -74,7 +74,7 @@ impl SessionState {
     /// their own.
     pub fn note_read(&self, origin: &Origin, owner: UserId) {
         if origin.actor_id != Some(owner) {
-            self.note("admin_read", origin.clone(), owner);
+            self.note(EventType::ADMIN_READ, origin.clone(), owner);
         }
     }
 
@@ -84,7 +84,7 @@ impl SessionState {
         let seen = self.feed.believe(claim);
         if seen.is_none() {
             self.security_log.note(SecurityNotice {
-                event: "feed_claim_refused",
+                event: EventType::FEED_CLAIM_REFUSED,
                 origin,
                 target_type: "service",
                 target_id: caller.as_str().to_owned(),
@@ -94,7 +94,7 @@ impl SessionState {
     }
 
     /// Notes `event` about the things of `owner`.
-    pub fn note(&self, event: &'static str, origin: Origin, owner: UserId) {
+    pub fn note(&self, event: EventType, origin: Origin, owner: UserId) {
         let (target_type, target_id) = ("user", owner.to_string());
         self.security_log.note(SecurityNotice {
             event,

@@ -21,7 +21,7 @@ struct Arguments {
 enum Command {
     /// Serve (the default)
     Serve,
-    /// Run the pending migrations of the five databases, or undo one of each
+    /// Run the pending migrations of all databases, or undo one of each
     Migrate {
         #[command(flatten)]
         arguments: MigrateArguments,
@@ -103,7 +103,7 @@ pub fn main() -> ExitCode {
             run_auth(AuthCommand::reset(identifier, false))
         }
         Command::Unlock { identifier } => run_auth(AuthCommand::Unlock { identifier }),
-        Command::Reseal => run_auth(AuthCommand::Reseal),
+        Command::Reseal => Config::from_environment().and_then(|c| block_on(start::reseal(c))),
         Command::Fence => run_auth(AuthCommand::Fence),
         Command::CheckConfig => Config::from_environment().and_then(|_| print("configuration: ok")),
         Command::Healthcheck { ready } => Config::from_environment().and_then(|c| {

@@ -1,26 +1,21 @@
 //! The whole configuration, read at once so that every problem is reported at once.
 
 use auth_service::{AuthConfig, AuthService};
-use role_service::RoleService;
-use session_service::SessionService;
 use ud_config::{AppEnv, Loader, LogConfig, StandaloneConfig, TokenConfig, keys};
 use ud_http::ServiceBinary;
 use ud_kernel::{Service, StartError};
-use user_audit_service::AuditService;
-use user_profile_service::{ProfileConfig, ProfileService};
 
-/// What all five services and the process around them are told.
+use crate::services::{Configured, SERVICES};
+
+/// What all services and the process around them are told.
 pub(crate) struct Config {
     pub(crate) env: AppEnv,
     pub(crate) standalone: StandaloneConfig,
     pub(crate) tokens: TokenConfig,
     /// Nobody said what `iss` is: it is this process's own address.
     pub(crate) is_issuer_unset: bool,
-    pub(crate) auth: AuthConfig,
-    pub(crate) role: <RoleService as ServiceBinary>::Config,
-    pub(crate) session: <SessionService as ServiceBinary>::Config,
-    pub(crate) audit: <AuditService as ServiceBinary>::Config,
-    pub(crate) profile: ProfileConfig,
+    /// In the order of [`SERVICES`].
+    pub(crate) services: Vec<Box<dyn Configured>>,
     /// Email of the first administrator, if the configuration names one.
     pub(crate) administrator: Option<String>,
 }
@@ -38,11 +33,10 @@ impl Config {
             standalone: StandaloneConfig::load(&mut loader),
             tokens: TokenConfig::load(&mut loader, Service::Auth),
             is_issuer_unset: !loader.is_set(&keys::ISSUER_URL),
-            auth: AuthService::load(&mut loader),
-            role: RoleService::load(&mut loader),
-            session: SessionService::load(&mut loader),
-            audit: AuditService::load(&mut loader),
-            profile: ProfileService::load(&mut loader),
+            services: SERVICES
+                .iter()
+                .map(|known| (known.load)(&mut loader))
+                .collect(),
             administrator: loader.text(&keys::BOOTSTRAP_ADMIN_EMAIL),
         };
         let warnings = loader.warnings();
@@ -54,12 +48,29 @@ impl Config {
         Ok(config)
     }
 
-    /// Most descriptors that the connections to the five databases hold.
+    /// Returns the most descriptors that the connections to the databases hold.
     pub(crate) fn database_descriptors(&self) -> usize {
-        AuthService::database_descriptors(&self.auth)
-            + RoleService::database_descriptors(&self.role)
-            + SessionService::database_descriptors(&self.session)
-            + AuditService::database_descriptors(&self.audit)
-            + ProfileService::database_descriptors(&self.profile)
+        let each = self.services.iter().map(|one| one.database_descriptors());
+        each.sum()
+    }
+
+    /// Returns the configuration of `S`.
+    ///
+    /// # Errors
+    /// If it does not run here: a defect.
+    pub(crate) fn of<S: ServiceBinary>(&mut self) -> Result<&mut S::Config, StartError> {
+        let mut services = self.services.iter_mut();
+        services
+            .find(|one| one.service() == S::SERVICE)
+            .and_then(|one| one.config().downcast_mut())
+            .ok_or_else(|| StartError::internal(format!("{} does not run here", S::SERVICE)))
+    }
+
+    /// Returns auth's configuration.
+    ///
+    /// # Errors
+    /// As [`Config::of`].
+    pub(crate) fn auth(&mut self) -> Result<AuthConfig, StartError> {
+        self.of::<AuthService>().cloned()
     }
 }

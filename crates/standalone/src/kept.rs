@@ -2,12 +2,14 @@
 //! does not give.
 
 use std::{
+    collections::BTreeSet,
     io,
     path::{Path, PathBuf, absolute},
 };
 
 use secrecy::ExposeSecret as _;
-use session_service::config::StoreConfig;
+use ud_config::SealingConfig;
+use ud_kernel::Service;
 
 use crate::config::Config;
 
@@ -46,44 +48,34 @@ impl Kept {
     }
 }
 
+/// The services that ran in installations from before there was a list, and what key rings they kept. No later one is added.
+const OLD_SERVICES: [Service; 5] = [
+    Service::Auth,
+    Service::Role,
+    Service::Session,
+    Service::Audit,
+    Service::Profile,
+];
+const OLD_RINGS: [&str; 2] = [SealingConfig::RING_FILE, "refresh-token"];
+
 /// Lists what the configuration keeps in files.
 ///
 /// # Errors
 /// It fails as [`Kept::new`] does.
 pub(crate) fn kept(config: &Config) -> io::Result<Vec<Kept>> {
     let folder = &config.standalone.data_dir;
-    let (auth, session) = (&config.auth, &config.session);
-    let databases = [
-        Some(&auth.database),
-        Some(&config.role.database),
-        Some(&config.audit.database),
-        Some(&config.profile.database),
-        match &session.store {
-            StoreConfig::Sqlite(database) => Some(database),
-            StoreConfig::Redis(_) => None,
-        },
-    ];
-    let files = databases.into_iter().flatten().filter_map(|database| {
-        let file = database.url.expose_secret().strip_prefix("sqlite://")?;
-        Some((PathBuf::from(file), Kind::Database, true))
+    let databases = config.services.iter().filter_map(|one| {
+        let url = one.database()?.url.expose_secret();
+        let file = PathBuf::from(url.strip_prefix("sqlite://")?);
+        Some((file, Kind::Database, OLD_SERVICES.contains(&one.service())))
     });
-    let sealing = [
-        &auth.sealing,
-        &config.profile.sealing,
-        &config.audit.sealing,
-    ];
-    let seals = sealing
-        .iter()
-        .any(|sealing| sealing.key_encryption.is_none());
-    let rings = [
-        (seals, "key-encryption", true),
-        (auth.signing.refresh_tokens.is_none(), "refresh-token", true),
-        // Later than some installations; a new one costs nothing.
-        (session.feed_keys.is_none(), "session-feed", false),
-    ];
-    let rings = rings.into_iter().filter(|(is_file, ..)| *is_file);
-    let rings = rings.map(|(_, name, is_old)| (folder.join("keys").join(name), Kind::Ring, is_old));
-    files
+    let rings = config.services.iter().flat_map(|one| one.ring_files());
+    let rings: BTreeSet<&str> = rings.collect();
+    let rings = rings.into_iter().map(|name| {
+        let file = folder.join("keys").join(name);
+        (file, Kind::Ring, OLD_RINGS.contains(&name))
+    });
+    databases
         .chain(rings)
         .map(|(path, kind, is_old)| {
             let kept = Kept::new(folder, path, kind)?;

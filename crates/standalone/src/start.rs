@@ -1,4 +1,4 @@
-//! Builds the five services and serves them.
+//! Builds the services and serves them.
 
 use std::{
     fs, io,
@@ -9,16 +9,14 @@ use std::{
 use auth_service::{AuthCommand, AuthService, has_signing_keys};
 use role_service::{RoleCommand, RoleService};
 use secrecy::ExposeSecret as _;
-use session_service::SessionService;
 use ud_http::{
-    Listening, MigrateArguments, Mounted, ResealCommand, Server, ServiceBinary, StopSignals,
-    carry_out, raise_descriptor_limit,
+    Listening, MigrateArguments, Mounted, Server, ServiceBinary, StopSignals, carry_out,
+    raise_descriptor_limit,
 };
 use ud_kernel::{Clock, Service, StartError};
 use ud_peer::LocalOperations;
 use ud_service::Base;
 use ud_telemetry::Metrics;
-use user_audit_service::AuditService;
 use user_profile_service::{BootstrapOutcome, ProfileCommand, ProfileService};
 
 use crate::{
@@ -45,19 +43,21 @@ pub(crate) async fn serve(mut config: Config) -> Result<(), StartError> {
     tokio::select! {
         biased;
         () = stop.requested() => return Ok(()),
-        begun = begin(&config, &installation) => begun?,
+        begun = begin(&mut config, &installation) => begun?,
     }
 
-    let administrator = match config.profile.bootstrap {
+    let email = config.administrator.take();
+    let folder = config.standalone.data_dir.clone();
+    let profile = config.of::<ProfileService>()?;
+    let administrator = match profile.bootstrap {
         Some(_) => None,
         None => {
-            let email = config.administrator.take();
-            let made = Administrator::prepare(&config.standalone.data_dir, email)?;
-            config.profile.bootstrap = Some(made.bootstrap.clone());
+            let made = Administrator::prepare(&folder, email)?;
+            profile.bootstrap = Some(made.bootstrap.clone());
             Some(made)
         }
     };
-    let mut outcome = config.profile.bootstrap_report.subscribe();
+    let mut outcome = profile.bootstrap_report.subscribe();
     let docs = config.standalone.http.docs_enabled;
     let (mounted, is_up) = tokio::select! {
         biased;
@@ -85,21 +85,20 @@ pub(crate) async fn serve(mut config: Config) -> Result<(), StartError> {
     outcome
 }
 
-/// Migrates the five databases.
+/// Migrates the databases.
 ///
 /// # Errors
 /// If one fails.
-pub(crate) async fn migrate(config: Config) -> Result<(), StartError> {
+pub(crate) async fn migrate(mut config: Config) -> Result<(), StartError> {
     let installation = examine_folder(&config)?;
-    begin(&config, &installation).await?;
-    AuthService::migrate(config.auth).await?;
-    RoleService::migrate(config.role).await?;
-    SessionService::migrate(config.session).await?;
-    AuditService::migrate(config.audit).await?;
-    ProfileService::migrate(config.profile).await
+    begin(&mut config, &installation).await?;
+    for service in &config.services {
+        service.migrate().await?;
+    }
+    Ok(())
 }
 
-/// Shows what undoing a migration of the services `of`, or of all five, runs; runs it if that is confirmed. Every file is
+/// Shows what undoing a migration of the services `of`, or of all, runs; runs it if that is confirmed. Every file is
 /// this process's alone before the first is changed. Neither makes nor checks an installation.
 ///
 /// # Errors
@@ -109,8 +108,9 @@ pub(crate) async fn revert(
     arguments: &MigrateArguments,
     of: &[Service],
 ) -> Result<(), StartError> {
-    let is_asked = |service: &Service| of.is_empty() || of.contains(service);
-    let asked: Vec<_> = Service::ALL.into_iter().filter(is_asked).collect();
+    let is_asked = |service| of.is_empty() || of.contains(&service);
+    let asked = config.services.iter().filter(|one| is_asked(one.service()));
+    let asked: Vec<_> = asked.collect();
     if arguments.version().is_some() && asked.len() > 1 {
         return Err(StartError::usage(
             "a version is one service's: name that with --of SERVICE",
@@ -118,61 +118,57 @@ pub(crate) async fn revert(
     }
     let mut reverts = Vec::new();
     for service in asked {
-        let arguments = arguments.clone();
-        let revert = match service {
-            Service::Auth => AuthService::revert(config.auth.clone(), arguments).await,
-            Service::Role => RoleService::revert(config.role.clone(), arguments).await,
-            Service::Session => SessionService::revert(config.session.clone(), arguments).await,
-            Service::Audit => AuditService::revert(config.audit.clone(), arguments).await,
-            Service::Profile => ProfileService::revert(config.profile.clone(), arguments).await,
-        };
-        reverts.push((service, revert?));
+        let revert = service.revert(arguments.clone()).await?;
+        reverts.push((service.service(), revert));
     }
     carry_out(reverts, arguments.is_confirmed()).await
 }
 
-/// Runs a subcommand of auth's on its database here; `reseal` on those of all services that keep something sealed.
+/// Runs a subcommand of auth's on its database here.
 ///
 /// # Errors
 /// Those of the command.
-pub(crate) async fn run_auth(command: AuthCommand, config: Config) -> Result<(), StartError> {
-    let (mut installation, bases) = prepare(&config).await?;
-    let is_reseal = matches!(command, AuthCommand::Reseal);
-    if is_reseal {
-        let (audit, profile) = (bases.of(Service::Audit), bases.of(Service::Profile));
-        AuditService::run_command(ResealCommand::Reseal, config.audit, audit).await?;
-        ProfileService::run_command(ProfileCommand::Reseal, config.profile, profile).await?;
+pub(crate) async fn run_auth(command: AuthCommand, mut config: Config) -> Result<(), StartError> {
+    let (_, bases) = prepare(&mut config).await?;
+    AuthService::run_command(command, config.auth()?, bases.of(Service::Auth)).await
+}
+
+/// Encrypts what the services have encrypted under older keys under the first of their rings.
+///
+/// # Errors
+/// Those of a service's `reseal`; what was done before stands, and the command can be repeated.
+pub(crate) async fn reseal(mut config: Config) -> Result<(), StartError> {
+    let (mut installation, bases) = prepare(&mut config).await?;
+    for service in &config.services {
+        service.reseal(bases.of(service.service())).await?;
     }
-    AuthService::run_command(command, config.auth, bases.of(Service::Auth)).await?;
-    if is_reseal {
-        // The list, too, is then under the first keys: the others may leave the ring.
-        installation.settle(true)?;
-    }
-    Ok(())
+    // The list, too, is then under the first keys: the others may leave the ring.
+    installation.settle(true)
 }
 
 /// Lets a suspended user log in again, by profile's command; auth and role are told by the running process.
 ///
 /// # Errors
 /// Those of the command.
-pub(crate) async fn reactivate(identifier: String, config: Config) -> Result<(), StartError> {
+pub(crate) async fn reactivate(identifier: String, mut config: Config) -> Result<(), StartError> {
     let command = ProfileCommand::reactivate(identifier);
-    let base = prepare(&config).await?.1.of(Service::Profile);
-    ProfileService::run_command(command, config.profile, base).await
+    let base = prepare(&mut config).await?.1.of(Service::Profile);
+    let profile = config.of::<ProfileService>()?.clone();
+    ProfileService::run_command(command, profile, base).await
 }
 
 /// Gives an account a new password and lets it log in again, at profile and at auth.
 ///
 /// # Errors
 /// Those of the commands; what was done before stands, and the command can be repeated.
-pub(crate) async fn reset(identifier: String, config: Config) -> Result<(), StartError> {
+pub(crate) async fn reset(identifier: String, mut config: Config) -> Result<(), StartError> {
     auth_service::require_terminal()?;
-    let (_, bases) = prepare(&config).await?;
-    let profile = bases.of(Service::Profile);
+    let (_, bases) = prepare(&mut config).await?;
     let command = ProfileCommand::reactivate(identifier.clone());
-    ProfileService::run_command(command, config.profile, profile).await?;
+    let profile = config.of::<ProfileService>()?.clone();
+    ProfileService::run_command(command, profile, bases.of(Service::Profile)).await?;
     let command = AuthCommand::reset(identifier, true);
-    AuthService::run_command(command, config.auth, bases.of(Service::Auth)).await
+    AuthService::run_command(command, config.auth()?, bases.of(Service::Auth)).await
 }
 
 /// Makes an account an administrator, whatever its state, by the commands of the three services that have a part in it:
@@ -180,38 +176,41 @@ pub(crate) async fn reset(identifier: String, config: Config) -> Result<(), Star
 ///
 /// # Errors
 /// Those of the commands; what was done before stands, and the command can be repeated.
-pub(crate) async fn grant(identifier: String, config: Config) -> Result<(), StartError> {
+pub(crate) async fn grant(identifier: String, mut config: Config) -> Result<(), StartError> {
     // Before anything is changed: otherwise nobody sees the new password.
     auth_service::require_terminal()?;
-    let (_, bases) = prepare(&config).await?;
-    let profile = bases.of(Service::Profile);
+    let (_, bases) = prepare(&mut config).await?;
+    let profile = config.of::<ProfileService>()?.clone();
+    let base = bases.of(Service::Profile);
     let user_id =
-        user_profile_service::admin_reactivate(config.profile, &profile, identifier.clone())
-            .await?;
+        user_profile_service::admin_reactivate(profile, &base, identifier.clone()).await?;
     let reset = AuthCommand::reset(identifier, true);
-    AuthService::run_command(reset, config.auth, bases.of(Service::Auth)).await?;
+    AuthService::run_command(reset, config.auth()?, bases.of(Service::Auth)).await?;
     let command = RoleCommand::grant(user_id);
-    RoleService::run_command(command, config.role, bases.of(Service::Role)).await
+    let role = config.of::<RoleService>()?.clone();
+    RoleService::run_command(command, role, bases.of(Service::Role)).await
 }
 
 /// The parts that a command needs of the installation and of the services, none of which it serves.
-async fn prepare(config: &Config) -> Result<(Installation, Bases), StartError> {
+async fn prepare(config: &mut Config) -> Result<(Installation, Bases), StartError> {
     let installation = examine_folder(config)?;
     begin(config, &installation).await?;
     let bases = Bases::new(config, Clock::system(), Metrics::new("standalone"));
     Ok((installation, bases))
 }
 
-/// Auth first: its guard, which knows the signing keys, is everybody's. Returns also whether all stores are up and every ring
-/// opened what they hold.
+/// Builds all services; the guard of the first, which knows the signing keys, is everybody's. Returns also whether all stores
+/// are up and every ring opened what they hold.
 async fn build(config: Config, bases: &Bases) -> Result<(Vec<Mounted>, bool), StartError> {
-    let auth = AuthService::build(config.auth, bases.of(Service::Auth)).await?;
-    let guarded = |service| bases.of(service).with_guard(&auth.guard);
-    let role = RoleService::build(config.role, guarded(Service::Role)).await?;
-    let session = SessionService::build(config.session, guarded(Service::Session)).await?;
-    let audit = AuditService::build(config.audit, guarded(Service::Audit)).await?;
-    let profile = ProfileService::build(config.profile, guarded(Service::Profile)).await?;
-    let mounted = vec![auth, role, session, audit, profile];
+    let mut mounted: Vec<Mounted> = Vec::new();
+    for service in config.services {
+        let base = bases.of(service.service());
+        let base = match mounted.first() {
+            Some(first) => base.with_guard(&first.guard),
+            None => base,
+        };
+        mounted.push(service.build(base).await?);
+    }
     for service in &mounted {
         let operations = &bases.operations;
         service.internal.offer_locally(service.service, operations);
@@ -224,7 +223,7 @@ async fn build(config: Config, bases: &Bases) -> Result<(Vec<Mounted>, bool), St
     Ok((mounted, true))
 }
 
-/// What the five have in common: they call each other in the process.
+/// What all services have in common: they call each other in the process.
 struct Bases {
     operations: LocalOperations,
     env: ud_config::AppEnv,
@@ -268,15 +267,11 @@ fn examine_folder(config: &Config) -> Result<Installation, StartError> {
 ///
 /// # Errors
 /// Exit code 78, with the rings that are gone.
-async fn begin(config: &Config, installation: &Installation) -> Result<(), StartError> {
+async fn begin(config: &mut Config, installation: &Installation) -> Result<(), StartError> {
     let gone = installation.first_rings();
-    let is_elsewhere = !config
-        .auth
-        .database
-        .url
-        .expose_secret()
-        .starts_with("sqlite:");
-    if is_elsewhere && !gone.is_empty() && has_signing_keys(&config.auth).await? {
+    let auth = config.auth()?;
+    let is_elsewhere = !auth.database.url.expose_secret().starts_with("sqlite:");
+    if is_elsewhere && !gone.is_empty() && has_signing_keys(&auth).await? {
         let gone: Vec<_> = gone.iter().map(|path| path.display().to_string()).collect();
         return Err(StartError::config(format!(
             "{} is gone, and auth's database holds signing keys of an installation. Nothing was changed. Is the folder {} \

@@ -18,8 +18,8 @@ use std::{
 };
 
 use serde_json::Value;
-use ud_kernel::{Code, permissions::OWN};
-use ud_service::limits::{Counts, OPERATIONS, Operation};
+use ud_kernel::{Code, permissions};
+use ud_service::limits::{Counts, Operation};
 
 fn repository(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -38,6 +38,11 @@ fn is_current(path: &str, text: &str) {
         written == text,
         "{path} is not what the code says; after an intended change run `make openapi`"
     );
+}
+
+/// Every operation that has a limit.
+fn limited() -> impl Iterator<Item = &'static Operation> {
+    standalone::SERVICES.iter().flat_map(|known| known.limited)
 }
 
 #[test]
@@ -140,7 +145,7 @@ fn limits(operation: &Value) -> Vec<&'static Operation> {
     let declared = &operation["responses"]["429"]["x-limit"];
     let names = declared.as_array().into_iter().flatten();
     let known = |name: &Value| {
-        let found = OPERATIONS.iter().find(|known| *name == known.name);
+        let found = limited().find(|known| *name == known.name);
         found.unwrap_or_else(|| panic!("{name} is no limit"))
     };
     names.map(known).collect()
@@ -191,7 +196,7 @@ fn every_operation_that_writes_or_needs_no_token_has_a_limit() {
         }
     }
     declared.sort_unstable();
-    let mut all: Vec<_> = OPERATIONS.iter().map(|limit| limit.name).collect();
+    let mut all: Vec<_> = limited().map(|limit| limit.name).collect();
     all.sort_unstable();
     assert_eq!(declared, all, "each limit is of one operation");
 }
@@ -199,12 +204,11 @@ fn every_operation_that_writes_or_needs_no_token_has_a_limit() {
 /// 60 a minute unless said otherwise, and each has a key of its own.
 #[test]
 fn each_limit_has_a_key_of_its_own_and_a_default() {
-    let mut keys: Vec<_> = OPERATIONS
-        .iter()
+    let mut keys: Vec<_> = limited()
         .flat_map(|limit| [Some(limit.key), limit.operators])
         .flatten()
         .collect();
-    for operation in OPERATIONS.iter().filter(|limit| limit.operators.is_some()) {
+    for operation in limited().filter(|limit| limit.operators.is_some()) {
         assert_eq!(operation.key.default, Some("60/60"), "{}", operation.name);
     }
     keys.sort_unstable_by_key(|key| &key.name);
@@ -287,7 +291,7 @@ fn the_platforms_permissions_are_listed() {
     let (before, rest) = text.split_once("<!-- permissions -->\n").unwrap();
     let (_, after) = rest.split_once("<!-- end of permissions -->").unwrap();
     let mut list = "| permission | lets its holder | privileged |\n|---|---|---|\n".to_owned();
-    for own in OWN {
+    for own in permissions::own() {
         let privileged = if own.privileged { "yes" } else { "no" };
         writeln!(list, "| `{}` | {} | {privileged} |", own.name, own.allows).unwrap();
     }

@@ -238,7 +238,7 @@ pub fn lists() -> Vec<Row> {
         }),
         (STACK, "images", images, images_wanted),
         (STACK, "URLs", urls, |one| {
-            let (name, port) = (one.name(), one.internal_port());
+            let (name, port) = (one.name(), one.internal_port);
             vec![format!("{}_URL http://{name}:{port}", one.prefix())]
         }),
         (STACK, "ALLOW_PLAINTEXT", plaintext, |one| {

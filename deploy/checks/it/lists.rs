@@ -108,6 +108,7 @@ fn sixth() -> Listed {
             sql: true,
         },
         port: 8042,
+        internal_port: 8142,
         before: services()
             .unwrap()
             .into_iter()

@@ -1,11 +1,11 @@
 //! What is written by `make generated`: the lists of services in files that cannot read `deploy/services` themselves.
 
-use std::{fs, io};
+use std::io;
 
 use crate::{
     Service,
     filter::{filter_of, written},
-    repository, services, texts,
+    services, texts,
 };
 
 /// The line before what is generated in a file.
@@ -18,11 +18,13 @@ pub const TO: &str = "# to here.";
 pub struct Listed {
     /// Its line.
     pub line: Service,
-    /// Its public port; the internal one is 100 higher.
+    /// Its public port.
     pub port: u16,
+    /// Its internal port.
+    pub internal_port: u16,
     /// The services that are deployed before it.
     pub before: Vec<String>,
-    /// Whether it has keys that seal what it keeps.
+    /// True if it has keys that seal what it keeps.
     pub seals: bool,
 }
 
@@ -38,12 +40,6 @@ impl Listed {
     pub fn prefix(&self) -> String {
         self.line.name.to_uppercase()
     }
-
-    /// Returns the port of the internal listener.
-    #[must_use]
-    pub fn internal_port(&self) -> u16 {
-        self.port + 100
-    }
 }
 
 /// Returns the services in the order of `ud_kernel::Service::ALL`, which is the order of the lists.
@@ -52,19 +48,24 @@ impl Listed {
 /// If a file cannot be read, or `deploy/services` does not have one of them.
 pub fn listed() -> io::Result<Vec<Listed>> {
     let lines = services()?;
-    let keys = fs::read_to_string(repository(".env.example"))?;
     let of = |known: &ud_kernel::Service| {
         let place = lines.iter().position(|line| line.name == known.as_str());
         let (before, line) = place
             .and_then(|place| lines.split_at_checked(place))
             .and_then(|(before, rest)| Some((before, rest.first()?)))
             .ok_or_else(|| io::Error::other(format!("deploy/services does not have {known}")))?;
-        let key = format!("#{}_KEY_ENCRYPTION_KEYS=", known.config_prefix());
+        let declared = known.declaration();
+        let port = declared.public_port.ok_or_else(|| {
+            io::Error::other(format!(
+                "{known} has no public port, which each list here names"
+            ))
+        })?;
         Ok(Listed {
             line: line.clone(),
-            port: known.default_port(),
+            port,
+            internal_port: declared.internal_port,
             before: before.iter().map(|line| line.name.clone()).collect(),
-            seals: keys.lines().any(|line| line.starts_with(&key)),
+            seals: declared.key_encryption_keys.is_some(),
         })
     };
     ud_kernel::Service::ALL.iter().map(of).collect()

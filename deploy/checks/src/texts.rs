@@ -59,7 +59,7 @@ pub(crate) fn container_upstreams(services: &[Listed]) -> String {
 /// Returns the groups of the internal listeners of two replicas each.
 pub(crate) fn internal_upstreams(services: &[Listed]) -> String {
     each(services, |one| {
-        let servers = [here(one.port + 100), here(one.port + 300)];
+        let servers = [here(one.internal_port), here(one.internal_port + 200)];
         upstream(one.name(), "    ", &servers)
     })
 }
@@ -83,7 +83,7 @@ pub(crate) fn internal_servers(services: &[Listed]) -> String {
 /// Returns where services on one machine find each other.
 pub(crate) fn urls(services: &[Listed]) -> String {
     each(services, |one| {
-        let (prefix, port) = (one.prefix(), one.internal_port());
+        let (prefix, port) = (one.prefix(), one.internal_port);
         format!("{prefix}_URL=http://127.0.0.1:{port}\n")
     })
 }

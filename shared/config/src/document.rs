@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use ud_kernel::Service;
+use ud_kernel::{Declaration, Service};
 
 use crate::{Key, Scope, keys};
 
@@ -14,10 +14,10 @@ pub fn env_example() -> String {
          # Values set in the environment win. A secret can also be a file: NAME_FILE=/path.\n\
          # The secrets below are placeholders and are refused.\n",
     );
-    for group in keys::GROUPS {
-        let _ = write!(out, "\n# --- {} ---\n", group.title);
-        for key in group.keys {
-            let _ = writeln!(out, "\n# {}", key.help);
+    for (title, keys) in keys::groups() {
+        let _ = write!(out, "\n# --- {} ---\n", title);
+        for key in keys {
+            let _ = writeln!(out, "\n# {}", help(key));
             let value = key.default.or(key.example).unwrap_or_default();
             for name in plain_names(key) {
                 let _ = writeln!(out, "#{name}={value}");
@@ -30,21 +30,23 @@ pub fn env_example() -> String {
 /// The content of docs/CONFIG.md.
 #[must_use]
 pub fn markdown() -> String {
-    let mut out = String::from(
+    let prefixes = Service::ALL.map(|service| format!("`{}_`", service.config_prefix()));
+    let mut out = format!(
         "# Configuration\n\n\
          Keys come from the environment, or from `.env` in the working directory; the environment wins. `<SERVICE>_` stands for\n\
-         `AUTH_`, `ROLE_`, `SESSION_`, `AUDIT_` or `PROFILE_`. A key marked *secret* can also be given as a file: `<name>_FILE` holds its\n\
+         {}. A key marked *secret* can also be given as a file: `<name>_FILE` holds its\n\
          path, and a line break at the file's end is no part of the value. An empty value counts as unset.\n\n\
          Every problem is reported at once, and the program exits with code 78: missing, malformed and out-of-range values,\n\
          unknown keys (in `.env`, or under our prefixes in the environment), placeholders and short secrets. `check-config` does only that.\n",
+        listed(&prefixes)
     );
-    for group in keys::GROUPS {
+    for (title, keys) in keys::groups() {
         let _ = write!(
             out,
             "\n## {}\n\n| key | default | meaning |\n|---|---|---|\n",
-            group.title
+            title
         );
-        for key in group.keys {
+        for key in keys {
             let name = match key.scope {
                 Scope::Shared => format!("`{}`", key.name),
                 Scope::PerService { alone: None } => format!("`<SERVICE>_{}`", key.name),
@@ -54,7 +56,7 @@ pub fn markdown() -> String {
             };
             let secret = if key.secret { " *(secret)*" } else { "" };
             let default = key.default.map_or_else(String::new, |d| format!("`{d}`"));
-            let _ = writeln!(out, "| {name}{secret} | {default} | {} |", key.help);
+            let _ = writeln!(out, "| {name}{secret} | {default} | {} |", help(key));
         }
     }
     out
@@ -69,4 +71,29 @@ fn plain_names(key: &Key) -> Vec<String> {
             .map(|service| key.of(service).name.into_owned())
             .collect(),
     }
+}
+
+/// Returns `a, b or c`.
+fn listed(names: &[String]) -> String {
+    match names {
+        [first @ .., last] if !first.is_empty() => format!("{} or {last}", first.join(", ")),
+        _ => names.concat(),
+    }
+}
+
+/// Returns a key's help, with the ports that the services declare.
+fn help(key: &Key) -> String {
+    let ports = |port: fn(&Declaration) -> Option<u16>| {
+        let each = Service::ALL.into_iter().filter_map(|service| {
+            let port = port(service.declaration())?;
+            Some(format!("{service} {port}"))
+        });
+        each.collect::<Vec<_>>().join(", ")
+    };
+    key.help
+        .replace("{public_ports}", &ports(|declared| declared.public_port))
+        .replace(
+            "{internal_ports}",
+            &ports(|declared| Some(declared.internal_port)),
+        )
 }

@@ -9,15 +9,8 @@ use crate::{
     source::{Origin, Value, shown},
 };
 
-/// Prefixes that are ours beside those of the services.
-const PREFIXES: [&str; 6] = [
-    "JWT_",
-    "LIMIT_",
-    "BOOTSTRAP_",
-    "IDENTITY_",
-    "KEY_ENCRYPTION_",
-    "REFRESH_TOKEN_",
-];
+/// Prefixes that are ours besides those of the services and those that they declare.
+const PREFIXES: [&str; 4] = ["JWT_", "LIMIT_", "IDENTITY_", "KEY_ENCRYPTION_"];
 
 /// Set by desktop sessions, though the prefix is ours.
 const DESKTOP: [&str; 2] = ["SESSION_MANAGER", "SESSION_ID"];
@@ -53,7 +46,13 @@ fn is_ours(name: &str) -> bool {
     });
     match service {
         Some(rest) => !is_injected(rest) && !DESKTOP.contains(&name),
-        None => PREFIXES.iter().any(|prefix| name.starts_with(prefix)),
+        None => {
+            let declared = Service::ALL
+                .into_iter()
+                .flat_map(|service| service.declaration().key_prefixes);
+            let mut prefixes = PREFIXES.iter().chain(declared);
+            prefixes.any(|prefix| name.starts_with(prefix))
+        }
     }
 }
 

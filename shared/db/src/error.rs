@@ -82,10 +82,10 @@ impl StoreError {
     #[must_use]
     pub const fn code(&self) -> Code {
         match self {
-            Self::Unavailable(_) | Self::Timeout(_) => Code::ServerStoreUnavailable,
-            Self::Conflict => Code::ServerBusy,
+            Self::Unavailable(_) | Self::Timeout(_) => Code::SERVER_STORE_UNAVAILABLE,
+            Self::Conflict => Code::SERVER_BUSY,
             Self::NotFound | Self::Unique(_) | Self::ForeignKey | Self::Internal(_) => {
-                Code::ServerInternal
+                Code::SERVER_INTERNAL
             }
         }
     }

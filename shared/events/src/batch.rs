@@ -115,7 +115,7 @@ mod tests {
         let user = UserId::from_uuid(Uuid::from_u128(user));
         NewEvent::about(
             Service::Profile,
-            EventType::UserUpdated,
+            EventType::USER_UPDATED,
             user,
             sequence,
             NOW,

@@ -23,7 +23,7 @@ fn user() -> UserId {
 fn deleted() -> NewEvent {
     NewEvent::about(
         Service::Profile,
-        EventType::UserDeleted,
+        EventType::USER_DELETED,
         user(),
         42,
         NOW,
@@ -80,7 +80,7 @@ fn what_was_written_is_read() {
         deleted().finish().unwrap(),
         NewEvent::alone(
             Service::Auth,
-            EventType::LoginFailed,
+            EventType::LOGIN_FAILED,
             NOW,
             &Origin::default(),
         )
@@ -90,7 +90,7 @@ fn what_was_written_is_read() {
         .unwrap(),
         NewEvent::about(
             Service::Session,
-            EventType::UserLoggedIn,
+            EventType::USER_LOGGED_IN,
             session,
             1,
             NOW,
@@ -100,7 +100,7 @@ fn what_was_written_is_read() {
         .details(json!({"amr": ["pwd"]}))
         .finish()
         .unwrap(),
-        NewEvent::alone(Service::Audit, EventType::PermissionDenied, NOW, &origin())
+        NewEvent::alone(Service::Audit, EventType::PERMISSION_DENIED, NOW, &origin())
             .target_named("operation", "GET /api/v1/audits")
             .finish()
             .unwrap(),
@@ -115,7 +115,7 @@ fn what_was_written_is_read() {
 
 #[test]
 fn an_event_about_no_entity_is_its_own_subject() {
-    let new = NewEvent::alone(Service::Auth, EventType::RateLimited, NOW, &origin());
+    let new = NewEvent::alone(Service::Auth, EventType::RATE_LIMITED, NOW, &origin());
     let id = new.id();
     let event = new.finish().unwrap();
     assert_eq!(
@@ -133,7 +133,7 @@ fn details_and_origin_come_back_typed() {
     };
     let event = NewEvent::about(
         Service::Role,
-        EventType::RoleDeleted,
+        EventType::ROLE_DELETED,
         user(),
         2,
         NOW,
@@ -158,7 +158,7 @@ fn what_a_client_sends_cannot_spoil_an_event() {
         user_agent: Some("\u{1F98A}\u{0}".repeat(9000)),
         actor_id: None,
     };
-    let event = NewEvent::alone(Service::Auth, EventType::LoginFailed, NOW, &hostile)
+    let event = NewEvent::alone(Service::Auth, EventType::LOGIN_FAILED, NOW, &hostile)
         .target_named("path", &"/\r".repeat(4000))
         .before(json!({"x": "y".repeat(20_000)}))
         .after(json!({"z": 1}))
@@ -183,7 +183,7 @@ fn what_a_client_sends_cannot_spoil_an_event() {
 fn defects_of_the_writer_are_refused() {
     let foreign = NewEvent::about(
         Service::Role,
-        EventType::UserDeleted,
+        EventType::USER_DELETED,
         user(),
         1,
         NOW,
@@ -192,7 +192,7 @@ fn defects_of_the_writer_are_refused() {
     assert_eq!(foreign.finish(), Err(EnvelopeError::Foreign));
     let unnumbered = NewEvent::about(
         Service::Profile,
-        EventType::UserDeleted,
+        EventType::USER_DELETED,
         user(),
         0,
         NOW,
@@ -389,7 +389,7 @@ proptest! {
         request_id in any::<String>(), ip in any::<String>(), agent in any::<String>(), sequence in 1..i64::MAX,
     ) {
         let origin = Origin { request_id, ip: Some(ip), user_agent: Some(agent), actor_id: None };
-        let event = NewEvent::about(Service::Profile, EventType::UserUpdated, user(), sequence, NOW, &origin)
+        let event = NewEvent::about(Service::Profile, EventType::USER_UPDATED, user(), sequence, NOW, &origin)
             .before(before).after(after).details(details)
             .finish()
             .unwrap();

@@ -2,6 +2,7 @@
 
 mod backoff;
 mod batch;
+mod destination;
 mod envelope;
 mod inbox;
 mod new_event;
@@ -14,9 +15,9 @@ mod relay;
 pub mod schema;
 mod sql_events;
 mod transport;
-mod types;
 
 pub use batch::{Batch, BatchError, MAX_BATCH_BYTES, parse_batch};
+pub use destination::Destination;
 pub use envelope::{EnvelopeError, Event, EventData, MAX_EVENT_BYTES, Outcome};
 pub use inbox::{ApplyError, Inbox};
 pub use new_event::NewEvent;
@@ -32,4 +33,4 @@ pub use transport::{
     BATCH_CONTENT_TYPE, DeliverEvents, EVENTS_PATH, MAX_BATCH, PeerTransport, Receipt, Transport,
     TransportError,
 };
-pub use types::EventType;
+pub use ud_kernel::EventType;

@@ -64,13 +64,10 @@ pub async fn record_notices<F, Fut>(
     }
 }
 
-/// None for what is no event of this service: a defect, and no reason to lose the others.
+/// Returns nothing for what this service may not write: a defect, and no reason to lose the others.
 fn event_of(service: Service, noted: NotedNotice) -> Option<NewEvent> {
     let NotedNotice { notice, at, count } = noted;
-    let Some(kind) = EventType::from_name(notice.event) else {
-        log::error!("a notice of the unknown event {}", notice.event);
-        return None;
-    };
+    let kind = notice.event;
     let mut new = NewEvent::alone(service, kind, at, &notice.origin);
     if !notice.target_id.is_empty() {
         new = new.target_named(notice.target_type, &notice.target_id);
@@ -78,7 +75,7 @@ fn event_of(service: Service, noted: NotedNotice) -> Option<NewEvent> {
     if count > 1 {
         new = new.details(json!({"count": count}));
     }
-    if kind != EventType::AdminRead {
+    if kind != EventType::ADMIN_READ {
         new = new.failed();
     }
     match new.clone().finish() {

@@ -5,9 +5,11 @@ mod sql;
 use std::future::Future;
 
 use tokio::sync::watch;
-use ud_kernel::{EventId, Service, Timestamp};
+use ud_kernel::{EventId, Timestamp};
 
-pub use sql::{SqlOutbox, is_on_its_way, write};
+use crate::Destination;
+
+pub use sql::{SqlOutbox, is_on_its_way, write, write_also};
 
 /// The store of the outbox failed; what was asked may or may not have been done. Everything the relay asks
 /// for can be asked again.
@@ -48,14 +50,14 @@ pub trait Outbox: Send + Sync + 'static {
     /// lasts. What waits for longer than anything may (a clock was ahead) is due.
     fn claim(
         &self,
-        destination: Service,
+        destination: Destination,
         max: usize,
     ) -> impl Future<Output = Result<Vec<Claimed>, OutboxError>> + Send;
 
     /// `destination` has these for good, whoever holds their leases by now.
     fn delivered(
         &self,
-        destination: Service,
+        destination: Destination,
         claimed: &[Claimed],
     ) -> impl Future<Output = Result<(), OutboxError>> + Send;
 
@@ -63,7 +65,7 @@ pub trait Outbox: Send + Sync + 'static {
     /// stays as it is.
     fn postpone(
         &self,
-        destination: Service,
+        destination: Destination,
         claimed: &[Claimed],
         until: Timestamp,
         why: Postponed,
@@ -72,7 +74,7 @@ pub trait Outbox: Send + Sync + 'static {
     /// When the oldest event that `destination` does not have was made.
     fn oldest(
         &self,
-        destination: Service,
+        destination: Destination,
     ) -> impl Future<Output = Result<Option<Timestamp>, OutboxError>> + Send;
 
     /// Removes what every destination has. Called when the relay starts, and now and then: a process killed

@@ -107,12 +107,12 @@ where
 
 async fn collect(req: &HttpRequest, payload: web::Payload) -> Result<web::Bytes, Problem> {
     if req.content_type() != BATCH_CONTENT_TYPE {
-        return Err(Problem::new(Code::RequestUnsupportedMediaType));
+        return Err(Problem::new(Code::REQUEST_UNSUPPORTED_MEDIA_TYPE));
     }
     match tokio::time::timeout(BODY_DEADLINE, payload.to_bytes_limited(MAX_BATCH_BYTES)).await {
-        Err(_) => Err(Problem::new(Code::RequestTimeout)),
+        Err(_) => Err(Problem::new(Code::REQUEST_TIMEOUT)),
         Ok(Err(_)) => Err(BatchError::TooLarge.into()),
-        Ok(Ok(Err(e))) => Err(Problem::new(Code::RequestMalformed).cause(e)),
+        Ok(Ok(Err(e))) => Err(Problem::new(Code::REQUEST_MALFORMED).cause(e)),
         Ok(Ok(Ok(bytes))) => Ok(bytes),
     }
 }
@@ -120,9 +120,9 @@ async fn collect(req: &HttpRequest, payload: web::Payload) -> Result<web::Bytes,
 impl From<BatchError> for Problem {
     fn from(error: BatchError) -> Self {
         let code = match error {
-            BatchError::TooLarge => Code::RequestBodyTooLarge,
-            BatchError::Malformed => Code::RequestMalformed,
-            BatchError::TooMany => Code::RequestValidationFailed,
+            BatchError::TooLarge => Code::REQUEST_BODY_TOO_LARGE,
+            BatchError::Malformed => Code::REQUEST_MALFORMED,
+            BatchError::TooMany => Code::REQUEST_VALIDATION_FAILED,
         };
         Self::new(code).detail(error.to_string())
     }

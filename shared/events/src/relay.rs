@@ -12,7 +12,7 @@ use ud_kernel::{Clock, Service};
 use ud_telemetry::Metrics;
 
 use crate::{
-    Claimed, EventType, MAX_BATCH, Outbox, OutboxError, OutboxHandle, Postponed, Transport,
+    Claimed, Destination, MAX_BATCH, Outbox, OutboxError, OutboxHandle, Postponed, Transport,
     backoff::{LONGEST_PARKING, park_delay, retry_pause},
 };
 
@@ -53,7 +53,7 @@ pub enum Step {
 
 /// The relay of one service. Several replicas may run one each.
 pub struct Relay<O, T> {
-    service: Service,
+    destinations: Vec<Destination>,
     outbox: O,
     transport: T,
     clock: Clock,
@@ -74,7 +74,7 @@ impl<O: Outbox, T: Transport> Relay<O, T> {
         metrics: &Metrics,
     ) -> Self {
         Self {
-            service,
+            destinations: Destination::told_by(service),
             outbox,
             transport,
             clock,
@@ -92,12 +92,21 @@ impl<O: Outbox, T: Transport> Relay<O, T> {
         }
     }
 
+    /// Adds a destination to the services that are told, which the transport reaches.
+    #[must_use]
+    pub fn and_to(mut self, destination: Destination) -> Self {
+        self.destinations.push(destination);
+        self
+    }
+
     /// Sends until `stop` completes, finishing the batch in flight. One loop per destination: none waits for
     /// another.
     pub async fn run(self, stop: impl Future<Output = ()>) {
         let (sender, stopped) = watch::channel(false);
-        let loops = EventType::destinations_of(self.service)
-            .into_iter()
+        let loops = self
+            .destinations
+            .iter()
+            .copied()
             .map(|destination| self.serve(destination, stopped.clone()));
         let tidying = self.keep_tidy(stopped.clone());
         let stopping = async {
@@ -108,7 +117,7 @@ impl<O: Outbox, T: Transport> Relay<O, T> {
     }
 
     /// Claims one batch for `destination`, sends it, and notes what became of it: what [`Relay::run`] repeats.
-    pub async fn step(&self, destination: Service, max: usize) -> Step {
+    pub async fn step(&self, destination: Destination, max: usize) -> Step {
         let claimed = match self.outbox.claim(destination, max).await {
             Ok(claimed) if claimed.is_empty() => return Step::Idle,
             Ok(claimed) => claimed,
@@ -142,7 +151,7 @@ impl<O: Outbox, T: Transport> Relay<O, T> {
 
     async fn settle(
         &self,
-        destination: Service,
+        destination: Destination,
         accepted: Vec<Claimed>,
         refused: Vec<Claimed>,
     ) -> Result<Step, OutboxError> {
@@ -168,7 +177,7 @@ impl<O: Outbox, T: Transport> Relay<O, T> {
         })
     }
 
-    async fn serve(&self, destination: Service, mut stopped: watch::Receiver<bool>) {
+    async fn serve(&self, destination: Destination, mut stopped: watch::Receiver<bool>) {
         let mut woken = self.handle.subscribe();
         let mut failures = 0_u32;
         let mut measured: Option<Instant> = None;
@@ -209,7 +218,7 @@ impl<O: Outbox, T: Transport> Relay<O, T> {
     }
 
     /// Counts failures in a row; logs the first, each sixtieth, and the end of them.
-    fn tell(&self, destination: Service, step: Step, failures: u32) -> u32 {
+    fn tell(&self, destination: Destination, step: Step, failures: u32) -> u32 {
         if step != Step::Failed {
             if failures > 0 {
                 log::info!("events reach {destination} again");
@@ -225,7 +234,7 @@ impl<O: Outbox, T: Transport> Relay<O, T> {
         failures
     }
 
-    async fn measure(&self, destination: Service) {
+    async fn measure(&self, destination: Destination) {
         if let Ok(oldest) = self.outbox.oldest(destination).await {
             let age = oldest.map_or(Duration::ZERO, |at| self.clock.now().since(at));
             self.oldest
@@ -246,12 +255,12 @@ impl<O: Outbox, T: Transport> Relay<O, T> {
         }
     }
 
-    fn store_failed(&self, destination: Service, error: &OutboxError) -> Step {
+    fn store_failed(&self, destination: Destination, error: &OutboxError) -> Step {
         log::warn!("relay to {destination}: {error}");
         Step::Failed
     }
 
-    fn count(&self, destination: Service, outcome: &str, by: usize) {
+    fn count(&self, destination: Destination, outcome: &str, by: usize) {
         let by = u64::try_from(by).unwrap_or(u64::MAX);
         self.sent
             .with_label_values(&[destination.as_str(), outcome])

@@ -9,7 +9,7 @@ use ud_kernel::{
 };
 use ud_peer::{Peers, ServiceClient};
 
-use crate::Claimed;
+use crate::{Claimed, Destination};
 
 /// Most events in one batch.
 pub const MAX_BATCH: usize = 100;
@@ -38,7 +38,7 @@ pub trait Transport: Send + Sync + 'static {
     /// Sends `batch`, at most [`MAX_BATCH`] events, and waits for the answer.
     fn send(
         &self,
-        destination: Service,
+        destination: Destination,
         batch: &[Claimed],
     ) -> impl Future<Output = Result<Receipt, TransportError>> + Send;
 }
@@ -74,13 +74,15 @@ impl PeerTransport {
 impl Transport for PeerTransport {
     async fn send(
         &self,
-        destination: Service,
+        destination: Destination,
         batch: &[Claimed],
     ) -> Result<Receipt, TransportError> {
-        let client = self
-            .clients
-            .get(&destination)
-            .ok_or_else(|| TransportError(format!("no client for {destination}")))?;
+        let client = match destination {
+            Destination::Service(service) => self.clients.get(&service),
+            Destination::External(_) => None,
+        };
+        let client =
+            client.ok_or_else(|| TransportError(format!("no client for {destination}")))?;
         client
             .deliver::<DeliverEvents>(BATCH_CONTENT_TYPE, batch_json(batch))
             .await

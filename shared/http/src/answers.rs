@@ -47,14 +47,14 @@ pub(crate) fn problem_of(response: &HttpResponse) -> Problem {
         return problem.clone();
     }
     Problem::new(match response.status() {
-        StatusCode::NOT_FOUND => Code::RequestNotFound,
-        StatusCode::METHOD_NOT_ALLOWED => Code::RequestMethodNotAllowed,
-        StatusCode::PAYLOAD_TOO_LARGE => Code::RequestBodyTooLarge,
-        StatusCode::UNSUPPORTED_MEDIA_TYPE => Code::RequestUnsupportedMediaType,
-        StatusCode::REQUEST_TIMEOUT => Code::RequestTimeout,
-        StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => Code::RequestHeaderFieldsTooLarge,
-        status if status.is_client_error() => Code::RequestMalformed,
-        _ => Code::ServerInternal,
+        StatusCode::NOT_FOUND => Code::REQUEST_NOT_FOUND,
+        StatusCode::METHOD_NOT_ALLOWED => Code::REQUEST_METHOD_NOT_ALLOWED,
+        StatusCode::PAYLOAD_TOO_LARGE => Code::REQUEST_BODY_TOO_LARGE,
+        StatusCode::UNSUPPORTED_MEDIA_TYPE => Code::REQUEST_UNSUPPORTED_MEDIA_TYPE,
+        StatusCode::REQUEST_TIMEOUT => Code::REQUEST_TIMEOUT,
+        StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => Code::REQUEST_HEADER_FIELDS_TOO_LARGE,
+        status if status.is_client_error() => Code::REQUEST_MALFORMED,
+        _ => Code::SERVER_INTERNAL,
     })
 }
 

@@ -116,7 +116,7 @@ fn parameter_errors(cfg: &mut web::ServiceConfig) {
             "parameter.invalid",
             "a path segment has the wrong form",
         );
-        Problem::new(Code::RequestInvalidParameter)
+        Problem::new(Code::REQUEST_INVALID_PARAMETER)
             .field(error)
             .cause(e)
             .into()
@@ -127,7 +127,7 @@ fn parameter_errors(cfg: &mut web::ServiceConfig) {
             "parameter.invalid",
             "a query parameter is unknown or has the wrong form",
         );
-        Problem::new(Code::RequestInvalidParameter)
+        Problem::new(Code::REQUEST_INVALID_PARAMETER)
             .field(error)
             .cause(e)
             .into()
@@ -143,5 +143,5 @@ fn is_below(path: &str, prefixes: &[&str]) -> bool {
 }
 
 pub(crate) async fn not_found() -> Result<actix_web::HttpResponse, Problem> {
-    Err(Problem::new(Code::RequestNotFound))
+    Err(Problem::new(Code::REQUEST_NOT_FOUND))
 }

@@ -65,7 +65,7 @@ impl<A> Authed<A> {
             return Ok(());
         }
         note_denied(&self.request, self.user_id());
-        Err(Problem::new(Code::AuthPermissionDenied))
+        Err(Problem::new(Code::AUTH_PERMISSION_DENIED))
     }
 
     /// Refuses a login of [`MAX_LOGIN_AGE`](ud_service::MAX_LOGIN_AGE) or older, where only some requests to an operation need a younger one.
@@ -137,15 +137,15 @@ pub(crate) fn bearer(req: &HttpRequest) -> Result<&str, Problem> {
     let mut values = req.headers().get_all(header::AUTHORIZATION);
     let value = values
         .next()
-        .ok_or_else(|| Problem::new(Code::AuthTokenMissing))?;
+        .ok_or_else(|| Problem::new(Code::AUTH_TOKEN_MISSING))?;
     if values.next().is_some() {
-        return Err(Problem::new(Code::AuthTokenInvalid));
+        return Err(Problem::new(Code::AUTH_TOKEN_INVALID));
     }
     // Not `to_str`, which looks at each byte by itself: what may stand in a token its verifier knows.
     let text =
-        str::from_utf8(value.as_bytes()).map_err(|_| Problem::new(Code::AuthTokenInvalid))?;
+        str::from_utf8(value.as_bytes()).map_err(|_| Problem::new(Code::AUTH_TOKEN_INVALID))?;
     match text.split_once(' ') {
         Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => Ok(token.trim_ascii()),
-        _ => Err(Problem::new(Code::AuthTokenMissing)),
+        _ => Err(Problem::new(Code::AUTH_TOKEN_MISSING)),
     }
 }

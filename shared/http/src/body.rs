@@ -52,7 +52,7 @@ pub trait Validate {
     /// The problem for members the body does not accept; `user.field-read-only` where they exist but are not
     /// the caller's to change.
     fn unknown_field() -> Code {
-        Code::RequestValidationFailed
+        Code::REQUEST_VALIDATION_FAILED
     }
 }
 
@@ -108,13 +108,13 @@ pub(crate) async fn collect(
     payload: Result<web::Payload, actix_web::Error>,
 ) -> Result<web::Bytes, Problem> {
     if !typed {
-        return Err(Problem::new(Code::RequestUnsupportedMediaType));
+        return Err(Problem::new(Code::REQUEST_UNSUPPORTED_MEDIA_TYPE));
     }
-    let payload = payload.map_err(|e| Problem::new(Code::RequestMalformed).cause(e))?;
+    let payload = payload.map_err(|e| Problem::new(Code::REQUEST_MALFORMED).cause(e))?;
     match tokio::time::timeout(BODY_DEADLINE, payload.to_bytes_limited(MAX_BODY)).await {
-        Err(_) => Err(Problem::new(Code::RequestTimeout)),
-        Ok(Err(_)) => Err(Problem::new(Code::RequestBodyTooLarge)),
-        Ok(Ok(Err(e))) => Err(Problem::new(Code::RequestMalformed).cause(e)),
+        Err(_) => Err(Problem::new(Code::REQUEST_TIMEOUT)),
+        Ok(Err(_)) => Err(Problem::new(Code::REQUEST_BODY_TOO_LARGE)),
+        Ok(Ok(Err(e))) => Err(Problem::new(Code::REQUEST_MALFORMED).cause(e)),
         Ok(Ok(Ok(bytes))) => Ok(bytes),
     }
 }
@@ -136,7 +136,7 @@ pub(crate) fn read<T: DeserializeOwned + Validate>(bytes: &[u8]) -> Result<T, Pr
     let value: T =
         serde_path_to_error::deserialize(&mut json).map_err(|e| shape_problem::<T>(&e, bytes))?;
     json.end()
-        .map_err(|_| Problem::new(Code::RequestMalformed).detail("text after the JSON value"))?;
+        .map_err(|_| Problem::new(Code::REQUEST_MALFORMED).detail("text after the JSON value"))?;
     let mut errors = FieldErrors::default();
     value.validate(&mut errors);
     errors.into_result()?;
@@ -159,7 +159,7 @@ fn shape_problem<T: Validate>(
     if let Some(name) = quoted_after(&text, "unknown field `") {
         let pointer = member(path, name);
         let code = T::unknown_field();
-        let field_code = if code == Code::RequestValidationFailed {
+        let field_code = if code == Code::REQUEST_VALIDATION_FAILED {
             "field.unknown"
         } else {
             "field.read-only"
@@ -189,7 +189,7 @@ fn shape_problem<T: Validate>(
 
 fn not_json(error: &serde_json::Error) -> Problem {
     let (line, column) = (error.line(), error.column());
-    Problem::new(Code::RequestMalformed).detail(format!("not JSON: line {line}, column {column}"))
+    Problem::new(Code::REQUEST_MALFORMED).detail(format!("not JSON: line {line}, column {column}"))
 }
 
 /// The path of member `name`, which the tracker has already entered where it is known or given twice.
@@ -274,12 +274,12 @@ mod tests {
     #[test]
     fn each_fault_has_its_code_and_pointer() {
         let one = |p: &str, c: &str| vec![(p.to_owned(), c.to_owned())];
-        let invalid = Code::RequestValidationFailed;
-        assert_eq!(fails("{"), (Code::RequestMalformed, vec![]));
-        assert_eq!(fails(""), (Code::RequestMalformed, vec![]));
+        let invalid = Code::REQUEST_VALIDATION_FAILED;
+        assert_eq!(fails("{"), (Code::REQUEST_MALFORMED, vec![]));
+        assert_eq!(fails(""), (Code::REQUEST_MALFORMED, vec![]));
         assert_eq!(
             fails("{\"name\":\"a\"} x"),
-            (Code::RequestMalformed, vec![])
+            (Code::REQUEST_MALFORMED, vec![])
         );
         assert_eq!(fails("{}"), (invalid, one("/name", "field.missing")));
         assert_eq!(
@@ -313,7 +313,7 @@ mod tests {
         assert_eq!(fails("[]"), (invalid, one("", "field.invalid")));
         assert_eq!(fails(r#"["a"]"#), (invalid, one("", "field.invalid")));
         assert_eq!(fails("null"), (invalid, one("", "field.invalid")));
-        assert_eq!(fails(&"[".repeat(1000)).0, Code::RequestMalformed);
+        assert_eq!(fails(&"[".repeat(1000)).0, Code::REQUEST_MALFORMED);
     }
 
     #[test]

@@ -10,11 +10,13 @@ use std::{
 };
 
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
-use ud_config::{AppEnv, HttpConfig, IdentityConfig, Loader, LogConfig, PeersConfig, TokenConfig};
+use ud_config::{
+    AppEnv, DatabaseConfig, HttpConfig, IdentityConfig, Loader, LogConfig, PeersConfig, TokenConfig,
+};
 use ud_jwt::{JwkSet, service::IdentityKey};
 use ud_kernel::{Clock, Service, StartError};
 use ud_seal::secret_file;
-use ud_service::{Base, Identity};
+use ud_service::{Base, Identity, limits::Operation};
 use ud_telemetry::Metrics;
 use utoipa::openapi::OpenApi;
 
@@ -24,19 +26,38 @@ use crate::{
     setup::{SetupArguments, setup},
 };
 
-/// What the command line needs of a service.
-pub trait ServiceBinary {
-    /// Which service.
+/// What a program needs of a service, whether it runs that alone or several of them.
+pub trait ServiceBinary: 'static {
+    /// The service.
     const SERVICE: Service;
 
-    /// Its own configuration, beside what all have.
-    type Config: Send + 'static;
+    /// Its operations that have a limit.
+    const LIMITED: &'static [Operation];
+
+    /// Its own configuration, besides what all have.
+    type Config: Clone + Send + 'static;
 
     /// Reads it; problems are collected in the loader.
     fn load(loader: &mut Loader) -> Self::Config;
 
-    /// Most descriptors that the connections to its own database hold.
-    fn database_descriptors(config: &Self::Config) -> usize;
+    /// Returns where its SQL database is, if it has one.
+    fn database(config: &Self::Config) -> Option<&DatabaseConfig>;
+
+    /// Returns the most descriptors that the connections to its own database hold.
+    fn database_descriptors(config: &Self::Config) -> usize {
+        Self::database(config).map_or(0, DatabaseConfig::descriptors)
+    }
+
+    /// Returns the names of the key rings that it keeps in files, because its configuration does not give them.
+    fn ring_files(_config: &Self::Config) -> Vec<&'static str> {
+        Vec::new()
+    }
+
+    /// Encrypts what it has encrypted under older keys under the first of its KEY_ENCRYPTION_KEYS; nothing if it encrypts
+    /// nothing.
+    fn reseal(_config: Self::Config, _base: Base) -> impl Future<Output = Result<(), StartError>> {
+        std::future::ready(Ok(()))
+    }
 
     /// Subcommands of its own; [`NoCommand`] if it has none.
     type Command: Subcommand;
@@ -208,7 +229,11 @@ async fn serve<S: ServiceBinary>(config: S::Config, common: Common) -> Result<()
     let base = base::<S>(&common)?;
     let (clock, metrics) = (base.clock.clone(), base.metrics.clone());
     let listening = Listening::bind(&common.http)?;
-    let (public, internal) = (listening.public_addr()?, listening.internal_addr()?);
+    let internal = listening.internal_addr()?;
+    let public = match common.http.has_public_listener {
+        true => format!("{}, ", listening.public_addr()?),
+        false => String::new(),
+    };
     // A service that is still looking for what it needs ends at once.
     let mounted = tokio::select! {
         biased;
@@ -216,7 +241,7 @@ async fn serve<S: ServiceBinary>(config: S::Config, common: Common) -> Result<()
         mounted = S::build(config, base) => mounted?,
     };
     log::info!(
-        "{} listens on {public}, internal routes on {internal}",
+        "{} listens on {public}internal routes on {internal}",
         S::SERVICE
     );
     Server::new(listening, vec![mounted], clock, metrics)

@@ -4,7 +4,7 @@ use actix_web::{HttpResponse, http::header, web};
 use utoipa::openapi::OpenApi;
 use utoipa_swagger_ui::{Config, SwaggerUi, Url};
 
-/// The five documents as clients reach them through the gateway.
+/// The documents as clients reach them through the gateway.
 const DOCUMENTS: [(&str, &str); 5] = [
     ("auth", "/api/v1/auth/openapi.json"),
     ("users", "/api/v1/users/openapi.json"),

@@ -33,7 +33,7 @@ impl<T: DeserializeOwned + Validate + 'static> FromRequest for Form<T> {
 }
 
 fn read<T: DeserializeOwned + Validate>(bytes: &[u8]) -> Result<T, Problem> {
-    let malformed = || Problem::new(Code::RequestMalformed);
+    let malformed = || Problem::new(Code::REQUEST_MALFORMED);
     // What is no UTF-8 would be read with replacement characters.
     std::str::from_utf8(bytes).map_err(|_| malformed())?;
     let pairs: Vec<(String, String)> =
@@ -77,11 +77,11 @@ mod tests {
         let body: Body = read(b"token=a%2Bb+c&unknown=1").unwrap();
         assert_eq!((body.token.as_str(), body.token_type_hint), ("a+b c", None));
         for (bad, code) in [
-            (&b"token=a&token=b"[..], Code::RequestMalformed),
-            (b"token=a&%74oken=b", Code::RequestMalformed),
-            (b"token=\xff", Code::RequestMalformed),
-            (b"", Code::RequestValidationFailed),
-            (b"{\"token\":\"a\"}", Code::RequestValidationFailed),
+            (&b"token=a&token=b"[..], Code::REQUEST_MALFORMED),
+            (b"token=a&%74oken=b", Code::REQUEST_MALFORMED),
+            (b"token=\xff", Code::REQUEST_MALFORMED),
+            (b"", Code::REQUEST_VALIDATION_FAILED),
+            (b"{\"token\":\"a\"}", Code::REQUEST_VALIDATION_FAILED),
         ] {
             let problem = read::<Body>(bad).unwrap_err();
             assert_eq!(problem.code(), code, "{bad:?}");

@@ -36,7 +36,7 @@ impl IfMatch {
         if matches {
             Ok(())
         } else {
-            Err(Problem::new(Code::RequestPreconditionFailed))
+            Err(Problem::new(Code::REQUEST_PRECONDITION_FAILED))
         }
     }
 
@@ -61,7 +61,7 @@ impl FromRequest for IfMatch {
                 .map_err(|_| {
                     let error =
                         FieldError::new("If-Match", "header.invalid", "not a list of entity tags");
-                    Problem::new(Code::RequestInvalidParameter).field(error)
+                    Problem::new(Code::REQUEST_INVALID_PARAMETER).field(error)
                 }),
         )
     }
@@ -85,8 +85,8 @@ impl FromRequest for IdempotencyKey {
                 .ok()
                 .filter(|v| (16..=64).contains(&v.len()) && v.bytes().all(|b| b.is_ascii_graphic()))
                 .map(|v| Self(Some(v.to_owned())))
-                .ok_or_else(|| Problem::new(Code::RequestIdempotencyKeyInvalid)),
-            (Some(_), Some(_)) => Err(Problem::new(Code::RequestIdempotencyKeyInvalid)),
+                .ok_or_else(|| Problem::new(Code::REQUEST_IDEMPOTENCY_KEY_INVALID)),
+            (Some(_), Some(_)) => Err(Problem::new(Code::REQUEST_IDEMPOTENCY_KEY_INVALID)),
         })
     }
 }

@@ -41,7 +41,7 @@ pub struct Readiness {
 }
 
 impl Readiness {
-    /// Ready when every store is; other services are told of, but never decide (else the five wait for each
+    /// Ready when every store is; other services are told of, but never decide (else they wait for each
     /// other in a ring).
     #[must_use]
     pub const fn new(service: Service, stores: Vec<(&'static str, Check)>, peers: Peers) -> Self {
@@ -168,7 +168,10 @@ pub(crate) async fn readyz(health: web::Data<Health>) -> HttpResponse {
             .insert_header((header::RETRY_AFTER, 1))
             .content_type(crate::PROBLEM_JSON);
     }
-    let (code, status) = (Code::ServerStoreUnavailable, if ready { 200 } else { 503 });
+    let (code, status) = (
+        Code::SERVER_STORE_UNAVAILABLE,
+        if ready { 200 } else { 503 },
+    );
     let mut body = json!({"ready": ready, "stopping": stopping, "checks": checks});
     if let (false, Value::Object(members)) = (ready, &mut body) {
         members.insert("status".to_owned(), json!(status));
@@ -183,7 +186,7 @@ pub(crate) async fn readyz_brief(health: web::Data<Health>) -> Result<HttpRespon
     if !health.is_stopping() && health.stores().await.iter().all(|(up, _)| *up) {
         Ok(HttpResponse::Ok().json(json!({"ready": true})))
     } else {
-        Err(Problem::new(Code::ServerStoreUnavailable))
+        Err(Problem::new(Code::SERVER_STORE_UNAVAILABLE))
     }
 }
 

@@ -7,7 +7,7 @@ use std::{
 };
 
 use actix_web::{FromRequest, HttpRequest, dev, web};
-use ud_kernel::{Service, UserId};
+use ud_kernel::{EventType, Service, UserId};
 use ud_service::{Callers, InternalGate, NotAdmitted, SecurityNotice, callers};
 
 use crate::{
@@ -49,7 +49,7 @@ fn admit<C: Callers>(req: &HttpRequest) -> Result<FromService<C>, Problem> {
         .map_err(|refusal| {
             if let Some(log) = gate.log() {
                 log.note(SecurityNotice {
-                    event: "service_token_refused",
+                    event: EventType::SERVICE_TOKEN_REFUSED,
                     origin: origin_of(req),
                     target_type: "operation",
                     target_id: operation_of(req),

@@ -5,7 +5,7 @@
 use std::{future::Future, marker::PhantomData, pin::Pin};
 
 use actix_web::{FromRequest, HttpRequest, dev, web};
-use ud_kernel::{Code, LimitKey, UserId, models::Origin};
+use ud_kernel::{Code, EventType, LimitKey, UserId, models::Origin};
 use ud_service::{
     AccessRule, Caller, RuleLimit, Scope, SecurityNotice, Stakes, TokenGuard,
     limits::{Counts, LimitedOperation},
@@ -29,10 +29,7 @@ pub struct Limited<O, T> {
 impl<O: LimitedOperation, A: AccessRule> AccessRule for Limited<O, A> {
     const STAKES: Stakes = A::STAKES;
     const FRESH: bool = A::FRESH;
-    const LIMIT: Option<RuleLimit> = Some(RuleLimit {
-        index: O::INDEX,
-        operation: O::OPERATION,
-    });
+    const LIMIT: Option<RuleLimit> = Some(RuleLimit::of::<O>());
 
     fn scope(caller: &Caller) -> Option<Scope> {
         A::scope(caller)
@@ -57,7 +54,7 @@ pub(crate) async fn count_caller(
         Counts::Users | Counts::Presented => LimitKey::User(user),
     };
     let is_operator = scope == Scope::All;
-    count_at(guard, req, limit.index, is_operator, key, Some(user)).await
+    count_at(guard, req, limit, is_operator, key, Some(user)).await
 }
 
 /// Counts one call of operation `O` under `key`, for handlers that know only late who calls. `user` is whoever
@@ -71,7 +68,7 @@ pub async fn count<O: LimitedOperation>(
     key: LimitKey,
     user: Option<UserId>,
 ) -> Result<(), Problem> {
-    count_at(guard, req, O::INDEX, false, key, user).await
+    count_at(guard, req, RuleLimit::of::<O>(), false, key, user).await
 }
 
 /// Counts one call of operation `O` by who asks.
@@ -89,7 +86,7 @@ pub async fn count_source<O: LimitedOperation>(
 async fn count_at(
     guard: &TokenGuard,
     req: &HttpRequest,
-    index: usize,
+    limit: RuleLimit,
     is_operator: bool,
     key: LimitKey,
     user: Option<UserId>,
@@ -97,7 +94,7 @@ async fn count_at(
     let limits = guard
         .limits()
         .ok_or_else(|| Problem::internal("no limits in the application"))?;
-    let counted = limits.check(index, is_operator, key).await;
+    let counted = limits.check(limit, is_operator, key).await;
     let counted =
         counted.ok_or_else(|| Problem::internal("an operation whose limit this service lacks"))?;
     let Err(seconds) = counted else {
@@ -105,7 +102,7 @@ async fn count_at(
     };
     if let Some(log) = guard.log() {
         log.note(SecurityNotice {
-            event: "rate_limited",
+            event: EventType::RATE_LIMITED,
             origin: Origin {
                 actor_id: user,
                 ..origin_of(req)
@@ -114,7 +111,7 @@ async fn count_at(
             target_id: operation_of(req),
         });
     }
-    Err(Problem::new(Code::RequestRateLimited).retry_after(seconds))
+    Err(Problem::new(Code::REQUEST_RATE_LIMITED).retry_after(seconds))
 }
 
 impl<O, T> FromRequest for Limited<O, T>

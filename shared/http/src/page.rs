@@ -51,12 +51,12 @@ impl<P: Serialize + DeserializeOwned> PageRequest<P> {
         if !(1..=most).contains(&limit) {
             let detail = format!("must be 1 to {most}");
             let error = FieldError::new("limit", "parameter.invalid", detail);
-            return Err(Problem::new(Code::RequestInvalidParameter).field(error));
+            return Err(Problem::new(Code::REQUEST_INVALID_PARAMETER).field(error));
         }
         let after = cursor
             .map(|text| Cursor::<P>::decode(text).map(|cursor| cursor.0))
             .transpose()
-            .map_err(|_| Problem::new(Code::RequestInvalidCursor))?;
+            .map_err(|_| Problem::new(Code::REQUEST_INVALID_CURSOR))?;
         Ok(Self { after, limit })
     }
 
@@ -97,7 +97,7 @@ mod tests {
     fn limits_and_cursors_have_a_form() {
         for limit in [0, 101, -1, i64::MIN, i64::from(u32::MAX) + 2, i64::MAX] {
             let problem = PageRequest::<i64>::new(Some(limit), None).unwrap_err();
-            assert_eq!(problem.code(), Code::RequestInvalidParameter, "{limit}");
+            assert_eq!(problem.code(), Code::REQUEST_INVALID_PARAMETER, "{limit}");
         }
         let longer = PageRequest::<i64>::up_to(200, Some(200), None).unwrap();
         assert_eq!(longer.to_read(), 201);
@@ -106,6 +106,6 @@ mod tests {
             51
         );
         let problem = PageRequest::<i64>::new(None::<u8>, Some("x")).unwrap_err();
-        assert_eq!(problem.code(), Code::RequestInvalidCursor);
+        assert_eq!(problem.code(), Code::REQUEST_INVALID_CURSOR);
     }
 }

@@ -91,13 +91,13 @@ impl Problem {
     /// 500 with a cause for the log.
     #[must_use]
     pub fn internal(cause: impl std::fmt::Display) -> Self {
-        Self::new(Code::ServerInternal).cause(cause)
+        Self::new(Code::SERVER_INTERNAL).cause(cause)
     }
 
     /// 422 with the wrong members.
     #[must_use]
     pub fn validation(errors: Vec<FieldError>) -> Self {
-        Self::new(Code::RequestValidationFailed).errors(errors)
+        Self::new(Code::REQUEST_VALIDATION_FAILED).errors(errors)
     }
 
     /// Its code.
@@ -134,7 +134,7 @@ impl From<CallError> for Problem {
     fn from(error: CallError) -> Self {
         match &error {
             CallError::Unavailable { .. } => {
-                Self::new(Code::ServerDependencyUnavailable).cause(error)
+                Self::new(Code::SERVER_DEPENDENCY_UNAVAILABLE).cause(error)
             }
             CallError::Refused { .. } => Self::internal(error),
         }
@@ -186,11 +186,11 @@ impl ResponseError for Problem {
             }
             StatusCode::UNAUTHORIZED if !headers.contains_key(WWW_AUTHENTICATE) => {
                 let challenge = match self.code {
-                    Code::AuthTokenInvalid | Code::AuthTokenStale | Code::AuthSessionClosed => {
-                        "Bearer error=\"invalid_token\""
-                    }
+                    Code::AUTH_TOKEN_INVALID
+                    | Code::AUTH_TOKEN_STALE
+                    | Code::AUTH_SESSION_CLOSED => "Bearer error=\"invalid_token\"",
                     // RFC 9470 section 3; the age is `MAX_LOGIN_AGE`.
-                    Code::AuthReauthenticationRequired => {
+                    Code::AUTH_REAUTHENTICATION_REQUIRED => {
                         "Bearer error=\"insufficient_user_authentication\", max_age=300"
                     }
                     _ => "Bearer",

@@ -8,7 +8,7 @@ use ud_kernel::StartError;
 /// Descriptors of a service's keys, runtimes and logs, and of stores as they are configured by default, with room for
 /// what grows under load.
 const OF_A_SERVICE: u64 = 64;
-/// The same of the five in one process, which share runtimes.
+/// The same of all services in one process, which share runtimes.
 const OF_ALL: u64 = 192;
 /// Descriptors of one database that are in these: a default pool on SQLite, and the lock on the file. More of them cost places.
 const OF_A_DATABASE: usize = 21;

@@ -38,7 +38,7 @@ const STOP_DEADLINE: Duration = Duration::from_secs(20);
 
 /// The two sockets, bound but not yet served: standalone needs the internal address before it builds services.
 pub struct Listening {
-    public: TcpListener,
+    public: Option<TcpListener>,
     internal: TcpListener,
     tls: Option<Tls>,
     /// Taken before the certificate is read: one that is renewed after that is read again.
@@ -77,19 +77,24 @@ impl Listening {
                 Some(files) => Some(Arc::new(RwLock::new(tls::server_config(files)?))),
                 None => None,
             },
-            public: bind(http.host, http.port)?,
+            public: match http.has_public_listener {
+                true => Some(bind(http.host, http.port)?),
+                false => None,
+            },
             internal: bind(http.internal_bind, http.internal_port)?,
             hangup,
             http: http.clone(),
         })
     }
 
-    /// Address of the public listener.
+    /// Returns the address of the public listener.
     ///
     /// # Errors
-    /// If the socket is gone.
+    /// If there is none, or the socket is gone.
     pub fn public_addr(&self) -> Result<SocketAddr, StartError> {
-        self.public.local_addr().map_err(StartError::internal)
+        let public = self.public.as_ref();
+        let public = public.ok_or_else(|| StartError::internal("no public listener"))?;
+        public.local_addr().map_err(StartError::internal)
     }
 
     /// Address of the internal listener.
@@ -195,10 +200,14 @@ impl Server {
         let mounted = Arc::new(mounted);
 
         let proxies = TrustedProxies::new(&http.trusted_proxies);
-        let public = Listener {
+        let public = |workers| Listener {
             connections: Connections::new("public", room.public, Peers::Public(proxies), &metrics),
             has_ended: watch::Sender::new(false),
-            workers: {
+            workers,
+        };
+        let public = match &listening.public {
+            None => None,
+            Some(_) => Some(public({
                 let app = PublicApp {
                     mounted: Arc::clone(&mounted),
                     cors: http.cors_allowed_origins.clone(),
@@ -224,7 +233,7 @@ impl Server {
                     },
                 )
                 .await?
-            },
+            })),
         };
         let internal = Listener {
             connections: Connections::new("internal", room.internal, Peers::Internal, &metrics),
@@ -259,7 +268,9 @@ impl Server {
             stopping.store(true, Ordering::Relaxed);
             tokio::time::sleep(http.drain).await;
             let _ = end_public.send(true);
-            public.finished("public").await;
+            if let Some(public) = &public {
+                public.finished("public").await;
+            }
             let _ = stop_sender.send(true);
             for task in tasks {
                 if tokio::time::timeout(STOP_DEADLINE, task).await.is_err() {
@@ -270,13 +281,21 @@ impl Server {
             internal.finished("internal").await;
             Ok(())
         };
+        let serve_public = async {
+            match (&public, listening.public) {
+                (Some(public), Some(socket)) => public.serve(socket, public_end).await,
+                _ => Ok(()),
+            }
+        };
         let outcome = tokio::try_join!(
-            public.serve(listening.public, public_end),
+            serve_public,
             internal.serve(listening.internal, internal_end),
             ordered,
         );
         // The threads end together and last: what one has opened, a request of another may use.
-        public.workers.end();
+        if let Some(public) = public {
+            public.workers.end();
+        }
         internal.workers.end();
         outcome.map(|_| log::info!("stopped"))
     }

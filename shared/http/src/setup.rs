@@ -1,4 +1,4 @@
-//! The secrets of a new installation of the five services, each in the folder of who needs it.
+//! The secrets of a new installation of all services, each in the folder of who needs it.
 
 use std::{
     fs::{self, DirBuilder},
@@ -68,10 +68,10 @@ pub(crate) fn setup(arguments: &SetupArguments) -> Result<Vec<PathBuf>, StartErr
         let own = root.join(service.as_str());
         folder(&own, 0o700)?;
         public.push(made.identity(service, &own.join("identity-key.json"))?);
-        for ring in rings(service) {
+        for ring in service.declaration().key_rings {
             made.ring(&own, ring)?;
         }
-        if has_database(service) {
+        if service.declaration().has_database_server {
             let owner = format!("{service}_owner");
             let owners = root.join(format!("{service}-owner"));
             folder(&owners, 0o700)?;
@@ -108,21 +108,6 @@ pub(crate) fn setup(arguments: &SetupArguments) -> Result<Vec<PathBuf>, StartErr
     let profile = root.join(Service::Profile.as_str());
     made.password(&profile.join("bootstrap-admin-password"), OWNER_ONLY)?;
     Ok(made.0)
-}
-
-/// Returns whether `service` has an SQL database on a server: session has Redis.
-const fn has_database(service: Service) -> bool {
-    !matches!(service, Service::Session)
-}
-
-/// Returns the files of the key rings that `service` needs in production.
-const fn rings(service: Service) -> &'static [&'static str] {
-    match service {
-        Service::Auth => &["key-encryption-keys", "refresh-token-keys"],
-        Service::Audit | Service::Profile => &["key-encryption-keys"],
-        Service::Session => &["feed-keys"],
-        Service::Role => &[],
-    }
 }
 
 /// The files that were made.

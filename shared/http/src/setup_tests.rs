@@ -53,11 +53,11 @@ fn each_reader_has_what_it_needs_and_nobody_elses_secrets() {
         let own = serde_json::to_string(&key.public_jwk()).unwrap();
         assert!(set.contains(&own), "{service}");
         assert!(!set.contains("\"d\""), "a private key among the peers");
-        for ring in rings(service) {
+        for ring in service.declaration().key_rings {
             let ring: KeyRing = text(&format!("{service}/{ring}")).parse().unwrap();
             assert_eq!(ring.iter().count(), 1);
         }
-        if has_database(service) {
+        if service.declaration().has_database_server {
             let password = text(&format!("database-server/{service}.password"));
             let url = format!("postgres://{service}:{password}@db/{service}");
             assert_eq!(text(&format!("{service}/database-url")), url);

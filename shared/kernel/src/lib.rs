@@ -2,6 +2,8 @@
 
 mod clock;
 mod cursor;
+mod declaration;
+mod event_type;
 mod field_error;
 mod id;
 mod patch;
@@ -12,13 +14,22 @@ mod source;
 mod start_error;
 mod steps;
 
+pub mod callers;
+pub mod key;
 pub mod models;
 pub mod operation;
 pub mod permission;
 pub mod permissions;
 
+/// The configuration keys that the services declare.
+pub mod keys {
+    pub use crate::service::keys::*;
+}
+
 pub use clock::{Clock, Timestamp};
 pub use cursor::{Cursor, CursorError};
+pub use declaration::Declaration;
+pub use event_type::EventType;
 pub use field_error::{FieldError, check_line, trim_identifier};
 pub use id::{
     AssignmentId, EventId, Id, IdError, IdKind, RecordId, RoleId, SessionId, UserId, kinds,

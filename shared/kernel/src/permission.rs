@@ -1,6 +1,6 @@
 //! Permissions: `resource:verb`, compared whole; `*` is every permission.
 
-use crate::permissions::OWN;
+use crate::permissions::own;
 
 /// The permission of the built-in role `admin`: every other one.
 pub const ALL: &str = "*";
@@ -19,14 +19,14 @@ pub fn is_valid(text: &str) -> bool {
         .is_some_and(|(resource, verb)| is_word(resource) && is_word(verb))
 }
 
-/// Whether `text` is `*`, or in the namespace of one of [`OWN`]: holding such a permission is what SECURITY rule 2
+/// Whether `text` is `*`, or in the namespace of one of [`own`]: holding such a permission is what SECURITY rule 2
 /// compares. Foreign namespaces (`orders:read`) do not protect a user from an administrator.
 #[must_use]
 pub fn is_own(text: &str) -> bool {
     text == ALL
         || text
             .split_once(':')
-            .is_some_and(|(resource, _)| OWN.iter().any(|own| namespace(own.name) == resource))
+            .is_some_and(|(resource, _)| own().any(|own| namespace(own.name) == resource))
 }
 
 /// Whether a holder of `text` could harm others: `*`, what is declared so, and what is in a namespace of ours without
@@ -34,8 +34,7 @@ pub fn is_own(text: &str) -> bool {
 #[must_use]
 pub fn is_privileged(text: &str) -> bool {
     is_own(text)
-        && OWN
-            .iter()
+        && own()
             .find(|own| own.name == text)
             .is_none_or(|own| own.privileged)
 }
@@ -110,11 +109,11 @@ mod tests {
 
     #[test]
     fn every_declared_permission_is_well_formed_ours_and_there_once() {
-        for own in OWN {
+        for own in own() {
             assert!(is_valid(own.name), "{}", own.name);
             assert!(is_own(own.name), "{}", own.name);
             assert_eq!(
-                OWN.iter().filter(|o| o.name == own.name).count(),
+                super::own().filter(|o| o.name == own.name).count(),
                 1,
                 "{}",
                 own.name
@@ -124,7 +123,7 @@ mod tests {
 
     #[test]
     fn what_is_not_only_read_is_privileged_and_so_is_what_nobody_declared() {
-        for own in OWN {
+        for own in own() {
             let reads = own.name.ends_with(":read") || own.name == "tokens:introspect";
             assert_eq!(is_privileged(own.name), !reads, "{}", own.name);
             assert_eq!(own.privileged, !reads, "{}", own.name);
@@ -139,9 +138,8 @@ mod tests {
 
     #[test]
     fn every_permission_of_ours_protects_its_holder() {
-        for target in OWN {
-            let all_others: Vec<_> = OWN
-                .iter()
+        for target in own() {
+            let all_others: Vec<_> = own()
                 .map(|own| own.name)
                 .filter(|name| *name != target.name)
                 .collect();

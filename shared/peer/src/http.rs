@@ -187,7 +187,7 @@ impl Http {
             return Err(unavailable(format!("status {status}")));
         }
         match serde_json::from_slice::<RemoteProblem>(&bytes) {
-            Ok(problem) if problem.code == Code::ServiceTokenInvalid.as_str() => {
+            Ok(problem) if problem.code == Code::SERVICE_TOKEN_INVALID.as_str() => {
                 self.told.refused_by(service);
                 Err(unavailable(format!("it {REFUSES_US}")))
             }

@@ -157,7 +157,7 @@ impl LocalOperations {
 
     /// Counts and logs a panic, and answers as a request that ended in one.
     fn panicked<O: Operation>(&self, service: Service) -> RemoteProblem {
-        let (method, code) = (O::METHOD.as_str(), Code::ServerInternal);
+        let (method, code) = (O::METHOD.as_str(), Code::SERVER_INTERNAL);
         let panics = self.metrics.for_service(service).counter_vec(
             "http_server_panics_total",
             "Requests that ended in a panic.",

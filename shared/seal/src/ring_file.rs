@@ -16,7 +16,7 @@ use zeroize::Zeroizing;
 use crate::secret_file;
 
 /// File of the ring that seals what is secret at rest.
-pub const KEY_ENCRYPTION: &str = "key-encryption";
+pub const KEY_ENCRYPTION: &str = ud_config::SealingConfig::RING_FILE;
 
 /// The configured ring, or the one in `dir/name`, made if there is none.
 ///

@@ -23,7 +23,7 @@ pub struct Base {
     pub service: Service,
     /// Development or production.
     pub env: AppEnv,
-    /// Whether all five run in this process.
+    /// Whether all services run in this process.
     pub standalone: bool,
     /// Tells the time.
     pub clock: Clock,
@@ -281,10 +281,12 @@ impl Base {
     /// If the Redis address cannot be read.
     pub fn limits(
         &self,
+        operations: &[crate::limits::Operation],
         config: &LimitsConfig,
         redis: Option<&RedisConfig>,
     ) -> Result<Limits, StartError> {
-        Limits::new(self.service, config, redis, &self.clock).map_err(StartError::config)
+        Limits::new(self.service, operations, config, redis, &self.clock)
+            .map_err(StartError::config)
     }
 
     /// The queue of security notices, for the one task that writes them to the outbox.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use ud_jwt::service::{ServiceCaller, ServiceVerifier};
-use ud_kernel::{Code, Service};
+use ud_kernel::{Code, callers::Callers};
 
 use crate::SecurityLog;
 
@@ -30,8 +30,8 @@ impl NotAdmitted {
     #[must_use]
     pub const fn code(self) -> Code {
         match self {
-            Self::Token => Code::ServiceTokenInvalid,
-            Self::Caller => Code::ServiceCallerNotAllowed,
+            Self::Token => Code::SERVICE_TOKEN_INVALID,
+            Self::Caller => Code::SERVICE_CALLER_NOT_ALLOWED,
         }
     }
 }
@@ -62,43 +62,4 @@ impl InternalGate {
     pub const fn log(&self) -> Option<&SecurityLog> {
         self.log.as_ref()
     }
-}
-
-/// A set of services.
-pub trait Callers: 'static {
-    /// Its members.
-    const ALLOWED: &'static [Service];
-}
-
-/// The sets that internal routes use.
-pub mod callers {
-    use ud_kernel::Service;
-
-    use super::Callers;
-
-    macro_rules! callers {
-        ($type:ident, $doc:literal, [$($service:ident),+]) => {
-            #[doc = $doc]
-            #[derive(Debug)]
-            pub enum $type {}
-            impl Callers for $type {
-                const ALLOWED: &'static [Service] = &[$(Service::$service),+];
-            }
-        };
-    }
-
-    callers!(Auth, "auth alone", [Auth]);
-    callers!(Role, "role alone", [Role]);
-    callers!(Profile, "profile alone", [Profile]);
-    callers!(ProfileOrRole, "profile and role", [Profile, Role]);
-    callers!(
-        AuthProfileSession,
-        "auth, profile and session",
-        [Auth, Profile, Session]
-    );
-    callers!(
-        Any,
-        "each of the five",
-        [Auth, Role, Session, Audit, Profile]
-    );
 }

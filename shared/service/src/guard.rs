@@ -44,13 +44,13 @@ impl AuthFailure {
     #[must_use]
     pub const fn code(&self) -> Code {
         match self {
-            Self::TokenInvalid(_) => Code::AuthTokenInvalid,
-            Self::TokenStale => Code::AuthTokenStale,
-            Self::SessionClosed => Code::AuthSessionClosed,
-            Self::KeysUnavailable => Code::AuthKeysUnavailable,
-            Self::RevocationUnavailable => Code::AuthRevocationUnavailable,
-            Self::PermissionDenied(_) => Code::AuthPermissionDenied,
-            Self::ReauthenticationRequired => Code::AuthReauthenticationRequired,
+            Self::TokenInvalid(_) => Code::AUTH_TOKEN_INVALID,
+            Self::TokenStale => Code::AUTH_TOKEN_STALE,
+            Self::SessionClosed => Code::AUTH_SESSION_CLOSED,
+            Self::KeysUnavailable => Code::AUTH_KEYS_UNAVAILABLE,
+            Self::RevocationUnavailable => Code::AUTH_REVOCATION_UNAVAILABLE,
+            Self::PermissionDenied(_) => Code::AUTH_PERMISSION_DENIED,
+            Self::ReauthenticationRequired => Code::AUTH_REAUTHENTICATION_REQUIRED,
         }
     }
 

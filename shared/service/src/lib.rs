@@ -15,12 +15,11 @@ pub mod limits;
 pub use access::{AccessRule, Fresh, Own, OwnOr, Scope};
 pub use caller::Caller;
 pub use context::{Base, Identity};
-pub use gate::{Callers, InternalGate, NotAdmitted, callers};
+pub use gate::{InternalGate, NotAdmitted};
 pub use guard::{Admitted, AuthFailure, MAX_LOGIN_AGE, TokenGuard};
 pub use limiter::{Limits, RuleLimit};
-pub use security_log::{
-    LANES, NotedNotice, Notices, SecurityLog, SecurityNotice, permission_denied,
-};
+pub use security_log::{NotedNotice, Notices, SecurityLog, SecurityNotice, permission_denied};
 pub use stop::{StopSignal, Task};
 pub use token_room::{require_names_room, signature_algorithm};
 pub use ud_jwt::revocation::Stakes;
+pub use ud_kernel::callers::{self, Callers};

@@ -6,11 +6,14 @@ use ud_config::{LimitsConfig, RedisConfig};
 use ud_kernel::{Clock, LimitKey, Service};
 use ud_limit::{Limiter, LimiterError};
 
-use crate::limits::{OPERATIONS, Operation};
+use crate::limits::{LimitedOperation, Operation};
 
 /// The counts of one service's operations. Clones share them.
 #[derive(Clone)]
-pub struct Limits(Arc<[Option<Counters>]>);
+pub struct Limits {
+    service: Service,
+    counters: Arc<[Counters]>,
+}
 
 struct Counters {
     everybody: Limiter,
@@ -18,12 +21,13 @@ struct Counters {
 }
 
 impl Limits {
-    /// Those of `service`. What costs a password hash is counted in Redis if there is one.
+    /// Those of the `operations` of `service`. What costs a password hash is counted in Redis if there is one.
     ///
     /// # Errors
     /// If the Redis address cannot be read.
     pub fn new(
         service: Service,
+        operations: &[Operation],
         config: &LimitsConfig,
         redis: Option<&RedisConfig>,
         clock: &Clock,
@@ -36,25 +40,23 @@ impl Limits {
                 operators: operation.operators.map(limiter).transpose()?,
             })
         };
-        OPERATIONS
-            .iter()
-            .map(|operation| {
-                let is_own = operation.service == service;
-                is_own.then(|| counters(operation)).transpose()
-            })
-            .collect::<Result<_, _>>()
-            .map(Self)
+        let counters = operations.iter().map(counters);
+        Ok(Self {
+            service,
+            counters: counters.collect::<Result<_, _>>()?,
+        })
     }
 
-    /// Counts one call of the operation at `index` under `key`. Returns nothing if this service lacks the operation, and the
+    /// Counts one call of what is limited under `key`. Returns nothing if that is no operation of this service, and the
     /// seconds to wait where there were too many.
     pub async fn check(
         &self,
-        index: usize,
+        limit: RuleLimit,
         is_operator: bool,
         key: LimitKey,
     ) -> Option<Result<(), u32>> {
-        let counters = self.0.get(index).and_then(Option::as_ref)?;
+        let is_own = limit.operation.service == self.service;
+        let counters = self.counters.get(limit.index).filter(|_| is_own)?;
         let operators = counters.operators.as_ref().filter(|_| is_operator);
         Some(operators.unwrap_or(&counters.everybody).check(key).await)
     }
@@ -63,8 +65,19 @@ impl Limits {
 /// What an [`crate::AccessRule`] counts, and where.
 #[derive(Debug, Clone, Copy)]
 pub struct RuleLimit {
-    /// Its place in [`OPERATIONS`].
+    /// Its place in the table of its service.
     pub index: usize,
     /// What is limited.
     pub operation: Operation,
+}
+
+impl RuleLimit {
+    /// Returns that of operation `O`.
+    #[must_use]
+    pub const fn of<O: LimitedOperation>() -> Self {
+        Self {
+            index: O::INDEX,
+            operation: O::OPERATION,
+        }
+    }
 }

@@ -1,11 +1,15 @@
-//! Every operation that has a limit, as a type for `ud_http::Limited` (SECURITY rule 26).
+//! Operations that have a limit, as types for `ud_http::Limited` (SECURITY rule 26). Each service declares its own.
 
-use ud_config::{Key, keys};
-use ud_kernel::Service;
+use ud_config::Key;
+
+#[doc(hidden)]
+pub use ud_config::keys;
+#[doc(hidden)]
+pub use ud_kernel::Service;
 
 /// An operation that has a limit.
 pub trait LimitedOperation: 'static {
-    /// Its place in [`OPERATIONS`].
+    /// Its place in the table of its service.
     const INDEX: usize;
     /// What is known of it.
     const OPERATION: Operation;
@@ -42,93 +46,74 @@ pub enum Counts {
     Presented,
 }
 
-const fn counting(
-    counts: Counts,
-    service: Service,
-    name: &'static str,
-    key: &'static Key,
-) -> Operation {
-    Operation {
-        name,
-        service,
-        counts,
-        key,
-        operators: None,
-        is_shared: false,
-        spares_proxies: false,
-    }
-}
-
 impl Operation {
-    const fn operators(mut self, key: &'static Key) -> Self {
+    /// Returns an operation with one limit, that is counted in each process and for everybody.
+    #[must_use]
+    pub const fn counting(
+        counts: Counts,
+        service: Service,
+        name: &'static str,
+        key: &'static Key,
+    ) -> Self {
+        Self {
+            name,
+            service,
+            counts,
+            key,
+            operators: None,
+            is_shared: false,
+            spares_proxies: false,
+        }
+    }
+
+    /// Gives those who may do it to everybody the limit of `key`.
+    #[must_use]
+    pub const fn operators(mut self, key: &'static Key) -> Self {
         self.operators = Some(key);
         self
     }
 
-    const fn shared(mut self) -> Self {
+    /// Has it counted in Redis, if there is one.
+    #[must_use]
+    pub const fn shared(mut self) -> Self {
         self.is_shared = true;
         self
     }
 
-    const fn sparing_proxies(mut self) -> Self {
+    /// Does not count what comes straight from a trusted proxy.
+    #[must_use]
+    pub const fn sparing_proxies(mut self) -> Self {
         self.spares_proxies = true;
         self
     }
 }
 
-macro_rules! operations {
-    ($([$service:ident] $($type:ident = $name:literal, $counts:ident, $key:ident $(, $method:ident($($argument:expr)?))*;)+)+) => {
+/// Declares the operations of a service that have a limit: `of Service;`, and for each
+/// `Type = "name", who is counted, KEY, further(…);`. Makes a type of each, and the table `OPERATIONS`.
+#[macro_export]
+macro_rules! limited_operations {
+    (of $service:ident; $($type:ident = $name:literal, $counts:ident, $key:ident $(, $method:ident($($argument:ident)?))*;)+) => {
         #[derive(Clone, Copy)]
-        enum Index { $($($type),+),+ }
-        $($(
+        enum Index { $($type),+ }
+
+        $(
             #[doc = concat!("`", $name, "`")]
             #[derive(Debug)]
             pub enum $type {}
-            impl LimitedOperation for $type {
+
+            impl $crate::limits::LimitedOperation for $type {
                 const INDEX: usize = Index::$type as usize;
-                const OPERATION: Operation =
-                    counting(Counts::$counts, Service::$service, $name, &keys::$key)$(.$method($($argument)?))*;
+                const OPERATION: $crate::limits::Operation = $crate::limits::Operation::counting(
+                    $crate::limits::Counts::$counts,
+                    $crate::limits::Service::$service,
+                    $name,
+                    &$crate::limits::keys::$key,
+                )$(.$method($(&$crate::limits::keys::$argument)?))*;
             }
-        )+)+
+        )+
+
         /// All of them.
-        pub static OPERATIONS: &[Operation] = &[$($($type::OPERATION),+),+];
+        pub static OPERATIONS: &[$crate::limits::Operation] =
+            &[$(<$type as $crate::limits::LimitedOperation>::OPERATION),+];
     };
-}
-
-operations! {
-    [Auth]
-    Login = "login", Presented, LIMIT_LOGIN, shared();
-    LoginDevice = "login_device", Presented, LIMIT_LOGIN_DEVICE;
-    Refresh = "refresh", Presented, LIMIT_REFRESH;
-    RefreshSession = "refresh_session", Presented, LIMIT_REFRESH_SESSION;
-    Logout = "logout", Presented, LIMIT_LOGOUT;
-    ChangePassword = "password_change", Users, LIMIT_PASSWORD_CHANGE, shared();
-    Reauthenticate = "reauthenticate", Users, LIMIT_REAUTHENTICATE, shared();
-    Validate = "validate", Sources, LIMIT_VALIDATE, sparing_proxies();
-    Introspect = "introspect", Sources, LIMIT_INTROSPECT;
-    Revoke = "revoke", Sources, LIMIT_REVOKE;
-    RotateKeys = "rotate_keys", Users, LIMIT_ROTATE_KEYS;
-    RevokeKey = "revoke_key", Users, LIMIT_REVOKE_KEY;
-
-    [Profile]
-    Registration = "registration", Sources, LIMIT_REGISTRATION, shared();
-    UpdateUser = "update_user", Users, LIMIT_UPDATE_USER, operators(&keys::LIMIT_OPERATOR_UPDATE_USER);
-    DeleteUser = "delete_user", Users, LIMIT_DELETE_USER, operators(&keys::LIMIT_OPERATOR_DELETE_USER);
-    SuspendUser = "suspend_user", Users, LIMIT_SUSPEND_USER;
-    ReactivateUser = "reactivate_user", Users, LIMIT_REACTIVATE_USER;
-    UnlockUser = "unlock_user", Users, LIMIT_UNLOCK_USER;
-
-    [Session]
-    CloseSession = "close_session", Users, LIMIT_CLOSE_SESSION, operators(&keys::LIMIT_OPERATOR_CLOSE_SESSION);
-    CloseSessions = "close_sessions", Users, LIMIT_CLOSE_SESSIONS, operators(&keys::LIMIT_OPERATOR_CLOSE_SESSIONS);
-
-    [Role]
-    CreateRole = "create_role", Users, LIMIT_CREATE_ROLE;
-    UpdateRole = "update_role", Users, LIMIT_UPDATE_ROLE;
-    DeleteRole = "delete_role", Users, LIMIT_DELETE_ROLE;
-    CreateAssignment = "create_assignment", Users, LIMIT_CREATE_ASSIGNMENT;
-    DeleteAssignment = "delete_assignment", Users, LIMIT_DELETE_ASSIGNMENT;
-
-    [Audit]
-    CreateAudit = "create_audit", Users, LIMIT_CREATE_AUDIT;
 }

@@ -9,20 +9,20 @@
 //! | of one event by callers without a name | [`Budget::STRANGERS`] | one sum of all of them |
 //! | of all events by callers without a name | [`Budget::STRANGERS`] | one sum for each event |
 //! | of one event, of all events, by users | [`Budget::USERS`] | one sum for each event |
-//! | of an event in [`LANES`] by callers without a name | 200 | one sum of all of them |
-//! | of an event in [`LANES`] by users | [`SINGLY`] each | one sum for each of [`MAX_USERS`] |
+//! | of an event with a lane by callers without a name | 200 | one sum of all of them |
+//! | of an event with a lane by users | [`SINGLY`] each | one sum for each of [`MAX_USERS`] |
 
 use std::{
     collections::HashMap,
     future::poll_fn,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError},
     task::Poll,
     time::Duration,
 };
 
 use prometheus::IntCounter;
 use tokio::sync::mpsc;
-use ud_kernel::{Clock, LimitKey, Timestamp, UserId, models::Origin};
+use ud_kernel::{Clock, EventType, LimitKey, Timestamp, UserId, models::Origin};
 use ud_telemetry::Metrics;
 
 /// This many of one event from one source are recorded singly in a [`WINDOW`]; the rest are counted.
@@ -31,19 +31,16 @@ const WINDOW: Duration = Duration::from_secs(60);
 /// Users counted by themselves in a lane where every one of them is.
 const MAX_USERS: usize = 10_000;
 
-/// Events that a flood of the others must not hide: each has a queue and a budget of its own. A lockout is a
-/// `rate_limited` that is not about an operation.
-pub const LANES: &[&str] = &[
-    "refresh_token_reused",
-    "refresh_token_replayed",
-    "refresh_token_repeated_late",
-    "feed_claim_refused",
-    "login_locked",
-    "service_token_refused",
-    "admin_read",
-    "export",
-];
-const LOCKOUT: &str = "login_locked";
+/// Events that a flood of the others must not hide: each has a queue and a budget of its own, after the lane of lockouts.
+static LANES: LazyLock<Vec<EventType>> =
+    LazyLock::new(|| EventType::all().filter(|event| event.has_lane()).collect());
+/// The lane of lockouts: of each `rate_limited` that is not about an operation.
+const LOCKOUT: usize = 1;
+
+/// Returns how many queues there are: that of the others, that of lockouts, the lanes.
+fn queues() -> usize {
+    LOCKOUT + 1 + LANES.len()
+}
 
 /// How many notices are recorded singly in a window.
 #[derive(Debug, Clone, Copy)]
@@ -68,8 +65,8 @@ impl Budget {
 /// Something refused, or another security event without a state change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SecurityNotice {
-    /// Event type: `permission_denied`, `service_token_refused`, `login_failed`, ...
-    pub event: &'static str,
+    /// What happened: `permission_denied`, `service_token_refused`, `login_failed`, ...
+    pub event: EventType,
     /// Where the request came from and who made it, if known.
     pub origin: Origin,
     /// Kind of thing it was about: `operation`, `user`, ...
@@ -81,10 +78,11 @@ pub struct SecurityNotice {
 impl SecurityNotice {
     /// Its place in the queues: 0 without a lane of its own.
     fn lane(&self) -> usize {
-        let is_lockout = self.event == "rate_limited" && self.target_type != "operation";
-        let name = if is_lockout { LOCKOUT } else { self.event };
-        let place = LANES.iter().position(|lane| *lane == name);
-        place.map_or(0, |place| place + 1)
+        if self.event == EventType::RATE_LIMITED && self.target_type != "operation" {
+            return LOCKOUT;
+        }
+        let place = LANES.iter().position(|event| *event == self.event);
+        place.map_or(0, |place| LOCKOUT + 1 + place)
     }
 }
 
@@ -146,13 +144,13 @@ struct Count {
 /// Singly recorded notices of the running window.
 #[derive(Default)]
 struct Spent {
-    by_event: HashMap<&'static str, u32>,
+    by_event: HashMap<EventType, u32>,
     in_all: u32,
 }
 
 impl Spent {
     /// Takes one place for `event` out of `budget`, if there is one.
-    fn take(&mut self, event: &'static str, budget: Budget) -> bool {
+    fn take(&mut self, event: EventType, budget: Budget) -> bool {
         let of_event = self.by_event.entry(event).or_default();
         let has_room = *of_event < budget.of_one_event && self.in_all < budget.in_all;
         if has_room {
@@ -167,12 +165,12 @@ impl Spent {
 struct Window {
     start: Option<Timestamp>,
     /// Each has been recorded singly at least once, so that budgets bound them.
-    callers: HashMap<(usize, &'static str, Option<LimitKey>), Count>,
+    callers: HashMap<(usize, EventType, Option<LimitKey>), Count>,
     /// What no budget had room for, by whether users caused it.
-    others: HashMap<(usize, &'static str, bool), Option<NotedNotice>>,
+    others: HashMap<(usize, EventType, bool), Option<NotedNotice>>,
     strangers: Spent,
     users: Spent,
-    lanes: [Spent; LANES.len()],
+    lanes: HashMap<usize, Spent>,
 }
 
 impl Window {
@@ -186,15 +184,15 @@ impl Window {
     }
 
     /// Whether a first notice of this caller may be recorded singly.
-    fn has_room(&mut self, lane: usize, event: &'static str, is_user: bool) -> bool {
-        match (
-            lane.checked_sub(1).and_then(|i| self.lanes.get_mut(i)),
-            is_user,
-        ) {
-            (Some(_), true) => self.callers.len() < MAX_USERS,
-            (Some(spent), false) => spent.take(event, Budget::STRANGERS),
-            (None, true) => self.users.take(event, Budget::USERS),
-            (None, false) => self.strangers.take(event, Budget::STRANGERS),
+    fn has_room(&mut self, lane: usize, event: EventType, is_user: bool) -> bool {
+        match (lane, is_user) {
+            (0, true) => self.users.take(event, Budget::USERS),
+            (0, false) => self.strangers.take(event, Budget::STRANGERS),
+            (_, true) => self.callers.len() < MAX_USERS,
+            (_, false) => {
+                let spent = self.lanes.entry(lane).or_default();
+                spent.take(event, Budget::STRANGERS)
+            }
         }
     }
 }
@@ -216,7 +214,7 @@ impl SecurityLog {
     /// tells how many notices were lost to a full one.
     #[must_use]
     pub fn new(clock: Clock, room: usize, metrics: &Metrics) -> (Self, Notices) {
-        let queues = (0..=LANES.len()).map(|_| mpsc::channel(room));
+        let queues = (0..queues()).map(|_| mpsc::channel(room));
         let (senders, receivers): (Vec<_>, Vec<_>) = queues.unzip();
         let dropped = metrics.counter_vec(
             "security_notices_dropped_total",
@@ -331,7 +329,7 @@ fn roll(window: &mut Window, now: Timestamp) -> Vec<NotedNotice> {
 /// The notice of a refused permission.
 pub fn permission_denied(origin: Origin, user: UserId, operation: String) -> SecurityNotice {
     SecurityNotice {
-        event: "permission_denied",
+        event: EventType::PERMISSION_DENIED,
         origin: Origin {
             actor_id: Some(user),
             ..origin

@@ -2,7 +2,7 @@ use super::*;
 
 const START: Timestamp = Timestamp::from_millis(0);
 
-fn by(event: &'static str, ip: &str, actor_id: Option<UserId>) -> SecurityNotice {
+fn by(event: EventType, ip: &str, actor_id: Option<UserId>) -> SecurityNotice {
     SecurityNotice {
         event,
         origin: Origin {
@@ -16,7 +16,7 @@ fn by(event: &'static str, ip: &str, actor_id: Option<UserId>) -> SecurityNotice
 }
 
 fn notice(ip: &str) -> SecurityNotice {
-    by("login_failed", ip, None)
+    by(EventType::LOGIN_FAILED, ip, None)
 }
 
 fn log(clock: &Clock) -> (SecurityLog, Notices) {
@@ -102,10 +102,10 @@ fn strangers_have_two_hundred_of_one_event_and_six_hundred_of_all() {
     let clock = Clock::manual(START);
     let (log, mut queue) = log(&clock);
     let events = [
-        "login_failed",
-        "rate_limited",
-        "permission_denied",
-        "invented",
+        EventType::LOGIN_FAILED,
+        EventType::RATE_LIMITED,
+        EventType::PERMISSION_DENIED,
+        EventType::USER_CREATED,
     ];
     for n in 0..2000_u32 {
         for event in events {
@@ -113,8 +113,8 @@ fn strangers_have_two_hundred_of_one_event_and_six_hundred_of_all() {
         }
     }
     let singly = drain(&mut queue);
-    let of = |event: &str| singly.iter().filter(|n| n.notice.event == event).count();
-    assert!(events.iter().all(|event| of(event) <= 200));
+    let of = |event: EventType| singly.iter().filter(|n| n.notice.event == event).count();
+    assert!(events.iter().all(|event| of(*event) <= 200));
     assert_eq!(singly.len(), 600);
     log.finish();
     let counted = drain(&mut queue);
@@ -134,35 +134,39 @@ fn no_flood_hides_what_has_a_lane_of_its_own() {
     for n in 0..6000 {
         let ip = format!("2001:db8:1:{n:x}::1");
         log.note(notice(&ip));
-        log.note(by("rate_limited", &ip, None));
-        log.note(by("permission_denied", &ip, Some(user(n))));
+        log.note(by(EventType::RATE_LIMITED, &ip, None));
+        log.note(by(EventType::PERMISSION_DENIED, &ip, Some(user(n))));
         // One lane does not fill another.
-        log.note(by("service_token_refused", &ip, None));
+        log.note(by(EventType::SERVICE_TOKEN_REFUSED, &ip, None));
     }
     let lockout = SecurityNotice {
         target_type: "identifier",
-        ..by("rate_limited", "192.0.2.7", None)
+        ..by(EventType::RATE_LIMITED, "192.0.2.7", None)
     };
     log.note(lockout.clone());
-    log.note(by("refresh_token_reused", "192.0.2.7", None));
-    log.note(by("admin_read", "192.0.2.8", Some(user(7))));
-    log.note(by("admin_read", "192.0.2.8", Some(user(7))));
+    log.note(by(EventType::REFRESH_TOKEN_REUSED, "192.0.2.7", None));
+    log.note(by(EventType::ADMIN_READ, "192.0.2.8", Some(user(7))));
+    log.note(by(EventType::ADMIN_READ, "192.0.2.8", Some(user(7))));
     let told = drain(&mut queue);
-    let of = |event: &str| {
+    let of = |event: EventType| {
         let told = told.iter().filter(|n| n.notice.event == event);
         told.filter(|n| n.count == 1).count()
     };
-    assert_eq!(of("refresh_token_reused"), 1);
-    assert_eq!(of("admin_read"), 2);
-    assert_eq!(of("service_token_refused"), 200);
+    assert_eq!(of(EventType::REFRESH_TOKEN_REUSED), 1);
+    assert_eq!(of(EventType::ADMIN_READ), 2);
+    assert_eq!(of(EventType::SERVICE_TOKEN_REFUSED), 200);
     assert!(told.iter().any(|n| n.notice == lockout && n.count == 1));
     log.finish();
     let rest = drain(&mut queue);
     let mut events: Vec<_> = rest.iter().map(|n| n.notice.event).collect();
     events.sort_unstable();
-    let flooding = ["login_failed", "permission_denied", "rate_limited"];
+    let flooding = [
+        EventType::LOGIN_FAILED,
+        EventType::PERMISSION_DENIED,
+        EventType::RATE_LIMITED,
+    ];
     assert_eq!(events[..3], flooding, "one sum each");
-    assert_eq!(events[3..], ["service_token_refused"]);
+    assert_eq!(events[3..], [EventType::SERVICE_TOKEN_REFUSED]);
 }
 
 #[test]
@@ -172,7 +176,7 @@ fn each_reader_by_permission_is_named_however_many_they_are() {
     for n in 0..30 {
         let reader = user(n);
         for _ in 0..25 {
-            log.note(by("admin_read", "192.0.2.1", Some(reader)));
+            log.note(by(EventType::ADMIN_READ, "192.0.2.1", Some(reader)));
         }
     }
     log.finish();
@@ -218,18 +222,18 @@ async fn whoever_waits_gets_the_lanes_first_and_an_end() {
     let clock = Clock::manual(START);
     let (log, mut queue) = log(&clock);
     log.note(notice("192.0.2.1"));
-    log.note(by("refresh_token_reused", "192.0.2.1", None));
+    log.note(by(EventType::REFRESH_TOKEN_REUSED, "192.0.2.1", None));
     let mut told = Vec::new();
     queue.recv_many(&mut told, 1).await;
-    assert_eq!(told[0].notice.event, "refresh_token_reused");
+    assert_eq!(told[0].notice.event, EventType::REFRESH_TOKEN_REUSED);
     queue.recv_many(&mut told, 100).await;
-    assert_eq!(told[1].notice.event, "login_failed");
+    assert_eq!(told[1].notice.event, EventType::LOGIN_FAILED);
     let noting = async {
         tokio::task::yield_now().await;
-        log.note(by("admin_read", "192.0.2.1", None));
+        log.note(by(EventType::ADMIN_READ, "192.0.2.1", None));
     };
     tokio::join!(queue.recv_many(&mut told, 100), noting);
-    assert_eq!(told[2].notice.event, "admin_read");
+    assert_eq!(told[2].notice.event, EventType::ADMIN_READ);
     drop(log);
     queue.recv_many(&mut told, 100).await;
     assert_eq!(told.len(), 3);

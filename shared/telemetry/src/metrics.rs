@@ -12,7 +12,7 @@ use prometheus::{
 use ud_kernel::{Clock, Service};
 
 /// One registry; every metric in it has a label `service`. A clone is the same; [`Metrics::for_service`] is
-/// the same registry under another service's label, for the process that runs all five.
+/// the same registry under another service's label, for the process that runs all services.
 #[derive(Clone)]
 pub struct Metrics {
     service: Arc<str>,

@@ -114,7 +114,7 @@ impl TestIssuer {
     }
 }
 
-/// Identity keys of all five services, as if an operator had run `keygen` for each.
+/// Identity keys of all services, as if an operator had run `keygen` for each.
 #[derive(Clone)]
 pub struct TestIdentities {
     keys: Arc<[IdentityKey]>,
@@ -152,7 +152,7 @@ impl TestIdentities {
         self.signer(caller).token(called, None).expect("a token")
     }
 
-    /// The public keys of all five.
+    /// The public keys of all services.
     #[must_use]
     pub fn peers(&self) -> Peers {
         Peers::from_jwks(self.peers_json().as_bytes()).expect("a JWK set")
@@ -179,7 +179,7 @@ impl TestIdentities {
 
     fn key(&self, service: Service) -> &IdentityKey {
         let key = self.keys.iter().find(|key| key.service() == service);
-        key.expect("all five have one")
+        key.expect("each service has one")
     }
 
     fn peers_json(&self) -> String {

@@ -158,9 +158,9 @@ impl House {
         for body in bodies {
             let event = Event::from_json(body.as_bytes()).unwrap();
             let status = match event.kind {
-                EventType::UserSuspended => "suspended",
-                EventType::UserReactivated => "active",
-                EventType::UserDeleted => "deleted",
+                EventType::USER_SUSPENDED => "suspended",
+                EventType::USER_REACTIVATED => "active",
+                EventType::USER_DELETED => "deleted",
                 _ => continue,
             };
             tell(

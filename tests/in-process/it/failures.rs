@@ -23,19 +23,19 @@ fn problem(service: Service, error: StoreError) -> Problem {
 fn a_store_that_fails_has_one_code_in_every_service() {
     let text = || "text".to_owned();
     let failures = [
-        (StoreError::Conflict, Code::ServerBusy),
+        (StoreError::Conflict, Code::SERVER_BUSY),
         (
             StoreError::Unavailable(text()),
-            Code::ServerStoreUnavailable,
+            Code::SERVER_STORE_UNAVAILABLE,
         ),
         (
             StoreError::Timeout("statement"),
-            Code::ServerStoreUnavailable,
+            Code::SERVER_STORE_UNAVAILABLE,
         ),
-        (StoreError::NotFound, Code::ServerInternal),
-        (StoreError::Unique(text()), Code::ServerInternal),
-        (StoreError::ForeignKey, Code::ServerInternal),
-        (StoreError::Internal(text()), Code::ServerInternal),
+        (StoreError::NotFound, Code::SERVER_INTERNAL),
+        (StoreError::Unique(text()), Code::SERVER_INTERNAL),
+        (StoreError::ForeignKey, Code::SERVER_INTERNAL),
+        (StoreError::Internal(text()), Code::SERVER_INTERNAL),
     ];
     for service in Service::ALL {
         for (error, code) in &failures {

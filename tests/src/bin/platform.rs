@@ -22,7 +22,7 @@ use ud_kernel::Service;
 /// Port of the gateway unless `GATEWAY_PORT` says otherwise.
 const PORT: u16 = 8080;
 
-/// Starts the five services behind NGINX, on PostgreSQL (TEST_POSTGRES_URL) and Redis, and stops them at Ctrl-C
+/// Starts the services behind NGINX, on PostgreSQL (TEST_POSTGRES_URL) and Redis, and stops them at Ctrl-C
 #[derive(Parser)]
 struct Arguments {
     /// Starts the one binary on SQLite instead

@@ -1,10 +1,10 @@
 //! `POST /api/v1/audits`
 
+use crate::limits;
 use actix_web::{HttpResponse, http::header, web};
 use ud_http::{
     Authed, IdempotencyKey, Json, Limited, Problem, Refused, TooMany, permissions::AuditsWrite,
 };
-use ud_service::limits;
 
 use crate::{
     state::AuditState,

@@ -87,7 +87,7 @@ fn read_query(query: ListAuditsQuery, before: Option<i64>) -> Result<RecordFilte
 }
 
 fn invalid(name: &str, detail: &str) -> Problem {
-    Problem::new(Code::RequestInvalidParameter).field(FieldError::new(
+    Problem::new(Code::REQUEST_INVALID_PARAMETER).field(FieldError::new(
         name,
         "parameter.invalid",
         detail,

@@ -19,7 +19,7 @@ fn note_read<A>(
     target_id: String,
 ) {
     state.security_log.note(SecurityNotice {
-        event: EventType::AdminRead.as_str(),
+        event: EventType::ADMIN_READ,
         origin: authed.origin(),
         target_type,
         target_id,

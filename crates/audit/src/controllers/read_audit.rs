@@ -31,11 +31,11 @@ pub async fn read_audit(
 ) -> Result<HttpResponse, Problem> {
     let record = state.flow.read(*id).await?;
     match record.actor_id {
-        Some(actor) => authed.permit(actor, Code::AuditRecordNotFound)?,
+        Some(actor) => authed.permit(actor, Code::AUDIT_RECORD_NOT_FOUND)?,
         // Nobody's own: for readers of everything only.
         None => authed
             .require(AuditsRead::NAME)
-            .map_err(|_| Problem::new(Code::AuditRecordNotFound))?,
+            .map_err(|_| Problem::new(Code::AUDIT_RECORD_NOT_FOUND))?,
     }
     if record.actor_id != Some(authed.user_id()) {
         note_read(&state, &authed, "audit_record", id.to_string());

@@ -248,7 +248,7 @@ mod tests {
         let origin = Origin::default();
         NewEvent::about(
             Service::Profile,
-            EventType::UserUpdated,
+            EventType::USER_UPDATED,
             user,
             1,
             NOW,

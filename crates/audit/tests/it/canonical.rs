@@ -68,7 +68,7 @@ proptest! {
     #[test]
     fn an_event_s_record_reads_as_it_was_sent(details in object(value())) {
         let origin = Origin::default();
-        let new = NewEvent::about(Service::Profile, EventType::UserUpdated, user(), 1, START, &origin);
+        let new = NewEvent::about(Service::Profile, EventType::USER_UPDATED, user(), 1, START, &origin);
         let event = new.details(&details).finish().unwrap();
         let sent = serde_json::to_value(&event).unwrap();
         let record = NewRecord::of_event(&event).unwrap();

@@ -52,7 +52,7 @@ async fn each_service_writes_its_own_events_only() {
                 }
             }
             for member in ["source", "reported_by"] {
-                let mut forged = sent(&alone(caller, EventType::RateLimited));
+                let mut forged = sent(&alone(caller, EventType::RATE_LIMITED));
                 let other = if caller == Service::Auth {
                     "role"
                 } else {
@@ -219,7 +219,7 @@ async fn a_batch_sent_again_is_recorded_once_and_shown_as_it_was() {
             user_agent: Some("shop/1".to_owned()),
             actor_id: Some(admin),
         };
-        let kind = EventType::UserUpdated;
+        let kind = EventType::USER_UPDATED;
         let happened = Clock::manual(START).now();
         let event = NewEvent::about(Service::Profile, kind, ann, 3, happened, &origin)
             .before(json!({"locale": "de"}))

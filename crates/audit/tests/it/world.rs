@@ -113,7 +113,7 @@ pub fn event_at(time: Timestamp) -> Event {
     };
     NewEvent::about(
         Service::Profile,
-        EventType::UserUpdated,
+        EventType::USER_UPDATED,
         user,
         1,
         time,

@@ -2,13 +2,14 @@
 
 use actix_web::{HttpResponse, web};
 use ud_http::{Authed, ClientAddress, Json, Limited, Problem, Refused, TooMany};
-use ud_service::{Own, limits};
+use ud_service::Own;
 
 use crate::{
     flows::{
         change_password::{self, PasswordChange, PasswordChanged},
         refresh,
     },
+    limits,
     state::AuthState,
     views::{ChangePasswordRequest, TokenResponse},
 };

@@ -6,9 +6,10 @@ use actix_web::{FromRequest, HttpRequest, dev, http::header, web};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use ud_http::{Authed, Form, Limited, Problem, Refused, TooMany, permissions::TokensIntrospect};
 use ud_kernel::Code;
-use ud_service::{Stakes, TokenGuard, limits};
+use ud_service::{Stakes, TokenGuard};
 
 use crate::{
+    limits,
     state::AuthState,
     views::{IntrospectionResponse, TokenForm},
 };
@@ -71,7 +72,7 @@ impl FromRequest for Introspector {
             Ok(Self)
         } else {
             let challenge = header::HeaderValue::from_static("Basic realm=\"introspection\"");
-            Err(Problem::new(Code::AuthInvalidCredentials)
+            Err(Problem::new(Code::AUTH_INVALID_CREDENTIALS)
                 .header(header::WWW_AUTHENTICATE, challenge))
         };
         Box::pin(std::future::ready(outcome))

@@ -1,8 +1,8 @@
 //! `POST /api/v1/auth/login`
 
+use crate::limits;
 use actix_web::web;
 use ud_http::{ClientAddress, Problem, Refused, RequestOrigin, TooMany};
-use ud_service::limits;
 
 use super::presented_token::PresentedLogin;
 use crate::{

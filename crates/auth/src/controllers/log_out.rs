@@ -4,11 +4,11 @@ use std::{future::Future, pin::Pin};
 
 use actix_web::{FromRequest, HttpRequest, HttpResponse, dev, web};
 use ud_http::{Authed, Limited, Problem, Refused, RequestOrigin, TooMany};
-use ud_service::{Own, limits};
+use ud_service::Own;
 
 use super::{optional_body::OptionalBody, presented_token::decode};
 use crate::{
-    flows::log_out, models::token::refresh_token::RefreshToken, state::AuthState,
+    flows::log_out, limits, models::token::refresh_token::RefreshToken, state::AuthState,
     views::LogoutRequest,
 };
 

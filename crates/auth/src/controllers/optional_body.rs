@@ -22,12 +22,12 @@ impl<T: DeserializeOwned + Validate + Default + 'static> FromRequest for Optiona
         let req = req.clone();
         let payload = web::Payload::from_request(&req, payload);
         Box::pin(async move {
-            let malformed = |e: actix_web::Error| Problem::new(Code::RequestMalformed).cause(e);
+            let malformed = |e: actix_web::Error| Problem::new(Code::REQUEST_MALFORMED).cause(e);
             let payload = payload.await.map_err(malformed)?;
             let bytes = tokio::time::timeout(DEADLINE, payload.to_bytes_limited(MAX_BODY))
                 .await
-                .map_err(|_| Problem::new(Code::RequestTimeout))?
-                .map_err(|_| Problem::new(Code::RequestBodyTooLarge))?
+                .map_err(|_| Problem::new(Code::REQUEST_TIMEOUT))?
+                .map_err(|_| Problem::new(Code::REQUEST_BODY_TOO_LARGE))?
                 .map_err(malformed)?;
             if bytes.is_empty() {
                 return Ok(Self(T::default()));

@@ -6,12 +6,10 @@ use std::{future::Future, pin::Pin};
 use actix_web::{FromRequest, HttpRequest, dev, web};
 use ud_http::{Json, Problem, count, count_source};
 use ud_kernel::{Code, LimitKey};
-use ud_service::{
-    TokenGuard,
-    limits::{LimitedOperation, Login, LoginDevice, Refresh, RefreshSession},
-};
+use ud_service::{TokenGuard, limits::LimitedOperation};
 
 use crate::{
+    limits::{Login, LoginDevice, Refresh, RefreshSession},
     models::{device::token::DeviceToken, token::refresh_token::RefreshToken},
     state::AuthState,
     views::{LoginRequest, RefreshRequest},
@@ -88,7 +86,7 @@ pub(super) async fn decode<Good: LimitedOperation, Bad: LimitedOperation>(
         Ok(token)
     } else {
         count_source::<Bad>(guard, req).await?;
-        Err(Problem::new(Code::AuthRefreshTokenInvalid))
+        Err(Problem::new(Code::AUTH_REFRESH_TOKEN_INVALID))
     }
 }
 

@@ -12,7 +12,7 @@ use crate::{flows::credentials, state::AuthState};
 /// 404 `auth.credential-not-found`; 503 if the database does not answer.
 pub async fn read_credential(
     state: AuthState,
-    call: Call<ReadCredential, callers::ProfileOrRole>,
+    call: Call<ReadCredential, (callers::Profile, callers::Role)>,
 ) -> Result<Credential, Problem> {
     Ok(credentials::read_credential(&state, call.key).await?)
 }

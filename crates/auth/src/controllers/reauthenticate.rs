@@ -2,13 +2,14 @@
 
 use actix_web::web;
 use ud_http::{Authed, ClientAddress, Json, Limited, Problem, Refused, TooMany};
-use ud_service::{Own, limits};
+use ud_service::Own;
 
 use crate::{
     flows::{
         check_password::{Account, PasswordAttempt},
         refresh,
     },
+    limits,
     state::AuthState,
     views::{ReauthenticateRequest, TokenResponse},
 };

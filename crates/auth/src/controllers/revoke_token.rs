@@ -3,10 +3,10 @@
 use actix_web::{HttpResponse, web};
 use ud_http::{Form, Limited, Problem, Refused, RequestOrigin, TooMany};
 use ud_kernel::Revocation;
-use ud_service::{Stakes, TokenGuard, limits};
+use ud_service::{Stakes, TokenGuard};
 
 use crate::{
-    flows::log_out::log_out, models::token::refresh_token::RefreshToken, state::AuthState,
+    flows::log_out::log_out, limits, models::token::refresh_token::RefreshToken, state::AuthState,
     views::TokenForm,
 };
 

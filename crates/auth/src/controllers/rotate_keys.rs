@@ -2,9 +2,9 @@
 
 use actix_web::{HttpResponse, web};
 use ud_http::{Authed, Limited, Problem, Refused, TooMany, permissions::KeysWrite};
-use ud_service::{Fresh, limits};
+use ud_service::Fresh;
 
-use crate::{flows::signing_keys, state::AuthState, views::KeyResponse};
+use crate::{flows::signing_keys, limits, state::AuthState, views::KeyResponse};
 
 /// Rotates the keys that sign access tokens.
 #[utoipa::path(

@@ -2,8 +2,9 @@
 
 use actix_web::{HttpResponse, http::header::HeaderName};
 use ud_http::{Authed, Limited, Problem, Refused, TooMany};
-use ud_service::{Own, limits};
+use ud_service::Own;
 
+use crate::limits;
 use crate::views::ValidateResponse;
 
 const USER_ID: HeaderName = HeaderName::from_static("x-user-id");

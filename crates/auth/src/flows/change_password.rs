@@ -174,7 +174,7 @@ async fn store(
             let credential =
                 credential::store::find(conn, user_id)?.ok_or(AuthError::CredentialNotFound)?;
             let (epoch, last) = (credential.epoch, credential.event_seq);
-            let kind = EventType::PasswordChanged;
+            let kind = EventType::PASSWORD_CHANGED;
             // Whoever chose the password is known where they did.
             place::store::put(conn, user_id, epoch, &names, now)?;
             let changed = NewEvent::about(Service::Auth, kind, user_id, last - 1, now, &origin);

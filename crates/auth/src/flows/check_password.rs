@@ -5,7 +5,7 @@
 use tokio::time::{Instant, sleep_until};
 use ud_db::DbConn;
 use ud_kernel::{
-    SessionId, Source, UserId,
+    EventType, SessionId, Source, UserId,
     models::{CredentialStatus, Origin},
 };
 use ud_service::SecurityNotice;
@@ -135,7 +135,7 @@ async fn check(
             match try_password(state, attempt, &found, hash).await? {
                 Tried::Right(counted) => Some(counted),
                 Tried::Wrong => {
-                    note(state, "login_failed", &found, &attempt.origin);
+                    note(state, EventType::LOGIN_FAILED, &found, &attempt.origin);
                     return Err(AuthError::InvalidCredentials);
                 }
                 Tried::CodeGone => {
@@ -157,7 +157,7 @@ async fn check(
         return match right.credential.status {
             CredentialStatus::Active => Ok(right),
             CredentialStatus::Suspended => {
-                note(state, "login_failed", &found, &attempt.origin);
+                note(state, EventType::LOGIN_FAILED, &found, &attempt.origin);
                 take_back(state, right).await;
                 Err(AuthError::Suspended)
             }
@@ -181,7 +181,7 @@ async fn try_password(
     hash: Option<&PasswordHash>,
 ) -> Result<Tried, AuthError> {
     if let Some(seconds) = found.wait {
-        note(state, "rate_limited", found, &attempt.origin);
+        note(state, EventType::RATE_LIMITED, found, &attempt.origin);
         return Err(AuthError::TooManyAttempts(seconds));
     }
     let entrant = Entrant {
@@ -246,7 +246,7 @@ async fn count(
         .await
         .inspect_err(|error| {
             if matches!(error, AuthError::TooManyAttempts(_)) {
-                note(state, "rate_limited", found, &attempt.origin);
+                note(state, EventType::RATE_LIMITED, found, &attempt.origin);
             }
         })?;
     Ok(Some(Counted::Throttle(charge)))
@@ -348,7 +348,7 @@ fn find_named(conn: &mut DbConn, name: &str) -> Result<Option<StoredCredential>,
 
 /// Tells the audit log of a password that was refused (SECURITY rule 33), or of a try that has to wait; who is the target
 /// only if they exist.
-fn note(state: &AuthState, event: &'static str, found: &Found, origin: &Origin) {
+fn note(state: &AuthState, event: EventType, found: &Found, origin: &Origin) {
     let (target_type, target_id) = target(found);
     state.security_log.note(SecurityNotice {
         event,

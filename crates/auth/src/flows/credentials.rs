@@ -220,7 +220,7 @@ fn insert(
         identifier_store::insert(conn, user_id, username, written, now)
             .map_err(|e| taken_or(e, AuthError::UsernameTaken))?;
     }
-    let kind = EventType::CredentialsCreated;
+    let kind = EventType::CREDENTIALS_CREATED;
     let event = NewEvent::about(Service::Auth, kind, user_id, 1, now, origin);
     Ok(outbox::write(conn, event)?)
 }
@@ -314,9 +314,9 @@ pub async fn set_status(
 /// [`ApplyError::Store`].
 pub fn apply_event(conn: &mut DbConn, event: &Event, now: Timestamp) -> Result<(), ApplyError> {
     let status = match event.kind {
-        EventType::UserSuspended => CredentialStatus::Suspended,
-        EventType::UserReactivated => CredentialStatus::Active,
-        EventType::UserDeleted => CredentialStatus::Deleted,
+        EventType::USER_SUSPENDED => CredentialStatus::Suspended,
+        EventType::USER_REACTIVATED => CredentialStatus::Active,
+        EventType::USER_DELETED => CredentialStatus::Deleted,
         _ => return Ok(()),
     };
     let user_id = UserId::from_uuid(event.subject);

@@ -61,7 +61,7 @@ pub async fn fence(state: &AuthState) -> Result<Fenced, AuthError> {
     state
         .db
         .tx(move |conn| {
-            let kind = EventType::CredentialsFenced;
+            let kind = EventType::CREDENTIALS_FENCED;
             let event = NewEvent::alone(Service::Auth, kind, now, &Origin::default())
                 .target_named("service", Service::Auth.as_str())
                 .details(json!({ "users": users }));

@@ -30,7 +30,7 @@ pub async fn log_out(
     }
     // Whoever repeats a logout while session is away writes nothing more.
     let is_on_its_way = move |conn: &mut DbConn| {
-        let (kind, session) = (EventType::LogoutRequested, session_id.to_string());
+        let (kind, session) = (EventType::LOGOUT_REQUESTED, session_id.to_string());
         outbox::is_on_its_way(conn, *user_id.as_uuid(), kind, &session)
     };
     if state.db.read(is_on_its_way).await? {
@@ -57,7 +57,7 @@ fn request_logout(
     }
     let credential =
         credential::store::find(conn, user_id)?.ok_or(AuthError::CredentialNotFound)?;
-    let (kind, sequence) = (EventType::LogoutRequested, credential.event_seq);
+    let (kind, sequence) = (EventType::LOGOUT_REQUESTED, credential.event_seq);
     let event = NewEvent::about(Service::Auth, kind, user_id, sequence, now, origin)
         .details(json!({ "session_id": session_id }));
     Ok(outbox::write(conn, event)?)

@@ -67,7 +67,7 @@ pub async fn reset_password(
             let credential =
                 credential::store::find(conn, user_id)?.ok_or(AuthError::CredentialNotFound)?;
             let (epoch, last, origin) = (credential.epoch, credential.event_seq, Origin::default());
-            let kind = EventType::PasswordReset;
+            let kind = EventType::PASSWORD_RESET;
             let reset = NewEvent::about(Service::Auth, kind, user_id, last - 1, now, &origin)
                 .details(&operator);
             outbox::write(conn, reset)?;

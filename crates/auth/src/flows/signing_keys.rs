@@ -192,7 +192,7 @@ fn revoke(
     if !signing_key::store::revoke(conn, &key.kid, now)? {
         return Err(StoreError::Conflict);
     }
-    let event = NewEvent::alone(Service::Auth, EventType::SigningKeyRevoked, now, origin)
+    let event = NewEvent::alone(Service::Auth, EventType::SIGNING_KEY_REVOKED, now, origin)
         .target_named("signing_key", &key.kid)
         .after(json!({ "revoked_at": now }))
         .details(json!(revoked_key(&key.kid, now)));

@@ -49,7 +49,7 @@ async fn make_code(
                 .filter(|credential| credential.status != CredentialStatus::Deleted)
                 .ok_or(AuthError::CredentialNotFound)?;
             unlock::store::put(conn, user_id, &hash, credential.epoch, now)?;
-            let (kind, sequence) = (EventType::AccountUnlocked, credential.event_seq);
+            let (kind, sequence) = (EventType::ACCOUNT_UNLOCKED, credential.event_seq);
             let mut event = NewEvent::about(Service::Auth, kind, user_id, sequence, now, &origin);
             if let Some(operator) = &operator {
                 event = event.details(operator);

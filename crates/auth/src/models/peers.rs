@@ -38,11 +38,11 @@ pub enum SessionRefusal {
 
 impl From<CallError> for SessionRefusal {
     fn from(error: CallError) -> Self {
-        if error.is(Code::SessionPolicyStale) {
+        if error.is(Code::SESSION_POLICY_STALE) {
             Self::PolicyStale
-        } else if error.is(Code::SessionEpochTooOld) {
+        } else if error.is(Code::SESSION_EPOCH_TOO_OLD) {
             Self::EpochTooOld
-        } else if error.is(Code::SessionClosed) {
+        } else if error.is(Code::SESSION_CLOSED) {
             Self::Closed
         } else {
             Self::Failed(error)
@@ -202,7 +202,7 @@ impl SessionCalls {
         let answer = self.session.call::<operation::StepSession>((), body).await;
         match (answer, before) {
             // Session of the version before does not know the newest members; it answers no late repetition.
-            (Err(error), Some(before)) if error.is(Code::RequestValidationFailed) => {
+            (Err(error), Some(before)) if error.is(Code::REQUEST_VALIDATION_FAILED) => {
                 let body = StepSessionBefore::from(before);
                 Ok(self.session.call::<StepBefore>((), body).await?)
             }

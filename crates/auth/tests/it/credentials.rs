@@ -55,7 +55,7 @@ async fn a_credential_is_stored_once_and_never_changed_by_the_same_route() {
         world.login("countess", PASSWORD).await;
         assert_eq!(world.events_about(user).await, ["credentials_created"]);
         let mut events = world.events().await;
-        events.retain(|e| e.kind == EventType::CredentialsCreated);
+        events.retain(|e| e.kind == EventType::CREDENTIALS_CREATED);
         let event = events.remove(0);
         assert_eq!(event.data.request_id, "r-1");
         let json = serde_json::to_string(&event).unwrap().to_lowercase();

@@ -25,7 +25,7 @@ async fn profiles_events_do_what_its_calls_do_each_once() {
         let world = World::start(backend).await;
         let user = world.register("ada@example.com").await;
         world.login("ada@example.com", PASSWORD).await;
-        let suspended = event(Service::Profile, EventType::UserSuspended, user, 3);
+        let suspended = event(Service::Profile, EventType::USER_SUSPENDED, user, 3);
         for _ in 0..2 {
             let (status, receipt) =
                 send(&world, Service::Profile, std::slice::from_ref(&suspended)).await;
@@ -42,16 +42,16 @@ async fn profiles_events_do_what_its_calls_do_each_once() {
         let told = world
             .until(async || world.peers.with(|s| s.events.first().cloned()))
             .await;
-        assert_eq!(told.kind, EventType::CredentialsEpochRaised);
+        assert_eq!(told.kind, EventType::CREDENTIALS_EPOCH_RAISED);
 
-        let reactivated = event(Service::Profile, EventType::UserReactivated, user, 4);
+        let reactivated = event(Service::Profile, EventType::USER_REACTIVATED, user, 4);
         send(&world, Service::Profile, &[reactivated]).await;
         world.login("ada@example.com", PASSWORD).await;
         // An older event that comes late changes nothing.
-        let late = event(Service::Profile, EventType::UserSuspended, user, 2);
+        let late = event(Service::Profile, EventType::USER_SUSPENDED, user, 2);
         assert_eq!(send(&world, Service::Profile, &[late]).await.0, 200);
         world.login("ada@example.com", PASSWORD).await;
-        let deleted = event(Service::Profile, EventType::UserDeleted, user, 5);
+        let deleted = event(Service::Profile, EventType::USER_DELETED, user, 5);
         send(&world, Service::Profile, &[deleted]).await;
         assert_eq!(
             world.try_login("ada@example.com", PASSWORD).await.0,
@@ -70,7 +70,7 @@ async fn call_and_event_of_one_change_raise_the_epoch_once() {
         let body = json!({"status": "suspended", "sequence": 2, "origin": {"request_id": "r"}});
         let call = world.call(Service::Profile, Method::PUT, &path).json(&body);
         assert_eq!(read(call).await.1["epoch"], 2);
-        let same = event(Service::Profile, EventType::UserSuspended, user, 2);
+        let same = event(Service::Profile, EventType::USER_SUSPENDED, user, 2);
         assert_eq!(send(&world, Service::Profile, &[same]).await.0, 200);
         let path = format!("/internal/v1/credentials/{user}");
         let (_, credential) = read(world.call(Service::Profile, Method::GET, &path)).await;
@@ -85,7 +85,7 @@ async fn call_and_event_of_one_change_raise_the_epoch_once() {
 async fn events_of_others_and_about_strangers_have_no_effect() {
     let world = World::start(Backend::Sqlite).await;
     let user = world.register("ada@example.com").await;
-    let deleted = event(Service::Profile, EventType::UserDeleted, user, 9);
+    let deleted = event(Service::Profile, EventType::USER_DELETED, user, 9);
     // Role says what is profile's to say.
     let (_, receipt) = send(&world, Service::Role, &[deleted]).await;
     assert_ne!(
@@ -96,7 +96,7 @@ async fn events_of_others_and_about_strangers_have_no_effect() {
     world.login("ada@example.com", PASSWORD).await;
     let stranger = event(
         Service::Profile,
-        EventType::UserDeleted,
+        EventType::USER_DELETED,
         world.new_user(),
         2,
     );

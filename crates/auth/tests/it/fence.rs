@@ -78,7 +78,7 @@ async fn killed_at(state: &AuthState, point: &'static str) {
 /// What the session service was told of each user last.
 fn min_epochs(events: &[Event]) -> HashMap<UserId, i64> {
     let raised = events.iter();
-    let raised = raised.filter(|e| e.kind == EventType::CredentialsEpochRaised);
+    let raised = raised.filter(|e| e.kind == EventType::CREDENTIALS_EPOCH_RAISED);
     let min = |e: &Event| e.data.details["min_epoch"].as_i64().unwrap();
     raised
         .map(|e| (UserId::from_uuid(e.subject), min(e)))

@@ -58,7 +58,7 @@ async fn all_ends_every_session_by_the_epoch() {
         let kinds = world.events_about(user).await;
         assert_eq!(kinds, ["credentials_created", "credentials_epoch_raised"]);
         let mut events = world.events().await;
-        events.retain(|e| e.kind == EventType::CredentialsEpochRaised);
+        events.retain(|e| e.kind == EventType::CREDENTIALS_EPOCH_RAISED);
         let raised = events.remove(0);
         assert_eq!(Value::Object(raised.data.details), json!({"min_epoch": 2}));
         assert_eq!(raised.data.actor_id, Some(user));
@@ -134,12 +134,12 @@ async fn what_cannot_be_told_directly_goes_through_the_outbox() {
                     .with(|s| (s.events.len() == 2).then(|| s.events.clone()))
             })
             .await;
-        assert_eq!(told[0].kind, EventType::LogoutRequested, "{backend}");
+        assert_eq!(told[0].kind, EventType::LOGOUT_REQUESTED, "{backend}");
         assert_eq!(
             Value::Object(told[0].data.details.clone()),
             json!({"session_id": tokens["session_id"]})
         );
-        assert_eq!(told[1].kind, EventType::CredentialsEpochRaised);
+        assert_eq!(told[1].kind, EventType::CREDENTIALS_EPOCH_RAISED);
         assert!(told[0].sequence < told[1].sequence);
     }
 }

@@ -167,7 +167,7 @@ async fn a_logout_of_what_is_closed_leaves_no_event() {
     let orders = async || {
         let events = world.events().await;
         let orders = events.iter();
-        let orders = orders.filter(|e| e.kind == EventType::LogoutRequested);
+        let orders = orders.filter(|e| e.kind == EventType::LOGOUT_REQUESTED);
         orders.count()
     };
     assert_eq!(orders().await, 0);

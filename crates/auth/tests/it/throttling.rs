@@ -272,7 +272,7 @@ async fn failures_reach_the_audit_log_singly_and_then_counted() {
     world.try_login("nobody@example.com", "wrong").await;
     let failed = async || {
         let mut events = world.events().await;
-        events.retain(|e| e.kind == EventType::LoginFailed);
+        events.retain(|e| e.kind == EventType::LOGIN_FAILED);
         events
     };
     let events = world

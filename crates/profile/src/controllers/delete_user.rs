@@ -3,9 +3,10 @@
 use actix_web::{HttpResponse, web};
 use ud_http::{Authed, Limited, Problem, Refused, TooMany, permissions::UsersDelete};
 use ud_kernel::UserId;
-use ud_service::{Fresh, OwnOr, limits};
+use ud_service::{Fresh, OwnOr};
 
 use super::{refusal, refused};
+use crate::limits;
 use crate::state::ProfileState;
 
 /// Delete a user for good.

@@ -14,7 +14,7 @@ pub mod update_user;
 
 use actix_web::{HttpResponse, HttpResponseBuilder};
 use ud_http::{Authed, Problem, etag};
-use ud_kernel::{UserId, models::Origin};
+use ud_kernel::{EventType, UserId, models::Origin};
 use ud_service::SecurityNotice;
 
 use crate::{
@@ -33,7 +33,7 @@ fn with_user(mut answer: HttpResponseBuilder, user: User) -> HttpResponse {
 /// Tells the audit log that somebody looked at others by permission (SECURITY rule 33).
 fn note_read(state: &ProfileState, origin: &Origin, target_type: &'static str, target_id: String) {
     state.security_log.note(SecurityNotice {
-        event: "admin_read",
+        event: EventType::ADMIN_READ,
         origin: origin.clone(),
         target_type,
         target_id,
@@ -52,7 +52,7 @@ fn refused<A>(
         ProfileError::TargetHoldsMore | ProfileError::PermissionDenied
     ) {
         state.security_log.note(SecurityNotice {
-            event: "permission_denied",
+            event: EventType::PERMISSION_DENIED,
             origin: authed.origin(),
             target_type: "user",
             target_id: target.to_string(),
@@ -65,9 +65,9 @@ fn refused<A>(
 /// it.
 fn refusal<A>(authed: &Authed<A>) -> ud_kernel::Code {
     if authed.caller.may("users:read") {
-        ud_kernel::Code::AuthPermissionDenied
+        ud_kernel::Code::AUTH_PERMISSION_DENIED
     } else {
-        ud_kernel::Code::UserNotFound
+        ud_kernel::Code::USER_NOT_FOUND
     }
 }
 

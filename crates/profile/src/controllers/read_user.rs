@@ -30,7 +30,7 @@ pub async fn read_user(
     id: web::Path<UserId>,
 ) -> Result<HttpResponse, Problem> {
     let id = id.into_inner();
-    authed.permit(id, Code::UserNotFound)?;
+    authed.permit(id, Code::USER_NOT_FOUND)?;
     let user = if id == authed.user_id() {
         own_user(&state, &authed).await?
     } else {

@@ -17,7 +17,7 @@ use crate::{
 pub async fn receive_events(state: ProfileState, batch: Batch) -> Result<Receipt, Problem> {
     let clock = state.clock;
     let receive = state.events.receive(batch, move |conn, event| {
-        if event.kind == EventType::CredentialsCreated {
+        if event.kind == EventType::CREDENTIALS_CREATED {
             let id = UserId::from_uuid(event.subject);
             activate(conn, id, None, &event.origin(), clock.now())?;
         }

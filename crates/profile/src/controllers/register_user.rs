@@ -1,8 +1,8 @@
 //! `POST /api/v1/users`
 
+use crate::limits;
 use actix_web::{HttpResponse, http::header, web};
 use ud_http::{IdempotencyKey, Json, Limited, Problem, Refused, RequestOrigin, TooMany, etag};
-use ud_service::limits;
 
 use crate::{
     models::{Registration, RequestKey},

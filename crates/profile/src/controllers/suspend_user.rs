@@ -1,9 +1,9 @@
 //! `POST /api/v1/users/{id}/suspend`
 
+use crate::limits;
 use actix_web::{HttpResponse, web};
 use ud_http::{Authed, Limited, Problem, Refused, TooMany, permissions::UsersWrite};
 use ud_kernel::UserId;
-use ud_service::limits;
 
 use super::change_status;
 use crate::{models::StatusChange, state::ProfileState, views::UserResponse};

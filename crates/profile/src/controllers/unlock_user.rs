@@ -1,9 +1,9 @@
 //! `POST /api/v1/users/{id}/unlock`
 
+use crate::limits;
 use actix_web::web;
 use ud_http::{Authed, Limited, Problem, Refused, TooMany, permissions::UsersWrite};
 use ud_kernel::UserId;
-use ud_service::limits;
 
 use super::refused;
 use crate::{state::ProfileState, views::UnlockedUserResponse};

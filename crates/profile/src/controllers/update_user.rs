@@ -5,10 +5,11 @@ use ud_http::{
     Authed, IfMatch, Limited, MergePatch, Problem, Refused, TooMany, permissions::UsersWrite,
 };
 use ud_kernel::UserId;
-use ud_service::{OwnOr, limits};
+use ud_service::OwnOr;
 
 use super::{refusal, refused, with_user};
 use crate::{
+    limits,
     state::ProfileState,
     views::{UpdateUserRequest, UserResponse},
 };

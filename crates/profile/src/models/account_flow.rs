@@ -105,7 +105,7 @@ impl AccountFlow {
                 won(user_store::update(conn, &user, old.version)?)?;
                 user_store::set_words(conn, id, &user.words())?;
                 // Names of members only: events carry no personal data.
-                let event = event_about(EventType::UserUpdated, &user, &origin)
+                let event = event_about(EventType::USER_UPDATED, &user, &origin)
                     .details(json!({"changed": changed}));
                 outbox::write(conn, event)?;
                 Ok(user)
@@ -141,7 +141,7 @@ impl AccountFlow {
                 won(user_store::erase(conn, &user, old.version)?)?;
                 write_status_event(
                     conn,
-                    EventType::UserDeleted,
+                    EventType::USER_DELETED,
                     old.status,
                     &user,
                     &event_origin,
@@ -205,7 +205,7 @@ impl AccountFlow {
         let (clock, origin) = (self.clock.clone(), origin.clone());
         self.standings
             .lock_out(actor, id, is_done, move |conn, old| {
-                let (status, kind) = (UserStatus::Suspended, EventType::UserSuspended);
+                let (status, kind) = (UserStatus::Suspended, EventType::USER_SUSPENDED);
                 set_status(conn, &old, status, kind, &origin, clock.now())
             })
             .await
@@ -253,7 +253,7 @@ impl AccountFlow {
             .await
         {
             Ok(unlocked) => Ok(unlocked),
-            Err(error) if error.is(Code::AuthCredentialNotFound) => Err(ProfileError::NotFound),
+            Err(error) if error.is(Code::AUTH_CREDENTIAL_NOT_FOUND) => Err(ProfileError::NotFound),
             Err(error) => Err(error.into()),
         }
     }
@@ -311,7 +311,7 @@ pub(crate) fn reactivate(
         now,
     );
     won(user_store::set_status(conn, &user, old.version)?)?;
-    let event = status_event(EventType::UserReactivated, old.status, &user, origin);
+    let event = status_event(EventType::USER_REACTIVATED, old.status, &user, origin);
     outbox::write(
         conn,
         match operator {

@@ -186,7 +186,7 @@ impl BootstrapFlow {
         match answer {
             Ok(made) if made.is_new => Ok(BootstrapOutcome::Created(user.id)),
             Ok(_) => Ok(BootstrapOutcome::AlreadyMade),
-            Err(error) if error.is(Code::RoleAdministratorExists) => {
+            Err(error) if error.is(Code::ROLE_ADMINISTRATOR_EXISTS) => {
                 Ok(BootstrapOutcome::AlreadyMade)
             }
             Err(error) => Err(error.into()),

@@ -176,7 +176,7 @@ impl RegistrationFlow {
                 if !user_store::set_verified(conn, &user, user.version - 1)? {
                     return Err(StoreError::Conflict);
                 }
-                let kind = EventType::UserUpdated;
+                let kind = EventType::USER_UPDATED;
                 let (about, version) = (user.id, user.version);
                 let event = NewEvent::about(Service::Profile, kind, about, version, now, &origin);
                 outbox::write(conn, event.details(json!({"changed": ["email_verified"]})))
@@ -348,7 +348,7 @@ pub fn activate(
     user_store::set_words(conn, id, &user.words())?;
     let event = NewEvent::about(
         Service::Profile,
-        EventType::UserCreated,
+        EventType::USER_CREATED,
         id,
         user.version,
         now,
@@ -361,9 +361,9 @@ pub fn activate(
 
 /// What auth's refusal means to the one who registers.
 fn refusal(service: Service, problem: RemoteProblem) -> ProfileError {
-    if problem.code == Code::UserEmailTaken.as_str() {
+    if problem.code == Code::USER_EMAIL_TAKEN.as_str() {
         ProfileError::EmailTaken
-    } else if problem.code == Code::UserUsernameTaken.as_str() {
+    } else if problem.code == Code::USER_USERNAME_TAKEN.as_str() {
         ProfileError::UsernameTaken
     } else if problem.status == 422 && !problem.errors.is_empty() {
         ProfileError::Invalid(problem.errors)

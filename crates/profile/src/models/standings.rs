@@ -159,7 +159,9 @@ impl Standings {
         let state = Standing::Reserved;
         let role = self.role.on_behalf_of(actor);
         match put(&role, id, UserStanding { state, sequence }).await {
-            Err(error) if error.is(Code::UserIsAdministrator) => Err(ProfileError::IsAdministrator),
+            Err(error) if error.is(Code::USER_IS_ADMINISTRATOR) => {
+                Err(ProfileError::IsAdministrator)
+            }
             other => other.map_err(ProfileError::from),
         }
     }
@@ -312,7 +314,7 @@ async fn put(
     match role.call::<SetStanding>(id, standing).await {
         Ok(held) => Ok(held),
         // A role service of a version before this route: it has to be upgraded first.
-        Err(error) if error.is(Code::RequestNotFound) => Err(CallError::Unavailable {
+        Err(error) if error.is(Code::REQUEST_NOT_FOUND) => Err(CallError::Unavailable {
             service: Service::Role,
             reason: "it does not know standings: upgrade it".to_owned(),
         }),

@@ -87,7 +87,7 @@ impl Sweeper {
     async fn credential(&self, id: UserId) -> Result<Option<Credential>, CallError> {
         match self.auth.call::<ReadCredential>(id, ()).await {
             Ok(credential) => Ok(Some(credential)),
-            Err(error) if error.is(Code::AuthCredentialNotFound) => Ok(None),
+            Err(error) if error.is(Code::AUTH_CREDENTIAL_NOT_FOUND) => Ok(None),
             Err(error) => Err(error),
         }
     }

@@ -51,6 +51,6 @@ impl Validate for UpdateUserRequest {
     }
 
     fn unknown_field() -> Code {
-        Code::UserFieldReadOnly
+        Code::USER_FIELD_READ_ONLY
     }
 }

@@ -50,7 +50,7 @@ async fn a_patch_changes_four_members_and_nothing_else() {
         assert_eq!(user["locale"], Value::Null);
         assert_eq!(user["updated_at"], "2026-05-28T20:26:45.000Z");
         let events = world.events_about(ada).await;
-        assert_eq!((events[1].kind, events[1].sequence), (EventType::UserUpdated, 2));
+        assert_eq!((events[1].kind, events[1].sequence), (EventType::USER_UPDATED, 2));
         assert_eq!(
             Value::Object(events[1].data.details.clone()),
             json!({"changed": ["given_name", "family_name", "locale", "timezone"]})
@@ -79,9 +79,8 @@ async fn every_permission_of_ours_protects_its_holder_here() {
             world.register_email("t@example.org").await,
             world.stranger(),
         );
-        for own in ud_kernel::permissions::OWN {
-            let others: Vec<&str> = ud_kernel::permissions::OWN
-                .iter()
+        for own in ud_kernel::permissions::own() {
+            let others: Vec<&str> = ud_kernel::permissions::own()
                 .map(|other| other.name)
                 .filter(|name| *name != own.name)
                 .collect();
@@ -230,7 +229,7 @@ async fn nobody_acts_on_someone_who_holds_more() {
         // Each refusal is told: twenty singly, the last as a count, which a stop does not lose.
         world.stop();
         let mut told = world.events().await;
-        told.retain(|event| event.kind == EventType::PermissionDenied);
+        told.retain(|event| event.kind == EventType::PERMISSION_DENIED);
         assert_eq!(told.len(), 21);
         for event in told {
             assert_eq!(event.data.outcome, Outcome::Failure);

@@ -161,7 +161,7 @@ async fn another_administrator_or_a_bad_password_end_it() {
     on_each_database(|world| async move {
         world.role.state().administrator = Some("somebody".to_owned());
         assert_eq!(flow(&world).attempt(&wanted()).await.unwrap(), BootstrapOutcome::AlreadyMade);
-        let mut refusal = problem(Code::RequestValidationFailed);
+        let mut refusal = problem(Code::REQUEST_VALIDATION_FAILED);
         refusal["errors"] =
             serde_json::json!([{"pointer": "/password", "code": "password.common", "detail": "too common"}]);
         world.auth.state().refusal = Some((422, refusal));
@@ -172,7 +172,7 @@ async fn another_administrator_or_a_bad_password_end_it() {
     .await;
     for database in testkit::databases().take(1) {
         let world = World::start(database, Options::default()).await;
-        let mut refusal = problem(Code::RequestValidationFailed);
+        let mut refusal = problem(Code::REQUEST_VALIDATION_FAILED);
         refusal["errors"] = serde_json::json!([{"pointer": "/password", "code": "password.common", "detail": "too common"}]);
         world.auth.state().refusal = Some((422, refusal));
         let BootstrapOutcome::Refused(why) = flow(&world).attempt(&wanted()).await.unwrap() else {

@@ -142,10 +142,10 @@ fn create(state: &mut AuthState, request: &Request) -> ResponseTemplate {
                 .any(|c| c[member].as_str().map(str::to_ascii_lowercase) == wanted)
     };
     if taken("email") {
-        return refuse(Code::UserEmailTaken);
+        return refuse(Code::USER_EMAIL_TAKEN);
     }
     if taken("username") {
-        return refuse(Code::UserUsernameTaken);
+        return refuse(Code::USER_USERNAME_TAKEN);
     }
     let credential = json!({
         "user_id": id, "email": body["email"], "username": body["username"],
@@ -161,7 +161,7 @@ fn create(state: &mut AuthState, request: &Request) -> ResponseTemplate {
 fn read(state: &mut AuthState, request: &Request) -> ResponseTemplate {
     match state.credentials.get(&user_of(request)) {
         Some(credential) => ResponseTemplate::new(200).set_body_json(credential),
-        None => refuse(Code::AuthCredentialNotFound),
+        None => refuse(Code::AUTH_CREDENTIAL_NOT_FOUND),
     }
 }
 
@@ -174,7 +174,7 @@ fn set_status(state: &mut AuthState, request: &Request) -> ResponseTemplate {
 fn unlock(state: &mut AuthState, request: &Request) -> ResponseTemplate {
     let user = user_of(request);
     if !state.credentials.contains_key(&user) {
-        return refuse(Code::AuthCredentialNotFound);
+        return refuse(Code::AUTH_CREDENTIAL_NOT_FOUND);
     }
     let body = request.body_json::<Value>().unwrap();
     assert!(body["origin"]["request_id"].is_string(), "{body}");
@@ -187,7 +187,7 @@ fn set_standing(state: &mut RoleState, request: &Request) -> ResponseTemplate {
         return ResponseTemplate::new(503);
     }
     if state.knows_no_standings {
-        return refuse(Code::RequestNotFound);
+        return refuse(Code::REQUEST_NOT_FOUND);
     }
     let (user, new) = (
         user_of(request),
@@ -201,7 +201,7 @@ fn set_standing(state: &mut RoleState, request: &Request) -> ResponseTemplate {
     let stored = state.standings.get(&user).copied();
     let counts = stored.is_none_or(|stored| new.supersedes(&stored));
     if counts && new.state == Standing::Reserved && is_admin {
-        return refuse(Code::UserIsAdministrator);
+        return refuse(Code::USER_IS_ADMINISTRATOR);
     }
     if counts {
         state.standings.insert(user, new);
@@ -258,7 +258,7 @@ impl FakeRole {
                         ResponseTemplate::new(201)
                     }
                     Some(known) if *known == user => ResponseTemplate::new(200),
-                    Some(_) => refuse(Code::RoleAdministratorExists),
+                    Some(_) => refuse(Code::ROLE_ADMINISTRATOR_EXISTS),
                 }
             })
             .mount(&server)

@@ -57,7 +57,7 @@ async fn a_registration_answers_with_the_user_and_writes_the_event() {
         assert_eq!(world.auth.state().creations[0]["context"]["words"], words);
         let events = world.events_about(id).await;
         assert_eq!(events.len(), 1);
-        assert_eq!((events[0].kind, events[0].sequence), (EventType::UserCreated, 1));
+        assert_eq!((events[0].kind, events[0].sequence), (EventType::USER_CREATED, 1));
         let json = events[0].to_json().unwrap();
         for personal in ["Ada", "ada", "Lovelace", "44207"] {
             assert!(!json.contains(personal), "{json}");
@@ -76,7 +76,7 @@ async fn what_auth_refuses_leaves_nothing_behind() {
             expect_problem(keyed(&world, KEY, &body).await, 409, code).await;
             assert_eq!(world.stored_ids().await, [first]);
         }
-        let mut refusal = auth_problem(ud_kernel::Code::RequestValidationFailed);
+        let mut refusal = auth_problem(ud_kernel::Code::REQUEST_VALIDATION_FAILED);
         refusal["errors"] =
             json!([{"pointer": "/password", "code": "password.too-short", "detail": "at least 15"}]);
         world.auth.state().refusal = Some((422, refusal));
@@ -227,7 +227,7 @@ async fn a_lost_answer_of_auth_is_made_good_by_the_event_once() {
             };
             NewEvent::about(
                 Service::Auth,
-                EventType::CredentialsCreated,
+                EventType::CREDENTIALS_CREATED,
                 user,
                 1,
                 world.clock.now(),

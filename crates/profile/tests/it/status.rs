@@ -32,9 +32,9 @@ async fn suspension_and_reactivation_go_to_auth_and_come_once() {
         assert_eq!(
             kinds,
             [
-                EventType::UserCreated,
-                EventType::UserSuspended,
-                EventType::UserReactivated
+                EventType::USER_CREATED,
+                EventType::USER_SUSPENDED,
+                EventType::USER_REACTIVATED
             ]
         );
         assert_eq!(events[1].data.actor_id, Some(boss));
@@ -123,7 +123,7 @@ async fn a_deleted_user_leaves_status_and_times() {
         let stored = world.stored(ada).await.unwrap();
         assert_eq!((stored.status, stored.email, stored.given_name), (UserStatus::Deleted, None, None));
         let events = world.events_about(ada).await;
-        assert_eq!((events[1].kind, events[1].sequence), (EventType::UserDeleted, 2));
+        assert_eq!((events[1].kind, events[1].sequence), (EventType::USER_DELETED, 2));
         assert_eq!(world.auth.state().status_changes[0]["status"], "deleted");
 
         let boss = world.stranger();

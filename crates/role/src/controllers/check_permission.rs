@@ -31,7 +31,7 @@ pub async fn check_permission(
     body: Json<CheckPermissionRequest>,
 ) -> Result<web::Json<CheckPermissionResponse>, Problem> {
     let Json(request) = body;
-    authed.permit(request.user_id, Code::AuthPermissionDenied)?;
+    authed.permit(request.user_id, Code::AUTH_PERMISSION_DENIED)?;
     if request.user_id != authed.user_id() {
         note_read(&state, &authed, "user", request.user_id.to_string());
     }

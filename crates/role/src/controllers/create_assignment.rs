@@ -4,10 +4,11 @@ use actix_web::{HttpResponse, http::header, web};
 use ud_http::{
     Authed, Json, Limited, Problem, Refused, TooMany, permissions::RoleAssignmentsWrite,
 };
-use ud_service::{Fresh, limits};
+use ud_service::Fresh;
 
 use super::refused;
 use crate::{
+    limits,
     state::RoleState,
     views::{AssignmentResponse, CreateAssignmentRequest},
 };

@@ -2,10 +2,11 @@
 
 use actix_web::{HttpResponse, http::header, web};
 use ud_http::{Authed, Json, Limited, Problem, Refused, TooMany, etag, permissions::RolesWrite};
-use ud_service::{Fresh, limits};
+use ud_service::Fresh;
 
 use super::refused;
 use crate::{
+    limits,
     state::RoleState,
     views::{CreateRoleRequest, RoleResponse},
 };

@@ -3,9 +3,10 @@
 use actix_web::{HttpResponse, web};
 use ud_http::{Authed, Limited, Problem, Refused, TooMany, permissions::RoleAssignmentsWrite};
 use ud_kernel::AssignmentId;
-use ud_service::{Fresh, limits};
+use ud_service::Fresh;
 
 use super::refused;
+use crate::limits;
 use crate::state::RoleState;
 
 /// Takes a role from a user.

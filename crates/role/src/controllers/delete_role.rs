@@ -3,9 +3,10 @@
 use actix_web::{HttpResponse, web};
 use ud_http::{Authed, IfMatch, Limited, Problem, Refused, TooMany, permissions::RolesWrite};
 use ud_kernel::RoleId;
-use ud_service::{Fresh, limits};
+use ud_service::Fresh;
 
 use super::refused;
+use crate::limits;
 use crate::state::RoleState;
 
 /// Deletes a role and its assignments.

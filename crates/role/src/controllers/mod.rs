@@ -16,6 +16,7 @@ pub mod set_standing;
 pub mod update_role;
 
 use ud_http::{Authed, Problem};
+use ud_kernel::EventType;
 use ud_service::SecurityNotice;
 
 use crate::{models::RoleError, state::RoleState};
@@ -38,7 +39,7 @@ fn refused<A>(
         note(
             state,
             authed,
-            "permission_denied",
+            EventType::PERMISSION_DENIED,
             "operation",
             operation.to_owned(),
         );
@@ -53,13 +54,13 @@ fn note_read<A>(
     target_type: &'static str,
     target_id: String,
 ) {
-    note(state, authed, "admin_read", target_type, target_id);
+    note(state, authed, EventType::ADMIN_READ, target_type, target_id);
 }
 
 fn note<A>(
     state: &RoleState,
     authed: &Authed<A>,
-    event: &'static str,
+    event: EventType,
     target_type: &'static str,
     target_id: String,
 ) {

@@ -12,7 +12,7 @@ use crate::state::RoleState;
 /// 503 if the database does not answer.
 pub async fn read_access(
     state: RoleState,
-    call: Call<ReadAccess, callers::AuthProfileSession>,
+    call: Call<ReadAccess, (callers::Auth, callers::Profile, callers::Session)>,
 ) -> Result<Access, Problem> {
     Ok(state.reads.access(call.key).await?)
 }

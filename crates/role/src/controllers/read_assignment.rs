@@ -28,7 +28,7 @@ pub async fn read_assignment(
 ) -> Result<web::Json<AssignmentResponse>, Problem> {
     let found = state.reads.assignment(id.into_inner()).await?;
     let owner = found.0.user_id;
-    authed.permit(owner, Code::RoleAssignmentNotFound)?;
+    authed.permit(owner, Code::ROLE_ASSIGNMENT_NOT_FOUND)?;
     if owner != authed.user_id() {
         note_read(&state, &authed, "user", owner.to_string());
     }

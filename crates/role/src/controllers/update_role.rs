@@ -5,10 +5,11 @@ use ud_http::{
     Authed, IfMatch, Limited, MergePatch, Problem, Refused, TooMany, etag, permissions::RolesWrite,
 };
 use ud_kernel::RoleId;
-use ud_service::{Fresh, limits};
+use ud_service::Fresh;
 
 use super::refused;
 use crate::{
+    limits,
     state::RoleState,
     views::{RoleResponse, UpdateRoleRequest},
 };

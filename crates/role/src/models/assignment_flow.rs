@@ -141,7 +141,7 @@ impl AssignmentFlow {
                 Err(RoleError::UserInactive)
             }
             Ok(_) => Ok(()),
-            Err(error) if error.is(Code::AuthCredentialNotFound) => Err(RoleError::UnknownUser),
+            Err(error) if error.is(Code::AUTH_CREDENTIAL_NOT_FOUND) => Err(RoleError::UnknownUser),
             Err(error @ CallError::Unavailable { .. }) => {
                 Err(RoleError::PeerUnavailable(error.to_string()))
             }
@@ -196,7 +196,7 @@ pub fn assign(
     }
     limits::check_user(&roles, change.most_names)?;
     assignment_store::insert(conn, &assignment)?;
-    let event = change.event(EventType::RoleAssigned, assignment.id, BEGUN, begun.now);
+    let event = change.event(EventType::ROLE_ASSIGNED, assignment.id, BEGUN, begun.now);
     outbox::write(conn, assigned(event, &assignment, &role))?;
     Ok((assignment, role.name))
 }
@@ -218,7 +218,7 @@ pub fn unassign(conn: &mut DbConn, change: &Change, id: AssignmentId) -> Result<
     }
     let mark = user_mark(assignment.user_id, begun.version);
     assignment_store::delete(conn, id)?;
-    let event = change.event(EventType::RoleUnassigned, id, ENDED, begun.now);
+    let event = change.event(EventType::ROLE_UNASSIGNED, id, ENDED, begun.now);
     outbox::write(conn, ended(event, &assignment, &role).details(&mark))?;
     Ok(mark)
 }
@@ -272,7 +272,7 @@ pub(crate) fn assign_administrator(
     };
     let assignment = Assignment::begin(new, now)?;
     assignment_store::insert(conn, &assignment)?;
-    let (kind, id) = (EventType::RoleAssigned, assignment.id);
+    let (kind, id) = (EventType::ROLE_ASSIGNED, assignment.id);
     let event = NewEvent::about(Service::Role, kind, id, BEGUN, now, origin);
     outbox::write(conn, assigned(event, &assignment, &role).details(details))?;
     Ok(id)
@@ -284,7 +284,7 @@ pub(crate) fn assign_administrator(
 /// # Errors
 /// [`ApplyError::Store`].
 pub fn remove_user(conn: &mut DbConn, event: &Event, clock: &Clock) -> Result<(), ApplyError> {
-    if event.kind != EventType::UserDeleted {
+    if event.kind != EventType::USER_DELETED {
         return Ok(());
     }
     let version = policy_store::raise_version(conn)?;
@@ -304,7 +304,7 @@ pub fn remove_user(conn: &mut DbConn, event: &Event, clock: &Clock) -> Result<()
             continue;
         }
         assignment_store::delete(conn, assignment.id)?;
-        let kind = EventType::RoleUnassigned;
+        let kind = EventType::ROLE_UNASSIGNED;
         let event = NewEvent::about(Service::Role, kind, assignment.id, ENDED, now, &origin);
         let mark = user_mark(user, version);
         outbox::write(conn, ended(event, &assignment, &role).details(&mark))?;
@@ -337,7 +337,7 @@ fn end_by_time(
         request_id: EventId::new(now).to_string(),
         ..Origin::default()
     };
-    let kind = EventType::RoleAssignmentExpired;
+    let kind = EventType::ROLE_ASSIGNMENT_EXPIRED;
     let event = NewEvent::about(Service::Role, kind, assignment.id, ENDED, now, &origin);
     outbox::write(conn, ended(event, assignment, role))
 }

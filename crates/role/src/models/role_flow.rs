@@ -125,7 +125,7 @@ pub fn create(conn: &mut DbConn, change: &Change, new: &NewRole) -> Result<Role,
     }
     let role = Role::begin(new.clone(), begun.now);
     role_store::insert(conn, &role)?;
-    let event = change.event(EventType::RoleCreated, role.id, role.version, begun.now);
+    let event = change.event(EventType::ROLE_CREATED, role.id, role.version, begun.now);
     outbox::write(conn, event.after(members(&role)))?;
     Ok(role)
 }
@@ -163,7 +163,7 @@ pub fn update(
     let lost = before.permissions.has_beyond(&after.permissions);
     let mark = lost.then(|| role_mark(&after.name, begun.version));
     let event = change
-        .event(EventType::RoleUpdated, id, after.version, begun.now)
+        .event(EventType::ROLE_UPDATED, id, after.version, begun.now)
         .before(members(&before))
         .after(members(&after));
     outbox::write(
@@ -201,7 +201,7 @@ pub fn delete(
         members.insert("assignments".to_owned(), json!(assignments));
     }
     let event = change
-        .event(EventType::RoleDeleted, id, role.version + 1, begun.now)
+        .event(EventType::ROLE_DELETED, id, role.version + 1, begun.now)
         .before(before)
         .details(&mark);
     outbox::write(conn, event)?;

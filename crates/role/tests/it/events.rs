@@ -21,7 +21,7 @@ fn deleted(user: UserId, f: &Fixture) -> Event {
     };
     NewEvent::about(
         Service::Profile,
-        EventType::UserDeleted,
+        EventType::USER_DELETED,
         user,
         7,
         f.clock.now(),
@@ -131,7 +131,7 @@ async fn the_largest_role_fits_its_event() {
     let events = f.events().await;
     let updated = events
         .iter()
-        .find(|e| e.kind == EventType::RoleUpdated)
+        .find(|e| e.kind == EventType::ROLE_UPDATED)
         .unwrap();
     assert_eq!(
         updated.data.after.as_ref().unwrap()["permissions"]
@@ -190,7 +190,7 @@ async fn a_deleted_user_has_no_role_and_gets_none_again() {
         let events = f.events().await;
         let ended: Vec<_> = events
             .iter()
-            .filter(|e| e.kind == EventType::RoleUnassigned)
+            .filter(|e| e.kind == EventType::ROLE_UNASSIGNED)
             .collect();
         assert_eq!(ended.len(), 2);
         for event in ended {
@@ -207,7 +207,7 @@ async fn a_deleted_user_has_no_role_and_gets_none_again() {
         assert_eq!(f.events().await.len(), events.len());
         let other = NewEvent::about(
             Service::Profile,
-            EventType::UserSuspended,
+            EventType::USER_SUSPENDED,
             bystander,
             3,
             f.clock.now(),

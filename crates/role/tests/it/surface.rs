@@ -63,7 +63,7 @@ async fn the_internal_routes_answer_their_callers() {
 
         let event = ud_events::NewEvent::about(
             Service::Profile,
-            EventType::UserDeleted,
+            EventType::USER_DELETED,
             user,
             3,
             f.clock.now(),

@@ -3,9 +3,10 @@
 use actix_web::{HttpResponse, web};
 use ud_http::{Authed, Limited, Problem, Refused, TooMany, permissions::SessionsWrite};
 use ud_kernel::{Code, SessionId};
-use ud_service::{OwnOr, limits};
+use ud_service::OwnOr;
 
 use super::{asker, refused};
+use crate::limits;
 use crate::state::SessionState;
 
 /// Ends one session: one's own, or with `sessions:write` another's who holds nothing of this platform that
@@ -33,7 +34,7 @@ pub async fn close_session(
         authed.require_fresh()?;
     }
     let session = state.flow.read(id).await?;
-    authed.permit(session.user_id, Code::SessionNotFound)?;
+    authed.permit(session.user_id, Code::SESSION_NOT_FOUND)?;
     let (asker, origin) = (asker(&authed), authed.origin());
     let closed = state.flow.close_one(asker, &session, origin.clone()).await;
     closed.map_err(|error| refused(&state, origin, session.user_id, error))?;

@@ -3,10 +3,11 @@
 use actix_web::{HttpResponse, web};
 use ud_http::{Authed, Limited, Problem, Refused, TooMany, permissions::SessionsWrite};
 use ud_kernel::Code;
-use ud_service::{Fresh, OwnOr, limits};
+use ud_service::{Fresh, OwnOr};
 
 use super::{asker, refused};
 use crate::{
+    limits,
     state::SessionState,
     views::session::{CloseScope, CloseSessionsQuery},
 };
@@ -32,7 +33,7 @@ pub async fn close_sessions(
     query: web::Query<CloseSessionsQuery>,
 ) -> Result<HttpResponse, Problem> {
     let user_id = query.user_id.unwrap_or_else(|| authed.user_id());
-    authed.permit(user_id, Code::AuthPermissionDenied)?;
+    authed.permit(user_id, Code::AUTH_PERMISSION_DENIED)?;
     let keep_asking = query.scope == CloseScope::Others;
     let (asker, origin) = (asker(&authed), authed.origin());
     let closed = state

@@ -55,7 +55,7 @@ pub async fn follow_revocations(
     body: web::Payload,
 ) -> Result<HttpResponse, Problem> {
     if request.headers().contains_key(header::ORIGIN) {
-        return Err(Problem::new(Code::AuthPermissionDenied));
+        return Err(Problem::new(Code::AUTH_PERMISSION_DENIED));
     }
     let query = query.into_inner();
     let known = query.incarnation.zip(query.position);
@@ -67,7 +67,7 @@ pub async fn follow_revocations(
     let known = claim.and_then(|claim| state.believe(claim, caller.service, origin.0));
     let subscription = state.feed.subscribe(known).await?;
     let (response, session, messages) = actix_ws::handle(&request, body)
-        .map_err(|e| Problem::new(Code::RequestMalformed).cause(e))?;
+        .map_err(|e| Problem::new(Code::REQUEST_MALFORMED).cause(e))?;
     let subscribers = state.subscribers.clone();
     actix_web::rt::spawn(async move {
         subscribers.inc();

@@ -36,7 +36,7 @@ fn refused(state: &SessionState, origin: Origin, target: UserId, error: SessionE
         error,
         SessionError::TargetHoldsMore | SessionError::NotPermitted
     ) {
-        state.note("permission_denied", origin, target);
+        state.note(ud_kernel::EventType::PERMISSION_DENIED, origin, target);
     }
     error.into()
 }

@@ -26,7 +26,7 @@ pub async fn read_session(
     id: web::Path<SessionId>,
 ) -> Result<HttpResponse, Problem> {
     let session = state.flow.read(id.into_inner()).await?;
-    authed.permit(session.user_id, Code::SessionNotFound)?;
+    authed.permit(session.user_id, Code::SESSION_NOT_FOUND)?;
     state.note_read(&authed.origin(), session.user_id);
     let current = authed.caller.session_id();
     Ok(HttpResponse::Ok().json(SessionResponse::new(session, current)))

@@ -74,20 +74,20 @@ pub async fn receive(
 
 fn effect(event: &Event) -> Result<Effect, EnvelopeError> {
     match event.kind {
-        EventType::CredentialsEpochRaised => {
+        EventType::CREDENTIALS_EPOCH_RAISED => {
             let details: EpochRaised = event.details()?;
             Ok(Effect::Close(Closing::Below {
                 min_epoch: details.min_epoch,
                 except: details.except_session_id,
             }))
         }
-        EventType::LogoutRequested => {
+        EventType::LOGOUT_REQUESTED => {
             let details: LogoutRequested = event.details()?;
             Ok(Effect::Close(Closing::One(details.session_id)))
         }
-        EventType::SigningKeyRevoked => Ok(Effect::RevokeKey(event.details()?)),
-        EventType::RoleUpdated if event.data.details.is_empty() => Ok(Effect::None),
-        EventType::RoleUpdated | EventType::RoleDeleted | EventType::RoleUnassigned => {
+        EventType::SIGNING_KEY_REVOKED => Ok(Effect::RevokeKey(event.details()?)),
+        EventType::ROLE_UPDATED if event.data.details.is_empty() => Ok(Effect::None),
+        EventType::ROLE_UPDATED | EventType::ROLE_DELETED | EventType::ROLE_UNASSIGNED => {
             let mark: Mark = event.details()?;
             if mark.user_id.is_some() == mark.role.is_some() {
                 return Err(EnvelopeError::Invalid("details"));

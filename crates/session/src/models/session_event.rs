@@ -53,15 +53,15 @@ impl SessionEvent {
         let user = json!({ "user_id": user_id });
         match kind {
             // The request was anonymous; who logged in is its actor from now on.
-            EventType::UserLoggedIn | EventType::UserReauthenticated => {
+            EventType::USER_LOGGED_IN | EventType::USER_REAUTHENTICATED => {
                 event.actor(user_id).after(user)
             }
-            EventType::RefreshTokenReused => event
+            EventType::REFRESH_TOKEN_REUSED => event
                 .failed()
                 .before(user)
                 .after(json!({ "closed": reason })),
-            EventType::SessionClosed => event.before(user).after(json!({ "closed": reason })),
-            EventType::RefreshTokenRepeatedLate => {
+            EventType::SESSION_CLOSED => event.before(user).after(json!({ "closed": reason })),
+            EventType::REFRESH_TOKEN_REPEATED_LATE => {
                 let from = stepped_from.map(|s| json!({"ip": s.ip, "user_agent": s.user_agent}));
                 event.before(json!({ "user_id": user_id, "stepped_from": from }))
             }

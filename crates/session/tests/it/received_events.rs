@@ -60,13 +60,13 @@ async fn events_do_what_the_direct_calls_did_not(#[case] backend: Backend) {
     let other = app.log_in(second).await;
 
     let raised = about(
-        EventType::CredentialsEpochRaised,
+        EventType::CREDENTIALS_EPOCH_RAISED,
         first,
         1,
         json!({"min_epoch": 2, "except_session_id": kept.session_id}),
     );
     let logout = about(
-        EventType::LogoutRequested,
+        EventType::LOGOUT_REQUESTED,
         second,
         1,
         json!({"session_id": other.session_id}),
@@ -84,13 +84,13 @@ async fn events_do_what_the_direct_calls_did_not(#[case] backend: Backend) {
         );
     }
 
-    let harmless = about_role(EventType::RoleUpdated, json!({}));
+    let harmless = about_role(EventType::ROLE_UPDATED, json!({}));
     let lost = about_role(
-        EventType::RoleUpdated,
+        EventType::ROLE_UPDATED,
         json!({"role": "editor", "min_pv": 2}),
     );
     let unassigned = about_role(
-        EventType::RoleUnassigned,
+        EventType::ROLE_UNASSIGNED,
         json!({"user_id": first, "min_pv": 2}),
     );
     let receipt = send(&app, Service::Role, &[json_of(&harmless)]).await;
@@ -117,7 +117,7 @@ async fn a_revoked_signing_key_ends_its_tokens() {
     let details = json!({"kid": "key-1", "until": START.plus(secs(86_400))});
     let revoked = NewEvent::alone(
         Service::Auth,
-        EventType::SigningKeyRevoked,
+        EventType::SIGNING_KEY_REVOKED,
         START,
         &origin(),
     )
@@ -140,19 +140,19 @@ async fn a_bad_event_holds_back_its_subject_only() {
     let (first, second) = (user(), user());
     let (kept, closed) = (app.log_in(first).await, app.log_in(second).await);
     let bad = about(
-        EventType::CredentialsEpochRaised,
+        EventType::CREDENTIALS_EPOCH_RAISED,
         first,
         1,
         json!({"min_epoch": "many"}),
     );
     let behind = about(
-        EventType::CredentialsEpochRaised,
+        EventType::CREDENTIALS_EPOCH_RAISED,
         first,
         2,
         json!({"min_epoch": 2}),
     );
     let good = about(
-        EventType::CredentialsEpochRaised,
+        EventType::CREDENTIALS_EPOCH_RAISED,
         second,
         1,
         json!({"min_epoch": 2}),

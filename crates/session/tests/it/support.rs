@@ -290,11 +290,14 @@ impl Fixture {
 pub async fn take_all(outbox: &impl Outbox) -> Vec<Event> {
     let mut events = Vec::new();
     loop {
-        let claimed = outbox.claim(Service::Audit, 100).await.unwrap();
+        let claimed = outbox.claim(Service::Audit.into(), 100).await.unwrap();
         if claimed.is_empty() {
             return events;
         }
-        outbox.delivered(Service::Audit, &claimed).await.unwrap();
+        outbox
+            .delivered(Service::Audit.into(), &claimed)
+            .await
+            .unwrap();
         events.extend(
             claimed
                 .iter()

@@ -20,6 +20,8 @@ const DRAIN: u64 = 5;
 pub struct HttpConfig {
     /// Address of the public listener.
     pub host: IpAddr,
+    /// True if there is a public listener: clients have business with this process.
+    pub has_public_listener: bool,
     /// Public port; 0 lets the system choose.
     pub port: u16,
     /// Address of the internal listener.
@@ -67,6 +69,7 @@ impl Default for HttpConfig {
     fn default() -> Self {
         Self {
             host: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            has_public_listener: true,
             port: 0,
             internal_bind: IpAddr::V4(Ipv4Addr::LOCALHOST),
             internal_port: 0,
@@ -85,13 +88,15 @@ impl HttpConfig {
     pub fn load(loader: &mut Loader, service: Service) -> Self {
         let port_key = keys::HTTP_PORT.of(service);
         let internal_key = keys::INTERNAL_HTTP_PORT.of(service);
-        let port = port(loader, &port_key).unwrap_or_else(|| service.default_port());
-        let internal_port = port_or_default(loader, &internal_key, service.default_port() + 100);
-        if port == internal_port && port != 0 {
+        let declared = service.declaration();
+        let port = port_or_default(loader, &port_key, declared.public_port.unwrap_or_default());
+        let internal_port = port_or_default(loader, &internal_key, declared.internal_port);
+        if declared.public_port.is_some() && port == internal_port && port != 0 {
             loader.problem(&internal_key, "is the public port; the listeners need two");
         }
         let bind = loader.parse(&keys::INTERNAL_BIND, "an IP address");
         Self {
+            has_public_listener: declared.public_port.is_some(),
             port,
             internal_port,
             internal_bind: bind.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST)),

@@ -1,11 +1,11 @@
 //! Who the other services are, and how this one proves who it is.
 
-use std::{path::PathBuf, str::FromStr};
+use std::{collections::BTreeMap, path::PathBuf, str::FromStr};
 
 use ud_kernel::Service;
 use url::Url;
 
-use crate::{Key, Loader, keys};
+use crate::{Loader, keys};
 
 /// Keys of service tokens.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -36,16 +36,7 @@ impl IdentityConfig {
 /// Base addresses of the services' internal listeners; a path in them is a prefix.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PeersConfig {
-    /// Auth.
-    pub auth: Option<Url>,
-    /// Role.
-    pub role: Option<Url>,
-    /// Session.
-    pub session: Option<Url>,
-    /// Audit.
-    pub audit: Option<Url>,
-    /// Profile.
-    pub profile: Option<Url>,
+    addresses: BTreeMap<Service, Url>,
     /// Tokens are accepted while nobody tells whether their session lives (`REVOCATION_FALLBACK=open`), except for
     /// writing and deleting by permission.
     pub falls_open: bool,
@@ -57,7 +48,7 @@ impl PeersConfig {
     pub fn load(loader: &mut Loader, service: Service) -> Self {
         let mut peers = Self::default();
         for peer in Service::ALL {
-            if let Some(url) = loader.address(url_key(peer)) {
+            if let Some(url) = loader.address(peer.declaration().url) {
                 peers.set(peer, url);
             }
         }
@@ -79,28 +70,15 @@ impl PeersConfig {
         peers
     }
 
-    /// Base address of `service`.
+    /// Returns the base address of `service`, if it has one.
     #[must_use]
-    pub const fn get(&self, service: Service) -> Option<&Url> {
-        match service {
-            Service::Auth => self.auth.as_ref(),
-            Service::Role => self.role.as_ref(),
-            Service::Session => self.session.as_ref(),
-            Service::Audit => self.audit.as_ref(),
-            Service::Profile => self.profile.as_ref(),
-        }
+    pub fn get(&self, service: Service) -> Option<&Url> {
+        self.addresses.get(&service)
     }
 
     /// Sets the base address of `service`.
     pub fn set(&mut self, service: Service, url: Url) {
-        let place = match service {
-            Service::Auth => &mut self.auth,
-            Service::Role => &mut self.role,
-            Service::Session => &mut self.session,
-            Service::Audit => &mut self.audit,
-            Service::Profile => &mut self.profile,
-        };
-        *place = Some(url);
+        self.addresses.insert(service, url);
     }
 }
 
@@ -118,15 +96,5 @@ impl FromStr for Fallback {
             "open" => Ok(Self::Open),
             _ => Err(()),
         }
-    }
-}
-
-fn url_key(service: Service) -> &'static Key {
-    match service {
-        Service::Auth => &keys::AUTH_URL,
-        Service::Role => &keys::ROLE_URL,
-        Service::Session => &keys::SESSION_URL,
-        Service::Audit => &keys::AUDIT_URL,
-        Service::Profile => &keys::PROFILE_URL,
     }
 }

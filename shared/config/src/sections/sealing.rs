@@ -27,18 +27,21 @@ impl SealingConfig {
     }
 }
 
-/// The key of the ring that is `service`'s own. Role and session seal nothing.
-const fn own_key(service: Service) -> &'static Key {
-    match service {
-        Service::Auth => &keys::AUTH_KEY_ENCRYPTION_KEYS,
-        Service::Profile => &keys::PROFILE_KEY_ENCRYPTION_KEYS,
-        Service::Audit => &keys::AUDIT_KEY_ENCRYPTION_KEYS,
-        Service::Role | Service::Session => &keys::KEY_ENCRYPTION_KEYS,
+impl SealingConfig {
+    /// Name of the file with the ring that the configuration does not give.
+    pub const RING_FILE: &str = "key-encryption";
+
+    /// Returns that name, where there is such a file.
+    #[must_use]
+    pub fn ring_files(&self) -> Vec<&'static str> {
+        let is_file = self.key_encryption.is_none();
+        is_file.then_some(Self::RING_FILE).into_iter().collect()
     }
 }
 
 fn ring(loader: &mut Loader, service: Service) -> Option<KeyRing> {
-    let (own, common) = (own_key(service), &keys::KEY_ENCRYPTION_KEYS);
+    let common = &keys::KEY_ENCRYPTION_KEYS;
+    let own = service.declaration().key_encryption_keys.unwrap_or(common);
     let in_earnest = loader.app_env().is_production() && !loader.is_standalone();
     let has_common = loader.is_set(common);
     if !loader.is_set(own) && has_common {

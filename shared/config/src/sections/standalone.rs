@@ -1,4 +1,4 @@
-//! All five services in one process.
+//! All services in one process.
 
 use std::path::PathBuf;
 

@@ -21,8 +21,17 @@ fn keys_are_unique_explained_and_in_both_documents() {
             "{} is a known secret",
             key.name
         );
-        assert!(markdown.contains(key.help), "{}", key.name);
+        // The ports of the services stand where the help of a key names them.
+        let mut help = key.help.split(['{', '}']).step_by(2);
+        assert!(help.all(|part| markdown.contains(part)), "{}", key.name);
         assert!(example.contains(&format!("{}=", key.name)), "{}", key.name);
+    }
+    assert!(!markdown.contains("_ports}") && !example.contains("_ports}"));
+    for service in Service::ALL {
+        let declared = service.declaration();
+        for port in declared.public_port.iter().chain([&declared.internal_port]) {
+            assert!(markdown.contains(&format!("{service} {port}")), "{service}");
+        }
     }
     let names = keys::every_name();
     for name in [

@@ -24,8 +24,10 @@ fn a_developer_needs_to_set_nothing() {
     let mut loader = development(&[]);
     for service in Service::ALL {
         let http = HttpConfig::load(&mut loader, service);
-        assert_eq!(http.port, service.default_port());
-        assert_eq!(http.internal_port, service.default_port() + 100);
+        let declared = service.declaration();
+        assert_eq!(http.has_public_listener, declared.public_port.is_some());
+        assert_eq!(http.port, declared.public_port.unwrap_or_default());
+        assert_eq!(http.internal_port, declared.internal_port);
         assert!(http.host.is_loopback() && http.internal_bind.is_loopback() && http.docs_enabled);
         assert!(http.workers >= 1);
         let database = DatabaseConfig::load(&mut loader, service);

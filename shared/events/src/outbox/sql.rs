@@ -2,10 +2,10 @@
 
 use diesel::{alias, dsl::exists, dsl::not, prelude::*};
 use ud_db::{Db, DbConn, StoreError, sql::Bind};
-use ud_kernel::{Clock, EventId, Service, Timestamp};
+use ud_kernel::{Clock, EventId, Timestamp};
 
 use crate::{
-    Claimed, EventType, NewEvent, Outbox, OutboxError, Postponed,
+    Claimed, Destination, EventType, NewEvent, Outbox, OutboxError, Postponed,
     relay::{LEASE, LONGEST_LEASE, LONGEST_WAIT},
     schema::{outbox, outbox_deliveries},
 };
@@ -41,6 +41,18 @@ macro_rules! is_due {
 /// [`StoreError::Unique`] if the subject already has an event of this sequence; [`StoreError::Internal`] for
 /// an event that its service may not write (see [`NewEvent::finish`]).
 pub fn write(conn: &mut DbConn, new: NewEvent) -> Result<(), StoreError> {
+    write_also(conn, new, &[])
+}
+
+/// Writes an event as [`write`] does, for `further` destinations besides the services that its type names.
+///
+/// # Errors
+/// As [`write`].
+pub fn write_also(
+    conn: &mut DbConn,
+    new: NewEvent,
+    further: &[Destination],
+) -> Result<(), StoreError> {
     let defect = |e: crate::EnvelopeError| StoreError::Internal(format!("event: {e}"));
     let event = new.finish().map_err(defect)?;
     let subject = EventId::from_uuid(event.subject);
@@ -54,7 +66,7 @@ pub fn write(conn: &mut DbConn, new: NewEvent) -> Result<(), StoreError> {
             outbox::created_at.eq(Bind(event.time)),
         ))
         .execute(conn)?;
-    for destination in event.kind.destinations() {
+    for destination in Destination::of(event.kind).chain(further.iter().copied()) {
         diesel::insert_into(outbox_deliveries::table)
             .values((
                 outbox_deliveries::destination.eq(destination.as_str()),
@@ -112,7 +124,11 @@ impl From<StoreError> for OutboxError {
 }
 
 impl Outbox for SqlOutbox {
-    async fn claim(&self, destination: Service, max: usize) -> Result<Vec<Claimed>, OutboxError> {
+    async fn claim(
+        &self,
+        destination: Destination,
+        max: usize,
+    ) -> Result<Vec<Claimed>, OutboxError> {
         let now = self.clock.now();
         let max = i64::try_from(max).unwrap_or(i64::MAX);
         let due = self
@@ -131,7 +147,7 @@ impl Outbox for SqlOutbox {
 
     async fn delivered(
         &self,
-        destination: Service,
+        destination: Destination,
         claimed: &[Claimed],
     ) -> Result<(), OutboxError> {
         let ids = ids(claimed);
@@ -153,7 +169,7 @@ impl Outbox for SqlOutbox {
 
     async fn postpone(
         &self,
-        destination: Service,
+        destination: Destination,
         claimed: &[Claimed],
         until: Timestamp,
         why: Postponed,
@@ -182,7 +198,7 @@ impl Outbox for SqlOutbox {
         Ok(())
     }
 
-    async fn oldest(&self, destination: Service) -> Result<Option<Timestamp>, OutboxError> {
+    async fn oldest(&self, destination: Destination) -> Result<Option<Timestamp>, OutboxError> {
         let oldest = self.db.read(move |conn| {
             // Ids are UUIDv7: the smallest is the oldest, and first in the primary key.
             outbox_deliveries::table
@@ -231,7 +247,7 @@ fn binds(ids: &[EventId]) -> impl Iterator<Item = Bind<EventId>> {
 /// The first undelivered event of each subject, if it is due, in the order they were made.
 fn due(
     conn: &mut DbConn,
-    destination: Service,
+    destination: Destination,
     now: Timestamp,
     max: i64,
 ) -> Result<Vec<EventId>, StoreError> {
@@ -266,7 +282,7 @@ fn due(
 /// lock: an earlier one is never written later.
 fn take(
     conn: &mut DbConn,
-    destination: Service,
+    destination: Destination,
     due: &[EventId],
     now: Timestamp,
     lease: EventId,

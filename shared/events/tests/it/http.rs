@@ -35,7 +35,7 @@ fn identities(clock: &Clock) -> (TestIdentities, InternalGate) {
 
 async fn take(receiver: Receiver, batch: Batch) -> Result<Receipt, Problem> {
     let receipt = receiver.take(batch).await;
-    receipt.map_err(|e| Problem::new(Code::ServerStoreUnavailable).cause(e))
+    receipt.map_err(|e| Problem::new(Code::SERVER_STORE_UNAVAILABLE).cause(e))
 }
 
 fn configure(
@@ -105,14 +105,14 @@ async fn events_travel_over_http() {
     sender.clock.advance(Duration::from_millis(1));
     sender.write(sender.bad(101, 1)).await;
     assert_eq!(
-        relay.step(Service::Audit, 100).await,
+        relay.step(Service::Audit.into(), 100).await,
         Step::Sent {
             accepted: 100,
             parked: 0
         }
     );
     assert_eq!(
-        relay.step(Service::Audit, 100).await,
+        relay.step(Service::Audit.into(), 100).await,
         Step::Sent {
             accepted: 0,
             parked: 1
@@ -120,7 +120,7 @@ async fn events_travel_over_http() {
     );
     receiver.has_exactly(&ids).await;
     assert_eq!(
-        relay.step(Service::Auth, 100).await,
+        relay.step(Service::Auth.into(), 100).await,
         Step::Failed,
         "no address is configured"
     );
@@ -129,7 +129,7 @@ async fn events_travel_over_http() {
     serving.await.unwrap().unwrap();
     sender.write(sender.updated(102, 1)).await;
     assert_eq!(
-        relay.step(Service::Audit, 100).await,
+        relay.step(Service::Audit.into(), 100).await,
         Step::Failed,
         "nobody is there any more"
     );
@@ -175,19 +175,19 @@ async fn a_service_with_its_background_work() {
         .collect();
 
     base.security_log.note(SecurityNotice {
-        event: "permission_denied",
+        event: EventType::PERMISSION_DENIED,
         origin: Origin::default(),
         target_type: "operation",
         target_id: "GET /api/v1/roles".into(),
     });
-    let told = event(EventType::UserDeleted, Service::Profile);
+    let told = event(EventType::USER_DELETED, Service::Profile);
     let batch = Batch {
         events: vec![told.clone()],
         parked: vec![],
     };
     let unassigned = NewEvent::about(
         Service::Role,
-        EventType::RoleUnassigned,
+        EventType::ROLE_UNASSIGNED,
         AssignmentId::new(clock.now()),
         2,
         clock.now(),
@@ -237,8 +237,8 @@ async fn only_services_may_send_and_only_their_own_events() {
         }
         request.to_request()
     };
-    let own = event(EventType::UserDeleted, Service::Profile);
-    let foreign = event(EventType::RoleCreated, Service::Role);
+    let own = event(EventType::USER_DELETED, Service::Profile);
+    let foreign = event(EventType::ROLE_CREATED, Service::Role);
 
     let response = test::call_service(&app, post(None, &[&own])).await;
     assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
@@ -302,7 +302,7 @@ async fn what_is_no_batch_is_refused() {
     receiver
         .store_down
         .store(true, std::sync::atomic::Ordering::SeqCst);
-    let denied = event(EventType::RoleCreated, Service::Role);
+    let denied = event(EventType::ROLE_CREATED, Service::Role);
     let request = test::TestRequest::post()
         .uri(EVENTS_PATH)
         .insert_header((header::CONTENT_TYPE, BATCH_CONTENT_TYPE))

@@ -13,7 +13,7 @@ use crate::world::{Receiver, START, user};
 fn event(subject: u128, sequence: i64, details: &serde_json::Value) -> Event {
     NewEvent::about(
         Service::Profile,
-        EventType::UserUpdated,
+        EventType::USER_UPDATED,
         user(subject),
         sequence,
         START,
@@ -241,7 +241,7 @@ async fn ids_are_remembered_by_sender(
     let event = good(1, 1);
     let mut impostor = NewEvent::alone(
         Service::Role,
-        EventType::PermissionDenied,
+        EventType::PERMISSION_DENIED,
         START,
         &Origin::default(),
     )

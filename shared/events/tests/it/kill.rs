@@ -44,7 +44,7 @@ fn stop_at(point: &'static str, nth: usize) -> (Steps, watch::Receiver<bool>) {
 
 async fn drain<O: Outbox, T: Transport>(relay: &Relay<O, T>) {
     // Small batches, so that there is a second and a third time for each point.
-    while relay.step(Service::Audit, 2).await != Step::Idle {}
+    while relay.step(Service::Audit.into(), 2).await != Step::Idle {}
 }
 
 #[rstest]

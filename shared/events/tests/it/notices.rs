@@ -6,14 +6,14 @@ use std::{
 };
 
 use tokio::sync::watch;
-use ud_events::{Event, NewEvent, OutboxError, Outcome, record_notices};
+use ud_events::{Event, EventType, NewEvent, OutboxError, Outcome, record_notices};
 use ud_kernel::{Clock, Service, models::Origin};
 use ud_service::{SecurityLog, SecurityNotice, StopSignal};
 use ud_telemetry::Metrics;
 
 use crate::world::START;
 
-fn notice(event: &'static str, target_id: &str) -> SecurityNotice {
+fn notice(event: EventType, target_id: &str) -> SecurityNotice {
     let origin = Origin {
         request_id: "r".into(),
         ip: Some("192.0.2.1".into()),
@@ -67,9 +67,8 @@ async fn notices_become_events_even_if_the_store_is_away_for_a_while() {
         stopped,
     ));
 
-    log.note(notice("permission_denied", "GET /api/v1/roles"));
-    log.note(notice("no_such_event", "x"));
-    log.note(notice("user_deleted", "not role's to write"));
+    log.note(notice(EventType::PERMISSION_DENIED, "GET /api/v1/roles"));
+    log.note(notice(EventType::USER_DELETED, "not role's to write"));
     store
         .written
         .subscribe()
@@ -77,10 +76,16 @@ async fn notices_become_events_even_if_the_store_is_away_for_a_while() {
         .await
         .unwrap();
     clock.advance(Duration::from_secs(5));
-    log.note(notice("service_token_refused", "POST /internal/v1/marks"));
-    log.note(notice("admin_read", "GET /api/v1/role-assignments"));
+    log.note(notice(
+        EventType::SERVICE_TOKEN_REFUSED,
+        "POST /internal/v1/marks",
+    ));
+    log.note(notice(
+        EventType::ADMIN_READ,
+        "GET /api/v1/role-assignments",
+    ));
     for _ in 0..500 {
-        log.note(notice("rate_limited", ""));
+        log.note(notice(EventType::RATE_LIMITED, ""));
     }
     clock.advance(Duration::from_secs(5));
     stop.send_replace(true);

@@ -7,14 +7,14 @@ use rstest::rstest;
 use testkit::Backend;
 use ud_db::{StoreError, sql::Bind};
 use ud_events::{
-    Claimed, EventType, LEASE, NewEvent, Outbox as _, Postponed, SqlOutbox,
+    Claimed, Destination, EventType, LEASE, NewEvent, Outbox as _, Postponed, SqlOutbox,
     schema::outbox_deliveries,
 };
 use ud_kernel::{EventId, Service, models::Origin};
 
 use crate::world::{START, Sender};
 
-const AUDIT: Service = Service::Audit;
+const AUDIT: Destination = Destination::Service(Service::Audit);
 
 /// In the order of the subjects: events of one millisecond come in any order.
 fn ids(claimed: &[Claimed]) -> Vec<EventId> {
@@ -65,8 +65,8 @@ async fn each_destination_has_its_own_delivery(
     sender.write(sender.deleted(1, 1)).await;
     assert_eq!(sender.rows().await, (1, 3));
     for (destination, left) in [
-        (Service::Auth, (1, 2)),
-        (Service::Role, (1, 1)),
+        (Service::Auth.into(), (1, 2)),
+        (Service::Role.into(), (1, 1)),
         (AUDIT, (0, 0)),
     ] {
         let claimed = outbox.claim(destination, 100).await.unwrap();
@@ -75,7 +75,7 @@ async fn each_destination_has_its_own_delivery(
     }
     assert!(
         outbox
-            .claim(Service::Session, 100)
+            .claim(Service::Session.into(), 100)
             .await
             .unwrap()
             .is_empty()
@@ -119,7 +119,7 @@ async fn defects_of_the_writer_undo_its_change(
 
     let foreign = NewEvent::alone(
         Service::Profile,
-        EventType::PasswordChanged,
+        EventType::PASSWORD_CHANGED,
         START,
         &Origin::default(),
     );
@@ -289,7 +289,10 @@ async fn the_oldest_event_tells_the_lag(
     sender.write(sender.deleted(2, 1)).await;
     assert_eq!(outbox.oldest(AUDIT).await.unwrap(), Some(START));
     let later = START.plus(Duration::from_secs(5));
-    assert_eq!(outbox.oldest(Service::Auth).await.unwrap(), Some(later));
+    assert_eq!(
+        outbox.oldest(Service::Auth.into()).await.unwrap(),
+        Some(later)
+    );
 }
 
 /// Eight claimers over two pools: no delivery is given to two of them.
@@ -335,7 +338,7 @@ async fn the_last_deliveries_at_once_leave_nothing(
     let sender = Sender::new(backend).await;
     for n in 1..=15 {
         sender.write(sender.deleted(n, 1)).await;
-        let noting: Vec<_> = [AUDIT, Service::Auth, Service::Role]
+        let noting: Vec<_> = [AUDIT, Service::Auth.into(), Service::Role.into()]
             .into_iter()
             .map(|destination| {
                 let outbox = sender.outbox();

@@ -8,19 +8,19 @@ use std::{
 
 use tokio::{sync::watch, time::Instant};
 use ud_events::{
-    Claimed, Outbox, OutboxError, OutboxHandle, Postponed, Receipt, Relay, Transport,
+    Claimed, Destination, Outbox, OutboxError, OutboxHandle, Postponed, Receipt, Relay, Transport,
     TransportError,
 };
 use ud_kernel::{Clock, EventId, Service, Timestamp};
 use ud_telemetry::Metrics;
 
-const AUDIT: Service = Service::Audit;
+const AUDIT: Destination = Destination::Service(Service::Audit);
 
 /// An outbox and a destination in memory; counts what is asked of them for audit.
 #[derive(Clone, Default)]
 struct Memory {
     waiting: Arc<Mutex<VecDeque<Claimed>>>,
-    silent: Arc<Mutex<HashSet<Service>>>,
+    silent: Arc<Mutex<HashSet<Destination>>>,
     claims: watch::Sender<usize>,
     sends: watch::Sender<usize>,
 }
@@ -59,7 +59,7 @@ impl Memory {
 }
 
 impl Outbox for Memory {
-    async fn claim(&self, to: Service, _: usize) -> Result<Vec<Claimed>, OutboxError> {
+    async fn claim(&self, to: Destination, _: usize) -> Result<Vec<Claimed>, OutboxError> {
         if to != AUDIT {
             return Ok(vec![]);
         }
@@ -67,13 +67,13 @@ impl Outbox for Memory {
         Ok(self.waiting.lock().unwrap().drain(..).collect())
     }
 
-    async fn delivered(&self, _: Service, _: &[Claimed]) -> Result<(), OutboxError> {
+    async fn delivered(&self, _: Destination, _: &[Claimed]) -> Result<(), OutboxError> {
         Ok(())
     }
 
     async fn postpone(
         &self,
-        _: Service,
+        _: Destination,
         claimed: &[Claimed],
         _: Timestamp,
         _: Postponed,
@@ -82,7 +82,7 @@ impl Outbox for Memory {
         Ok(())
     }
 
-    async fn oldest(&self, _: Service) -> Result<Option<Timestamp>, OutboxError> {
+    async fn oldest(&self, _: Destination) -> Result<Option<Timestamp>, OutboxError> {
         Ok(None)
     }
 
@@ -92,7 +92,7 @@ impl Outbox for Memory {
 }
 
 impl Transport for Memory {
-    async fn send(&self, to: Service, batch: &[Claimed]) -> Result<Receipt, TransportError> {
+    async fn send(&self, to: Destination, batch: &[Claimed]) -> Result<Receipt, TransportError> {
         self.sends.send_modify(|n| *n += 1);
         if self.silent.lock().unwrap().contains(&to) {
             std::future::pending::<()>().await;

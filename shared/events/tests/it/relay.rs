@@ -6,7 +6,7 @@ use rstest::rstest;
 use testkit::Backend;
 use tokio::{sync::oneshot, task::JoinHandle};
 use ud_db::StoreError;
-use ud_events::{LEASE, OutboxHandle, Relay, SqlOutbox, Step};
+use ud_events::{Destination, LEASE, OutboxHandle, Relay, SqlOutbox, Step};
 use ud_kernel::{Clock, EventId, Service};
 use ud_telemetry::Metrics;
 
@@ -16,7 +16,7 @@ use crate::{
     world::{PATIENCE, Receiver, Sender},
 };
 
-const AUDIT: Service = Service::Audit;
+const AUDIT: Destination = Destination::Service(Service::Audit);
 
 /// A relay that runs, and the way to stop it.
 struct Running {
@@ -66,7 +66,7 @@ fn replica(
     )
 }
 
-fn has_all(wire: &Wire, to: Service, ids: &[EventId]) -> impl Future<Output = ()> {
+fn has_all(wire: &Wire, to: Destination, ids: &[EventId]) -> impl Future<Output = ()> {
     let (wire, ids) = (wire.clone(), ids.to_vec());
     async move {
         wire.until(|t| {
@@ -92,13 +92,38 @@ async fn what_is_committed_arrives_at_every_destination(
     for n in 2..=20 {
         ids.push(sender.write(sender.deleted(n, 1)).await);
     }
-    for to in [AUDIT, Service::Auth, Service::Role] {
+    for to in [AUDIT, Service::Auth.into(), Service::Role.into()] {
         has_all(&wire, to, &ids).await;
     }
     running.stop().await;
     receiver.has_exactly(&ids).await;
     assert_eq!(sender.rows().await, (0, 0));
     wire.look(|t| assert!(t.sent.values().all(|n| *n == 1), "sent twice without need"));
+}
+
+/// What is no service of ours, a broker say: in its own order and at its own pace, as the services.
+#[rstest]
+#[tokio::test]
+async fn a_destination_outside_gets_what_is_written_for_it_and_holds_up_nobody(
+    #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
+) {
+    let broker = Destination::External("broker");
+    let sender = Sender::new(backend).await;
+    let wire = Wire::to(None);
+    wire.set_down(broker, true);
+    let running = Running::start(relay(&sender, &wire).and_to(broker));
+    let first = sender.write_also(sender.deleted(1, 1), &[broker]).await;
+    let second = sender.write_also(sender.deleted(1, 2), &[broker]).await;
+    let not_for_it = sender.write(sender.deleted(2, 1)).await;
+    has_all(&wire, AUDIT, &[first, second, not_for_it]).await;
+    wire.until(|t| t.refused.get(&broker).is_some_and(|n| *n >= 2))
+        .await;
+    wire.look(|t| assert!(!t.accepted.contains_key(&broker)));
+    wire.set_down(broker, false);
+    has_all(&wire, broker, &[first, second]).await;
+    running.stop().await;
+    wire.look(|t| assert!(!t.accepted[&broker].contains(&not_for_it)));
+    assert_eq!(sender.rows().await, (0, 0));
 }
 
 #[rstest]
@@ -110,7 +135,7 @@ async fn a_destination_that_was_down_gets_everything_and_held_up_nobody(
     let receiver = Receiver::new(backend, &sender.clock).await;
     let wire = Wire::to(Some(&receiver));
     wire.set_down(AUDIT, true);
-    wire.set_silent(Service::Role);
+    wire.set_silent(Service::Role.into());
     let running = Running::start(relay(&sender, &wire));
     let mut ids = Vec::new();
     for n in 1..=10 {
@@ -118,7 +143,7 @@ async fn a_destination_that_was_down_gets_everything_and_held_up_nobody(
             ids.push(sender.write(sender.deleted(n, sequence)).await);
         }
     }
-    has_all(&wire, Service::Auth, &ids).await;
+    has_all(&wire, Service::Auth.into(), &ids).await;
     wire.until(|t| t.refused.get(&AUDIT).is_some_and(|n| *n >= 2))
         .await;
     receiver.has_exactly(&[]).await;

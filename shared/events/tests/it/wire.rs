@@ -8,7 +8,8 @@ use std::{
 
 use tokio::sync::watch;
 use ud_events::{
-    Claimed, Event, Outbox, OutboxError, Postponed, Receipt, Transport, TransportError, parse_batch,
+    Claimed, Destination, Event, Outbox, OutboxError, Postponed, Receipt, Transport,
+    TransportError, parse_batch,
 };
 use ud_kernel::{EventId, Service, Steps, Timestamp};
 
@@ -18,11 +19,11 @@ use crate::world::{PATIENCE, Receiver};
 #[derive(Default)]
 pub struct Traffic {
     /// Accepted events, by destination.
-    pub accepted: HashMap<Service, HashSet<EventId>>,
+    pub accepted: HashMap<Destination, HashSet<EventId>>,
     /// How often each event was sent, by destination.
-    pub sent: HashMap<(Service, EventId), usize>,
+    pub sent: HashMap<(Destination, EventId), usize>,
     /// Sends that found the destination down.
-    pub refused: HashMap<Service, usize>,
+    pub refused: HashMap<Destination, usize>,
     /// Events parked by the receiver.
     pub parked: HashSet<EventId>,
 }
@@ -31,8 +32,8 @@ pub struct Traffic {
 #[derive(Clone)]
 pub struct Wire {
     receiver: Option<Receiver>,
-    down: Arc<Mutex<HashSet<Service>>>,
-    silent: Arc<Mutex<HashSet<Service>>>,
+    down: Arc<Mutex<HashSet<Destination>>>,
+    silent: Arc<Mutex<HashSet<Destination>>>,
     traffic: watch::Sender<Traffic>,
     pub steps: Steps,
 }
@@ -56,7 +57,7 @@ impl Wire {
     }
 
     /// Refuses connections from now on.
-    pub fn set_down(&self, service: Service, down: bool) {
+    pub fn set_down(&self, service: Destination, down: bool) {
         let mut all = self.down.lock().unwrap();
         if down {
             all.insert(service)
@@ -66,7 +67,7 @@ impl Wire {
     }
 
     /// Takes connections and never answers.
-    pub fn set_silent(&self, service: Service) {
+    pub fn set_silent(&self, service: Destination) {
         self.silent.lock().unwrap().insert(service);
     }
 
@@ -84,9 +85,9 @@ impl Wire {
         f(&self.traffic.borrow())
     }
 
-    async fn carry(&self, to: Service, batch: &[Claimed]) -> Result<Receipt, TransportError> {
+    async fn carry(&self, to: Destination, batch: &[Claimed]) -> Result<Receipt, TransportError> {
         let bodies: Vec<_> = batch.iter().map(|claimed| claimed.body.clone()).collect();
-        if let (Service::Audit, Some(receiver)) = (to, &self.receiver) {
+        if let (Destination::Service(Service::Audit), Some(receiver)) = (to, &self.receiver) {
             let body = format!("[{}]", bodies.join(","));
             let batch = parse_batch(Service::Profile, body.as_bytes()).unwrap();
             return receiver
@@ -105,7 +106,7 @@ impl Wire {
 }
 
 impl Transport for Wire {
-    async fn send(&self, to: Service, batch: &[Claimed]) -> Result<Receipt, TransportError> {
+    async fn send(&self, to: Destination, batch: &[Claimed]) -> Result<Receipt, TransportError> {
         self.steps.at("send.before").await;
         if self.silent.lock().unwrap().contains(&to) {
             std::future::pending::<()>().await;
@@ -137,14 +138,14 @@ impl Transport for Wire {
 pub struct Stepped<O>(pub O, pub Steps);
 
 impl<O: Outbox> Outbox for Stepped<O> {
-    async fn claim(&self, to: Service, max: usize) -> Result<Vec<Claimed>, OutboxError> {
+    async fn claim(&self, to: Destination, max: usize) -> Result<Vec<Claimed>, OutboxError> {
         self.1.at("claim.before").await;
         let claimed = self.0.claim(to, max).await;
         self.1.at("claim.after").await;
         claimed
     }
 
-    async fn delivered(&self, to: Service, claimed: &[Claimed]) -> Result<(), OutboxError> {
+    async fn delivered(&self, to: Destination, claimed: &[Claimed]) -> Result<(), OutboxError> {
         self.1.at("delivered.before").await;
         let result = self.0.delivered(to, claimed).await;
         self.1.at("delivered.after").await;
@@ -153,7 +154,7 @@ impl<O: Outbox> Outbox for Stepped<O> {
 
     async fn postpone(
         &self,
-        to: Service,
+        to: Destination,
         claimed: &[Claimed],
         until: Timestamp,
         why: Postponed,
@@ -161,7 +162,7 @@ impl<O: Outbox> Outbox for Stepped<O> {
         self.0.postpone(to, claimed, until, why).await
     }
 
-    async fn oldest(&self, to: Service) -> Result<Option<Timestamp>, OutboxError> {
+    async fn oldest(&self, to: Destination) -> Result<Option<Timestamp>, OutboxError> {
         self.0.oldest(to).await
     }
 

@@ -15,7 +15,8 @@ use testkit::Backend;
 use tokio::sync::watch;
 use ud_db::{Db, DbConn, StoreError, sql::Bind};
 use ud_events::{
-    ApplyError, Batch, Event, EventType, Inbox, NewEvent, OutboxHandle, Receipt, SqlOutbox,
+    ApplyError, Batch, Destination, Event, EventType, Inbox, NewEvent, OutboxHandle, Receipt,
+    SqlOutbox,
     schema::{inbox, outbox as outbox_table, outbox_deliveries},
 };
 use ud_kernel::{Clock, EventId, Service, Timestamp, UserId, models::Origin};
@@ -71,7 +72,7 @@ impl Sender {
         let now = self.clock.now();
         NewEvent::about(
             Service::Profile,
-            EventType::UserUpdated,
+            EventType::USER_UPDATED,
             user(subject),
             sequence,
             now,
@@ -84,7 +85,7 @@ impl Sender {
         let now = self.clock.now();
         NewEvent::about(
             Service::Profile,
-            EventType::UserDeleted,
+            EventType::USER_DELETED,
             user(subject),
             sequence,
             now,
@@ -99,9 +100,13 @@ impl Sender {
     }
 
     pub async fn write(&self, new: NewEvent) -> EventId {
-        let id = new.id();
+        self.write_also(new, &[]).await
+    }
+
+    pub async fn write_also(&self, new: NewEvent, further: &[Destination]) -> EventId {
+        let (id, further) = (new.id(), further.to_vec());
         self.db
-            .tx(move |conn| ud_events::outbox::write(conn, new.clone()))
+            .tx(move |conn| ud_events::outbox::write_also(conn, new.clone(), &further))
             .await
             .unwrap();
         self.handle.wake();

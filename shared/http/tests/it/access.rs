@@ -48,7 +48,7 @@ async fn the_handlers_type_decides_who_may_call() {
         assert_eq!(call(&service, path, token).await, expected, "{path}");
     }
     let notice = service.notices.try_recv().unwrap().notice;
-    assert_eq!(notice.event, "permission_denied");
+    assert_eq!(notice.event, ud_kernel::EventType::PERMISSION_DENIED);
     assert_eq!(notice.origin.actor_id, Some(me));
     assert_eq!(notice.target_id, "GET /api/v1/things/{id}");
 }
@@ -142,7 +142,10 @@ async fn internal_routes_take_only_service_tokens_of_the_right_caller() {
     assert_eq!(call(&service, "/api/v1/things/mine", &profile).await.0, 401);
     let mut refused = 0;
     while let Some(noted) = service.notices.try_recv() {
-        assert_eq!(noted.notice.event, "service_token_refused");
+        assert_eq!(
+            noted.notice.event,
+            ud_kernel::EventType::SERVICE_TOKEN_REFUSED
+        );
         refused += 1;
     }
     assert_eq!(refused, 4);

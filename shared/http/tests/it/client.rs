@@ -160,7 +160,7 @@ async fn a_refusal_is_told_as_it_was() {
     let problem = json!({"status": 409, "code": "session.policy-stale", "title": "x"});
     let (_server, client) = answering(ResponseTemplate::new(409).set_body_json(problem)).await;
     let refused = read(&client).await.unwrap_err();
-    assert!(refused.is(Code::SessionPolicyStale), "{refused}");
+    assert!(refused.is(Code::SESSION_POLICY_STALE), "{refused}");
 }
 
 #[tokio::test]
@@ -264,7 +264,7 @@ async fn a_refused_service_token_is_unavailability() {
         let error = refused.unwrap_err();
         assert!(error.to_string().contains("clocks"), "{error}");
         let problem = Problem::from(error);
-        assert_eq!(problem.code(), Code::ServerDependencyUnavailable);
+        assert_eq!(problem.code(), Code::SERVER_DEPENDENCY_UNAVAILABLE);
     }
     let known = call(own(), Clock::system()).await.unwrap();
     assert_eq!(known, json!({"service": "profile"}));

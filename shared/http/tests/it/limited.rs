@@ -38,7 +38,10 @@ async fn a_caller_is_counted_by_user_once_they_were_let_in() {
     let noted = service.notices.try_recv().unwrap().notice;
     let about = (noted.event, noted.target_type, noted.target_id.as_str());
     let operation = "POST /api/v1/things/counted";
-    assert_eq!(about, ("rate_limited", "operation", operation));
+    assert_eq!(
+        about,
+        (ud_kernel::EventType::RATE_LIMITED, "operation", operation)
+    );
     let Origin { actor_id, ip, .. } = noted.origin;
     assert_eq!((actor_id, ip.as_deref()), (Some(one), Some("127.0.0.1")));
 }

@@ -104,14 +104,14 @@ async fn make_turn(
     });
     let turn = call.body.0;
     match turn.way.as_str() {
-        "refuse" => return Err(Problem::new(Code::RoleBuiltIn)),
+        "refuse" => return Err(Problem::new(Code::ROLE_BUILT_IN)),
         "field" => {
             let error = FieldError::new("/way", "field.invalid", "not this one");
             return Err(Problem::validation(vec![error]));
         }
         "fail" => return Err(Problem::internal("on purpose")),
-        "busy" => return Err(Problem::new(Code::ServerBusy)),
-        "limit" => return Err(Problem::new(Code::RequestRateLimited)),
+        "busy" => return Err(Problem::new(Code::SERVER_BUSY)),
+        "limit" => return Err(Problem::new(Code::REQUEST_RATE_LIMITED)),
         "panic" => panic!("on purpose"),
         "slow" => {
             told.slow.0.notify_one();
@@ -229,7 +229,7 @@ async fn what_is_answered_arrives(#[values(Http, Local)] kind: Kind) {
     let nothing = client
         .call::<FindTurn>((), Turn { way: String::new() })
         .await;
-    assert!(nothing.unwrap_err().is(Code::RequestValidationFailed));
+    assert!(nothing.unwrap_err().is(Code::REQUEST_VALIDATION_FAILED));
 }
 
 /// A panic is counted, whoever waits for the answer, and a caller whose time has passed begins nothing.
@@ -319,7 +319,7 @@ async fn only_those_of_the_set_may_call(#[values(Http, Local)] kind: Kind) {
         .call::<MakeTurn>(user, turn)
         .await;
     let refused = refused.unwrap_err();
-    assert!(refused.is(Code::ServiceCallerNotAllowed), "{refused}");
+    assert!(refused.is(Code::SERVICE_CALLER_NOT_ALLOWED), "{refused}");
     assert_eq!(*role.told.context.lock().unwrap(), None, "nothing was done");
 }
 

@@ -20,7 +20,7 @@ use ud_jwt::{
     service::{IdentityKey, Peers, ServiceSigner},
 };
 use ud_kernel::{Clock, Code, Service, SessionId, UserId, models::SessionState};
-use ud_service::{Base, Fresh, Identity, Own, OwnOr, callers, limits};
+use ud_service::{Base, Fresh, Identity, Own, OwnOr, callers};
 use ud_telemetry::Metrics;
 
 #[derive(Deserialize)]
@@ -54,8 +54,23 @@ async fn read(
     id: web::Path<UserId>,
     authed: Authed<OwnOr<UsersRead>>,
 ) -> Result<HttpResponse, Problem> {
-    authed.permit(*id, Code::UserNotFound)?;
+    authed.permit(*id, Code::USER_NOT_FOUND)?;
     Ok(HttpResponse::Ok().body(authed.user_id().to_string()))
+}
+
+mod limits {
+    ud_service::limited_operations! {
+        of Role;
+        CreateRole = "create_role", Users, LIMIT_CREATE_ROLE;
+    }
+}
+
+/// Those of another service.
+mod others {
+    ud_service::limited_operations! {
+        of Audit;
+        CreateAudit = "create_audit", Users, LIMIT_CREATE_AUDIT;
+    }
 }
 
 async fn counted(_: Authed<Limited<limits::CreateRole, RolesWrite>>) -> HttpResponse {
@@ -67,7 +82,7 @@ async fn by_address(_: Limited<limits::CreateRole, Json<Body>>) -> HttpResponse 
 }
 
 /// Counts an operation of another service.
-async fn uncountable(_: Authed<Limited<limits::CreateAudit, Own>>) -> HttpResponse {
+async fn uncountable(_: Authed<Limited<others::CreateAudit, Own>>) -> HttpResponse {
     HttpResponse::NoContent().finish()
 }
 
@@ -205,7 +220,7 @@ async fn serve(
     let guard = base
         .guard_with(key_source, sessions)
         .with_log(base.security_log.clone())
-        .with_limits(base.limits(&set, None).unwrap());
+        .with_limits(base.limits(limits::OPERATIONS, &set, None).unwrap());
     let mut http = HttpConfig::default();
     configure(&mut http);
     let listening = Listening::bind(&http).unwrap();

@@ -1,6 +1,6 @@
 //! The revocation feed: what the session service tells everybody who verifies tokens (docs/ARCHITECTURE.md).
 //!
-//! `GET /internal/v1/revocations` at session (callers: all five), upgraded to a WebSocket (RFC 6455). Session sends
+//! `GET /internal/v1/revocations` at session (callers: all services), upgraded to a WebSocket (RFC 6455). Session sends
 //! [`FeedMessage`]s, the verifier [`FeedPing`]s, each one JSON text. The first message is `hello`; unless it resumes,
 //! the whole list follows. A `pong` says that everything stored before its ping was sent has been sent: by it alone
 //! the verifier knows how fresh it is.

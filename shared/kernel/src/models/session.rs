@@ -167,7 +167,7 @@ pub struct RevokedKey {
     pub until: Timestamp,
 }
 
-/// Query of `GET /internal/v1/sessions/{id}/state` at session (callers: all five).
+/// Query of `GET /internal/v1/sessions/{id}/state` at session (callers: all services).
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SessionStateQuery {

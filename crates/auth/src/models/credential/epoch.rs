@@ -48,7 +48,7 @@ pub fn write_epoch_event(
     if let Some(except) = except_session_id {
         details.insert("except_session_id".to_owned(), json!(except));
     }
-    let kind = EventType::CredentialsEpochRaised;
+    let kind = EventType::CREDENTIALS_EPOCH_RAISED;
     let event =
         NewEvent::about(Service::Auth, kind, user_id, sequence, now, origin).details(details);
     Ok(outbox::write(conn, event)?)

@@ -54,7 +54,7 @@ pub fn write_rotated(
     origin: &Origin,
 ) -> Result<(), StoreError> {
     let after = json!({ "algorithm": key.algorithm, "activates_at": activates_at });
-    let event = NewEvent::alone(Service::Auth, EventType::SigningKeyRotated, now, origin)
+    let event = NewEvent::alone(Service::Auth, EventType::SIGNING_KEY_ROTATED, now, origin)
         .target_named("signing_key", &key.kid)
         .after(after)
         .details(json!({ "reason": reason }));

@@ -7,8 +7,8 @@ use std::collections::HashMap;
 use redis::Script;
 use serde_json::{Value, json};
 use ud_events::{
-    Claimed, EnvelopeError, Event, EventType, LEASE, LONGEST_LEASE, LONGEST_WAIT, Outbox,
-    OutboxError, Postponed,
+    Claimed, Destination, EnvelopeError, Event, EventType, LEASE, LONGEST_LEASE, LONGEST_WAIT,
+    Outbox, OutboxError, Postponed,
 };
 use ud_kernel::{Clock, EventId, Service, Timestamp, models::Origin};
 
@@ -61,11 +61,21 @@ impl RedisOutbox {
     }
 }
 
+/// Returns the names of all destinations: each has a consumer group.
+fn told() -> Vec<&'static str> {
+    let told = Destination::told_by(Service::Session);
+    told.into_iter().map(Destination::as_str).collect()
+}
+
 impl Outbox for RedisOutbox {
-    async fn claim(&self, destination: Service, max: usize) -> Result<Vec<Claimed>, OutboxError> {
+    async fn claim(
+        &self,
+        destination: Destination,
+        max: usize,
+    ) -> Result<Vec<Claimed>, OutboxError> {
         let now = self.clock.now();
         let argument = json!({
-            "destination": destination, "max": max, "now": now.as_millis(),
+            "destination": destination.as_str(), "max": max, "now": now.as_millis(),
             "until_": now.plus(LEASE).as_millis(), "lease": EventId::new(now),
             "longest_lease": LONGEST_LEASE.as_millis(), "longest_wait": LONGEST_WAIT.as_millis(),
         });
@@ -75,12 +85,12 @@ impl Outbox for RedisOutbox {
 
     async fn delivered(
         &self,
-        destination: Service,
+        destination: Destination,
         claimed: &[Claimed],
     ) -> Result<(), OutboxError> {
         let argument = json!({
-            "destination": destination, "claims": claims(claimed),
-            "destinations": EventType::destinations_of(Service::Session),
+            "destination": destination.as_str(), "claims": claims(claimed),
+            "destinations": told(),
         });
         self.run::<i64>(&self.settle, &argument).await?;
         self.tidy().await
@@ -88,25 +98,25 @@ impl Outbox for RedisOutbox {
 
     async fn postpone(
         &self,
-        destination: Service,
+        destination: Destination,
         claimed: &[Claimed],
         until: Timestamp,
         _: Postponed,
     ) -> Result<(), OutboxError> {
         let argument = json!({
-            "destination": destination, "claims": claims(claimed), "free_at": until.as_millis(),
+            "destination": destination.as_str(), "claims": claims(claimed), "free_at": until.as_millis(),
         });
         self.run::<i64>(&self.settle, &argument).await.map(drop)
     }
 
-    async fn oldest(&self, destination: Service) -> Result<Option<Timestamp>, OutboxError> {
-        let argument = json!({ "destination": destination });
+    async fn oldest(&self, destination: Destination) -> Result<Option<Timestamp>, OutboxError> {
+        let argument = json!({ "destination": destination.as_str() });
         let at: Option<i64> = self.run(&self.oldest, &argument).await?;
         Ok(at.map(Timestamp::from_millis))
     }
 
     async fn tidy(&self) -> Result<(), OutboxError> {
-        let destinations = EventType::destinations_of(Service::Session);
+        let destinations = told();
         self.run::<i64>(&self.tidy, &json!({ "destinations": destinations }))
             .await
             .map(drop)

@@ -257,7 +257,7 @@ fn create(
     known.remember(conn, &session)?;
     emit(
         conn,
-        EventType::UserLoggedIn,
+        EventType::USER_LOGGED_IN,
         &mut session,
         None,
         &new.origin,
@@ -304,7 +304,7 @@ fn step(conn: &mut DbConn, request: &StepSession, at: Timestamp) -> Outcome<Sess
         } => {
             note_reauthentication(conn, &mut session, request)?;
             if elsewhere {
-                let kind = EventType::RefreshTokenReplayed;
+                let kind = EventType::REFRESH_TOKEN_REPLAYED;
                 emit(conn, kind, &mut session, None, &request.origin, request.now)?;
             }
             if elsewhere || session.authenticated_at != authenticated_at || request.reauthenticated
@@ -319,7 +319,7 @@ fn step(conn: &mut DbConn, request: &StepSession, at: Timestamp) -> Outcome<Sess
         } => {
             note_reauthentication(conn, &mut session, request)?;
             if is_news {
-                let kind = EventType::RefreshTokenRepeatedLate;
+                let kind = EventType::REFRESH_TOKEN_REPEATED_LATE;
                 emit(conn, kind, &mut session, None, &request.origin, request.now)?;
             }
             save(conn, &session)?;
@@ -342,7 +342,7 @@ fn note_reauthentication(
     request: &StepSession,
 ) -> Result<(), SessionError> {
     if request.reauthenticated {
-        let kind = EventType::UserReauthenticated;
+        let kind = EventType::USER_REAUTHENTICATED;
         emit(conn, kind, session, None, &request.origin, request.now)?;
     }
     Ok(())

@@ -67,9 +67,9 @@ pub(super) fn end(
     now: Timestamp,
 ) -> Result<(), SessionError> {
     let kind = if reason == CloseReason::Reused {
-        EventType::RefreshTokenReused
+        EventType::REFRESH_TOKEN_REUSED
     } else {
-        EventType::SessionClosed
+        EventType::SESSION_CLOSED
     };
     emit(conn, kind, &mut session, Some(reason), origin, now)?;
     diesel::delete(sessions::table.find(Bind(session.id)))
@@ -104,7 +104,7 @@ pub(super) fn emit(
         at: now,
         reason: reason.map(|reason| reason.as_str().to_owned()),
         origin: origin.clone(),
-        stepped_from: (kind == EventType::RefreshTokenRepeatedLate).then(|| Source {
+        stepped_from: (kind == EventType::REFRESH_TOKEN_REPEATED_LATE).then(|| Source {
             ip: session.ip.clone(),
             user_agent: session.user_agent.clone(),
         }),
