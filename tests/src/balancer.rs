@@ -21,15 +21,16 @@ impl Balancer {
     pub(crate) fn start(folder: &Path, directory: &Directory) -> Self {
         let shipped = fs::read_to_string(source().join("examples/internal.conf"));
         let mut text = shipped.expect("internal.conf can be read");
-        for (number, service) in (1..).zip(Service::ALL) {
+        for service in Service::ALL {
+            let declared = service.declaration().internal_port;
             let second = directory.second_ports(service).1;
             let ports = [
-                (8100, directory.internal_port(service)),
-                (8200, directory.balanced_port(service)),
-                (8300, second),
+                (declared, directory.internal_port(service)),
+                (declared + 100, directory.balanced_port(service)),
+                (declared + 200, second),
             ];
             for (shipped, own) in ports {
-                let (shipped, own) = (shipped + number, format!("127.0.0.1:{own}"));
+                let own = format!("127.0.0.1:{own}");
                 let found = format!("127.0.0.1:{shipped}");
                 assert!(text.contains(&found), "{found} is not in internal.conf");
                 text = text.replace(&found, &own);

@@ -4,6 +4,9 @@ use ud_kernel::Service;
 
 use crate::{Kind, Ports};
 
+/// Ports of each kind in a block, after the gateway's: one for each service.
+const EACH: u16 = Service::ALL.len() as u16;
+
 /// Both listeners of one service.
 #[derive(Debug, Clone)]
 pub struct Address {
@@ -66,7 +69,7 @@ impl Directory {
     #[must_use]
     pub fn internal_port(&self, service: Service) -> u16 {
         match self.kind {
-            Kind::Services => self.ports.get(6 + index(service)),
+            Kind::Services => self.ports.get(1 + EACH + index(service)),
             Kind::Standalone => self.ports.get(1),
             Kind::Containers => panic!("of containers, the gateway's port alone is published"),
         }
@@ -76,13 +79,16 @@ impl Directory {
     #[must_use]
     pub fn second_ports(&self, service: Service) -> (u16, u16) {
         let index = index(service);
-        (self.ports.get(11 + index), self.ports.get(16 + index))
+        (
+            self.ports.get(1 + 2 * EACH + index),
+            self.ports.get(1 + 3 * EACH + index),
+        )
     }
 
     /// Port that leads to the internal listeners of both replicas of `service`, where there are two.
     #[must_use]
     pub fn balanced_port(&self, service: Service) -> u16 {
-        self.ports.get(21 + index(service))
+        self.ports.get(1 + 4 * EACH + index(service))
     }
 
     /// Both listeners of `service`.
@@ -104,4 +110,29 @@ impl Directory {
 fn index(service: Service) -> u16 {
     let position = Service::ALL.iter().position(|s| *s == service);
     u16::try_from(position.expect("every service is listed")).expect("few")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn every_listener_has_a_port_of_its_own() {
+        let directory = Directory::new(Kind::Services, Ports::reserve(), None);
+        let of_each = Service::ALL.into_iter().flat_map(|service| {
+            let (second, second_internal) = directory.second_ports(service);
+            [
+                directory.public_port(service),
+                directory.internal_port(service),
+                second,
+                second_internal,
+                directory.balanced_port(service),
+            ]
+        });
+        let ports: Vec<u16> = of_each.chain([directory.gateway_port()]).collect();
+        let distinct: BTreeSet<&u16> = ports.iter().collect();
+        assert_eq!(distinct.len(), ports.len(), "{ports:?}");
+    }
 }

@@ -6,14 +6,14 @@ use std::{
 };
 
 /// Ports in one block; the last one is held, and so is the block.
-const BLOCK: u16 = 32;
+const BLOCK: u16 = 64;
 /// First port of the first block. All blocks lie below the range from which systems take ports for outgoing
 /// connections, so that no connection takes the port of a service that restarts.
 const FIRST: u16 = 10_000;
 /// Number of blocks.
-const BLOCKS: u16 = 650;
+const BLOCKS: u16 = 325;
 
-/// A block of 31 ports of 127.0.0.1 that no other test on this machine uses while this lives, whoever runs it.
+/// A block of 63 ports of 127.0.0.1 that no other test on this machine uses while this lives, whoever runs it.
 #[derive(Debug)]
 pub struct Ports {
     first: u16,
@@ -42,7 +42,7 @@ impl Ports {
         panic!("no block of {BLOCK} free ports");
     }
 
-    /// Port `index`, 0 to 30.
+    /// Port `index`, 0 to 62.
     ///
     /// # Panics
     /// If the block has none of that index.
