@@ -43,18 +43,13 @@ async fn ready_again(platform: &Platform, service: Service) {
 
 /// A read at `service` that needs its store.
 async fn read(platform: &Platform, service: Service) -> Answer {
-    let path = match service {
-        Service::Auth => {
-            return platform
-                .client
-                .try_log_in(&platform.chief.email, &platform.chief.password)
-                .await;
-        }
-        Service::Role => "/api/v1/roles",
-        Service::Session => "/api/v1/sessions",
-        Service::Audit => "/api/v1/audits",
-        Service::Profile => "/api/v1/users",
-    };
+    if service == Service::Auth {
+        return platform
+            .client
+            .try_log_in(&platform.chief.email, &platform.chief.password)
+            .await;
+    }
+    let (_, path) = OWN.into_iter().find(|(of, _)| *of == service).unwrap();
     platform
         .client
         .get(path)

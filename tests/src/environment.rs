@@ -33,7 +33,7 @@ pub(crate) fn of_service(platform: &Platform, service: Service, options: &Option
         "IDENTITY_PEERS_FILE",
         identities.peers_file().display().to_string(),
     );
-    if service != Service::Session {
+    if service.declaration().has_database_server {
         let url = &platform.database(service).url;
         let proxy = platform.links().databases.get(&service);
         set(&format!("{prefix}_DATABASE_URL"), through(proxy, url));
@@ -51,7 +51,7 @@ pub(crate) fn of_service(platform: &Platform, service: Service, options: &Option
             .saw("key", ring.split_once(':').expect("an id").1);
         ring
     };
-    if matches!(service, Service::Auth | Service::Profile | Service::Audit) {
+    if service.declaration().key_encryption_keys.is_some() {
         let own = ring("k1");
         if options.release != Release::This {
             set("KEY_ENCRYPTION_KEYS", own.clone());

@@ -63,7 +63,7 @@ pub struct Links {
 }
 
 impl Platform {
-    /// Five binaries behind NGINX, on PostgreSQL and Redis.
+    /// A binary for each service behind NGINX, on PostgreSQL and Redis.
     pub async fn services() -> Self {
         Self::start(Kind::Services).await
     }
@@ -149,8 +149,9 @@ impl Platform {
         let (identities, redis, databases) = thread::scope(|scope| {
             let identities = scope.spawn(|| Identities::generate(&keys));
             let redis = scope.spawn(RedisServer::start);
-            // The session service keeps all it has in Redis.
-            let owners = Service::ALL.into_iter().filter(|s| *s != Service::Session);
+            let owners = Service::ALL
+                .into_iter()
+                .filter(|service| service.declaration().has_database_server);
             let databases = owners.map(|s| (s, TestDatabase::create(options.backend)));
             let databases: BTreeMap<_, _> = databases.collect();
             let joined = (identities.join(), redis.join());

@@ -124,7 +124,8 @@ fn tell(platform: &Platform) -> io::Result<()> {
         )?;
     }
     if platform.kind == Kind::Services {
-        for service in Service::ALL.into_iter().filter(|s| *s != Service::Session) {
+        let with_database = |service: &Service| service.declaration().has_database_server;
+        for service in Service::ALL.into_iter().filter(with_database) {
             let url = &platform.database(service).url;
             writeln!(out, "{:<16} {url}", format!("{service}'s database"))?;
         }
