@@ -43,6 +43,22 @@ fn a_callee_comes_before_its_callers_unless_they_call_each_other() {
     assert_eq!(order[0], "audit", "every service sends events to it");
 }
 
+/// What holds for every service is asserted by the tests of each one.
+#[test]
+fn every_service_asserts_what_is_alike() {
+    let mut missing = Vec::new();
+    for service in services().unwrap() {
+        let file = format!("{}/tests/it/alike.rs", service.folder);
+        let tests = fs::read_to_string(repository(&file)).unwrap_or_default();
+        for assertion in ["assert_store_failures", "assert_reverts"] {
+            if !tests.contains(&format!("testkit::{assertion}(")) {
+                missing.push(format!("{file} does not call testkit::{assertion}"));
+            }
+        }
+    }
+    assert!(missing.is_empty(), "{}", missing.join("\n"));
+}
+
 #[test]
 fn the_list_has_every_service_and_its_package() {
     for service in services().unwrap() {

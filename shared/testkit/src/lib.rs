@@ -7,6 +7,7 @@
     reason = "only tests use this crate: what goes wrong ends the test"
 )]
 
+mod alike;
 mod child;
 mod database;
 mod gates;
@@ -20,6 +21,7 @@ mod statement;
 pub mod packages;
 pub mod servers;
 
+pub use alike::{assert_reverts, assert_store_failures};
 pub use child::{Child, Pipes, command, spawn, spawn_in_group};
 pub use database::{Backend, TestDatabase, databases, redis_url};
 pub use gates::{Arrival, Gate, Gates};

@@ -10,6 +10,7 @@
 )]
 
 mod access;
+mod alike;
 mod canonical;
 mod idempotency;
 mod input;

@@ -8,6 +8,7 @@
     reason = "tests"
 )]
 
+mod alike;
 mod attempts;
 mod bad_input;
 mod breached;

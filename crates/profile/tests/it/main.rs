@@ -11,6 +11,7 @@
 
 mod accounts;
 mod acting;
+mod alike;
 mod bad_input;
 mod bootstrap;
 mod lists;

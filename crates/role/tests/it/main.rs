@@ -8,6 +8,7 @@
 )]
 
 mod administrators;
+mod alike;
 mod bad_input;
 mod built_ins;
 mod conspiracy;

@@ -8,6 +8,7 @@
     reason = "tests"
 )]
 
+mod alike;
 mod app;
 mod feed;
 mod feed_claims;

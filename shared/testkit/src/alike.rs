@@ -1,27 +1,47 @@
-//! Every migration of every service, undone one after the other: what is said before is what is gone afterwards.
+//! What is alike in every service; each has a test that asserts it of itself.
 
 use std::collections::BTreeMap;
 
-use rstest::rstest;
-use testkit::{Backend, TestDatabase};
 use ud_config::DatabaseConfig;
 use ud_db::{
-    Db, Migrations, Revert,
+    Db, Migrations, Revert, StoreError,
     schema_info::{TableInfo, describe},
 };
-use ud_kernel::Service;
+use ud_kernel::{Code, Service};
 
-type Tables = BTreeMap<String, TableInfo>;
+use crate::TestDatabase;
 
-fn owners(service: Service) -> &'static [&'static Migrations] {
-    match service {
-        Service::Auth => &auth_service::ALL_MIGRATIONS,
-        Service::Role => &role_service::ALL_MIGRATIONS,
-        Service::Session => &session_service::ALL_MIGRATIONS,
-        Service::Audit => &user_audit_service::ALL_MIGRATIONS,
-        Service::Profile => &user_profile_service::ALL_MIGRATIONS,
+/// Asserts that a store that fails has one meaning, whichever service it happens in. `code` returns that of the problem
+/// that a failure becomes.
+///
+/// # Panics
+/// If one is another.
+pub fn assert_store_failures(code: impl Fn(StoreError) -> Code) {
+    let text = || "text".to_owned();
+    let failures = [
+        (StoreError::Conflict, Code::SERVER_BUSY),
+        (
+            StoreError::Unavailable(text()),
+            Code::SERVER_STORE_UNAVAILABLE,
+        ),
+        (
+            StoreError::Timeout("statement"),
+            Code::SERVER_STORE_UNAVAILABLE,
+        ),
+        (StoreError::NotFound, Code::SERVER_INTERNAL),
+        (StoreError::Unique(text()), Code::SERVER_INTERNAL),
+        (StoreError::ForeignKey, Code::SERVER_INTERNAL),
+        (StoreError::Internal(text()), Code::SERVER_INTERNAL),
+    ];
+    for (error, wanted) in failures {
+        let found = code(error.clone());
+        assert_eq!(found, wanted, "{error}");
+        let is_temporary = found.status() == 503;
+        assert_eq!(is_temporary, error.is_temporary(), "{error}");
     }
 }
+
+type Tables = BTreeMap<String, TableInfo>;
 
 /// Asserts that whatever is gone is named in what was said: each table, and of those that are left (and not made again) each
 /// column and each unique index.
@@ -46,26 +66,17 @@ fn assert_said(said: &Revert, before: &Tables, after: &Tables) {
     }
 }
 
-#[rstest]
-#[tokio::test]
-async fn what_is_said_is_what_goes(
-    #[values(
-        Service::Auth,
-        Service::Role,
-        Service::Session,
-        Service::Audit,
-        Service::Profile
-    )]
+/// Undoes every migration of a service, one after the other, and asserts that what is said before is what is gone
+/// afterwards.
+///
+/// # Panics
+/// If it is not, or a migration cannot be run or undone.
+pub async fn assert_reverts(
     service: Service,
-    #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
+    owners: &[&'static Migrations],
+    database: &TestDatabase,
 ) {
-    if service == Service::Session && backend != Backend::Sqlite {
-        // It has no tables elsewhere.
-        return;
-    }
-    let database = TestDatabase::create(backend);
     let db = Db::open(&DatabaseConfig::for_tests(&database.url), service).unwrap();
-    let owners = owners(service);
     let applied = db.migrate(owners).await.unwrap().len();
     let mut order = Vec::new();
     let mut before = db.read(describe).await.unwrap();
