@@ -10,6 +10,7 @@ pub static DECLARATION: Declaration = Declaration {
     config_prefix: "AUDIT",
     public_port: Some(8004),
     internal_port: 8104,
+    openapi: Some("/api/v1/audits/openapi.json"),
     url: &keys::AUDIT_URL,
     key_encryption_keys: Some(&keys::AUDIT_KEY_ENCRYPTION_KEYS),
     key_rings: &["key-encryption-keys"],

@@ -10,6 +10,7 @@ pub static DECLARATION: Declaration = Declaration {
     config_prefix: "AUTH",
     public_port: Some(8001),
     internal_port: 8101,
+    openapi: Some("/api/v1/auth/openapi.json"),
     url: &keys::AUTH_URL,
     key_encryption_keys: Some(&keys::AUTH_KEY_ENCRYPTION_KEYS),
     key_rings: &["key-encryption-keys", "refresh-token-keys"],

@@ -10,6 +10,7 @@ pub static DECLARATION: Declaration = Declaration {
     config_prefix: "PROFILE",
     public_port: Some(8005),
     internal_port: 8105,
+    openapi: Some("/api/v1/users/openapi.json"),
     url: &keys::PROFILE_URL,
     key_encryption_keys: Some(&keys::PROFILE_KEY_ENCRYPTION_KEYS),
     key_rings: &["key-encryption-keys"],

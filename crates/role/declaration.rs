@@ -10,6 +10,7 @@ pub static DECLARATION: Declaration = Declaration {
     config_prefix: "ROLE",
     public_port: Some(8002),
     internal_port: 8102,
+    openapi: Some("/api/v1/roles/openapi.json"),
     url: &keys::ROLE_URL,
     key_encryption_keys: None,
     key_rings: &[],

@@ -10,6 +10,7 @@ pub static DECLARATION: Declaration = Declaration {
     config_prefix: "SESSION",
     public_port: Some(8003),
     internal_port: 8103,
+    openapi: Some("/api/v1/sessions/openapi.json"),
     url: &keys::SESSION_URL,
     key_encryption_keys: None,
     key_rings: &["feed-keys"],

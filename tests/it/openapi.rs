@@ -4,15 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use end_to_end::Platform;
 use serde_json::Value;
+use ud_kernel::Service;
 
-/// Where the documents are.
-pub const DOCUMENTS: [&str; 5] = [
-    "/api/v1/auth/openapi.json",
-    "/api/v1/roles/openapi.json",
-    "/api/v1/sessions/openapi.json",
-    "/api/v1/audits/openapi.json",
-    "/api/v1/users/openapi.json",
-];
+/// Returns where the documents are.
+pub fn documents() -> impl Iterator<Item = &'static str> {
+    let declared = Service::ALL.into_iter().map(Service::declaration);
+    declared.filter_map(|service| service.openapi)
+}
 
 /// An id nobody has.
 pub const NOBODY: &str = "0190a1b2-c3d4-7e5f-8a9b-0c1d2e3f4a5b";
@@ -66,7 +64,7 @@ pub fn fill(path: &str, id: &str) -> String {
 /// Every operation of every document.
 pub async fn operations(platform: &Platform) -> Vec<Operation> {
     let mut operations = Vec::new();
-    for address in DOCUMENTS {
+    for address in documents() {
         let document = platform.client.get(address).await.must(200).json();
         for (path, item) in document["paths"].as_object().expect("paths") {
             for (method, operation) in item.as_object().expect("operations") {

@@ -83,7 +83,7 @@ impl ServiceBinary for AuditService {
         Ok(Mounted {
             service: Service::Audit,
             prefixes: routes::PREFIXES,
-            openapi: (routes::OPENAPI, openapi::document()),
+            openapi: openapi::document(),
             public: routes::public(&state),
             internal: routes::internal(&state),
             guard: base.guard()?.with_limits(limits),

@@ -17,9 +17,6 @@ use crate::{
 /// Path prefixes that are this service's own.
 pub const PREFIXES: &[&str] = &["/api/v1/audits"];
 
-/// Where the OpenAPI document is.
-pub const OPENAPI: &str = "/api/v1/audits/openapi.json";
-
 /// Resources of the public listener.
 #[must_use]
 pub fn public(state: &AuditState) -> Routes {

@@ -113,7 +113,7 @@ impl ServiceBinary for AuthService {
         Ok(Mounted {
             service: Service::Auth,
             prefixes: routes::PREFIXES,
-            openapi: (routes::OPENAPI, openapi::document()),
+            openapi: openapi::document(),
             public: routes::public(&state),
             internal: routes::internal(&state),
             guard,

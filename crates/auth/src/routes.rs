@@ -33,9 +33,6 @@ use crate::{
 /// Path prefixes that are this service's own.
 pub const PREFIXES: &[&str] = &["/api/v1/auth", "/.well-known/jwks.json"];
 
-/// Where the OpenAPI document is.
-pub const OPENAPI: &str = "/api/v1/auth/openapi.json";
-
 /// Resources of the public listener.
 #[must_use]
 pub fn public(state: &AuthState) -> Routes {

@@ -134,7 +134,7 @@ impl ServiceBinary for ProfileService {
         Ok(Mounted {
             service: Service::Profile,
             prefixes: routes::PREFIXES,
-            openapi: (routes::OPENAPI, openapi::document()),
+            openapi: openapi::document(),
             public: routes::public(&state),
             internal: routes::internal(&state),
             guard: base.guard()?.with_limits(limits),

@@ -71,7 +71,7 @@ impl ServiceBinary for RoleService {
         Ok(Mounted {
             service: Service::Role,
             prefixes: routes::PREFIXES,
-            openapi: (routes::OPENAPI, openapi::document()),
+            openapi: openapi::document(),
             public: routes::public(&state),
             internal: routes::internal(&state),
             guard: guard.with_limits(base.limits(limits::OPERATIONS, &config.limits, None)?),

@@ -21,9 +21,6 @@ use crate::{
 /// Path prefixes that are this service's own.
 pub const PREFIXES: &[&str] = &["/api/v1/roles", "/api/v1/role-assignments"];
 
-/// Where the OpenAPI document is.
-pub const OPENAPI: &str = "/api/v1/roles/openapi.json";
-
 /// Resources of the public listener.
 #[must_use]
 pub fn public(state: &RoleState) -> Routes {

@@ -126,7 +126,7 @@ impl ServiceBinary for SessionService {
         Ok(Mounted {
             service: Service::Session,
             prefixes: routes::PREFIXES,
-            openapi: (routes::OPENAPI, openapi::document()),
+            openapi: openapi::document(),
             public: routes::public(&state),
             internal: routes::internal(&state),
             guard,

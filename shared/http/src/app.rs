@@ -34,8 +34,9 @@ impl PublicApp {
         if self.docs {
             docs::page(cfg);
             for service in self.mounted.iter() {
-                let (path, document) = &service.openapi;
-                docs::document(cfg, path, document);
+                if let Some(path) = service.service.declaration().openapi {
+                    docs::document(cfg, path, &service.openapi);
+                }
             }
         }
         for service in self.mounted.iter() {

@@ -1,17 +1,9 @@
 //! OpenAPI documents and the page that shows them.
 
 use actix_web::{HttpResponse, http::header, web};
+use ud_kernel::Service;
 use utoipa::openapi::OpenApi;
 use utoipa_swagger_ui::{Config, SwaggerUi, Url};
-
-/// The documents as clients reach them through the gateway.
-const DOCUMENTS: [(&str, &str); 5] = [
-    ("auth", "/api/v1/auth/openapi.json"),
-    ("users", "/api/v1/users/openapi.json"),
-    ("roles", "/api/v1/roles/openapi.json"),
-    ("sessions", "/api/v1/sessions/openapi.json"),
-    ("audits", "/api/v1/audits/openapi.json"),
-];
 
 const DOCS_CSP: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; \
                         img-src 'self' data:; connect-src 'self'; base-uri 'none'; frame-ancestors 'none'";
@@ -35,10 +27,20 @@ pub(crate) fn document(cfg: &mut web::ServiceConfig, path: &str, document: &Open
     })));
 }
 
+/// Returns the documents of all services as clients reach them through the gateway: the name of each one's
+/// collection, and its path.
+fn documents() -> impl Iterator<Item = (&'static str, &'static str)> {
+    Service::ALL.into_iter().filter_map(|service| {
+        let path = service.declaration().openapi?;
+        let name = path.strip_suffix("/openapi.json")?.rsplit('/').next()?;
+        Some((name, path))
+    })
+}
+
 /// Serves the documentation page at `/docs`.
 pub(crate) fn page(cfg: &mut web::ServiceConfig) {
     cfg.service(web::redirect("/docs", "/docs/"));
-    let urls = DOCUMENTS.map(|(name, url)| Url::new(name, url));
+    let urls: Vec<_> = documents().map(|(name, url)| Url::new(name, url)).collect();
     cfg.service(
         web::scope("")
             .guard(actix_web::guard::fn_guard(|ctx| {
@@ -50,4 +52,18 @@ pub(crate) fn page(cfg: &mut web::ServiceConfig) {
             )
             .service(SwaggerUi::new("/docs/{_:.*}").config(Config::new(urls))),
     );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_page_has_the_document_of_each_service_with_a_public_listener() {
+        let with_one = Service::ALL.map(Service::declaration);
+        let with_one = with_one.iter().filter(|one| one.public_port.is_some());
+        assert_eq!(documents().count(), with_one.count());
+        let users = ("users", "/api/v1/users/openapi.json");
+        assert!(documents().any(|one| one == users));
+    }
 }

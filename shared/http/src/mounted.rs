@@ -18,8 +18,8 @@ pub struct Mounted {
     pub service: Service,
     /// Path prefixes that are its own on the public listener.
     pub prefixes: &'static [&'static str],
-    /// Where its OpenAPI document is, and the document: public operations only.
-    pub openapi: (&'static str, OpenApi),
+    /// Its OpenAPI document: public operations only.
+    pub openapi: OpenApi,
     /// Resources of the public listener, full paths.
     pub public: Routes,
     /// What the service offers the others, and further resources of the internal listener, full paths.
@@ -40,7 +40,7 @@ pub struct Mounted {
 pub(crate) struct Routed {
     pub(crate) service: Service,
     pub(crate) prefixes: &'static [&'static str],
-    pub(crate) openapi: (&'static str, OpenApi),
+    pub(crate) openapi: OpenApi,
     pub(crate) public: Routes,
     pub(crate) internal: Internal,
     pub(crate) guard: TokenGuard,

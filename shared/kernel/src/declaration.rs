@@ -20,6 +20,8 @@ pub struct Declaration {
     pub public_port: Option<u16>,
     /// Default port of its internal listener.
     pub internal_port: u16,
+    /// Path of its OpenAPI document on the public listener, which ends in the name of its collection and `/openapi.json`.
+    pub openapi: Option<&'static str>,
     /// The key of the base address at which the others find it.
     pub url: &'static Key,
     /// The key of its own ring of keys that seal, if it seals anything.

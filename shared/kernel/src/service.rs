@@ -151,6 +151,10 @@ mod tests {
             assert_eq!(*one.url.name, format!("{prefix}_URL"));
             let address = format!("http://127.0.0.1:{}", one.internal_port);
             assert_eq!(one.url.example, Some(&*address));
+            let has_document = one
+                .openapi
+                .is_some_and(|path| path.ends_with("/openapi.json"));
+            assert_eq!(has_document, one.public_port.is_some(), "{}", one.name);
         }
     }
 
