@@ -1,9 +1,13 @@
 //! Tests of what a container may do, and of whom it reaches.
 
+use ud_kernel::Service;
+
 use crate::stack::{compose, containers_of, inspect, text_of, try_compose, try_docker};
 
-/// The services of ours; each has a container `-migrate` that has ended.
-const OURS: [&str; 5] = ["auth", "role", "session", "audit", "profile"];
+/// Returns whether a container is a service of ours; each has a container `-migrate` that has ended.
+fn is_ours(name: &str) -> bool {
+    Service::from_name(name).is_some()
+}
 
 #[test]
 fn every_container_is_confined() {
@@ -38,7 +42,7 @@ fn every_container_is_confined() {
                 log.contains("max-size") && log.contains("max-file"),
                 "{service}: {log}"
             );
-            if OURS.contains(&service) {
+            if is_ours(service) {
                 assert_eq!(tells("{{.State.Health.Status}}"), "healthy", "{service}");
                 assert_eq!(user, "65532:65532");
             }
@@ -48,7 +52,7 @@ fn every_container_is_confined() {
 
 #[test]
 fn the_images_hold_no_shell_and_nothing_that_can_be_written() {
-    for service in OURS {
+    for service in Service::ALL.map(Service::as_str) {
         let shell = try_compose(&["exec", "-T", service, "sh", "-c", "true"]);
         assert!(!shell.status.success(), "{service}");
         let image = inspect(&containers_of(service)[0], "{{.Image}}");

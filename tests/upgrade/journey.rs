@@ -12,14 +12,15 @@ use ud_kernel::Service;
 
 use crate::{audited::assert_all_once, crew::Crew, mix::Mix};
 
-/// In this order services are upgraded, each with all its replicas before the next (docs/UPGRADING.md); back in the reverse.
-pub const ORDER: [Service; 5] = [
-    Service::Audit,
-    Service::Session,
-    Service::Role,
-    Service::Auth,
-    Service::Profile,
-];
+/// Returns the services in the order of `deploy/services`, in which they are upgraded, each with all its replicas
+/// before the next (docs/UPGRADING.md); back in the reverse.
+fn order() -> Vec<Service> {
+    let lines = include_str!("../../deploy/services").lines();
+    let names = lines.filter_map(|line| line.split_whitespace().next());
+    let order: Vec<_> = names.filter_map(Service::from_name).collect();
+    assert_eq!(order.len(), Service::ALL.len(), "{order:?}");
+    order
+}
 
 /// Longer than the gateway keeps idle connections.
 const DRAIN: &str = "3";
@@ -94,7 +95,7 @@ impl Journey {
     /// Runs the migrations of this release under the programs of the last.
     pub async fn migrate(&mut self) {
         self.crew.enter("migrating");
-        for service in ORDER {
+        for service in order() {
             let (code, said) = self.run(service, &["migrate"]).await;
             assert_eq!(code, Some(0), "{service}: {said}");
             let names = said.lines().filter_map(|line| {
@@ -116,7 +117,7 @@ impl Journey {
 
     /// Replaces every replica by the program of this release.
     pub async fn go_up(&mut self) {
-        for service in ORDER {
+        for service in order() {
             self.replace(service, &Release::This).await;
         }
     }
@@ -124,7 +125,7 @@ impl Journey {
     /// Replaces every replica by the program of the last release.
     pub async fn go_down(&mut self) {
         let last = self.last.clone();
-        for service in ORDER.into_iter().rev() {
+        for service in order().into_iter().rev() {
             self.replace(service, &last).await;
         }
     }
@@ -132,7 +133,7 @@ impl Journey {
     /// Undoes the migrations of this release, under the programs of the last.
     pub async fn revert(&mut self) {
         self.crew.enter("reverting");
-        for service in ORDER.into_iter().rev() {
+        for service in order().into_iter().rev() {
             for name in self
                 .applied
                 .remove(&service)
