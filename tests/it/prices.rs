@@ -72,6 +72,11 @@ impl Meter {
         self.began
     }
 
+    /// Whether `operation` was asked.
+    pub fn has_asked(&self, operation: &str) -> bool {
+        self.asked.iter().any(|asked| asked.operation == operation)
+    }
+
     /// A client of its platform.
     pub const fn client(&self) -> &Client {
         &self.client

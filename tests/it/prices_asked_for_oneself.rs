@@ -3,7 +3,12 @@
 use end_to_end::unique;
 use serde_json::json;
 
-use crate::{audit_log::AuditLog as _, openapi::NOBODY, prices::Meter, prices_asked::LITTLE};
+use crate::{
+    audit_log::AuditLog as _,
+    openapi::{NOBODY, operations},
+    prices::Meter,
+    prices_asked::LITTLE,
+};
 
 const USER: &str = "GET /api/v1/users/{id}";
 const ME: &str = "GET /api/v1/users/me";
@@ -14,6 +19,7 @@ pub async fn everything(meter: &mut Meter) {
     sessions(meter).await;
     audits(meter).await;
     users(meter).await;
+    others(meter).await;
     refusals(meter).await;
 }
 
@@ -166,6 +172,23 @@ async fn users(meter: &mut Meter) {
         .ask("DELETE /api/v1/users/{id}", "", LITTLE, sent)
         .await
         .must(204);
+}
+
+/// Asks what a user may ask for themselves and nothing above has asked: the operations of a further service, those with
+/// a body or a parameter in their path excepted.
+async fn others(meter: &mut Meter) {
+    let (_, login) = meter.client().newcomer_in().await;
+    for operation in operations(&meter.platform).await {
+        let is_own = operation.is_guarded && operation.permissions.is_empty();
+        let is_plain = !operation.has_body && !operation.has_form && !operation.path.contains('{');
+        let name = format!("{} {}", operation.method, operation.path);
+        if is_own && is_plain && !meter.has_asked(&name) {
+            let call = meter.client().call(&operation.method, &operation.path);
+            let call = call.bearer(&login.access);
+            let answer = meter.ask(name.leak(), "", LITTLE, call).await;
+            assert!((200..300).contains(&answer.status), "{answer:?}");
+        }
+    }
 }
 
 async fn refusals(meter: &mut Meter) {
