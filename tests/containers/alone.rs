@@ -2,7 +2,7 @@
 
 use std::{net::Ipv4Addr, time::Duration};
 
-use end_to_end::{Client, Witness, eventually};
+use end_to_end::{Client, SecretScanner, eventually};
 
 use crate::stack::Project;
 
@@ -37,7 +37,11 @@ async fn each_service_alone_answers_its_first_request() {
         };
         assert!(running.lines().any(|line| line == store), "{running}");
         assert!(!running.lines().any(|line| line == other), "{running}");
-        let client = Client::new(project.gateway(), Ipv4Addr::LOCALHOST, Witness::default());
+        let client = Client::new(
+            project.gateway(),
+            Ipv4Addr::LOCALHOST,
+            SecretScanner::default(),
+        );
         eventually(Duration::from_secs(20), path, || async {
             let answer = client.get(path).await;
             (answer.status == status).then_some(())

@@ -2,7 +2,7 @@
 
 use std::{fs, net::Ipv4Addr, time::Duration};
 
-use end_to_end::{Client, Witness, eventually};
+use end_to_end::{Client, SecretScanner, eventually};
 use rcgen::{CertificateParams, KeyPair};
 
 use crate::stack::Project;
@@ -13,7 +13,11 @@ const PATIENCE: Duration = Duration::from_secs(30);
 async fn what_is_absent_at_the_start_is_found_when_it_comes_and_when_it_has_moved() {
     let project = Project::new(2, &[]);
     project.run(&["up", "--detach", "--wait", "gateway"]);
-    let client = Client::new(project.gateway(), Ipv4Addr::LOCALHOST, Witness::default());
+    let client = Client::new(
+        project.gateway(),
+        Ipv4Addr::LOCALHOST,
+        SecretScanner::default(),
+    );
     let _ = client.get("/healthz").await.must(200);
     let absent = client.get("/.well-known/jwks.json").await;
     assert_eq!(

@@ -2,7 +2,7 @@
 
 use std::{net::Ipv4Addr, time::Duration};
 
-use end_to_end::{Client, Witness, eventually, unique};
+use end_to_end::{Client, SecretScanner, eventually, unique};
 
 use crate::stack::{docker, inspect};
 
@@ -44,7 +44,7 @@ impl Standalone {
         Client::new(
             format!("http://{address}"),
             Ipv4Addr::LOCALHOST,
-            Witness::default(),
+            SecretScanner::default(),
         )
     }
 }

@@ -46,7 +46,7 @@ async fn a_lost_password_is_reset_on_the_machine(
         .lines()
         .find_map(|line| line.strip_prefix(&format!("New password of user {}: ", chief.id)))
         .unwrap_or_else(|| panic!("no password in\n{output}"));
-    platform.witness.saw("password", password);
+    platform.secrets.saw("password", password);
 
     // Another process wrote the events: the running one finds them when it looks.
     let since = Instant::now() + RELAY_LOOKS;
@@ -115,7 +115,7 @@ async fn the_machine_leads_back_in(#[values(Kind::Services, Kind::Standalone)] k
         .lines()
         .find_map(|line| line.strip_prefix(&format!("New password of user {}: ", other.id)))
         .unwrap_or_else(|| panic!("no password in\n{output}"));
-    platform.witness.saw("password", password);
+    platform.secrets.saw("password", password);
     // Profile's event and auth's command may come to auth in either order.
     let login = eventually(Duration::from_secs(30), "the user logs in", || async {
         let answer = client.try_log_in(&other.email, password).await;

@@ -82,7 +82,7 @@ async fn metrics_count_and_name_nobody(#[values(Kind::Services, Kind::Standalone
         );
         let label = format!("service=\"{service}\"");
         assert!(metrics.contains(&label), "{label} in {metrics}");
-        let found = platform.witness.found_in(&metrics);
+        let found = platform.secrets.found_in(&metrics);
         assert!(found.is_empty(), "{found:?}");
         for secret in [&person.id, &login.session, &platform.chief.id] {
             assert!(!metrics.contains(secret.as_str()), "{secret} in {metrics}");
@@ -134,5 +134,5 @@ async fn even_the_most_talkative_log_keeps_secrets(
     let next = Login::from_answer(change.await.must(200));
     let odd = format!("/api/v1/users?text={}", person.email);
     let _ = client.get(&odd).bearer(&next.access).await.must(400);
-    assert!(platform.witness.count() > 10);
+    assert!(platform.secrets.count() > 10);
 }

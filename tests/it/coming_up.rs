@@ -66,7 +66,7 @@ async fn says_what_is_away(platform: &Platform, service: Service) {
     };
     assert!(stores.contains(&format!("\"{store}\":\"down: ")), "{body}");
     let base = platform.directory.of(service).public;
-    let client = Client::new(base, Ipv4Addr::LOCALHOST, platform.witness.clone());
+    let client = Client::new(base, Ipv4Addr::LOCALHOST, platform.secrets.clone());
     let (_, path) = OWN.iter().find(|(s, _)| *s == service).unwrap();
     // Nobody has keys yet to tell whether it is good.
     let token = TestIssuer::new(Clock::system()).token_of_stranger(&[]);

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use end_to_end::{Client, Gateway, Limits, Ports, Witness};
+use end_to_end::{Client, Gateway, Limits, Ports, SecretScanner};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpListener,
@@ -70,7 +70,7 @@ async fn sent(replicas: [u16; 2]) -> Vec<(String, u16)> {
     let gateway = Gateway::start(&folder, ports.get(0), &upstreams, &Limits::Roomy);
     gateway.until_ready().await;
     let base = format!("http://127.0.0.1:{}", ports.get(0));
-    let client = Client::new(base, Ipv4Addr::LOCALHOST, Witness::default());
+    let client = Client::new(base, Ipv4Addr::LOCALHOST, SecretScanner::default());
     let mut sent = Vec::new();
     for method in REPEATABLE.into_iter().chain(ONCE) {
         for number in 0..EACH {
@@ -140,7 +140,7 @@ async fn no_connection_is_idle_for_longer_than_a_service_takes_to_stop() {
     let gateway = Gateway::start(&folder, ports.get(0), &upstreams, &Limits::Roomy);
     gateway.until_ready().await;
     let base = format!("http://127.0.0.1:{}", ports.get(0));
-    let client = Client::new(base, Ipv4Addr::LOCALHOST, Witness::default());
+    let client = Client::new(base, Ipv4Addr::LOCALHOST, SecretScanner::default());
     let mut idle = Vec::new();
     for ((_, path), listener) in services.into_iter().zip(listeners) {
         let call = client.get(path).unchecked();

@@ -199,7 +199,7 @@ async fn password_changes_and_refreshes_and_validations(
 /// A client of auth itself. Not of the gateway, which has limits of its own and asks for everybody.
 fn direct(platform: &Platform, host: u8) -> Client {
     let base = platform.directory.of(Service::Auth).public;
-    Client::new(base, [127, 0, 2, host].into(), platform.witness.clone())
+    Client::new(base, [127, 0, 2, host].into(), platform.secrets.clone())
 }
 
 #[rstest]

@@ -302,7 +302,7 @@ async fn a_first_start_that_was_killed_goes_on() {
         let said = running.process().output();
         assert_eq!(code, None, "{moment}: {said}");
         let password = fs::read_to_string(folder.join("initial-admin-password")).unwrap();
-        platform.witness.saw("password", password.trim());
+        platform.secrets.saw("password", password.trim());
         let client = &platform.client;
         let what = format!("{moment}: the administrator logs in");
         eventually(Duration::from_secs(30), &what, || async {

@@ -127,7 +127,7 @@ async fn no_signal_but_those_that_ask_for_an_end_ends_a_process() {
 
 /// What strangers do with the connections they open.
 #[derive(Clone, Copy, Debug)]
-enum Hold {
+enum Proxy {
     /// Asked once, and idle since.
     Idle,
     /// Sent half a head.
@@ -142,29 +142,29 @@ enum Hold {
 
 const GET: &str = "GET /healthz HTTP/1.1\r\nhost: a\r\n\r\n";
 
-async fn hold(from: IpAddr, port: u16, how: Hold) -> Option<TcpStream> {
+async fn hold(from: IpAddr, port: u16, how: Proxy) -> Option<TcpStream> {
     let socket = TcpSocket::new_v4().unwrap();
     socket.bind((from, 0).into()).unwrap();
-    if matches!(how, Hold::Deaf) {
+    if matches!(how, Proxy::Deaf) {
         socket.set_recv_buffer_size(4096).unwrap();
     }
     let to = (IpAddr::from([127, 0, 0, 1]), port).into();
     let mut stream = socket.connect(to).await.ok()?;
     let sent = match how {
-        Hold::Idle => GET.to_owned(),
-        Hold::Half => "GET /healthz HTTP/1.1\r\nho".to_owned(),
-        Hold::Silent => String::new(),
-        Hold::Body => "POST /api/v1/auth/login HTTP/1.1\r\nhost: a\r\ncontent-length: 100\r\n\
+        Proxy::Idle => GET.to_owned(),
+        Proxy::Half => "GET /healthz HTTP/1.1\r\nho".to_owned(),
+        Proxy::Silent => String::new(),
+        Proxy::Body => "POST /api/v1/auth/login HTTP/1.1\r\nhost: a\r\ncontent-length: 100\r\n\
                        content-type: application/json\r\n\r\n"
             .to_owned(),
-        Hold::Deaf => GET.repeat(20_000),
+        Proxy::Deaf => GET.repeat(20_000),
     };
-    if matches!(how, Hold::Deaf) {
+    if matches!(how, Proxy::Deaf) {
         let _ = stream.try_write(sent.as_bytes());
     } else {
         stream.write_all(sent.as_bytes()).await.ok()?;
     }
-    if matches!(how, Hold::Idle) {
+    if matches!(how, Proxy::Idle) {
         let mut answer = [0; 1024];
         stream
             .read(&mut answer)
@@ -177,16 +177,16 @@ async fn hold(from: IpAddr, port: u16, how: Hold) -> Option<TcpStream> {
 
 /// One process with few descriptors, strangers who hold more connections than it has, and somebody else.
 #[rstest]
-#[case(Hold::Idle, 2)]
-#[case(Hold::Idle, 200)]
-#[case(Hold::Half, 3)]
-#[case(Hold::Silent, 2)]
-#[case(Hold::Silent, 3)]
-#[case(Hold::Silent, 7)]
-#[case(Hold::Body, 3)]
-#[case(Hold::Deaf, 3)]
+#[case(Proxy::Idle, 2)]
+#[case(Proxy::Idle, 200)]
+#[case(Proxy::Half, 3)]
+#[case(Proxy::Silent, 2)]
+#[case(Proxy::Silent, 3)]
+#[case(Proxy::Silent, 7)]
+#[case(Proxy::Body, 3)]
+#[case(Proxy::Deaf, 3)]
 #[tokio::test]
-async fn strangers_with_many_connections_keep_nobody_out(#[case] how: Hold, #[case] sources: u8) {
+async fn strangers_with_many_connections_keep_nobody_out(#[case] how: Proxy, #[case] sources: u8) {
     let limited = Limited::start(&standalone(), 256, 256).ready().await;
     let somebody = reqwest::Client::builder()
         .no_proxy()
@@ -271,7 +271,7 @@ async fn requests_whose_answers_nobody_takes_cost_neither_time_nor_memory() {
     let (_, before) = used(limited.process.pid());
     let mut held = Vec::new();
     for _ in 0..10 {
-        held.push(hold([127, 0, 0, 1].into(), limited.port, Hold::Deaf).await);
+        held.push(hold([127, 0, 0, 1].into(), limited.port, Proxy::Deaf).await);
     }
     // It answers as many as the sockets hold, and then rests; it would never rest if it looked again and again.
     let pid = limited.process.pid();

@@ -57,7 +57,7 @@ async fn a_registration_in_flight_is_finished() {
     let hold = platform.links().held_callee.as_ref().unwrap();
     let person = Person::new();
     let client = platform.client.clone();
-    let before = hold.count();
+    let before = hold.held();
     hold.hold_answers();
     let body = person.registration();
     let in_flight = tokio::spawn(async move { client.post("/api/v1/users").json(&body).await });
@@ -65,7 +65,7 @@ async fn a_registration_in_flight_is_finished() {
     let profile = platform.process(Service::Profile).process();
     profile.terminate();
     profile.wait_for_line("stopping").await;
-    hold.release();
+    hold.resume();
     let answer = in_flight.await.unwrap().must(201);
     assert_eq!(answer.text("email"), person.email);
     assert_eq!(profile.wait().await.code(), Some(0), "{}", profile.output());

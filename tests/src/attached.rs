@@ -50,7 +50,7 @@ impl Platform {
         platform.client = platform.client_at(own(100), own(1));
         platform.chief.email.clone_from(&stack.email);
         platform.chief.password.clone_from(&stack.password);
-        platform.witness.saw("password", &stack.password);
+        platform.secrets.saw("password", &stack.password);
         platform.await_administrator().await;
         platform
     }

@@ -9,7 +9,7 @@ use reqwest::{
 use serde_json::Value;
 use ud_kernel::Code;
 
-use crate::{Answer, Witness};
+use crate::{Answer, SecretScanner};
 
 /// Longer than the gateway's own deadline.
 const DEADLINE: Duration = Duration::from_secs(30);
@@ -23,7 +23,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 pub struct Client {
     http: reqwest::Client,
     base: String,
-    witness: Witness,
+    secrets: SecretScanner,
     is_patient: bool,
     tells: Option<Ipv4Addr>,
 }
@@ -33,19 +33,19 @@ pub struct Client {
 pub struct Call {
     request: reqwest::RequestBuilder,
     line: String,
-    witness: Witness,
+    secrets: SecretScanner,
     is_checked: bool,
     is_patient: bool,
 }
 
 impl Client {
     /// A client of `base` (`http://127.0.0.1:8080`) that comes from `address` of the loopback network, tells
-    /// `witness` what it sends and receives, follows no redirect and uses no proxy.
+    /// `secrets` what it sends and receives, follows no redirect and uses no proxy.
     ///
     /// # Panics
     /// If it cannot be set up.
     #[must_use]
-    pub fn new(base: impl Into<String>, address: Ipv4Addr, witness: Witness) -> Self {
+    pub fn new(base: impl Into<String>, address: Ipv4Addr, secrets: SecretScanner) -> Self {
         let http = reqwest::Client::builder()
             .no_proxy()
             .redirect(reqwest::redirect::Policy::none())
@@ -58,7 +58,7 @@ impl Client {
         Self {
             http: http.expect("a client"),
             base: base.into(),
-            witness,
+            secrets,
             is_patient: true,
             tells: None,
         }
@@ -105,7 +105,7 @@ impl Client {
         Call {
             request,
             line: format!("{method} {path}"),
-            witness: self.witness.clone(),
+            secrets: self.secrets.clone(),
             is_checked: true,
             is_patient: self.is_patient,
         }
@@ -143,7 +143,7 @@ impl Call {
     /// # Panics
     /// If it cannot stand in a header.
     pub fn bearer(self, token: &str) -> Self {
-        self.witness.saw("token", token);
+        self.secrets.saw("token", token);
         let mut value = HeaderValue::from_str(&format!("Bearer {token}")).expect("a token");
         value.set_sensitive(true);
         self.with(AUTHORIZATION, value)
@@ -154,7 +154,7 @@ impl Call {
     /// # Panics
     /// Never.
     pub fn json(self, body: &Value) -> Self {
-        self.witness.saw_body(body);
+        self.secrets.saw_body(body);
         let bytes = serde_json::to_vec(body).expect("JSON");
         self.body("application/json", bytes)
     }
@@ -210,7 +210,7 @@ impl Call {
             body: response.bytes().await?.to_vec(),
         };
         if let Ok(body) = serde_json::from_slice(&answer.body) {
-            self.witness.saw_body(&body);
+            self.secrets.saw_body(&body);
         }
         if self.is_checked {
             answer.check();
@@ -223,7 +223,7 @@ impl Call {
         Some(Self {
             request: self.request.try_clone()?,
             line: self.line.clone(),
-            witness: self.witness.clone(),
+            secrets: self.secrets.clone(),
             ..*self
         })
     }

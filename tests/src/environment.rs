@@ -3,7 +3,7 @@
 use testkit::{Proxy, new_key_ring};
 use ud_kernel::Service;
 
-use crate::{Hold, Options, Platform, Release};
+use crate::{Options, Platform, Release};
 
 /// So wide that no suite meets it.
 const NO_LIMIT: &str = "1000000/60";
@@ -47,7 +47,7 @@ pub(crate) fn of_service(platform: &Platform, service: Service, options: &Option
     let ring = |id: &str| {
         let ring = new_key_ring(id);
         platform
-            .witness
+            .secrets
             .saw("key", ring.split_once(':').expect("an id").1);
         ring
     };
@@ -65,7 +65,7 @@ pub(crate) fn of_service(platform: &Platform, service: Service, options: &Option
         set("SESSION_FEED_KEYS", ring("f1"));
     }
     platform
-        .witness
+        .secrets
         .saw("key", &identities.private_key(service));
     if service == Service::Profile {
         env.extend(administrator(platform));
@@ -141,7 +141,7 @@ fn peer_url(platform: &Platform, peer: Service, options: &Options) -> String {
         return format!("http://127.0.0.1:{port}");
     }
     let url = platform.directory.of(peer).internal;
-    let held = platform.links().held_callee.as_ref().map(Hold::port);
+    let held = platform.links().held_callee.as_ref().map(Proxy::port);
     match held.filter(|_| options.held_callee == Some(peer)) {
         Some(port) => format!("http://127.0.0.1:{port}"),
         None => through(platform.links().peers.get(&peer), &url),

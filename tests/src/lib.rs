@@ -15,7 +15,6 @@ mod client;
 mod directory;
 mod environment;
 mod gateway;
-mod hold;
 mod identities;
 mod kept;
 mod load;
@@ -29,7 +28,6 @@ mod raw;
 mod running;
 mod tour;
 mod wait;
-mod witness;
 
 pub use answer::Answer;
 pub use attached::Stack;
@@ -37,7 +35,6 @@ pub use binaries::{Release, SERVICES, program_of, standalone};
 pub use client::{Call, Client};
 pub use directory::{Address, Directory};
 pub use gateway::{Gateway, Limits};
-pub use hold::Hold;
 pub use identities::Identities;
 pub use kept::{Kept, Rows};
 pub use load::{Failure, Load};
@@ -48,9 +45,9 @@ pub use platform::{Links, Platform};
 pub use ports::Ports;
 pub use raw::{RawAnswer, raw_exchange, raw_request};
 pub use running::{Running, run_to_end};
+pub use testkit::{Proxy, SecretScanner};
 pub use tour::take_the_tour;
 pub use wait::{any_below, eventually, rounds, unique};
-pub use witness::Witness;
 
 /// In which form the platform runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -47,7 +47,7 @@ impl Platform {
     /// # Panics
     /// If one does.
     fn assert_logs_are_clean(&self) {
-        let found = self.witness.found_in(&self.logs());
+        let found = self.secrets.found_in(&self.logs());
         assert!(found.is_empty(), "in the logs:\n{}", found.join("\n"));
     }
 

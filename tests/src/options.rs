@@ -86,14 +86,14 @@ impl Options {
         self
     }
 
-    /// Puts an [`crate::Hold`] before the internal listener of `service`, for all its callers.
+    /// Puts an [`crate::Proxy`] before the internal listener of `service`, for all its callers.
     #[must_use]
     pub const fn hold_before(mut self, service: Service) -> Self {
         self.held_callee = Some(service);
         self
     }
 
-    /// Puts an [`crate::Hold`] between the gateway and the public listener of `service`.
+    /// Puts an [`crate::Proxy`] between the gateway and the public listener of `service`.
     #[must_use]
     pub const fn hold_public(mut self, service: Service) -> Self {
         self.held_public = Some(service);

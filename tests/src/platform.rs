@@ -10,8 +10,8 @@ use testkit::{Proxy, RedisServer, TestDatabase};
 use ud_kernel::Service;
 
 use crate::{
-    Client, Directory, Gateway, Hold, Identities, Kind, Login, OWN, Options, Person, Ports,
-    Release, Running, Witness, balancer::Balancer, environment, eventually,
+    Client, Directory, Gateway, Identities, Kind, Login, OWN, Options, Person, Ports, Release,
+    Running, SecretScanner, balancer::Balancer, environment, eventually,
 };
 
 /// How long a platform may take until its first administrator can log in; a loaded machine is slow.
@@ -33,7 +33,7 @@ pub struct Platform {
     /// Who listens where.
     pub directory: Directory,
     /// All secrets and personal data that its clients sent and received.
-    pub witness: Witness,
+    pub secrets: SecretScanner,
     // Dropped in this order: processes before what they talk to.
     pub(crate) processes: BTreeMap<Service, Running>,
     /// The second replicas, where there are two.
@@ -57,9 +57,9 @@ pub struct Links {
     /// Before Redis.
     pub redis: Option<Proxy>,
     /// See [`Options::hold_before`].
-    pub held_callee: Option<Hold>,
+    pub held_callee: Option<Proxy>,
     /// See [`Options::hold_public`].
-    pub held_public: Option<Hold>,
+    pub held_public: Option<Proxy>,
 }
 
 impl Platform {
@@ -97,13 +97,13 @@ impl Platform {
 
     /// Nothing that runs yet.
     pub(crate) fn empty(kind: Kind, directory: Directory) -> Self {
-        let witness = Witness::default();
-        let client = client_of(kind, &directory, Ipv4Addr::LOCALHOST, &witness);
+        let secrets = SecretScanner::default();
+        let client = client_of(kind, &directory, Ipv4Addr::LOCALHOST, &secrets);
         let chief = Person {
             email: "chief@example.com".to_owned(),
             ..Person::new()
         };
-        witness.saw("password", &chief.password);
+        secrets.saw("password", &chief.password);
         Self {
             kind,
             client,
@@ -115,7 +115,7 @@ impl Platform {
             },
             chief,
             directory,
-            witness,
+            secrets,
             processes: BTreeMap::new(),
             seconds: BTreeMap::new(),
             balancer: None,
@@ -189,7 +189,7 @@ impl Platform {
         }
         let upstreams = Service::ALL.map(|service| {
             let direct = self.directory.public_port(service);
-            let held = self.links.held_public.as_ref().map(Hold::port);
+            let held = self.links.held_public.as_ref().map(Proxy::port);
             let is_held = options.held_public == Some(service);
             (service.as_str(), held.filter(|_| is_held).unwrap_or(direct))
         });
@@ -239,9 +239,9 @@ impl Platform {
             let stores = self.links.databases.values().chain(&self.links.redis);
             stores.for_each(Proxy::cut);
         }
-        let internal = |service| Hold::to_port(self.directory.internal_port(service));
+        let internal = |service| Proxy::to_port(self.directory.internal_port(service));
         self.links.held_callee = options.held_callee.map(internal);
-        let public = |service| Hold::to_port(self.directory.public_port(service));
+        let public = |service| Proxy::to_port(self.directory.public_port(service));
         self.links.held_public = options.held_public.map(public);
     }
 
@@ -276,14 +276,14 @@ impl Platform {
     #[must_use]
     pub fn client_at(&self, third: u8, fourth: u8) -> Client {
         let address = Ipv4Addr::new(127, 0, third, fourth);
-        client_of(self.kind, &self.directory, address, &self.witness)
+        client_of(self.kind, &self.directory, address, &self.secrets)
     }
 
     /// A client of the internal listener of `service`.
     #[must_use]
     pub fn internal(&self, service: Service) -> Client {
         let base = self.directory.of(service).internal;
-        Client::new(base, Ipv4Addr::LOCALHOST, self.witness.clone())
+        Client::new(base, Ipv4Addr::LOCALHOST, self.secrets.clone())
     }
 
     /// NGINX.
@@ -374,8 +374,13 @@ fn port_of(url: &str) -> u16 {
     digits.parse().expect("a port")
 }
 
-fn client_of(kind: Kind, directory: &Directory, address: Ipv4Addr, witness: &Witness) -> Client {
-    let client = Client::new(directory.gateway(), address, witness.clone());
+fn client_of(
+    kind: Kind,
+    directory: &Directory,
+    address: Ipv4Addr,
+    secrets: &SecretScanner,
+) -> Client {
+    let client = Client::new(directory.gateway(), address, secrets.clone());
     match kind {
         Kind::Containers => client.telling(address),
         Kind::Services | Kind::Standalone => client,

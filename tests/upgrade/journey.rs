@@ -257,7 +257,7 @@ async fn until_sent(platform: &Platform) {
     });
     for port in ports {
         let base = format!("http://127.0.0.1:{port}");
-        let client = Client::new(base, Ipv4Addr::LOCALHOST, platform.witness.clone());
+        let client = Client::new(base, Ipv4Addr::LOCALHOST, platform.secrets.clone());
         eventually(ARRIVAL, "no event waits", || async {
             let metrics = client.get("/metrics").await.must(200).body;
             let metrics = String::from_utf8(metrics).unwrap();

@@ -50,7 +50,7 @@ fn replicas(platform: &Platform) -> Vec<Replica> {
     });
     let replica = |(service, port)| {
         let base = format!("http://127.0.0.1:{port}");
-        let client = Client::new(base, Ipv4Addr::LOCALHOST, platform.witness.clone());
+        let client = Client::new(base, Ipv4Addr::LOCALHOST, platform.secrets.clone());
         let client = client.impatient();
         Replica { service, client }
     };

@@ -24,7 +24,7 @@ use ud_jwt::{
 };
 use ud_kernel::{Clock, Service, StartError};
 use ud_seal::ring_or_file;
-use ud_service::{Base, Task, TokenGuard};
+use ud_service::{Base, Task, TokenGuard, stop_in_order};
 use utoipa::openapi::OpenApi;
 
 use crate::{
@@ -108,7 +108,8 @@ impl ServiceBinary for SessionService {
             base.security_log.clone(),
             &base.metrics,
         );
-        let mut tasks = vec![relaying, tasks::notices(&base, Arc::clone(&store))];
+        let notices = tasks::notices(&base, Arc::clone(&store));
+        let mut tasks = vec![stop_in_order(notices, relaying)];
         let guard = if base.standalone {
             base.guard()?
         } else {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 use ud_db::{Db, DbConn, StoreError};
-use ud_service::{Base, StopSignal, Task};
+use ud_service::{Base, StopSignal, Task, stop_in_order};
 
 use crate::{
     ApplyError, Batch, Event, Inbox, NewEvent, OutboxError, OutboxHandle, PeerTransport, Receipt,
@@ -59,14 +59,17 @@ impl SqlEvents {
         receipt
     }
 
-    /// The background work: the relay, the inbox's forgetting, and the writing of security notices.
+    /// The background work: the relay, the inbox's forgetting, and the writing of security notices, which at a stop comes
+    /// before the relay's last batch.
     #[must_use]
     pub fn tasks(&self) -> Vec<Task> {
         let (relay, forget, notices) = (self.clone(), self.clone(), self.clone());
         vec![
-            Box::new(move |stop| Box::pin(relay.relay(stop))),
+            stop_in_order(
+                Box::new(move |stop| Box::pin(notices.notices(stop))),
+                Box::new(move |stop| Box::pin(relay.relay(stop))),
+            ),
             Box::new(move |stop| Box::pin(forget.forget(stop))),
-            Box::new(move |stop| Box::pin(notices.notices(stop))),
         ]
     }
 

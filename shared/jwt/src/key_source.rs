@@ -147,6 +147,7 @@ impl KeySource {
 
     /// Fetches begun so far, and how many of them failed. For metrics.
     #[must_use]
+    #[cfg(feature = "testing")]
     pub fn fetch_counts(&self) -> (u64, u64) {
         self.inner.remote.as_ref().map_or((0, 0), |remote| {
             (

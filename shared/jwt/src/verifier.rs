@@ -132,6 +132,7 @@ impl Verifier {
 
     /// How many tokens are remembered, about. For metrics.
     #[must_use]
+    #[cfg(feature = "testing")]
     pub fn remembered_tokens(&self) -> u64 {
         self.inner.cache.entry_count()
     }

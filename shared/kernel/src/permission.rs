@@ -52,12 +52,6 @@ pub fn holds<S: AsRef<str>>(held: &[S], needed: &str) -> bool {
         .any(|h| h.as_ref() == ALL || h.as_ref() == needed)
 }
 
-/// Whether a holder of `held` holds every one of `needed`; `*` among them only by holding `*`.
-#[must_use]
-pub fn holds_all<S: AsRef<str>, N: AsRef<str>>(held: &[S], needed: &[N]) -> bool {
-    needed.iter().all(|n| holds(held, n.as_ref()))
-}
-
 /// Whether a holder of `held` may act on a user who holds `target`: only permissions of our own namespaces
 /// count (SECURITY rule 2).
 #[must_use]

@@ -9,16 +9,14 @@ use std::{
     time::Duration,
 };
 
-use deadpool_redis::{Config, Pool, Runtime};
 use governor::{
     Quota, RateLimiter, clock::Clock as _, middleware::NoOpMiddleware,
     state::keyed::DashMapStateStore,
 };
 use redis::Script;
-use secrecy::ExposeSecret as _;
-use ud_config::{Limit, RedisConfig};
+use ud_config::Limit;
 use ud_kernel::{Clock, LimitKey, Timestamp};
-use ud_telemetry::Cost;
+use ud_redis::{Redis, RedisFailure};
 
 /// Redis has this long; then the process's own count decides.
 const REDIS_DEADLINE: Duration = Duration::from_millis(250);
@@ -77,16 +75,16 @@ struct Inner {
     hand: Hand,
     local: Local,
     checks: AtomicU32,
-    redis: Option<(Pool, Script)>,
+    redis: Option<(Redis, Script)>,
 }
 
-/// The address or name of the Redis server is not usable.
+/// A limit without a time.
 #[derive(Debug)]
-pub struct LimiterError(String);
+pub struct LimiterError(&'static str);
 
 impl std::fmt::Display for LimiterError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "limits: {}", self.0)
+        write!(f, "limits: {}: a limit needs a time", self.0)
     }
 }
 
@@ -97,27 +95,19 @@ impl Limiter {
     /// `limit.count` is followed by one each `limit.per / limit.count` (GCRA); in Redis windows are fixed.
     ///
     /// # Errors
-    /// If the Redis address cannot be read. A server that is down is no error.
+    /// If the limit has no time.
     pub fn new(
         operation: &'static str,
         limit: Limit,
-        redis: Option<&RedisConfig>,
+        redis: Option<&Redis>,
         clock: Clock,
     ) -> Result<Self, LimiterError> {
         let count = NonZeroU32::new(limit.count).unwrap_or(NonZeroU32::MIN);
         let quota = Quota::with_period(limit.per / count.get())
-            .ok_or_else(|| LimiterError(format!("{operation}: a limit needs a time")))?
+            .ok_or(LimiterError(operation))?
             .allow_burst(count);
         let hand = Hand::new(clock);
-        let redis = redis
-            .map(|config| {
-                Config::from_url(config.url.expose_secret())
-                    .create_pool(Some(Runtime::Tokio1))
-                    .map(|pool| (pool, Script::new(COUNT)))
-                    // The address may hold a password: it is not repeated.
-                    .map_err(|_| LimiterError("REDIS_URL cannot be read".to_owned()))
-            })
-            .transpose()?;
+        let redis = redis.map(|redis| (redis.clone(), Script::new(COUNT)));
         Ok(Self(Arc::new(Inner {
             operation,
             limit,
@@ -133,9 +123,9 @@ impl Limiter {
     /// # Errors
     /// Seconds until it is worth trying again, at least 1.
     pub async fn check(&self, key: LimitKey) -> Result<(), u32> {
-        if let Some((pool, script)) = &self.0.redis {
+        if let Some((redis, script)) = &self.0.redis {
             // Boxed: room for opening a connection is 7 KB, and most limits are counted in the process.
-            let counted = Box::pin(self.count_in_redis(pool, script, key));
+            let counted = Box::pin(self.count_in_redis(redis, script, key));
             match tokio::time::timeout(REDIS_DEADLINE, counted).await {
                 Ok(Ok(outcome)) => return outcome,
                 Ok(Err(e)) => log::warn!("limit {}: Redis: {e}; counting here", self.0.operation),
@@ -150,19 +140,13 @@ impl Limiter {
 
     async fn count_in_redis(
         &self,
-        pool: &Pool,
+        redis: &Redis,
         script: &Script,
         key: LimitKey,
-    ) -> Result<Result<(), u32>, String> {
-        let mut conn = pool.get().await.map_err(|e| e.to_string())?;
-        ud_telemetry::count(Cost::RedisCall);
+    ) -> Result<Result<(), u32>, RedisFailure> {
         let window = u64::try_from(self.0.limit.per.as_millis()).unwrap_or(u64::MAX);
-        let (count, rest): (u64, i64) = script
-            .key(format!("{{ud}}:limit:{}:{key}", self.0.operation))
-            .arg(window)
-            .invoke_async(&mut conn)
-            .await
-            .map_err(|e| e.to_string())?;
+        let key = format!("{{ud}}:limit:{}:{key}", self.0.operation);
+        let (count, rest): (u64, i64) = redis.run(script, &key, &window.to_string()).await?;
         if count <= u64::from(self.0.limit.count) {
             return Ok(Ok(()));
         }
@@ -251,10 +235,11 @@ mod tests {
 
     #[tokio::test]
     async fn a_redis_that_is_away_does_not_lift_the_limit() {
-        let redis = RedisConfig {
+        let redis = Redis::new(&ud_config::RedisConfig {
             url: "redis://127.0.0.1:1/".to_owned().into(),
             durability: ud_config::Durability::Lossy,
-        };
+        })
+        .unwrap();
         let limit = Limit {
             count: 1,
             per: Duration::from_secs(60),

@@ -286,7 +286,6 @@ impl Base {
         redis: Option<&RedisConfig>,
     ) -> Result<Limits, StartError> {
         Limits::new(self.service, operations, config, redis, &self.clock)
-            .map_err(StartError::config)
     }
 
     /// The queue of security notices, for the one task that writes them to the outbox.

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use ud_config::{LimitsConfig, RedisConfig};
-use ud_kernel::{Clock, LimitKey, Service};
-use ud_limit::{Limiter, LimiterError};
+use ud_kernel::{Clock, LimitKey, Service, StartError};
+use ud_limit::Limiter;
+use ud_redis::Redis;
 
 use crate::limits::{LimitedOperation, Operation};
 
@@ -24,17 +25,22 @@ impl Limits {
     /// Those of the `operations` of `service`. What costs a password hash is counted in Redis if there is one.
     ///
     /// # Errors
-    /// If the Redis address cannot be read.
+    /// If the Redis address cannot be read, or a limit has no time.
     pub fn new(
         service: Service,
         operations: &[Operation],
         config: &LimitsConfig,
         redis: Option<&RedisConfig>,
         clock: &Clock,
-    ) -> Result<Self, LimiterError> {
+    ) -> Result<Self, StartError> {
+        let redis = redis.map(Redis::new).transpose();
+        let redis = redis.map_err(StartError::config)?;
         let counters = |operation: &Operation| {
-            let redis = redis.filter(|_| operation.is_shared);
-            let limiter = |key| Limiter::new(operation.name, config.of(key), redis, clock.clone());
+            let redis = redis.as_ref().filter(|_| operation.is_shared);
+            let limiter = |key| {
+                let limiter = Limiter::new(operation.name, config.of(key), redis, clock.clone());
+                limiter.map_err(StartError::config)
+            };
             Ok(Counters {
                 everybody: limiter(operation.key)?,
                 operators: operation.operators.map(limiter).transpose()?,

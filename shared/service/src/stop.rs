@@ -25,3 +25,19 @@ impl StopSignal {
         let _ = self.0.wait_for(|stop| *stop).await;
     }
 }
+
+/// Runs both. At a stop `last` is told when `first` has ended: what that leaves, it still works on.
+#[must_use]
+pub fn stop_in_order(first: Task, last: Task) -> Task {
+    Box::new(move |mut stop| {
+        Box::pin(async move {
+            let (sender, signal) = StopSignal::pair();
+            let in_order = async {
+                first(stop.clone()).await;
+                stop.stopped().await;
+                sender.send_replace(true);
+            };
+            tokio::join!(in_order, last(signal));
+        })
+    })
+}

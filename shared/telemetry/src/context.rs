@@ -94,6 +94,7 @@ impl RequestContext {
 
     /// The same with a trace id (W3C Trace Context).
     #[must_use]
+    #[cfg(test)]
     pub fn with_trace_id(mut self, trace_id: impl Into<Arc<str>>) -> Self {
         self.trace_id = Some(trace_id.into());
         self

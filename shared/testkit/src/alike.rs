@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use ud_config::DatabaseConfig;
 use ud_db::{
     Db, Migrations, Revert, StoreError,
     schema_info::{TableInfo, describe},
@@ -76,7 +75,7 @@ pub async fn assert_reverts(
     owners: &[&'static Migrations],
     database: &TestDatabase,
 ) {
-    let db = Db::open(&DatabaseConfig::for_tests(&database.url), service).unwrap();
+    let db = Db::open(&crate::database_config(&database.url), service).unwrap();
     let applied = db.migrate(owners).await.unwrap().len();
     let mut order = Vec::new();
     let mut before = db.read(describe).await.unwrap();

@@ -5,15 +5,18 @@ use std::{
     io::Read as _,
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use ud_config::{LimitsConfig, SealingConfig};
+use ud_config::{DatabaseConfig, LimitsConfig, Loader, SealingConfig, keys};
 use ud_jwt::{
     AccessClaims, Algorithm, JwkSet, KeySet, KeySource, SigningKey, Verifier, new_jti,
     service::{IdentityKey, Peers, ServiceSigner},
 };
 use ud_kernel::{Clock, Service, SessionId, UserId};
+
+use crate::secrets;
 
 /// `iss` of the tokens, the development default of `ISSUER_URL`.
 pub const ISSUER: &str = "http://127.0.0.1:8080";
@@ -98,7 +101,9 @@ impl TestIssuer {
     /// A token of these claims, whatever is in them.
     #[must_use]
     pub fn sign(&self, claims: &AccessClaims) -> String {
-        self.key.sign(claims).expect("a token")
+        let token = self.key.sign(claims).expect("a token");
+        secrets().saw("token", &token);
+        token
     }
 
     /// A token of `user` with `permissions` and `roles`.
@@ -138,6 +143,21 @@ impl TestIdentities {
         }
     }
 
+    /// Returns the same keys, with tokens dated by `clock`.
+    #[must_use]
+    pub fn by(&self, clock: &Clock) -> Self {
+        Self {
+            keys: Arc::clone(&self.keys),
+            clock: clock.clone(),
+        }
+    }
+
+    /// Returns the clock that dates tokens.
+    #[must_use]
+    pub const fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
     /// What `service` signs its calls with.
     #[must_use]
     pub fn signer(&self, service: Service) -> Arc<ServiceSigner> {
@@ -149,7 +169,9 @@ impl TestIdentities {
     /// A token by which `caller` calls `called` on nobody's behalf.
     #[must_use]
     pub fn token(&self, caller: Service, called: Service) -> String {
-        self.signer(caller).token(called, None).expect("a token")
+        let token = self.signer(caller).token(called, None).expect("a token");
+        secrets().saw("token", &token);
+        token
     }
 
     /// The public keys of all services.
@@ -197,10 +219,23 @@ pub fn sealing() -> SealingConfig {
     }
 }
 
+/// Returns the configuration of the database at `url`, which the service migrates.
+#[must_use]
+pub fn database_config(url: &str) -> DatabaseConfig {
+    DatabaseConfig {
+        url: url.into(),
+        migration_url: None,
+        pool_size: 8,
+        acquire_timeout: Duration::from_secs(2),
+        auto_migrate: true,
+    }
+}
+
 /// Limits that no test of something else meets.
 #[must_use]
 pub fn no_limits() -> LimitsConfig {
-    LimitsConfig::all("1000000/60".parse().expect("a limit"))
+    let wide = keys::limits().map(|key| (key.name.to_string(), "1000000/60"));
+    LimitsConfig::load(&mut Loader::from_pairs(wide))
 }
 
 /// A new ring of one key with the id `id`, as `KEY_ENCRYPTION_KEYS` and `REFRESH_TOKEN_KEYS` take it.
@@ -209,5 +244,7 @@ pub fn new_key_ring(id: &str) -> String {
     let mut key = [0; 32];
     let mut random = fs::File::open("/dev/urandom").expect("a source of random bytes");
     random.read_exact(&mut key).expect("random bytes");
-    format!("{id}:{}", URL_SAFE_NO_PAD.encode(key))
+    let key = URL_SAFE_NO_PAD.encode(key);
+    secrets().saw("key", &key);
+    format!("{id}:{key}")
 }

@@ -15,8 +15,7 @@ use role_service::{
     },
 };
 use serde_json::{Value, json};
-use testkit::{Backend, Gates, TestDatabase, TestIssuer};
-use ud_config::DatabaseConfig;
+use testkit::{Backend, Gates, TestDatabase, TestIdentities, TestIssuer, service::Served};
 use ud_db::{Db, DbConn, StoreError};
 use ud_events::{Event, EventType, OutboxHandle};
 use ud_http::ServiceBinary as _;
@@ -25,7 +24,6 @@ use ud_kernel::{
     models::{Origin, Standing, UserStanding},
 };
 use ud_service::Base;
-use ud_telemetry::Metrics;
 use user_profile_service::models::{
     AccountFlow, Rights, Standings, standing_store,
     user::{User, UserStatus},
@@ -33,7 +31,7 @@ use user_profile_service::models::{
 };
 use wiremock::{Mock, MockServer, Request, ResponseTemplate, matchers::method};
 
-use crate::service::{Identities, Instance, Own, START};
+use crate::service::{Own, START};
 
 /// What the account of a user allows, and whether its user holds `admin`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,7 +52,7 @@ pub struct House {
     /// By user id: whether they may log in, by the message with the highest sequence.
     auth: Statuses,
     _auth_server: MockServer,
-    _serving: Instance,
+    _serving: Served,
     _databases: [TestDatabase; 2],
 }
 
@@ -62,7 +60,7 @@ impl House {
     pub async fn start(backend: Backend) -> Self {
         let clock = Clock::manual(START);
         let ports = Ports::reserve();
-        let identities = Identities::new();
+        let identities = TestIdentities::new(clock.clone());
         let (auth_server, auth) = invented_auth().await;
         let databases = [TestDatabase::create(backend), TestDatabase::create(backend)];
         let role_own = Own::new(clock.clone(), clock.clone(), &ports, 0);
@@ -72,25 +70,20 @@ impl House {
             (Service::Session, auth_server.uri()),
             (Service::Role, role_own.internal()),
         ];
-        let metrics = Metrics::new("role");
-        let role_base = role_own.base(Service::Role, &identities, &peers, &metrics);
-        let guard = role_own.idle_guard(&role_base);
+        let around_role = role_own.around(Service::Role, &identities, &peers);
+        let role_base = around_role.base();
         let config = RoleConfig {
-            database: DatabaseConfig::for_tests(&databases[0].url),
+            database: testkit::database_config(&databases[0].url),
             limits: testkit::no_limits(),
         };
-        let mut served = role_base.clone().with_guard(&guard);
+        let mut served = around_role.guarded();
         served.steps = Steps::none();
         let mounted = RoleService::build(config, served).await.unwrap();
-        let serving = role_own.serve(mounted, metrics);
-        let base = profile_own.base(
-            Service::Profile,
-            &identities,
-            &peers,
-            &Metrics::new("profile"),
-        );
+        let serving = role_own.serve(&around_role, mounted);
+        let around_profile = profile_own.around(Service::Profile, &identities, &peers);
+        let base = around_profile.base();
         let open = |database: &TestDatabase, service| {
-            Db::open(&DatabaseConfig::for_tests(&database.url), service).unwrap()
+            Db::open(&testkit::database_config(&database.url), service).unwrap()
         };
         let profile = open(&databases[1], Service::Profile);
         profile

@@ -68,8 +68,8 @@ impl Administrator {
         let email = "chief@example.com";
         let user = world.register(email).await;
         let role = world.real_role.as_ref().unwrap();
-        let identities = &world.ground.identities;
-        let token = identities.token(Service::Profile, Service::Role, &world.clock);
+        let identities = world.ground.identities.by(&world.clock);
+        let token = identities.token(Service::Profile, Service::Role);
         let url = format!("{}/internal/v1/administrators", role.own.internal());
         let body = json!({"user_id": user, "origin": {"request_id": "r-1"}});
         let made = see(world.http.post(url).bearer_auth(token).json(&body)).await;

@@ -6,13 +6,13 @@ use diesel::{QueryableByName, RunQueryDsl as _, sql_types::Text};
 use secrecy::ExposeSecret as _;
 use session_service::{config::StoreConfig, models::redis::store::RedisSettings};
 use tempfile::TempDir;
-use testkit::{Backend, TestDatabase, new_key_ring, sealing};
+use testkit::{Backend, TestDatabase, TestIdentities, new_key_ring, sealing};
 use ud_config::{DatabaseConfig, Durability, KeyRing, RedisConfig, SealingConfig};
 use ud_db::{Db, FileLock, StoreError};
 use ud_events::Event;
 use ud_kernel::{Clock, Service, SessionId};
 
-use crate::{service::Identities, waiting::until};
+use crate::{service::START, waiting::until};
 
 /// Where sessions are kept, and with them auth's credentials.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,7 +25,7 @@ pub enum Store {
 
 /// What is there before and after every life of the services.
 pub struct Ground {
-    pub identities: Identities,
+    pub identities: TestIdentities,
     pub sessions: StoreConfig,
     pub database: TestDatabase,
     pub sealing: SealingConfig,
@@ -43,12 +43,12 @@ impl Ground {
             Store::Sqlite => {
                 let file = folder.path().join("session.db");
                 let url = format!("sqlite://{}", file.display());
-                let database = DatabaseConfig::for_tests(&url);
+                let database = testkit::database_config(&url);
                 (Backend::Sqlite, StoreConfig::Sqlite(database))
             }
         };
         Self {
-            identities: Identities::new(),
+            identities: TestIdentities::new(Clock::manual(START)),
             sessions,
             database: TestDatabase::create(backend),
             sealing: sealing(),

@@ -3,15 +3,13 @@
 use std::sync::{Arc, Mutex};
 
 use role_service::{RoleConfig, RoleService};
-use testkit::{Backend, TestDatabase};
-use ud_config::DatabaseConfig;
+use testkit::{Backend, TestDatabase, TestIdentities, service::Served};
 use ud_http::ServiceBinary as _;
 use ud_kernel::{Service, models::Access};
 use ud_service::TokenGuard;
-use ud_telemetry::Metrics;
 use wiremock::{Mock, MockServer, Request, Respond, ResponseTemplate, matchers::any};
 
-use crate::service::{Identities, Instance, Own};
+use crate::service::Own;
 
 /// The role service, invented.
 pub struct Role {
@@ -74,7 +72,7 @@ impl Respond for Answer {
 pub struct RealRole {
     pub own: Own,
     database: TestDatabase,
-    running: Option<Instance>,
+    running: Option<Served>,
 }
 
 impl RealRole {
@@ -88,17 +86,16 @@ impl RealRole {
 
     pub async fn start(
         &mut self,
-        identities: &Identities,
+        identities: &TestIdentities,
         guard: &TokenGuard,
         peers: &[(Service, String)],
     ) {
-        let metrics = Metrics::new("role");
-        let base = self.own.base(Service::Role, identities, peers, &metrics);
+        let around = self.own.around(Service::Role, identities, peers);
         let config = RoleConfig {
-            database: DatabaseConfig::for_tests(&self.database.url),
+            database: testkit::database_config(&self.database.url),
             limits: testkit::no_limits(),
         };
-        let mounted = RoleService::build(config, base.with_guard(guard)).await;
-        self.running = Some(self.own.serve(mounted.unwrap(), metrics));
+        let mounted = RoleService::build(config, around.base().with_guard(guard)).await;
+        self.running = Some(self.own.serve(&around, mounted.unwrap()));
     }
 }

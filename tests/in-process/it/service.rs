@@ -10,26 +10,19 @@ use auth_service::{
     },
 };
 use end_to_end::Ports;
-use tempfile::TempDir;
-use testkit::{AUDIENCE, Gates, ISSUER, TestIdentities, TestIssuer};
-use tokio::sync::oneshot;
-use ud_config::{
-    Algorithm, AppEnv, BreachedPasswords, DatabaseConfig, HttpConfig, IdentityConfig, Limit,
-    PasswordConfig, PeersConfig, SealingConfig, SigningConfig, TokenConfig,
+use testkit::{
+    Gates, TestIdentities,
+    service::{Served, Surroundings},
 };
-use ud_http::{Listening, Mounted, Server};
-use ud_jwt::revocation::SessionChecker;
-use ud_kernel::{Clock, Service, StartError, Timestamp};
-use ud_service::{Base, Identity, TokenGuard};
-use ud_telemetry::Metrics;
+use ud_config::{
+    Algorithm, BreachedPasswords, DatabaseConfig, HttpConfig, Limit, PasswordConfig, SealingConfig,
+    SigningConfig,
+};
+use ud_http::Mounted;
+use ud_kernel::{Clock, Service, Timestamp};
 
 /// When tests begin: 2027-01-15.
 pub const START: Timestamp = Timestamp::from_secs(1_800_000_000);
-
-/// The services' identities.
-pub struct Identities {
-    folder: TempDir,
-}
 
 /// What is this instance's own, in all its lives.
 pub struct Own {
@@ -40,35 +33,6 @@ pub struct Own {
     pub gates: Gates,
     /// Public and internal.
     ports: [u16; 2],
-}
-
-/// A service that runs.
-pub struct Instance {
-    stop: Option<oneshot::Sender<()>>,
-    running: Option<actix_web::rt::task::JoinHandle<Result<(), StartError>>>,
-}
-
-impl Identities {
-    pub fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        TestIdentities::new(Clock::manual(START)).write_to(folder.path());
-        Self { folder }
-    }
-
-    /// Those of `service`, by that clock.
-    pub fn of(&self, service: Service, clock: &Clock) -> Identity {
-        let config = IdentityConfig {
-            key_file: Some(TestIdentities::key_file(self.folder.path(), service)),
-            peers_file: Some(self.folder.path().join("peers.json")),
-        };
-        Identity::load(&config, service, clock).unwrap()
-    }
-
-    /// A token by which `caller` calls `called`.
-    pub fn token(&self, caller: Service, called: Service, clock: &Clock) -> String {
-        let signer = self.of(caller, clock).signer;
-        signer.token(called, None).unwrap()
-    }
 }
 
 impl Own {
@@ -90,40 +54,24 @@ impl Own {
         format!("http://127.0.0.1:{}", self.ports[1])
     }
 
-    /// The common ground of `service` on this instance.
-    pub fn base(
+    /// What `service` finds around it on this instance.
+    pub fn around(
         &self,
         service: Service,
-        identities: &Identities,
+        identities: &TestIdentities,
         peers: &[(Service, String)],
-        metrics: &Metrics,
-    ) -> Base {
-        let mut urls = PeersConfig::default();
+    ) -> Surroundings {
+        let mut around = Surroundings::new(service, &self.clock);
+        around.identities = identities.by(&self.calls);
+        around.gates = self.gates.clone();
         for (peer, url) in peers {
-            urls.set(*peer, url.parse().unwrap());
+            around.put(*peer, url);
         }
-        let tokens = TokenConfig {
-            issuer: ISSUER.to_owned(),
-            audience: AUDIENCE.to_owned(),
-            shared_secret: None,
-            jwks_url: None,
-        };
-        let identity = identities.of(service, &self.calls);
-        let env = AppEnv::Development;
-        let clock = self.clock.clone();
-        let mut base = Base::new(service, env, identity, urls, tokens, clock, metrics).unwrap();
-        base.steps = self.gates.steps();
-        base
-    }
-
-    /// A guard of routes that no test calls.
-    pub fn idle_guard(&self, base: &Base) -> TokenGuard {
-        let keys = TestIssuer::new(self.clock.clone()).key_source();
-        base.guard_with(keys, SessionChecker::unchecked())
+        around
     }
 
     /// Serves what was built.
-    pub fn serve(&self, mounted: Mounted, metrics: Metrics) -> Instance {
+    pub fn serve(&self, around: &Surroundings, mounted: Mounted) -> Served {
         let [port, internal_port] = self.ports;
         let http = HttpConfig {
             port,
@@ -132,36 +80,7 @@ impl Own {
             trusted_proxies: vec!["127.0.0.0/8".parse().unwrap()],
             ..HttpConfig::default()
         };
-        let listening = Listening::bind(&http).unwrap();
-        let (stop, stopped) = oneshot::channel::<()>();
-        let server = Server::new(listening, vec![mounted], self.clock.clone(), metrics);
-        let running = actix_web::rt::spawn(server.run(async move {
-            let _ = stopped.await;
-        }));
-        Instance {
-            stop: Some(stop),
-            running: Some(running),
-        }
-    }
-}
-
-impl Instance {
-    /// Ends it; nothing of it is left when this returns.
-    pub async fn stop(mut self) {
-        if let Some(stop) = self.stop.take() {
-            let _ = stop.send(());
-        }
-        if let Some(running) = self.running.take() {
-            running.await.unwrap().unwrap();
-        }
-    }
-}
-
-impl Drop for Instance {
-    fn drop(&mut self) {
-        if let Some(stop) = self.stop.take() {
-            let _ = stop.send(());
-        }
+        Served::serve(around, mounted, &http)
     }
 }
 
@@ -174,7 +93,7 @@ pub fn auth_config(database: &str, ring: &str, sealing: SealingConfig) -> AuthCo
     AuthConfig {
         database: DatabaseConfig {
             acquire_timeout: Duration::from_secs(20),
-            ..DatabaseConfig::for_tests(database)
+            ..testkit::database_config(database)
         },
         signing: SigningConfig {
             algorithm: Algorithm::EdDsa,

@@ -7,20 +7,19 @@ use end_to_end::Ports;
 use reqwest::Method;
 use serde_json::{Value, json};
 use session_service::{SessionService, config::SessionConfig};
-use testkit::new_key_ring;
+use testkit::{new_key_ring, service::Served};
 use ud_http::ServiceBinary as _;
 use ud_kernel::{
     Clock, Service, Timestamp, UserId,
     models::{SessionState, SessionStateResponse},
 };
 use ud_service::TokenGuard;
-use ud_telemetry::Metrics;
 
 use crate::{
     ground::{Ground, Store},
     role::{RealRole, Role},
     seen::{Seen, Tokens, decided, see},
-    service::{Instance, Own, START, auth_config},
+    service::{Own, START, auth_config},
 };
 
 /// Good enough for the policy.
@@ -29,7 +28,7 @@ pub const PASSWORD: &str = "tr4vel quilt zebra 9";
 /// One of auth's instances, or of session's.
 pub struct Replica {
     pub own: Own,
-    running: Option<Instance>,
+    running: Option<Served>,
     guard: Option<TokenGuard>,
 }
 
@@ -294,8 +293,8 @@ impl World {
             Service::Auth => &self.auths[i],
             _ => &self.sessions[i],
         };
-        let identities = &self.ground.identities;
-        let token = identities.token(caller, called, &replica.own.calls);
+        let identities = self.ground.identities.by(&replica.own.calls);
+        let token = identities.token(caller, called);
         let url = format!("{}{path}", replica.own.internal());
         self.http.request(method, url).bearer_auth(token)
     }
@@ -327,37 +326,32 @@ impl Replica {
     }
 
     async fn start_session(&mut self, ground: &Ground) {
-        let metrics = Metrics::new("session");
-        let (service, ids) = (Service::Session, &ground.identities);
-        let mut base = self.own.base(service, ids, &[], &metrics);
+        let around = self.own.around(Service::Session, &ground.identities, &[]);
+        let mut base = around.guarded();
         base.standalone = true;
-        let guard = self.own.idle_guard(&base);
         let config = SessionConfig {
             store: ground.sessions.clone(),
             limits: testkit::no_limits(),
             feed_keys: Some(ground.feed_keys.clone()),
             keys_dir: std::path::PathBuf::new(),
         };
-        let mounted = SessionService::build(config, base.with_guard(&guard)).await;
-        self.running = Some(self.own.serve(mounted.unwrap(), metrics));
+        let mounted = SessionService::build(config, base).await;
+        self.running = Some(self.own.serve(&around, mounted.unwrap()));
     }
 
     async fn start_auth(&mut self, ground: &Ground, ring: &str, peers: &[(Service, String)]) {
-        let metrics = Metrics::new("auth");
-        let base = self
-            .own
-            .base(Service::Auth, &ground.identities, peers, &metrics);
+        let around = self.own.around(Service::Auth, &ground.identities, peers);
         let config = auth_config(&ground.database.url, ring, ground.sealing.clone());
-        let mounted = AuthService::build(config, base).await.unwrap();
+        let mounted = AuthService::build(config, around.base()).await.unwrap();
         self.guard = Some(mounted.guard.clone());
-        self.running = Some(self.own.serve(mounted, metrics));
+        self.running = Some(self.own.serve(&around, mounted));
     }
 
     /// Ends it; nothing of it is left when this returns.
     async fn stop(&mut self) {
         self.guard = None;
-        if let Some(running) = self.running.take() {
-            running.stop().await;
+        if let Some(mut running) = self.running.take() {
+            running.end().await;
         }
     }
 }

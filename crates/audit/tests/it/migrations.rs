@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use rstest::rstest;
+use testkit::Backend;
 use ud_db::schema_info::{TableInfo, describe};
 use user_audit_service::ALL_MIGRATIONS;
 
@@ -59,19 +61,21 @@ fn without_types(mut tables: BTreeMap<String, TableInfo>) -> BTreeMap<String, Ta
     tables
 }
 
+#[rstest]
 #[tokio::test]
-async fn the_log_starts_at_one_after_a_revert_too() {
-    for world in World::each().await {
-        world.append(crate::world::records(2)).await.unwrap();
-        while world
-            .db
-            .revert_last(&ALL_MIGRATIONS)
-            .await
-            .unwrap()
-            .is_some()
-        {}
-        world.db.migrate(&ALL_MIGRATIONS).await.unwrap();
-        world.append(crate::world::records(1)).await.unwrap();
-        assert_eq!(world.log().await[0].seq, 1, "{}", world.database.backend);
-    }
+async fn the_log_starts_at_one_after_a_revert_too(
+    #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
+) {
+    let world = World::on(backend).await;
+    world.append(crate::world::records(2)).await.unwrap();
+    while world
+        .db
+        .revert_last(&ALL_MIGRATIONS)
+        .await
+        .unwrap()
+        .is_some()
+    {}
+    world.db.migrate(&ALL_MIGRATIONS).await.unwrap();
+    world.append(crate::world::records(1)).await.unwrap();
+    assert_eq!(world.log().await[0].seq, 1, "{}", world.database.backend);
 }

@@ -1,9 +1,11 @@
 //! Filters, and pages that stay where they are while the log grows.
 
 use std::time::Duration;
-use ud_http::{Page, PageRequest};
 
+use rstest::rstest;
+use testkit::Backend;
 use ud_events::Outcome;
+use ud_http::{Page, PageRequest};
 use ud_kernel::UserId;
 use user_audit_service::models::{
     record::NewRecord,
@@ -35,8 +37,11 @@ fn matches(filter: &RecordFilter, record: &Record) -> bool {
         && filter.before.is_none_or(|place| record.seq < place)
 }
 
+#[rstest]
 #[tokio::test]
-async fn each_filter_and_all_of_them_together() {
+async fn each_filter_and_all_of_them_together(
+    #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
+) {
     let (ann, bob) = (user(), user());
     let actors = [Some(ann), Some(bob), None];
     let targets = ["t", "t ", "T", "ü", "\u{1F512}"];
@@ -72,20 +77,19 @@ async fn each_filter_and_all_of_them_together() {
             }
         }
     }
-    for world in World::each().await {
-        world.append(new.clone()).await.unwrap();
-        let log = world.log().await;
-        for filter in &filters {
-            let found = page_of(&world, filter, 200).await;
-            let expected: Vec<_> = log.iter().rev().filter(|r| matches(filter, r)).collect();
-            assert_eq!(
-                found.items.iter().collect::<Vec<_>>(),
-                expected,
-                "{filter:?} {}",
-                world.database.backend
-            );
-            assert_eq!(found.next_cursor, None);
-        }
+    let world = World::on(backend).await;
+    world.append(new.clone()).await.unwrap();
+    let log = world.log().await;
+    for filter in &filters {
+        let found = page_of(&world, filter, 200).await;
+        let expected: Vec<_> = log.iter().rev().filter(|r| matches(filter, r)).collect();
+        assert_eq!(
+            found.items.iter().collect::<Vec<_>>(),
+            expected,
+            "{filter:?} {}",
+            world.database.backend
+        );
+        assert_eq!(found.next_cursor, None);
     }
 }
 
@@ -95,34 +99,38 @@ async fn page_of(world: &World, filter: &RecordFilter, limit: u8) -> Page<Record
     request.page(records.unwrap(), |record| record.seq)
 }
 
+#[rstest]
 #[tokio::test]
-async fn pages_are_stable_while_the_log_grows() {
-    for world in World::each().await {
-        world.append(some(50)).await.unwrap();
-        let before: Vec<_> = world.log().await.iter().rev().map(|r| r.id).collect();
-        let mut seen = Vec::new();
-        let mut filter = RecordFilter::default();
-        loop {
-            let page = page_of(&world, &filter, 7).await;
-            filter.before = page.items.last().map(|r| r.seq);
-            seen.extend(page.items.into_iter().map(|r| r.id));
-            if page.next_cursor.is_none() {
-                break;
-            }
-            world.append(some(3)).await.unwrap();
+async fn pages_are_stable_while_the_log_grows(
+    #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
+) {
+    let world = World::on(backend).await;
+    world.append(some(50)).await.unwrap();
+    let before: Vec<_> = world.log().await.iter().rev().map(|r| r.id).collect();
+    let mut seen = Vec::new();
+    let mut filter = RecordFilter::default();
+    loop {
+        let page = page_of(&world, &filter, 7).await;
+        filter.before = page.items.last().map(|r| r.seq);
+        seen.extend(page.items.into_iter().map(|r| r.id));
+        if page.next_cursor.is_none() {
+            break;
         }
-        assert_eq!(seen, before, "{}", world.database.backend);
+        world.append(some(3)).await.unwrap();
     }
+    assert_eq!(seen, before, "{}", world.database.backend);
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_full_last_page_is_the_last() {
-    for world in World::each().await {
-        world.append(some(4)).await.unwrap();
-        for (limit, expected) in [(3, (3, true)), (4, (4, false)), (5, (4, false))] {
-            let page = page_of(&world, &RecordFilter::default(), limit).await;
-            let found = (page.items.len(), page.next_cursor.is_some());
-            assert_eq!(found, expected, "{}", world.database.backend);
-        }
+async fn a_full_last_page_is_the_last(
+    #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
+) {
+    let world = World::on(backend).await;
+    world.append(some(4)).await.unwrap();
+    for (limit, expected) in [(3, (3, true)), (4, (4, false)), (5, (4, false))] {
+        let page = page_of(&world, &RecordFilter::default(), limit).await;
+        let found = (page.items.len(), page.next_cursor.is_some());
+        assert_eq!(found, expected, "{}", world.database.backend);
     }
 }

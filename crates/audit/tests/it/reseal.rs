@@ -1,5 +1,7 @@
 //! The key under Idempotency-Keys: `reseal`, and a ring that does not open it (SECURITY rule 30).
 
+use rstest::rstest;
+use testkit::Backend;
 use testkit::new_key_ring;
 use ud_config::KeyRing;
 use ud_idempotency::{IdempotencyKeys, ServerKey, ServerKeyError};
@@ -13,64 +15,67 @@ fn sealer(rings: &[&str]) -> Sealer {
     Sealer::new(Service::Audit, ring)
 }
 
+#[rstest]
 #[tokio::test]
-async fn the_server_key_is_sealed_anew() {
-    for world in World::each().await {
-        let now = world.clock.now();
-        let (old, new) = (new_key_ring("old"), new_key_ring("new"));
-        let reseal =
-            async |rings: &[&str]| IdempotencyKeys::reseal(&world.db, &sealer(rings)).await;
-        let id_under = async |rings: &[&str]| {
-            let keys = IdempotencyKeys::load(&world.db, &sealer(rings), now).await?;
-            let claim = keys.claim("operation", "a-key-of-a-client", &[], now);
-            Ok::<_, ServerKeyError>(claim.id)
-        };
-        assert!(!reseal(&[&new]).await.unwrap(), "there is none yet");
-        let before = id_under(&[&old]).await.unwrap();
-        assert!(reseal(&[&new]).await.is_err(), "the old key is missing");
-        assert!(id_under(&[&new]).await.is_err());
-        assert_eq!(id_under(&[&old]).await.unwrap(), before, "nothing changed");
-        assert!(reseal(&[&new, &old]).await.unwrap());
-        assert!(!reseal(&[&new, &old]).await.unwrap());
-        assert_eq!(id_under(&[&new]).await.unwrap(), before, "the same key");
-        assert!(id_under(&[&old]).await.is_err());
-    }
+async fn the_server_key_is_sealed_anew(
+    #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
+) {
+    let world = World::on(backend).await;
+    let now = world.clock.now();
+    let (old, new) = (new_key_ring("old"), new_key_ring("new"));
+    let reseal = async |rings: &[&str]| IdempotencyKeys::reseal(&world.db, &sealer(rings)).await;
+    let id_under = async |rings: &[&str]| {
+        let keys = IdempotencyKeys::load(&world.db, &sealer(rings), now).await?;
+        let claim = keys.claim("operation", "a-key-of-a-client", &[], now);
+        Ok::<_, ServerKeyError>(claim.id)
+    };
+    assert!(!reseal(&[&new]).await.unwrap(), "there is none yet");
+    let before = id_under(&[&old]).await.unwrap();
+    assert!(reseal(&[&new]).await.is_err(), "the old key is missing");
+    assert!(id_under(&[&new]).await.is_err());
+    assert_eq!(id_under(&[&old]).await.unwrap(), before, "nothing changed");
+    assert!(reseal(&[&new, &old]).await.unwrap());
+    assert!(!reseal(&[&new, &old]).await.unwrap());
+    assert_eq!(id_under(&[&new]).await.unwrap(), before, "the same key");
+    assert!(id_under(&[&old]).await.is_err());
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_server_key_that_does_not_open_is_told_until_it_does() {
-    for world in World::each().await {
-        let (old, new) = (new_key_ring("old"), new_key_ring("new"));
-        let key = |ring: &str| {
-            let (db, clock) = (world.db.clone(), world.clock.clone());
-            ServerKey::new(db, sealer(&[ring]), clock)
-        };
-        let (early, late) = (key(&new), key(&new));
-        assert!(early.state().is_err(), "nobody has looked");
-        early.open().await.unwrap();
-        assert_eq!(early.state(), Ok(()), "there is none yet, and none is made");
-        let right = key(&old);
-        let _ = right.get().await.unwrap();
-        assert_eq!(right.state(), Ok(()));
-        // The ring of `new` does not open it, whoever looks, and when.
-        for wrong in [&early, &late] {
-            assert!(wrong.get().await.is_err());
-            assert!(matches!(wrong.open().await, Err(ServerKeyError::Seal(_))));
-            let state = wrong.state().unwrap_err();
-            assert!(state.contains("KEY_ENCRYPTION_KEYS"), "{state}");
-        }
-        let both = sealer(&[&new, &old]);
-        let (opened, resealed) = tokio::join!(
-            late.keep_opening(std::future::pending()),
-            IdempotencyKeys::reseal(&world.db, &both)
-        );
-        assert_eq!((opened, resealed.unwrap()), ((), true));
-        assert_eq!(late.state(), Ok(()));
-        let _ = late.get().await.unwrap();
-        // A stop ends the waiting.
-        right.keep_opening(std::future::ready(())).await;
-        let wrong = key(&old);
-        wrong.keep_opening(std::future::ready(())).await;
-        assert!(wrong.state().is_err());
+async fn a_server_key_that_does_not_open_is_told_until_it_does(
+    #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
+) {
+    let world = World::on(backend).await;
+    let (old, new) = (new_key_ring("old"), new_key_ring("new"));
+    let key = |ring: &str| {
+        let (db, clock) = (world.db.clone(), world.clock.clone());
+        ServerKey::new(db, sealer(&[ring]), clock)
+    };
+    let (early, late) = (key(&new), key(&new));
+    assert!(early.state().is_err(), "nobody has looked");
+    early.open().await.unwrap();
+    assert_eq!(early.state(), Ok(()), "there is none yet, and none is made");
+    let right = key(&old);
+    let _ = right.get().await.unwrap();
+    assert_eq!(right.state(), Ok(()));
+    // The ring of `new` does not open it, whoever looks, and when.
+    for wrong in [&early, &late] {
+        assert!(wrong.get().await.is_err());
+        assert!(matches!(wrong.open().await, Err(ServerKeyError::Seal(_))));
+        let state = wrong.state().unwrap_err();
+        assert!(state.contains("KEY_ENCRYPTION_KEYS"), "{state}");
     }
+    let both = sealer(&[&new, &old]);
+    let (opened, resealed) = tokio::join!(
+        late.keep_opening(std::future::pending()),
+        IdempotencyKeys::reseal(&world.db, &both)
+    );
+    assert_eq!((opened, resealed.unwrap()), ((), true));
+    assert_eq!(late.state(), Ok(()));
+    let _ = late.get().await.unwrap();
+    // A stop ends the waiting.
+    right.keep_opening(std::future::ready(())).await;
+    let wrong = key(&old);
+    wrong.keep_opening(std::future::ready(())).await;
+    assert!(wrong.state().is_err());
 }

@@ -1,19 +1,20 @@
 //! The service on two real sockets, and its clients.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{
+    ops::{Deref, DerefMut},
+    sync::Arc,
+};
 
-use reqwest::{Method, RequestBuilder, Response};
+use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
-use testkit::{AUDIENCE, ISSUER, TestDatabase, TestIdentities, TestIssuer};
-use tokio::sync::oneshot;
-use ud_config::{AppEnv, DatabaseConfig, HttpConfig, PeersConfig, TokenConfig};
+pub use testkit::service::Answer;
+use testkit::{
+    Backend, TestDatabase, TestIdentities, TestIssuer,
+    service::{Served, Surroundings},
+};
 use ud_db::Db;
 use ud_events::{BATCH_CONTENT_TYPE, EVENTS_PATH};
-use ud_http::{Listening, Server, ServiceBinary as _};
-use ud_jwt::{revocation::SessionChecker, service::ServiceVerifier};
 use ud_kernel::{Clock, Service, UserId};
-use ud_service::{Base, Identity};
-use ud_telemetry::Metrics;
 use user_audit_service::{AuditService, config::AuditConfig, models::record_store::Record};
 
 use crate::world::{START, open, user, whole_log};
@@ -21,107 +22,59 @@ use crate::world::{START, open, user, whole_log};
 pub const AUDITS: &str = "/api/v1/audits";
 
 pub struct Running {
-    pub public: SocketAddr,
-    pub internal: SocketAddr,
-    pub http: reqwest::Client,
-    pub issuer: TestIssuer,
+    served: Served,
+    pub issuer: Arc<TestIssuer>,
     pub identities: TestIdentities,
     pub clock: Clock,
     /// To look at the log from beside the service.
     pub db: Db,
-    stop: Option<oneshot::Sender<()>>,
-    thread: Option<std::thread::JoinHandle<()>>,
     pub database: TestDatabase,
 }
 
-impl Drop for Running {
-    fn drop(&mut self) {
-        self.stop();
+impl Deref for Running {
+    type Target = Served;
+
+    fn deref(&self) -> &Served {
+        &self.served
+    }
+}
+
+impl DerefMut for Running {
+    fn deref_mut(&mut self) -> &mut Served {
+        &mut self.served
     }
 }
 
 impl Running {
-    /// On a fresh database.
-    pub fn start(database: TestDatabase) -> Self {
-        let url = database.url.clone();
-        Self::start_on(database, &url)
+    /// On a fresh database of that kind.
+    pub async fn on(backend: Backend) -> Self {
+        Self::start(TestDatabase::create(backend)).await
     }
 
-    /// On a fresh database of each kind.
-    pub fn each() -> impl Iterator<Item = Self> {
-        testkit::databases().map(Self::start)
+    /// On a fresh database.
+    pub async fn start(database: TestDatabase) -> Self {
+        let url = database.url.clone();
+        Self::start_on(database, &url).await
     }
 
     /// With `url` for the service's way to `database`.
-    pub fn start_on(database: TestDatabase, url: &str) -> Self {
+    pub async fn start_on(database: TestDatabase, url: &str) -> Self {
         let clock = Clock::manual(START);
-        let issuer = TestIssuer::new(clock.clone());
-        let identities = TestIdentities::new(clock.clone());
-        let metrics = Metrics::new("audit");
-        let verifier = ServiceVerifier::new(Service::Audit, identities.peers(), clock.clone());
-        let identity = Identity {
-            signer: identities.signer(Service::Audit),
-            verifier: Arc::new(verifier),
-        };
-        let tokens = TokenConfig {
-            issuer: ISSUER.to_owned(),
-            audience: AUDIENCE.to_owned(),
-            shared_secret: None,
-            jwks_url: None,
-        };
-        let base = Base::new(
-            Service::Audit,
-            AppEnv::Development,
-            identity,
-            PeersConfig::default(),
-            tokens,
-            clock.clone(),
-            &metrics,
-        )
-        .unwrap();
-        let guard = base.guard_with(issuer.key_source(), SessionChecker::unchecked());
-        let base = base.with_guard(&guard);
-        let listening = Listening::bind(&HttpConfig::default()).unwrap();
-        let (public, internal) = (
-            listening.public_addr().unwrap(),
-            listening.internal_addr().unwrap(),
-        );
+        let around = Surroundings::new(Service::Audit, &clock);
         let config = AuditConfig {
-            database: DatabaseConfig::for_tests(url),
+            database: testkit::database_config(url),
             sealing: testkit::sealing(),
             limits: testkit::no_limits(),
         };
-        let (stop, stopped) = oneshot::channel();
-        let server_clock = clock.clone();
-        let thread = std::thread::spawn(move || {
-            actix_web::rt::System::new().block_on(async move {
-                let mounted = AuditService::build(config, base).await.unwrap();
-                let server = Server::new(listening, vec![mounted], server_clock, metrics);
-                server.run(async { drop(stopped.await) }).await.unwrap();
-            });
-        });
+        // It has no outbox: its events are in its own log.
+        let served = Served::start::<AuditService>(&around, around.guarded(), config).await;
         Self {
-            public,
-            internal,
-            http: reqwest::Client::new(),
-            issuer,
-            identities,
+            served,
+            issuer: around.issuer,
+            identities: around.identities,
             clock,
             db: open(&database.url),
-            stop: Some(stop),
-            thread: Some(thread),
             database,
-        }
-    }
-
-    /// Stops it gracefully and waits for its end.
-    pub fn stop(&mut self) {
-        if let Some(stop) = self.stop.take() {
-            let _ = stop.send(());
-        }
-        if let Some(thread) = self.thread.take() {
-            let ended = thread.join();
-            assert!(ended.is_ok() || std::thread::panicking());
         }
     }
 
@@ -141,9 +94,7 @@ impl Running {
     }
 
     pub fn call(&self, method: Method, path: &str, token: &str) -> RequestBuilder {
-        let request = self
-            .http
-            .request(method, format!("http://{}{path}", self.public));
+        let request = self.request(method, path);
         if token.is_empty() {
             request
         } else {
@@ -167,9 +118,7 @@ impl Running {
 
     /// Sends a batch to the internal listener.
     pub async fn send(&self, token: &str, batch: impl std::fmt::Display) -> Answer {
-        let request = self
-            .http
-            .post(format!("http://{}{EVENTS_PATH}", self.internal));
+        let request = self.internal_request(Method::POST, EVENTS_PATH);
         let request = request
             .bearer_auth(token)
             .header("content-type", BATCH_CONTENT_TYPE)
@@ -208,62 +157,4 @@ pub fn body() -> Value {
         "target_id": "o-1",
         "outcome": "success",
     })
-}
-
-/// An answer, read whole.
-#[derive(Debug)]
-pub struct Answer {
-    pub status: u16,
-    pub headers: reqwest::header::HeaderMap,
-    pub body: Value,
-}
-
-impl Answer {
-    pub async fn of(request: RequestBuilder) -> Self {
-        Self::read(request.send().await.unwrap()).await
-    }
-
-    async fn read(response: Response) -> Self {
-        let (status, headers) = (response.status().as_u16(), response.headers().clone());
-        let text = response.text().await.unwrap();
-        let body = serde_json::from_str(&text).unwrap_or(Value::String(text));
-        Self {
-            status,
-            headers,
-            body,
-        }
-    }
-
-    pub fn header(&self, name: &str) -> &str {
-        self.headers.get(name).map_or("", |v| v.to_str().unwrap())
-    }
-
-    /// Asserts that this is the problem `code`, whole as docs/ARCHITECTURE.md has it.
-    #[track_caller]
-    pub fn is(&self, status: u16, code: &str) {
-        assert_eq!(
-            (self.status, &self.body["code"]),
-            (status, &json!(code)),
-            "{:?}",
-            self.body
-        );
-        assert_eq!(self.header("content-type"), "application/problem+json");
-        assert_eq!(self.body["status"], status);
-        assert_eq!(
-            self.body["type"],
-            format!("urn:user-domain:problem:{code}").as_str()
-        );
-        for member in ["title", "instance", "request_id"] {
-            assert!(self.body[member].is_string(), "{member}");
-        }
-    }
-
-    /// Ids of a page.
-    pub fn ids(&self) -> Vec<&str> {
-        let items = self.body["items"].as_array().unwrap();
-        items
-            .iter()
-            .map(|item| item["id"].as_str().unwrap())
-            .collect()
-    }
 }

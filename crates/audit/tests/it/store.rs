@@ -12,6 +12,8 @@ use diesel::{
     dsl::{count_star, max},
     prelude::*,
 };
+use rstest::rstest;
+use testkit::Backend;
 use testkit::TestDatabase;
 use ud_db::{Db, StoreError};
 use ud_kernel::RecordId;
@@ -24,24 +26,26 @@ use user_audit_service::models::{
 
 use crate::world::{START, World, record, records as some};
 
+#[rstest]
 #[tokio::test]
-async fn records_are_appended_in_order_and_read_back_whole() {
-    for world in World::each().await {
-        let backend = world.database.backend;
-        let new = some(3);
-        assert_eq!(world.append(new.clone()).await.unwrap(), 3, "{backend}");
-        let later = some(1);
-        assert_eq!(world.append(later.clone()).await.unwrap(), 1);
-        let log = world.log().await;
-        let expected: Vec<_> = (1..)
-            .zip(new.into_iter().chain(later))
-            .map(|(seq, new)| stored(seq, new))
-            .collect();
-        assert_eq!(log, expected, "{backend}");
-        assert_eq!(world.flow.read(log[2].id).await.unwrap(), log[2]);
-        let unknown = world.flow.read(RecordId::new(START)).await;
-        assert!(matches!(unknown, Err(AuditError::NotFound)), "{backend}");
-    }
+async fn records_are_appended_in_order_and_read_back_whole(
+    #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
+) {
+    let world = World::on(backend).await;
+    let backend = world.database.backend;
+    let new = some(3);
+    assert_eq!(world.append(new.clone()).await.unwrap(), 3, "{backend}");
+    let later = some(1);
+    assert_eq!(world.append(later.clone()).await.unwrap(), 1);
+    let log = world.log().await;
+    let expected: Vec<_> = (1..)
+        .zip(new.into_iter().chain(later))
+        .map(|(seq, new)| stored(seq, new))
+        .collect();
+    assert_eq!(log, expected, "{backend}");
+    assert_eq!(world.flow.read(log[2].id).await.unwrap(), log[2]);
+    let unknown = world.flow.read(RecordId::new(START)).await;
+    assert!(matches!(unknown, Err(AuditError::NotFound)), "{backend}");
 }
 
 fn stored(seq: i64, new: NewRecord) -> Record {
@@ -60,71 +64,77 @@ fn stored(seq: i64, new: NewRecord) -> Record {
     }
 }
 
+#[rstest]
 #[tokio::test]
-async fn an_event_is_recorded_once() {
-    for world in World::each().await {
-        let backend = world.database.backend;
-        let [a, b, c] = [record(), record(), record()];
-        assert_eq!(world.append(Vec::new()).await.unwrap(), 0);
-        assert_eq!(world.append(vec![a.clone()]).await.unwrap(), 1);
-        assert_eq!(world.append(vec![a.clone()]).await.unwrap(), 0);
-        let mixed = vec![b.clone(), a.clone(), b.clone(), c.clone(), c.clone()];
-        assert_eq!(world.append(mixed).await.unwrap(), 2, "{backend}");
-        let ids: Vec<_> = world.log().await.iter().map(|r| (r.seq, r.id)).collect();
-        assert_eq!(ids, [(1, a.id), (2, b.id), (3, c.id)], "{backend}");
+async fn an_event_is_recorded_once(
+    #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
+) {
+    let world = World::on(backend).await;
+    let backend = world.database.backend;
+    let [a, b, c] = [record(), record(), record()];
+    assert_eq!(world.append(Vec::new()).await.unwrap(), 0);
+    assert_eq!(world.append(vec![a.clone()]).await.unwrap(), 1);
+    assert_eq!(world.append(vec![a.clone()]).await.unwrap(), 0);
+    let mixed = vec![b.clone(), a.clone(), b.clone(), c.clone(), c.clone()];
+    assert_eq!(world.append(mixed).await.unwrap(), 2, "{backend}");
+    let ids: Vec<_> = world.log().await.iter().map(|r| (r.seq, r.id)).collect();
+    assert_eq!(ids, [(1, a.id), (2, b.id), (3, c.id)], "{backend}");
 
-        // The first one stays: who sends an id again cannot change what was written under it.
-        let mut forged = a.clone();
-        forged.target_id = "another".to_owned();
-        assert_eq!(world.append(vec![forged]).await.unwrap(), 0);
-        let kept = world.flow.read(a.id).await.unwrap();
-        assert_eq!(kept.target_id, a.target_id, "{backend}");
-    }
+    // The first one stays: who sends an id again cannot change what was written under it.
+    let mut forged = a.clone();
+    forged.target_id = "another".to_owned();
+    assert_eq!(world.append(vec![forged]).await.unwrap(), 0);
+    let kept = world.flow.read(a.id).await.unwrap();
+    assert_eq!(kept.target_id, a.target_id, "{backend}");
 }
 
+#[rstest]
 #[tokio::test]
-async fn more_rows_than_one_insert_takes() {
-    for world in World::each().await {
-        let new = some(1201);
-        assert_eq!(world.append(new.clone()).await.unwrap(), 1201);
-        let log = world.log().await;
-        let found: Vec<_> = log.iter().map(|r| (r.seq, r.id)).collect();
-        let expected: Vec<_> = (1..).zip(new.iter().map(|r| r.id)).collect();
-        assert_eq!(found, expected, "{}", world.database.backend);
-    }
+async fn more_rows_than_one_insert_takes(
+    #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
+) {
+    let world = World::on(backend).await;
+    let new = some(1201);
+    assert_eq!(world.append(new.clone()).await.unwrap(), 1201);
+    let log = world.log().await;
+    let found: Vec<_> = log.iter().map(|r| (r.seq, r.id)).collect();
+    let expected: Vec<_> = (1..).zip(new.iter().map(|r| r.id)).collect();
+    assert_eq!(found, expected, "{}", world.database.backend);
 }
 
 const WRITERS: usize = 8;
 const BATCHES: usize = 25;
 
+#[rstest]
 #[tokio::test]
-async fn places_have_no_gaps_and_follow_the_commits() {
-    for world in World::each().await {
-        let backend = world.database.backend;
-        let done = Arc::new(AtomicBool::new(false));
-        let watcher = tokio::spawn(watch(reader(&world.database), Arc::clone(&done)));
-        let writers: Vec<_> = (0..WRITERS).map(|_| tokio::spawn(write(&world))).collect();
-        let mut batches: Vec<Vec<RecordId>> = Vec::new();
-        for writer in writers {
-            batches.extend(writer.await.unwrap());
-        }
-        done.store(true, Ordering::SeqCst);
-        watcher.await.unwrap();
+async fn places_have_no_gaps_and_follow_the_commits(
+    #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
+) {
+    let world = World::on(backend).await;
+    let backend = world.database.backend;
+    let done = Arc::new(AtomicBool::new(false));
+    let watcher = tokio::spawn(watch(reader(&world.database), Arc::clone(&done)));
+    let writers: Vec<_> = (0..WRITERS).map(|_| tokio::spawn(write(&world))).collect();
+    let mut batches: Vec<Vec<RecordId>> = Vec::new();
+    for writer in writers {
+        batches.extend(writer.await.unwrap());
+    }
+    done.store(true, Ordering::SeqCst);
+    watcher.await.unwrap();
 
-        let log = world.log().await;
-        assert_eq!(batches.len(), WRITERS * BATCHES);
-        let total: usize = batches.iter().map(Vec::len).sum();
-        let places: Vec<_> = log.iter().map(|r| r.seq).collect();
-        let expected: Vec<_> = (1..=i64::try_from(total).unwrap()).collect();
-        assert_eq!(places, expected, "{backend}");
-        let by_id: BTreeMap<_, _> = log.iter().map(|r| (r.id, r.seq)).collect();
-        for batch in batches {
-            let places: Vec<_> = batch.iter().map(|id| by_id[id]).collect();
-            assert!(
-                places.windows(2).all(|pair| pair[1] == pair[0] + 1),
-                "{backend}: a batch lies together"
-            );
-        }
+    let log = world.log().await;
+    assert_eq!(batches.len(), WRITERS * BATCHES);
+    let total: usize = batches.iter().map(Vec::len).sum();
+    let places: Vec<_> = log.iter().map(|r| r.seq).collect();
+    let expected: Vec<_> = (1..=i64::try_from(total).unwrap()).collect();
+    assert_eq!(places, expected, "{backend}");
+    let by_id: BTreeMap<_, _> = log.iter().map(|r| (r.id, r.seq)).collect();
+    for batch in batches {
+        let places: Vec<_> = batch.iter().map(|id| by_id[id]).collect();
+        assert!(
+            places.windows(2).all(|pair| pair[1] == pair[0] + 1),
+            "{backend}: a batch lies together"
+        );
     }
 }
 
@@ -176,26 +186,27 @@ fn reader(database: &TestDatabase) -> Db {
     crate::world::open(&database.url)
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_batch_sent_by_many_at_once_is_recorded_once() {
-    for world in World::each().await {
-        let new = some(10);
-        let senders: Vec<_> = (0..WRITERS)
-            .map(|_| {
-                let (db, new) = (world.db.clone(), new.clone());
-                let mut repeats = Repeats::default();
-                let append =
-                    move |conn: &mut _| record_store::append(conn, &new, START, &mut repeats);
-                tokio::spawn(async move { db.tx::<_, StoreError, _>(append).await })
-            })
-            .collect();
-        let mut added = 0;
-        for sender in senders {
-            added += sender.await.unwrap().unwrap();
-        }
-        let log = world.log().await;
-        let ids: BTreeSet<_> = log.iter().map(|r| r.id).collect();
-        assert_eq!((added, log.len(), ids.len()), (10, 10, 10));
-        assert_eq!(log.last().unwrap().seq, 10, "{}", world.database.backend);
+async fn a_batch_sent_by_many_at_once_is_recorded_once(
+    #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
+) {
+    let world = World::on(backend).await;
+    let new = some(10);
+    let senders: Vec<_> = (0..WRITERS)
+        .map(|_| {
+            let (db, new) = (world.db.clone(), new.clone());
+            let mut repeats = Repeats::default();
+            let append = move |conn: &mut _| record_store::append(conn, &new, START, &mut repeats);
+            tokio::spawn(async move { db.tx::<_, StoreError, _>(append).await })
+        })
+        .collect();
+    let mut added = 0;
+    for sender in senders {
+        added += sender.await.unwrap().unwrap();
     }
+    let log = world.log().await;
+    let ids: BTreeSet<_> = log.iter().map(|r| r.id).collect();
+    assert_eq!((added, log.len(), ids.len()), (10, 10, 10));
+    assert_eq!(log.last().unwrap().seq, 10, "{}", world.database.backend);
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::{Map, Value};
-use testkit::TestDatabase;
+use testkit::{Backend, TestDatabase};
 use ud_config::DatabaseConfig;
 use ud_db::{Db, StoreError};
 use ud_events::{Event, EventType, NewEvent, Outcome};
@@ -51,13 +51,9 @@ impl World {
         }
     }
 
-    /// One world for each database.
-    pub async fn each() -> Vec<Self> {
-        let mut worlds = Vec::new();
-        for database in testkit::databases() {
-            worlds.push(Self::new(database).await);
-        }
-        worlds
+    /// On a fresh database of that kind.
+    pub async fn on(backend: Backend) -> Self {
+        Self::new(TestDatabase::create(backend)).await
     }
 
     pub async fn append(&self, records: Vec<NewRecord>) -> Result<usize, StoreError> {

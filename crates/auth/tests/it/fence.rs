@@ -16,6 +16,7 @@ use auth_service::{
     },
 };
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use rstest::rstest;
 use testkit::{Backend, Gates, new_key_ring};
 use ud_config::KeyRing;
 use ud_db::StoreError;
@@ -85,94 +86,94 @@ fn min_epochs(events: &[Event]) -> HashMap<UserId, i64> {
         .collect()
 }
 
+#[rstest]
 #[actix_web::test]
-async fn a_fence_ends_everything_from_before_even_if_it_was_killed_and_run_again() {
-    for backend in Backend::ALL {
-        let world = World::start(backend).await;
-        let ada = world.register("ada@example.com").await;
-        let tokens = world.login("ada@example.com", PASSWORD).await;
-        let mut users = many_users(&world).await;
-        users.push(ada);
-        let state = world.other_process();
+async fn a_fence_ends_everything_from_before_even_if_it_was_killed_and_run_again(
+    #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
+) {
+    let world = World::start(backend).await;
+    let ada = world.register("ada@example.com").await;
+    let tokens = world.login("ada@example.com", PASSWORD).await;
+    let mut users = many_users(&world).await;
+    users.push(ada);
+    let state = world.other_process();
 
-        killed_at(&state, "fence.keys-replaced").await;
-        let refused = async || (world.validate(&tokens["access_token"]).await == 401).then_some(());
-        world.until(refused).await;
-        killed_at(&state, "fence.batch-raised").await;
-        let half = epochs(&world, &users).await;
-        let raised = half.values().filter(|epoch| **epoch > FIRST_EPOCH).count();
-        assert_eq!(raised, 200, "{backend}");
+    killed_at(&state, "fence.keys-replaced").await;
+    let refused = async || (world.validate(&tokens["access_token"]).await == 401).then_some(());
+    world.until(refused).await;
+    killed_at(&state, "fence.batch-raised").await;
+    let half = epochs(&world, &users).await;
+    let raised = half.values().filter(|epoch| **epoch > FIRST_EPOCH).count();
+    assert_eq!(raised, 200, "{backend}");
 
-        let fenced = fence(&state).await.unwrap();
-        assert_eq!(fenced.users, users.len() as u64, "{backend}");
-        let after = epochs(&world, &users).await;
-        assert_eq!(after.len(), users.len());
-        assert!(
-            after
+    let fenced = fence(&state).await.unwrap();
+    assert_eq!(fenced.users, users.len() as u64, "{backend}");
+    let after = epochs(&world, &users).await;
+    assert_eq!(after.len(), users.len());
+    assert!(
+        after
+            .iter()
+            .all(|(id, epoch)| *epoch >= half[id] + 1_000_000),
+        "{backend}"
+    );
+
+    // The service that runs delivers; the session service closes what it has.
+    for so_many in [50, 100, 150, 200, users.len()] {
+        let are_told = async || {
+            let told = world.peers.with(|s| min_epochs(&s.events));
+            let right = told
                 .iter()
-                .all(|(id, epoch)| *epoch >= half[id] + 1_000_000),
-            "{backend}"
-        );
-
-        // The service that runs delivers; the session service closes what it has.
-        for so_many in [50, 100, 150, 200, users.len()] {
-            let are_told = async || {
-                let told = world.peers.with(|s| min_epochs(&s.events));
-                let right = told
-                    .iter()
-                    .filter(|(user, min)| after.get(user) == Some(min));
-                (right.count() >= so_many).then_some(())
-            };
-            world.until(are_told).await;
-        }
-        let refreshed = world.refresh(&tokens["refresh_token"]).await;
-        assert_ne!(
-            refreshed.0, 200,
-            "{backend}: its session is of an older epoch"
-        );
-        let jwks = format!("{}/.well-known/jwks.json", world.public);
-        let followed = async || {
-            let set = reqwest::get(&jwks).await.unwrap();
-            let set: serde_json::Value = set.json().await.unwrap();
-            let kids: Vec<&str> = set["keys"]
-                .as_array()
-                .unwrap()
-                .iter()
-                .map(|k| text(&k["kid"]))
-                .collect();
-            (Some(&kids[..]) == fenced.kid.as_deref().as_ref().map(std::slice::from_ref))
-                .then_some(())
+                .filter(|(user, min)| after.get(user) == Some(min));
+            (right.count() >= so_many).then_some(())
         };
-        world.until(followed).await;
-        let again = world.login("ada@example.com", PASSWORD).await;
-        assert_eq!(
-            world.validate(&again["access_token"]).await,
-            200,
-            "{backend}"
-        );
-
-        let events = world.events().await;
-        let fences: Vec<_> = events
-            .iter()
-            .filter(|e| e.kind.as_str() == "credentials_fenced")
-            .collect();
-        assert_eq!(fences.len(), 1, "{backend}");
-        assert_eq!(fences[0].data.details["users"], users.len());
-        let rotated = events
-            .iter()
-            .filter(|e| e.data.details.get("reason").is_some_and(|r| r == "fence"));
-        assert_eq!(rotated.count(), 3, "{backend}");
-
-        // Once more: everything rises again.
-        let second = fence(&state).await.unwrap();
-        assert_ne!(second.kid, fenced.kid, "{backend}");
-        let last = epochs(&world, &users).await;
-        assert!(
-            last.iter()
-                .all(|(id, epoch)| *epoch == after[id] + 1_000_000),
-            "{backend}"
-        );
+        world.until(are_told).await;
     }
+    let refreshed = world.refresh(&tokens["refresh_token"]).await;
+    assert_ne!(
+        refreshed.0, 200,
+        "{backend}: its session is of an older epoch"
+    );
+    let jwks = format!("{}/.well-known/jwks.json", world.public);
+    let followed = async || {
+        let set = reqwest::get(&jwks).await.unwrap();
+        let set: serde_json::Value = set.json().await.unwrap();
+        let kids: Vec<&str> = set["keys"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|k| text(&k["kid"]))
+            .collect();
+        (Some(&kids[..]) == fenced.kid.as_deref().as_ref().map(std::slice::from_ref)).then_some(())
+    };
+    world.until(followed).await;
+    let again = world.login("ada@example.com", PASSWORD).await;
+    assert_eq!(
+        world.validate(&again["access_token"]).await,
+        200,
+        "{backend}"
+    );
+
+    let events = world.events().await;
+    let fences: Vec<_> = events
+        .iter()
+        .filter(|e| e.kind.as_str() == "credentials_fenced")
+        .collect();
+    assert_eq!(fences.len(), 1, "{backend}");
+    assert_eq!(fences[0].data.details["users"], users.len());
+    let rotated = events
+        .iter()
+        .filter(|e| e.data.details.get("reason").is_some_and(|r| r == "fence"));
+    assert_eq!(rotated.count(), 3, "{backend}");
+
+    // Once more: everything rises again.
+    let second = fence(&state).await.unwrap();
+    assert_ne!(second.kid, fenced.kid, "{backend}");
+    let last = epochs(&world, &users).await;
+    assert!(
+        last.iter()
+            .all(|(id, epoch)| *epoch == after[id] + 1_000_000),
+        "{backend}"
+    );
 }
 
 fn text_of(ring: &KeyRing) -> String {
@@ -182,78 +183,78 @@ fn text_of(ring: &KeyRing) -> String {
     keys.collect::<Vec<_>>().join(",")
 }
 
+#[rstest]
 #[actix_web::test]
-async fn resealing_moves_every_key_to_the_first_of_the_ring() {
-    for backend in Backend::ALL {
-        let old: KeyRing = new_key_ring("old").parse().unwrap();
-        let new: KeyRing = new_key_ring("new").parse().unwrap();
-        let both: KeyRing = format!("{},{}", text_of(&new), text_of(&old))
-            .parse()
-            .unwrap();
-        let ring = old.clone();
-        let world = World::start_with(backend, move |config, _| {
-            config.sealing.key_encryption = Some(ring);
-        })
-        .await;
-        world.register("ada@example.com").await;
-        world.peers.holds(&["keys:write"]);
-        let tokens = world.login("ada@example.com", PASSWORD).await;
-        let rotated = world.ask(reqwest::Method::POST, "/api/v1/auth/keys/rotate");
-        let rotated = rotated.bearer_auth(text(&tokens["access_token"]));
-        assert_eq!(rotated.send().await.unwrap().status(), 202);
-        let sealed_under = async || {
-            let rows = world.db.read(signing_key::store::load).await.unwrap();
-            let ids = rows
-                .iter()
-                .map(|row| row.sealed_key.split('.').nth(1).unwrap().to_owned());
-            ids.collect::<Vec<_>>()
-        };
-        assert_eq!(sealed_under().await, ["old", "old"], "{backend}");
+async fn resealing_moves_every_key_to_the_first_of_the_ring(
+    #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
+) {
+    let old: KeyRing = new_key_ring("old").parse().unwrap();
+    let new: KeyRing = new_key_ring("new").parse().unwrap();
+    let both: KeyRing = format!("{},{}", text_of(&new), text_of(&old))
+        .parse()
+        .unwrap();
+    let ring = old.clone();
+    let world = World::start_with(backend, move |config, _| {
+        config.sealing.key_encryption = Some(ring);
+    })
+    .await;
+    world.register("ada@example.com").await;
+    world.peers.holds(&["keys:write"]);
+    let tokens = world.login("ada@example.com", PASSWORD).await;
+    let rotated = world.ask(reqwest::Method::POST, "/api/v1/auth/keys/rotate");
+    let rotated = rotated.bearer_auth(text(&tokens["access_token"]));
+    assert_eq!(rotated.send().await.unwrap().status(), 202);
+    let sealed_under = async || {
+        let rows = world.db.read(signing_key::store::load).await.unwrap();
+        let ids = rows
+            .iter()
+            .map(|row| row.sealed_key.split('.').nth(1).unwrap().to_owned());
+        ids.collect::<Vec<_>>()
+    };
+    assert_eq!(sealed_under().await, ["old", "old"], "{backend}");
 
-        // Without the old key nothing is touched.
-        let sealer = |ring: &KeyRing| Sealer::new(Service::Auth, ring.clone());
-        let refused = reseal(&world.db, &sealer(&new), &Steps::none()).await;
-        assert!(matches!(refused, Err(AuthError::Internal(_))), "{backend}");
-        assert_eq!(sealed_under().await, ["old", "old"], "{backend}");
+    // Without the old key nothing is touched.
+    let sealer = |ring: &KeyRing| Sealer::new(Service::Auth, ring.clone());
+    let refused = reseal(&world.db, &sealer(&new), &Steps::none()).await;
+    assert!(matches!(refused, Err(AuthError::Internal(_))), "{backend}");
+    assert_eq!(sealed_under().await, ["old", "old"], "{backend}");
 
-        // Killed after the first, it goes on with the second; then there is nothing left to do.
-        let gates = Gates::new();
-        let mut gate = gates.hold_at("reseal.moved");
-        let (db, dying, steps) = (world.db.clone(), sealer(&both), gates.steps());
-        let run = tokio::spawn(async move { reseal(&db, &dying, &steps).await });
-        gate.arrived().await.abandon();
-        run.abort();
-        assert_eq!(sealed_under().await, ["new", "old"], "{backend}");
-        let again = async || {
-            reseal(&world.db, &sealer(&both), &Steps::none())
-                .await
-                .unwrap()
-        };
-        assert_eq!((again().await, again().await), (1, 0), "{backend}");
-        assert_eq!(sealed_under().await, ["new", "new"], "{backend}");
-        assert_eq!(
-            reseal(&world.db, &sealer(&new), &Steps::none())
-                .await
-                .unwrap(),
-            0
-        );
+    // Killed after the first, it goes on with the second; then there is nothing left to do.
+    let gates = Gates::new();
+    let mut gate = gates.hold_at("reseal.moved");
+    let (db, dying, steps) = (world.db.clone(), sealer(&both), gates.steps());
+    let run = tokio::spawn(async move { reseal(&db, &dying, &steps).await });
+    gate.arrived().await.abandon();
+    run.abort();
+    assert_eq!(sealed_under().await, ["new", "old"], "{backend}");
+    let again = async || {
+        reseal(&world.db, &sealer(&both), &Steps::none())
+            .await
+            .unwrap()
+    };
+    assert_eq!((again().await, again().await), (1, 0), "{backend}");
+    assert_eq!(sealed_under().await, ["new", "new"], "{backend}");
+    assert_eq!(
+        reseal(&world.db, &sealer(&new), &Steps::none())
+            .await
+            .unwrap(),
+        0
+    );
 
-        // The service that runs did not notice, and one with the new ring alone reads them.
-        assert_eq!(
-            world.validate(&tokens["access_token"]).await,
-            200,
-            "{backend}"
-        );
-        let restarted =
-            world.other_process_with(|config| config.sealing.key_encryption = Some(new));
-        restarted.keys.load(true).await.unwrap();
-        let keys = restarted.keys.get().unwrap();
-        assert_eq!(
-            serde_json::to_value(&keys.published).unwrap()["keys"]
-                .as_array()
-                .unwrap()
-                .len(),
-            2
-        );
-    }
+    // The service that runs did not notice, and one with the new ring alone reads them.
+    assert_eq!(
+        world.validate(&tokens["access_token"]).await,
+        200,
+        "{backend}"
+    );
+    let restarted = world.other_process_with(|config| config.sealing.key_encryption = Some(new));
+    restarted.keys.load(true).await.unwrap();
+    let keys = restarted.keys.get().unwrap();
+    assert_eq!(
+        serde_json::to_value(&keys.published).unwrap()["keys"]
+            .as_array()
+            .unwrap()
+            .len(),
+        2
+    );
 }

@@ -13,6 +13,7 @@ use auth_service::{
 use diesel::prelude::*;
 use futures_util::{StreamExt as _, future::join_all, stream};
 use reqwest::Method;
+use rstest::rstest;
 use serde_json::json;
 use testkit::Backend;
 use ud_db::StoreError;
@@ -144,135 +145,137 @@ async fn rows(state: &AuthState) -> i64 {
     state.db.read(count).await.unwrap()
 }
 
+#[rstest]
 #[actix_web::test]
-async fn a_login_costs_one_read_and_at_most_two_transactions() {
-    for backend in Backend::ALL {
-        let world = World::start(backend).await;
-        world.register(ADA).await;
-        let state = world.other_process();
-        state.db.register_metrics(&state.metrics);
-        let cost = async |attempt: &PasswordAttempt| {
-            let before = calls(&state);
-            let mut device = None;
-            let outcome = match check_password(&state, attempt, &mut None).await {
-                Ok(right) => {
-                    let completed = complete_login(&state, right, attempt.source, &mut device);
-                    let Completion::Done(token) = completed.await.unwrap() else {
-                        panic!("nothing changed meanwhile");
-                    };
-                    Ok(DeviceToken::decode(&state.device_ring, &token.device_token).unwrap())
-                }
-                Err(error) => Err(error),
-            };
-            let after = calls(&state);
-            (outcome, (after.0 - before.0, after.1 - before.1))
-        };
-        let (token, price) = cost(&attempt_of(ADA, PASSWORD, HOME)).await;
-        assert_eq!(price, (1, 2), "{backend}: right, from a new place");
-        let known = cost(&attempt_of(ADA, PASSWORD, HOME)).await;
-        assert_eq!(known.1, (1, 2), "{backend}: right, from a known place");
-        let with_token = PasswordAttempt {
-            device_token: Some(token.unwrap()),
-            ..attempt_of(ADA, PASSWORD, "192.0.2.1")
-        };
-        assert_eq!(
-            cost(&with_token).await.1,
-            (1, 2),
-            "{backend}: right, with a token"
-        );
-        for (identifier, address, price) in [
-            (ADA, HOME, (1, 1)),
-            (ADA, "198.51.100.1", (1, 2)),
-            ("nobody", "198.51.100.1", (1, 2)),
-        ] {
-            for _ in 0..5 {
-                let (outcome, cost) = cost(&attempt_of(identifier, "wrong", address)).await;
-                assert!(matches!(outcome, Err(AuthError::InvalidCredentials)));
-                assert_eq!(cost, price, "{backend} {identifier} {address}");
+async fn a_login_costs_one_read_and_at_most_two_transactions(
+    #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
+) {
+    let world = World::start(backend).await;
+    world.register(ADA).await;
+    let state = world.other_process();
+    state.db.register_metrics(&state.metrics);
+    let cost = async |attempt: &PasswordAttempt| {
+        let before = calls(&state);
+        let mut device = None;
+        let outcome = match check_password(&state, attempt, &mut None).await {
+            Ok(right) => {
+                let completed = complete_login(&state, right, attempt.source, &mut device);
+                let Completion::Done(token) = completed.await.unwrap() else {
+                    panic!("nothing changed meanwhile");
+                };
+                Ok(DeviceToken::decode(&state.device_ring, &token.device_token).unwrap())
             }
-            let before = rows(&state).await;
-            let (outcome, cost) = cost(&attempt_of(identifier, PASSWORD, address)).await;
-            assert!(matches!(outcome, Err(AuthError::TooManyAttempts(1))));
-            assert_eq!(cost, (1, 0), "{backend}: it has to wait");
-            assert_eq!(rows(&state).await, before, "{backend}");
+            Err(error) => Err(error),
+        };
+        let after = calls(&state);
+        (outcome, (after.0 - before.0, after.1 - before.1))
+    };
+    let (token, price) = cost(&attempt_of(ADA, PASSWORD, HOME)).await;
+    assert_eq!(price, (1, 2), "{backend}: right, from a new place");
+    let known = cost(&attempt_of(ADA, PASSWORD, HOME)).await;
+    assert_eq!(known.1, (1, 2), "{backend}: right, from a known place");
+    let with_token = PasswordAttempt {
+        device_token: Some(token.unwrap()),
+        ..attempt_of(ADA, PASSWORD, "192.0.2.1")
+    };
+    assert_eq!(
+        cost(&with_token).await.1,
+        (1, 2),
+        "{backend}: right, with a token"
+    );
+    for (identifier, address, price) in [
+        (ADA, HOME, (1, 1)),
+        (ADA, "198.51.100.1", (1, 2)),
+        ("nobody", "198.51.100.1", (1, 2)),
+    ] {
+        for _ in 0..5 {
+            let (outcome, cost) = cost(&attempt_of(identifier, "wrong", address)).await;
+            assert!(matches!(outcome, Err(AuthError::InvalidCredentials)));
+            assert_eq!(cost, price, "{backend} {identifier} {address}");
         }
+        let before = rows(&state).await;
+        let (outcome, cost) = cost(&attempt_of(identifier, PASSWORD, address)).await;
+        assert!(matches!(outcome, Err(AuthError::TooManyAttempts(1))));
+        assert_eq!(cost, (1, 0), "{backend}: it has to wait");
+        assert_eq!(rows(&state).await, before, "{backend}");
     }
 }
 
+#[rstest]
 #[actix_web::test]
-async fn a_refused_ticket_costs_no_call_and_a_refused_place_one_read() {
-    for backend in Backend::ALL {
-        let world = World::start(backend).await;
-        world.register(ADA).await;
-        // Sixteen tickets: three for one source.
-        let mut state = world.other_process_with(|config| {
-            config.hash_pool.queue = 4;
-            config.hash_pool.threads = 1;
-        });
-        state.steps = world.gates.steps();
-        state.db.register_metrics(&state.metrics);
-        let mut gate = world.gates.hold_at("password.admitted");
-        let mut held = Vec::new();
-        let mut inside = Vec::new();
-        for _ in 0..3 {
-            let state = state.clone();
-            inside.push(actix_web::rt::spawn(async move {
-                let attempt = attempt_of("nobody", "wrong", HOME);
-                check_password(&state, &attempt, &mut None).await.err()
-            }));
-            held.push(gate.arrived().await);
-        }
-        let attempt = attempt_of(ADA, PASSWORD, HOME);
-        let refused = check_password(&state, &attempt, &mut None).await;
-        assert!(matches!(refused, Err(AuthError::Busy)), "{backend}");
-        assert_eq!(calls(&state), (0, 0), "{backend}");
-        assert_eq!(rows(&state).await, 0, "{backend}");
-        // A device token whose tag is good has tickets of its own.
-        let user = world.new_user();
-        let mut vouched = attempt_of("nobody", "wrong", HOME);
-        vouched.device_token = Some(DeviceToken::new(user, world.clock.now()).unwrap());
-        let (one, other) = (state.clone(), vouched);
+async fn a_refused_ticket_costs_no_call_and_a_refused_place_one_read(
+    #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
+) {
+    let world = World::start(backend).await;
+    world.register(ADA).await;
+    // Sixteen tickets: three for one source.
+    let mut state = world.other_process_with(|config| {
+        config.hash_pool.queue = 4;
+        config.hash_pool.threads = 1;
+    });
+    state.steps = world.gates.steps();
+    state.db.register_metrics(&state.metrics);
+    let mut gate = world.gates.hold_at("password.admitted");
+    let mut held = Vec::new();
+    let mut inside = Vec::new();
+    for _ in 0..3 {
+        let state = state.clone();
         inside.push(actix_web::rt::spawn(async move {
-            check_password(&one, &other, &mut None).await.err()
+            let attempt = attempt_of("nobody", "wrong", HOME);
+            check_password(&state, &attempt, &mut None).await.err()
         }));
         held.push(gate.arrived().await);
-        drop(gate);
-        drop(held);
-        for outcome in join_all(inside).await {
-            let outcome = outcome.unwrap();
-            let expected = matches!(
-                outcome,
-                Some(AuthError::InvalidCredentials | AuthError::Busy)
-            );
-            assert!(expected, "{backend}: {outcome:?}");
-        }
-
-        // The only turn of this source's share is taken: there is no place for a second.
-        let mut gate = world.gates.hold_at("password.counted");
-        let one = state.clone();
-        let holder = actix_web::rt::spawn(async move {
-            let attempt = attempt_of("somebody", "wrong", "192.0.9.1");
-            check_password(&one, &attempt, &mut None).await.err()
-        });
-        let holding = gate.arrived().await;
-        let (before, counted) = (calls(&state), rows(&state).await);
-        let before = (before.0 + 1, before.1);
-        let attempt = attempt_of("anybody", "wrong", "192.0.9.1");
-        let refused = check_password(&state, &attempt, &mut None).await;
-        assert!(matches!(refused, Err(AuthError::Busy)), "{backend}");
-        let after = calls(&state);
-        assert_eq!(
-            (after.0 - before.0, after.1 - before.1),
-            (1, 0),
-            "{backend}"
-        );
-        assert_eq!(rows(&state).await, counted, "{backend}");
-        drop((gate, holding));
-        assert!(matches!(
-            holder.await.unwrap(),
-            Some(AuthError::InvalidCredentials)
-        ));
     }
+    let attempt = attempt_of(ADA, PASSWORD, HOME);
+    let refused = check_password(&state, &attempt, &mut None).await;
+    assert!(matches!(refused, Err(AuthError::Busy)), "{backend}");
+    assert_eq!(calls(&state), (0, 0), "{backend}");
+    assert_eq!(rows(&state).await, 0, "{backend}");
+    // A device token whose tag is good has tickets of its own.
+    let user = world.new_user();
+    let mut vouched = attempt_of("nobody", "wrong", HOME);
+    vouched.device_token = Some(DeviceToken::new(user, world.clock.now()).unwrap());
+    let (one, other) = (state.clone(), vouched);
+    inside.push(actix_web::rt::spawn(async move {
+        check_password(&one, &other, &mut None).await.err()
+    }));
+    held.push(gate.arrived().await);
+    drop(gate);
+    drop(held);
+    for outcome in join_all(inside).await {
+        let outcome = outcome.unwrap();
+        let expected = matches!(
+            outcome,
+            Some(AuthError::InvalidCredentials | AuthError::Busy)
+        );
+        assert!(expected, "{backend}: {outcome:?}");
+    }
+
+    // The only turn of this source's share is taken: there is no place for a second.
+    let mut gate = world.gates.hold_at("password.counted");
+    let one = state.clone();
+    let holder = actix_web::rt::spawn(async move {
+        let attempt = attempt_of("somebody", "wrong", "192.0.9.1");
+        check_password(&one, &attempt, &mut None).await.err()
+    });
+    let holding = gate.arrived().await;
+    let (before, counted) = (calls(&state), rows(&state).await);
+    let before = (before.0 + 1, before.1);
+    let attempt = attempt_of("anybody", "wrong", "192.0.9.1");
+    let refused = check_password(&state, &attempt, &mut None).await;
+    assert!(matches!(refused, Err(AuthError::Busy)), "{backend}");
+    let after = calls(&state);
+    assert_eq!(
+        (after.0 - before.0, after.1 - before.1),
+        (1, 0),
+        "{backend}"
+    );
+    assert_eq!(rows(&state).await, counted, "{backend}");
+    drop((gate, holding));
+    assert!(matches!(
+        holder.await.unwrap(),
+        Some(AuthError::InvalidCredentials)
+    ));
 }
 
 #[actix_web::test]

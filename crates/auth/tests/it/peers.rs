@@ -149,6 +149,8 @@ impl Peers {
                 }
                 self.create(id, request.body_json().unwrap())
             }
+            // No feed: verifiers ask.
+            ("GET", "revocations") => ResponseTemplate::new(404),
             ("GET", rest) => {
                 let id: SessionId = rest
                     .trim_start_matches("sessions/")

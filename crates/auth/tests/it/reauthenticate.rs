@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use reqwest::Method;
+use rstest::rstest;
 use serde_json::{Value, json};
 use testkit::Backend;
 use ud_kernel::Service;
@@ -21,27 +22,28 @@ async fn logged_in(backend: Backend) -> (World, Value) {
     (world, tokens)
 }
 
+#[rstest]
 #[actix_web::test]
-async fn the_session_goes_on_with_a_new_auth_time() {
-    for backend in Backend::ALL {
-        let (world, first) = logged_in(backend).await;
-        world.clock.advance(Duration::from_secs(600));
-        let (_, second) = world.refresh(&first["refresh_token"]).await;
-        assert_eq!(
-            auth_time(&second),
-            auth_time(&first),
-            "a refresh proves nothing"
-        );
-        let (status, third) = read(world.reauthenticate(&second, PASSWORD)).await;
-        assert_eq!(status, 200, "{backend}: {third}");
-        assert_eq!(third["session_id"], first["session_id"]);
-        assert_eq!(auth_time(&third), auth_time(&first) + 600);
-        assert_eq!(world.validate(&third["access_token"]).await, 200);
-        // It keeps it through refreshes.
-        world.clock.advance(Duration::from_secs(60));
-        let (_, fourth) = world.refresh(&third["refresh_token"]).await;
-        assert_eq!(auth_time(&fourth), auth_time(&third), "{backend}");
-    }
+async fn the_session_goes_on_with_a_new_auth_time(
+    #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
+) {
+    let (world, first) = logged_in(backend).await;
+    world.clock.advance(Duration::from_secs(600));
+    let (_, second) = world.refresh(&first["refresh_token"]).await;
+    assert_eq!(
+        auth_time(&second),
+        auth_time(&first),
+        "a refresh proves nothing"
+    );
+    let (status, third) = read(world.reauthenticate(&second, PASSWORD)).await;
+    assert_eq!(status, 200, "{backend}: {third}");
+    assert_eq!(third["session_id"], first["session_id"]);
+    assert_eq!(auth_time(&third), auth_time(&first) + 600);
+    assert_eq!(world.validate(&third["access_token"]).await, 200);
+    // It keeps it through refreshes.
+    world.clock.advance(Duration::from_secs(60));
+    let (_, fourth) = world.refresh(&third["refresh_token"]).await;
+    assert_eq!(auth_time(&fourth), auth_time(&third), "{backend}");
 }
 
 #[actix_web::test]
@@ -55,30 +57,31 @@ async fn a_tab_that_refreshed_first_takes_nothing_from_it() {
     assert_eq!(auth_time(&renewed), auth_time(&first) + 600);
 }
 
+#[rstest]
 #[actix_web::test]
-async fn a_wrong_password_steps_nothing_and_is_a_guess() {
-    for backend in Backend::ALL {
-        let (world, tokens) = logged_in(backend).await;
-        for _ in 0..5 {
-            let refused = outcome(world.reauthenticate(&tokens, OTHER_PASSWORD)).await;
-            assert_eq!(refused, (401, "auth.invalid-credentials".to_owned()));
-        }
-        for password in [OTHER_PASSWORD, PASSWORD] {
-            let refused = outcome(world.reauthenticate(&tokens, password)).await;
-            assert_eq!(
-                refused,
-                (429, "request.rate-limited".to_owned()),
-                "{backend}"
-            );
-        }
-        let (status, _) = world.try_login(EMAIL, PASSWORD).await;
-        assert_eq!(
-            status, 200,
-            "{backend}: a login from a known source is counted apart"
-        );
-        assert!(world.peers.with(|s| s.stepped.is_empty()));
-        assert_eq!(world.refresh(&tokens["refresh_token"]).await.0, 200);
+async fn a_wrong_password_steps_nothing_and_is_a_guess(
+    #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
+) {
+    let (world, tokens) = logged_in(backend).await;
+    for _ in 0..5 {
+        let refused = outcome(world.reauthenticate(&tokens, OTHER_PASSWORD)).await;
+        assert_eq!(refused, (401, "auth.invalid-credentials".to_owned()));
     }
+    for password in [OTHER_PASSWORD, PASSWORD] {
+        let refused = outcome(world.reauthenticate(&tokens, password)).await;
+        assert_eq!(
+            refused,
+            (429, "request.rate-limited".to_owned()),
+            "{backend}"
+        );
+    }
+    let (status, _) = world.try_login(EMAIL, PASSWORD).await;
+    assert_eq!(
+        status, 200,
+        "{backend}: a login from a known source is counted apart"
+    );
+    assert!(world.peers.with(|s| s.stepped.is_empty()));
+    assert_eq!(world.refresh(&tokens["refresh_token"]).await.0, 200);
 }
 
 #[actix_web::test]

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use reqwest::Method;
+use rstest::rstest;
 use serde_json::{Value, json};
 use testkit::Backend;
 use ud_config::Algorithm;
@@ -83,113 +84,117 @@ impl World {
     }
 }
 
+#[rstest]
 #[actix_web::test]
-async fn nothing_is_committed_for_a_token_that_would_be_too_long() {
-    for backend in Backend::ALL {
-        let world = World::start(backend).await;
-        world.register("ada@example.com").await;
-        world.give(rights(4_000));
-        let before = world.traces().await;
-        assert_eq!(outcome(world.login_request()).await, refused(), "{backend}");
-        assert_eq!(world.traces().await, before, "{backend}: a login");
-        world.give(ordinary());
-        let tokens = world.login("ada@example.com", PASSWORD).await;
+async fn nothing_is_committed_for_a_token_that_would_be_too_long(
+    #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
+) {
+    let world = World::start(backend).await;
+    world.register("ada@example.com").await;
+    world.give(rights(4_000));
+    let before = world.traces().await;
+    assert_eq!(outcome(world.login_request()).await, refused(), "{backend}");
+    assert_eq!(world.traces().await, before, "{backend}: a login");
+    world.give(ordinary());
+    let tokens = world.login("ada@example.com", PASSWORD).await;
 
-        world.give(rights(4_000));
-        let before = world.traces().await;
-        // Longer than a repetition is answered: it is none.
-        for _ in 0..3 {
-            let refreshed = outcome(world.refresh_request(&tokens)).await;
-            assert_eq!(refreshed, refused(), "{backend}");
-            let again = outcome(world.reauthenticate(&tokens, PASSWORD)).await;
-            assert_eq!(again, refused(), "{backend}");
-            let changed = world.change_password(&tokens, PASSWORD, OTHER_PASSWORD);
-            assert_eq!(outcome(changed).await, refused(), "{backend}");
-            world.clock.advance(Duration::from_secs(60));
-        }
-        assert_eq!(world.traces().await, before, "{backend}");
-        // Logging out, and asking what the token of before says, need no new token.
-        assert_eq!(world.validate(&tokens["access_token"]).await, 200);
-
-        // When somebody has made the role smaller, everything is as it was.
-        world.give(ordinary());
-        let (status, next) = world.refresh(&tokens["refresh_token"]).await;
-        assert_eq!(status, 200, "{backend}: {next}");
-        let again = world.reauthenticate(&next, PASSWORD).send().await.unwrap();
-        assert_eq!(again.status(), 200, "{backend}");
-        world.login("ada@example.com", PASSWORD).await;
-        let out = world
-            .ask(Method::POST, "/api/v1/auth/logout")
-            .bearer_auth(text(&next["access_token"]));
-        assert_eq!(out.send().await.unwrap().status(), 204);
+    world.give(rights(4_000));
+    let before = world.traces().await;
+    // Longer than a repetition is answered: it is none.
+    for _ in 0..3 {
+        let refreshed = outcome(world.refresh_request(&tokens)).await;
+        assert_eq!(refreshed, refused(), "{backend}");
+        let again = outcome(world.reauthenticate(&tokens, PASSWORD)).await;
+        assert_eq!(again, refused(), "{backend}");
+        let changed = world.change_password(&tokens, PASSWORD, OTHER_PASSWORD);
+        assert_eq!(outcome(changed).await, refused(), "{backend}");
+        world.clock.advance(Duration::from_secs(60));
     }
+    assert_eq!(world.traces().await, before, "{backend}");
+    // Logging out, and asking what the token of before says, need no new token.
+    assert_eq!(world.validate(&tokens["access_token"]).await, 200);
+
+    // When somebody has made the role smaller, everything is as it was.
+    world.give(ordinary());
+    let (status, next) = world.refresh(&tokens["refresh_token"]).await;
+    assert_eq!(status, 200, "{backend}: {next}");
+    let again = world.reauthenticate(&next, PASSWORD).send().await.unwrap();
+    assert_eq!(again.status(), 200, "{backend}");
+    world.login("ada@example.com", PASSWORD).await;
+    let out = world
+        .ask(Method::POST, "/api/v1/auth/logout")
+        .bearer_auth(text(&next["access_token"]));
+    assert_eq!(out.send().await.unwrap().status(), 204);
 }
 
 /// An owner whom strangers keep waiting has one code, and it is there for the next try when no token can be made now.
+#[rstest]
 #[actix_web::test]
-async fn an_unlock_code_outlives_a_login_that_was_not_its_owners_fault() {
-    for backend in Backend::ALL {
-        let (world, ada) = attacked(backend).await;
-        let code = unlock(&world, ada).await;
-        let login = attempt("ada@example.com", PASSWORD, "203.0.113.1").with_code(&code);
-        // More often than a wrong password may be tried with it.
-        for _ in 0..4 {
-            world.give(rights(4_000));
-            let before = world.traces().await;
-            assert_eq!(login.status(&world).await, 409, "{backend}");
-            assert_eq!(world.traces().await, before, "{backend}");
-            world.give(ordinary());
-            world.peers.with(|s| s.role_down = true);
-            assert_eq!(login.status(&world).await, 503, "{backend}");
-            assert_eq!(world.traces().await, before, "{backend}");
-            world.peers.with(|s| s.role_down = false);
-        }
-        assert_eq!(login.status(&world).await, 200, "{backend}");
+async fn an_unlock_code_outlives_a_login_that_was_not_its_owners_fault(
+    #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
+) {
+    let (world, ada) = attacked(backend).await;
+    let code = unlock(&world, ada).await;
+    let login = attempt("ada@example.com", PASSWORD, "203.0.113.1").with_code(&code);
+    // More often than a wrong password may be tried with it.
+    for _ in 0..4 {
+        world.give(rights(4_000));
+        let before = world.traces().await;
+        assert_eq!(login.status(&world).await, 409, "{backend}");
+        assert_eq!(world.traces().await, before, "{backend}");
+        world.give(ordinary());
+        world.peers.with(|s| s.role_down = true);
+        assert_eq!(login.status(&world).await, 503, "{backend}");
+        assert_eq!(world.traces().await, before, "{backend}");
+        world.peers.with(|s| s.role_down = false);
     }
+    assert_eq!(login.status(&world).await, 200, "{backend}");
 }
 
 /// A right password is no guess, whatever else keeps its owner out: the count is as before.
+#[rstest]
 #[actix_web::test]
-async fn a_right_password_without_a_token_is_not_counted() {
-    for backend in Backend::ALL {
-        let world = World::start(backend).await;
-        world.register("ada@example.com").await;
-        let here = attempt("ada@example.com", PASSWORD, "203.0.113.1");
-        world.give(rights(4_000));
-        for _ in 0..8 {
-            assert_eq!(here.status(&world).await, 409, "{backend}");
-        }
-        world.give(ordinary());
-        assert_eq!(here.status(&world).await, 200, "{backend}");
+async fn a_right_password_without_a_token_is_not_counted(
+    #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
+) {
+    let world = World::start(backend).await;
+    world.register("ada@example.com").await;
+    let here = attempt("ada@example.com", PASSWORD, "203.0.113.1");
+    world.give(rights(4_000));
+    for _ in 0..8 {
+        assert_eq!(here.status(&world).await, 409, "{backend}");
     }
+    world.give(ordinary());
+    assert_eq!(here.status(&world).await, 200, "{backend}");
 }
 
 /// Rights that fitted when they were first read, and no longer when the session store asks for newer ones.
+#[rstest]
 #[actix_web::test]
-async fn rights_that_grow_during_a_login_open_no_session() {
-    for backend in Backend::ALL {
-        let world = World::start(backend).await;
-        world.register("ada@example.com").await;
-        let before = world.traces().await;
-        let mut gate = world.gates.hold_at("login.access-read");
-        let login = tokio::spawn(outcome(world.login_request()));
-        let read = gate.arrived().await;
-        world.give(rights(4_000));
-        world.peers.refuse(&[Refuse::PolicyStale]);
-        read.release();
-        gate.arrived().await.release();
-        drop(gate);
-        assert_eq!(login.await.unwrap(), refused(), "{backend}");
-        // That the owner was here stays known: the password was right.
-        let (kinds, sessions, _, [devices, ..]) = world.traces().await;
-        assert_eq!((kinds, sessions), (before.0, before.1), "{backend}");
-        assert_eq!(devices, 0, "{backend}: nobody got its token");
-        world
-            .peers
-            .with(|s| assert_eq!(s.created.len(), 1, "{backend}: it was not asked again"));
-        world.give(ordinary());
-        world.login("ada@example.com", PASSWORD).await;
-    }
+async fn rights_that_grow_during_a_login_open_no_session(
+    #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
+) {
+    let world = World::start(backend).await;
+    world.register("ada@example.com").await;
+    let before = world.traces().await;
+    let mut gate = world.gates.hold_at("login.access-read");
+    let login = tokio::spawn(outcome(world.login_request()));
+    let read = gate.arrived().await;
+    world.give(rights(4_000));
+    world.peers.refuse(&[Refuse::PolicyStale]);
+    read.release();
+    gate.arrived().await.release();
+    drop(gate);
+    assert_eq!(login.await.unwrap(), refused(), "{backend}");
+    // That the owner was here stays known: the password was right.
+    let (kinds, sessions, _, [devices, ..]) = world.traces().await;
+    assert_eq!((kinds, sessions), (before.0, before.1), "{backend}");
+    assert_eq!(devices, 0, "{backend}: nobody got its token");
+    world
+        .peers
+        .with(|s| assert_eq!(s.created.len(), 1, "{backend}: it was not asked again"));
+    world.give(ordinary());
+    world.login("ada@example.com", PASSWORD).await;
 }
 
 /// Auth lets in what role does: rights that fill the room to the last byte, with every algorithm and long issuers.

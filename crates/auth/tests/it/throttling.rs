@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use auth_service::AuthConfig;
-use ud_config::{TokenConfig, keys};
-
 use reqwest::Method;
+use rstest::rstest;
 use serde_json::json;
 use testkit::Backend;
+use ud_config::{TokenConfig, keys};
 use ud_events::EventType;
 
 use crate::{
@@ -17,45 +17,46 @@ use crate::{
 
 pub(crate) const ADA: &str = "ada@example.com";
 
+#[rstest]
 #[actix_web::test]
-async fn the_sixth_try_from_one_source_is_refused_whoever_it_is_about() {
-    for backend in Backend::ALL {
-        let world = World::start(backend).await;
-        world.register(ADA).await;
-        let here = "192.0.2.1";
-        for identifier in [ADA, "nobody@example.com"] {
-            for n in 0..5 {
-                let status = attempt(identifier, "wrong", here).status(&world).await;
-                assert_eq!(status, 401, "{backend} {identifier} {n}");
-            }
-            // Right, wrong and unknown alike, and without a hash.
-            let hashes = world.hashes().await;
-            for password in [PASSWORD, "wrong"] {
-                let refused = attempt(identifier, password, here).send(&world).await;
-                assert_eq!((refused.status, refused.wait), (429, 1), "{backend}");
-                assert_eq!(refused.body["code"], "request.rate-limited");
-            }
-            assert_eq!(world.hashes().await, hashes, "{backend}");
-            for seconds in [1, 2, 4, 8] {
-                let refused = attempt(identifier, PASSWORD, here).send(&world).await;
-                assert_eq!(refused.wait, seconds, "{backend}");
-                world.clock.advance(Duration::from_secs(seconds));
-                let status = attempt(identifier, "wrong", here).status(&world).await;
-                assert_eq!(status, 401, "{backend}");
-            }
+async fn the_sixth_try_from_one_source_is_refused_whoever_it_is_about(
+    #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
+) {
+    let world = World::start(backend).await;
+    world.register(ADA).await;
+    let here = "192.0.2.1";
+    for identifier in [ADA, "nobody@example.com"] {
+        for n in 0..5 {
+            let status = attempt(identifier, "wrong", here).status(&world).await;
+            assert_eq!(status, 401, "{backend} {identifier} {n}");
         }
-        let refused = attempt(ADA, PASSWORD, here).send(&world).await;
-        assert!(refused.wait <= 16 && refused.status == 429, "{backend}");
-        // Others, and the same from elsewhere, do not wait.
-        assert_eq!(
-            attempt(ADA, PASSWORD, "192.0.3.1").status(&world).await,
-            200
-        );
-        assert_eq!(attempt("bob", "wrong", here).status(&world).await, 401);
-        world.clock.advance(Duration::from_secs(16));
-        let status = attempt(ADA, PASSWORD, here).status(&world).await;
-        assert_eq!(status, 200, "{backend}: never for good");
+        // Right, wrong and unknown alike, and without a hash.
+        let hashes = world.hashes().await;
+        for password in [PASSWORD, "wrong"] {
+            let refused = attempt(identifier, password, here).send(&world).await;
+            assert_eq!((refused.status, refused.wait), (429, 1), "{backend}");
+            assert_eq!(refused.body["code"], "request.rate-limited");
+        }
+        assert_eq!(world.hashes().await, hashes, "{backend}");
+        for seconds in [1, 2, 4, 8] {
+            let refused = attempt(identifier, PASSWORD, here).send(&world).await;
+            assert_eq!(refused.wait, seconds, "{backend}");
+            world.clock.advance(Duration::from_secs(seconds));
+            let status = attempt(identifier, "wrong", here).status(&world).await;
+            assert_eq!(status, 401, "{backend}");
+        }
     }
+    let refused = attempt(ADA, PASSWORD, here).send(&world).await;
+    assert!(refused.wait <= 16 && refused.status == 429, "{backend}");
+    // Others, and the same from elsewhere, do not wait.
+    assert_eq!(
+        attempt(ADA, PASSWORD, "192.0.3.1").status(&world).await,
+        200
+    );
+    assert_eq!(attempt("bob", "wrong", here).status(&world).await, 401);
+    world.clock.advance(Duration::from_secs(16));
+    let status = attempt(ADA, PASSWORD, here).status(&world).await;
+    assert_eq!(status, 200, "{backend}: never for good");
 }
 
 #[actix_web::test]
@@ -98,40 +99,41 @@ async fn right_passwords_are_not_counted() {
     }
 }
 
+#[rstest]
 #[actix_web::test]
-async fn two_hundred_tries_at_once_compute_no_more_hashes_than_one_by_one() {
-    for backend in Backend::ALL {
-        let world = World::start(backend).await;
-        register_named(&world, ADA, "countess").await;
-        register_named(&world, "bob@example.com", "builder").await;
-        for (identifiers, one_source, free) in [
-            ([ADA, ADA], true, 5),
-            (["nobody@example.com"; 2], true, 5),
-            (["bob@example.com", "builder"], false, 50),
-            (["nobody-else"; 2], false, 50),
-        ] {
-            let before = world.hashes().await;
-            let tries = (0..200).map(|n| {
-                let password = format!("wrong {n}");
-                let address = if one_source {
-                    "203.0.113.1".to_owned()
-                } else {
-                    format!("198.{n}.{}.1", identifiers[0].len())
-                };
-                let attempt = attempt(identifiers[n % 2], &password, &address);
-                let world = &world;
-                async move { attempt.status(world).await }
-            });
-            let told = futures_util::future::join_all(tries).await;
-            let wrong = told.iter().filter(|status| **status == 401).count();
-            let limited = told.iter().filter(|status| **status == 429).count();
-            assert_eq!(
-                (wrong, limited),
-                (free, 200 - free),
-                "{backend} {identifiers:?}"
-            );
-            assert_eq!(world.hashes().await - before, free as u64, "{backend}");
-        }
+async fn two_hundred_tries_at_once_compute_no_more_hashes_than_one_by_one(
+    #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
+) {
+    let world = World::start(backend).await;
+    register_named(&world, ADA, "countess").await;
+    register_named(&world, "bob@example.com", "builder").await;
+    for (identifiers, one_source, free) in [
+        ([ADA, ADA], true, 5),
+        (["nobody@example.com"; 2], true, 5),
+        (["bob@example.com", "builder"], false, 50),
+        (["nobody-else"; 2], false, 50),
+    ] {
+        let before = world.hashes().await;
+        let tries = (0..200).map(|n| {
+            let password = format!("wrong {n}");
+            let address = if one_source {
+                "203.0.113.1".to_owned()
+            } else {
+                format!("198.{n}.{}.1", identifiers[0].len())
+            };
+            let attempt = attempt(identifiers[n % 2], &password, &address);
+            let world = &world;
+            async move { attempt.status(world).await }
+        });
+        let told = futures_util::future::join_all(tries).await;
+        let wrong = told.iter().filter(|status| **status == 401).count();
+        let limited = told.iter().filter(|status| **status == 429).count();
+        assert_eq!(
+            (wrong, limited),
+            (free, 200 - free),
+            "{backend} {identifiers:?}"
+        );
+        assert_eq!(world.hashes().await - before, free as u64, "{backend}");
     }
 }
 

@@ -1,6 +1,10 @@
 //! Auth on two sockets and a database of its own.
 
-use std::{path::PathBuf, time::Duration};
+use std::{
+    ops::{Deref, DerefMut},
+    path::PathBuf,
+    time::Duration,
+};
 
 use auth_service::{
     ALL_MIGRATIONS, AuthConfig, AuthLimits, AuthService, AuthState,
@@ -9,23 +13,22 @@ use auth_service::{
     },
 };
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use diesel::{QueryableByName, RunQueryDsl as _, sql_types::Text};
 use reqwest::{Method, RequestBuilder, Response};
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use testkit::{AUDIENCE, Backend, Gates, ISSUER, TestDatabase, TestIdentities, new_key_ring};
-use tokio::sync::oneshot;
-use ud_config::{
-    Algorithm, AppEnv, BreachedPasswords, DatabaseConfig, HttpConfig, Limit, PasswordConfig,
-    PeersConfig, SealingConfig, SigningConfig, TokenConfig,
+use testkit::{
+    Backend, Gates, TestDatabase, TestIdentities, new_key_ring,
+    service::{Receiver, Served, Surroundings},
 };
-use ud_db::{Db, StoreError};
+use ud_config::{
+    Algorithm, BreachedPasswords, HttpConfig, Limit, PasswordConfig, PeersConfig, SealingConfig,
+    SigningConfig, TokenConfig,
+};
+use ud_db::Db;
 use ud_events::Event;
-use ud_http::{Listening, Server, ServiceBinary as _};
-use ud_jwt::service::ServiceVerifier;
 use ud_kernel::{Clock, Service, Timestamp, UserId};
-use ud_service::{Base, Identity};
 use ud_telemetry::Metrics;
+use wiremock::MockServer;
 
 use crate::peers::{PeerServers, Peers};
 
@@ -36,18 +39,18 @@ pub const PASSWORD: &str = "tr4vel quilt zebra 9";
 pub const OTHER_PASSWORD: &str = "m00nlit anvil orchard 5";
 
 pub struct World {
-    pub public: String,
-    pub internal: String,
+    served: Served,
     pub clock: Clock,
     pub gates: Gates,
     pub identities: TestIdentities,
     pub peers: Peers,
+    /// Takes what is told to others than session and role.
+    receiver: Receiver,
     pub db: Db,
     config: AuthConfig,
-    http: reqwest::Client,
-    stop: Option<oneshot::Sender<()>>,
+    around: Surroundings,
     _database: TestDatabase,
-    _servers: PeerServers,
+    _servers: (PeerServers, MockServer),
     _folder: TempDir,
 }
 
@@ -60,7 +63,7 @@ pub fn limit(count: u32, seconds: u64) -> Limit {
 
 pub fn config(database: &TestDatabase, keys_dir: PathBuf) -> AuthConfig {
     AuthConfig {
-        database: DatabaseConfig::for_tests(&database.url),
+        database: testkit::database_config(&database.url),
         signing: SigningConfig {
             algorithm: Algorithm::EdDsa,
             access_ttl: Duration::from_secs(900),
@@ -93,40 +96,6 @@ pub fn config(database: &TestDatabase, keys_dir: PathBuf) -> AuthConfig {
     }
 }
 
-pub fn tokens() -> TokenConfig {
-    TokenConfig {
-        issuer: ISSUER.to_owned(),
-        audience: AUDIENCE.to_owned(),
-        shared_secret: None,
-        jwks_url: None,
-    }
-}
-
-pub fn base(
-    identities: &TestIdentities,
-    clock: &Clock,
-    peers: PeersConfig,
-    tokens: TokenConfig,
-    metrics: &Metrics,
-) -> Base {
-    let verifier = ServiceVerifier::new(Service::Auth, identities.peers(), clock.clone());
-    let signer = identities.signer(Service::Auth);
-    let identity = Identity {
-        signer,
-        verifier: verifier.into(),
-    };
-    Base::new(
-        Service::Auth,
-        AppEnv::Development,
-        identity,
-        peers,
-        tokens,
-        clock.clone(),
-        metrics,
-    )
-    .unwrap()
-}
-
 impl World {
     pub async fn start(backend: Backend) -> Self {
         Self::start_with(backend, |_, _| {}).await
@@ -149,47 +118,37 @@ impl World {
         let folder = tempfile::tempdir().unwrap();
         let database = TestDatabase::create(backend);
         let mut config = config(&database, folder.path().join("keys"));
-        let mut tokens = tokens();
+        let mut tokens = testkit::service::tokens();
         change(&mut config, &mut tokens);
         let clock = Clock::manual(START);
-        let identities = TestIdentities::new(clock.clone());
         let (peers, servers) = Peers::start().await;
-        let mut urls = PeersConfig::default();
-        urls.set(Service::Role, servers.role.uri().parse().unwrap());
-        urls.set(Service::Session, servers.session.uri().parse().unwrap());
-        let metrics = Metrics::new("auth");
-        let mut base = base(&identities, &clock, urls, tokens, &metrics);
-        let gates = Gates::new();
-        base.steps = gates.steps();
-        let mounted = AuthService::build(config.clone(), base.clone())
-            .await
-            .unwrap();
+        let (receiver, audit) = Receiver::start().await;
+        let mut around = Surroundings::new(Service::Auth, &clock);
+        around.tokens = tokens;
+        around.put(Service::Role, &servers.role.uri());
+        around.put(Service::Session, &servers.session.uri());
+        around.put_others(&audit.uri());
         let http = HttpConfig {
             trusted_proxies: proxies.iter().map(|p| p.parse().unwrap()).collect(),
             ..HttpConfig::default()
         };
-        let listening = Listening::bind(&http).unwrap();
-        let public = format!("http://{}", listening.public_addr().unwrap());
-        let internal = format!("http://{}", listening.internal_addr().unwrap());
-        let (stop, stopped) = oneshot::channel::<()>();
-        let server = Server::new(listening, vec![mounted], clock.clone(), metrics);
-        actix_web::rt::spawn(server.run(async move {
-            let _ = stopped.await;
-        }));
+        let base = around.base();
+        let mut served =
+            Served::start_at::<AuthService>(&around, base, config.clone(), &http).await;
         let db = Db::open(&config.database, Service::Auth).unwrap();
+        served.delivers_all_of(&db);
         Self {
-            public,
-            internal,
+            served,
             clock,
-            gates,
-            identities,
+            gates: around.gates.clone(),
+            identities: around.identities.clone(),
             peers,
+            receiver,
             db,
             config,
-            http: reqwest::Client::builder().no_proxy().build().unwrap(),
-            stop: Some(stop),
+            around,
             _database: database,
-            _servers: servers,
+            _servers: (servers, audit),
             _folder: folder,
         }
     }
@@ -203,28 +162,23 @@ impl World {
     pub fn other_process_with(&self, change: impl FnOnce(&mut AuthConfig)) -> AuthState {
         let mut config = self.config.clone();
         change(&mut config);
-        let metrics = Metrics::new("auth");
-        let peers = PeersConfig::default();
-        let base = base(&self.identities, &self.clock, peers, tokens(), &metrics);
-        AuthState::new(&config, &base, self.db.clone()).unwrap()
+        let alone = Surroundings {
+            peers: PeersConfig::default(),
+            tokens: testkit::service::tokens(),
+            metrics: Metrics::new("auth"),
+            ..self.around.clone()
+        };
+        AuthState::new(&config, &alone.base(), self.db.clone()).unwrap()
     }
 
     /// A request to the public listener.
     pub fn ask(&self, method: Method, path: &str) -> RequestBuilder {
-        self.http.request(method, format!("{}{path}", self.public))
+        self.served.request(method, path)
     }
 
     /// `POST` of JSON to the public listener.
     pub fn post(&self, path: &str, body: &Value) -> RequestBuilder {
         self.ask(Method::POST, path).json(body)
-    }
-
-    /// A request to the internal listener by `caller`.
-    pub fn call(&self, caller: Service, method: Method, path: &str) -> RequestBuilder {
-        let token = self.identities.token(caller, Service::Auth);
-        self.http
-            .request(method, format!("{}{path}", self.internal))
-            .bearer_auth(token)
     }
 
     /// A new user's id.
@@ -294,22 +248,9 @@ impl World {
         request.send().await.unwrap().status().as_u16()
     }
 
-    /// The events in the outbox, oldest first. Audit has no address here, so none has left it.
+    /// All events, oldest first.
     pub async fn events(&self) -> Vec<Event> {
-        #[derive(QueryableByName)]
-        struct Row {
-            #[diesel(sql_type = Text)]
-            body: String,
-        }
-        let rows = self.db.read(|conn| {
-            diesel::sql_query("SELECT body FROM outbox ORDER BY id")
-                .load::<Row>(conn)
-                .map_err(StoreError::from)
-        });
-        let rows = rows.await.unwrap();
-        rows.iter()
-            .map(|row| Event::from_json(row.body.as_bytes()).unwrap())
-            .collect()
+        self.receiver.all(&self.db).await
     }
 
     /// Names of the events about `user`, in their order.
@@ -343,8 +284,7 @@ impl World {
 
     /// The sum of a counter over all lines with these labels.
     pub async fn metric(&self, name: &str, labels: &str) -> u64 {
-        let answer = self.http.get(format!("{}/metrics", self.internal)).send();
-        let metrics = answer.await.unwrap().text().await.unwrap();
+        let metrics = self.served.metrics().await;
         metrics
             .lines()
             .filter(|line| line.starts_with(&format!("{name}{{")) && line.contains(labels))
@@ -358,18 +298,25 @@ impl World {
     }
 }
 
-impl World {
-    /// Stops the service.
-    pub fn stop(&mut self) {
-        if let Some(stop) = self.stop.take() {
-            let _ = stop.send(());
+impl Drop for World {
+    fn drop(&mut self) {
+        if self.peers.with(|peers| peers.deaf) {
+            self.served.leaves_events();
         }
     }
 }
 
-impl Drop for World {
-    fn drop(&mut self) {
-        self.stop();
+impl Deref for World {
+    type Target = Served;
+
+    fn deref(&self) -> &Served {
+        &self.served
+    }
+}
+
+impl DerefMut for World {
+    fn deref_mut(&mut self) -> &mut Served {
+        &mut self.served
     }
 }
 

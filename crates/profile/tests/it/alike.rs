@@ -1,5 +1,7 @@
 //! What is alike in every service.
 
+use rstest::rstest;
+use testkit::{Backend, TestDatabase};
 use ud_http::Problem;
 use ud_kernel::Service;
 use user_profile_service::{ALL_MIGRATIONS, models::ProfileError};
@@ -9,9 +11,11 @@ fn a_store_that_fails_has_one_code_in_every_service() {
     testkit::assert_store_failures(|error| Problem::from(ProfileError::from(error)).code());
 }
 
+#[rstest]
 #[tokio::test]
-async fn what_is_said_is_what_goes() {
-    for database in testkit::databases() {
-        testkit::assert_reverts(Service::Profile, &ALL_MIGRATIONS, &database).await;
-    }
+async fn what_is_said_is_what_goes(
+    #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
+) {
+    let database = TestDatabase::create(backend);
+    testkit::assert_reverts(Service::Profile, &ALL_MIGRATIONS, &database).await;
 }

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use ud_config::DatabaseConfig;
 use ud_db::{Db, schema_info};
 use ud_kernel::Service;
 use user_profile_service::{ALL_MIGRATIONS, MIGRATIONS};
@@ -33,7 +32,7 @@ async fn shape(db: &Db) -> Shape {
 async fn up_down_up_gives_the_same_tables_everywhere() {
     let mut shapes = Vec::new();
     for database in testkit::databases() {
-        let db = Db::open(&DatabaseConfig::for_tests(&database.url), Service::Profile).unwrap();
+        let db = Db::open(&testkit::database_config(&database.url), Service::Profile).unwrap();
         let applied = db.migrate(&ALL_MIGRATIONS).await.unwrap();
         let first = shape(&db).await;
         for _ in 0..applied.len() {

@@ -1,20 +1,20 @@
 //! The OpenAPI document and the routes say the same.
 
 use std::collections::BTreeSet;
-use ud_http::ServiceBinary as _;
-use user_profile_service::ProfileService;
 
 use reqwest::{Method, StatusCode};
+use rstest::rstest;
 use serde_json::Value;
-use testkit::Proxy;
+use testkit::{Backend, Proxy, TestDatabase};
+use ud_http::ServiceBinary as _;
+use user_profile_service::ProfileService;
 
 use crate::world::{Options, World, expect_problem};
 
 const METHODS: [&str; 5] = ["get", "post", "put", "patch", "delete"];
 
 async fn any_world() -> World {
-    let database = testkit::databases().next().unwrap();
-    World::start(database, Options::default()).await
+    World::on(Backend::Sqlite).await
 }
 
 #[tokio::test]
@@ -87,49 +87,50 @@ async fn every_operation_but_registration_needs_a_token() {
     }
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_database_that_goes_away_is_503_and_comes_back_by_itself() {
-    for database in testkit::databases().filter(|d| d.path().is_none()) {
-        let backend = database.backend;
-        let port = reqwest::Url::parse(&database.url).unwrap().port().unwrap();
-        let proxy = Some(Proxy::to_port(port));
-        let world = World::start(
-            database,
-            Options {
-                proxy,
-                ..Options::default()
-            },
-        )
-        .await;
-        let ada = world.register_email("ada@example.org").await;
-        let read = || {
-            world
-                .as_user(ada, &[], Method::GET, "/api/v1/users/me")
-                .send()
-        };
-        let ready = || reqwest::get(format!("http://{}/readyz", world.internal));
-        assert_eq!(ready().await.unwrap().status(), StatusCode::OK, "{backend}");
+async fn a_database_that_goes_away_is_503_and_comes_back_by_itself(
+    #[values(Backend::Postgres, Backend::Mysql)] backend: Backend,
+) {
+    let database = TestDatabase::create(backend);
+    let port = reqwest::Url::parse(&database.url).unwrap().port().unwrap();
+    let proxy = Some(Proxy::to_port(port));
+    let world = World::start(
+        database,
+        Options {
+            proxy,
+            ..Options::default()
+        },
+    )
+    .await;
+    let ada = world.register_email("ada@example.org").await;
+    let read = || {
+        world
+            .as_user(ada, &[], Method::GET, "/api/v1/users/me")
+            .send()
+    };
+    let ready = || reqwest::get(format!("{}/readyz", world.internal));
+    assert_eq!(ready().await.unwrap().status(), StatusCode::OK, "{backend}");
 
-        world.proxy.as_ref().unwrap().cut();
-        let answer = read().await.unwrap();
-        assert!(answer.headers().contains_key("retry-after"));
-        expect_problem(answer, 503, "server.store-unavailable").await;
-        let answer = world.registration("bob@example.org").send().await.unwrap();
-        expect_problem(answer, 503, "server.store-unavailable").await;
-        // What readyz says is up to a second old.
-        let since = std::time::Instant::now();
-        while ready().await.unwrap().status() != StatusCode::SERVICE_UNAVAILABLE {
-            assert!(since.elapsed().as_secs() < 10, "{backend}");
-        }
-
-        world.proxy.as_ref().unwrap().resume();
-        let mut status = StatusCode::SERVICE_UNAVAILABLE;
-        for _ in 0..10 {
-            status = read().await.unwrap().status();
-            if status == StatusCode::OK {
-                break;
-            }
-        }
-        assert_eq!(status, StatusCode::OK, "{backend}");
+    world.proxy.as_ref().unwrap().cut();
+    let answer = read().await.unwrap();
+    assert!(answer.headers().contains_key("retry-after"));
+    expect_problem(answer, 503, "server.store-unavailable").await;
+    let answer = world.registration("bob@example.org").send().await.unwrap();
+    expect_problem(answer, 503, "server.store-unavailable").await;
+    // What readyz says is up to a second old.
+    let since = std::time::Instant::now();
+    while ready().await.unwrap().status() != StatusCode::SERVICE_UNAVAILABLE {
+        assert!(since.elapsed().as_secs() < 10, "{backend}");
     }
+
+    world.proxy.as_ref().unwrap().resume();
+    let mut status = StatusCode::SERVICE_UNAVAILABLE;
+    for _ in 0..10 {
+        status = read().await.unwrap().status();
+        if status == StatusCode::OK {
+            break;
+        }
+    }
+    assert_eq!(status, StatusCode::OK, "{backend}");
 }

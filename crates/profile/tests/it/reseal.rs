@@ -1,7 +1,9 @@
 //! `reseal` (SECURITY rule 30).
 
+use rstest::rstest;
 use testkit::new_key_ring;
-use ud_config::{DatabaseConfig, KeyRing};
+use testkit::{Backend, TestDatabase};
+use ud_config::KeyRing;
 use ud_db::Db;
 use ud_idempotency::{IdempotencyKeys, ServerKeyError};
 use ud_kernel::{Service, Timestamp};
@@ -13,28 +15,30 @@ fn sealer(rings: &[&str]) -> Sealer {
     Sealer::new(Service::Profile, ring)
 }
 
+#[rstest]
 #[tokio::test]
-async fn the_server_key_is_sealed_anew() {
-    for database in testkit::databases() {
-        let options = DatabaseConfig::for_tests(&database.url);
-        let db = Db::open(&options, Service::Profile).unwrap();
-        db.migrate(&ALL_MIGRATIONS).await.unwrap();
-        let now = Timestamp::from_secs(1_800_000_000);
-        let (old, new) = (new_key_ring("old"), new_key_ring("new"));
-        let reseal = async |rings: &[&str]| IdempotencyKeys::reseal(&db, &sealer(rings)).await;
-        let id_under = async |rings: &[&str]| {
-            let keys = IdempotencyKeys::load(&db, &sealer(rings), now).await?;
-            let claim = keys.claim("operation", "a-key-of-a-client", &[], now);
-            Ok::<_, ServerKeyError>(claim.id)
-        };
-        assert!(!reseal(&[&new]).await.unwrap(), "there is none yet");
-        let before = id_under(&[&old]).await.unwrap();
-        assert!(reseal(&[&new]).await.is_err(), "the old key is missing");
-        assert!(id_under(&[&new]).await.is_err());
-        assert_eq!(id_under(&[&old]).await.unwrap(), before, "nothing changed");
-        assert!(reseal(&[&new, &old]).await.unwrap());
-        assert!(!reseal(&[&new, &old]).await.unwrap());
-        assert_eq!(id_under(&[&new]).await.unwrap(), before, "the same key");
-        assert!(id_under(&[&old]).await.is_err());
-    }
+async fn the_server_key_is_sealed_anew(
+    #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
+) {
+    let database = TestDatabase::create(backend);
+    let options = testkit::database_config(&database.url);
+    let db = Db::open(&options, Service::Profile).unwrap();
+    db.migrate(&ALL_MIGRATIONS).await.unwrap();
+    let now = Timestamp::from_secs(1_800_000_000);
+    let (old, new) = (new_key_ring("old"), new_key_ring("new"));
+    let reseal = async |rings: &[&str]| IdempotencyKeys::reseal(&db, &sealer(rings)).await;
+    let id_under = async |rings: &[&str]| {
+        let keys = IdempotencyKeys::load(&db, &sealer(rings), now).await?;
+        let claim = keys.claim("operation", "a-key-of-a-client", &[], now);
+        Ok::<_, ServerKeyError>(claim.id)
+    };
+    assert!(!reseal(&[&new]).await.unwrap(), "there is none yet");
+    let before = id_under(&[&old]).await.unwrap();
+    assert!(reseal(&[&new]).await.is_err(), "the old key is missing");
+    assert!(id_under(&[&new]).await.is_err());
+    assert_eq!(id_under(&[&old]).await.unwrap(), before, "nothing changed");
+    assert!(reseal(&[&new, &old]).await.unwrap());
+    assert!(!reseal(&[&new, &old]).await.unwrap());
+    assert_eq!(id_under(&[&new]).await.unwrap(), before, "the same key");
+    assert!(id_under(&[&old]).await.is_err());
 }

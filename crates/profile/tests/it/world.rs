@@ -1,31 +1,30 @@
 //! A running profile service with everything a test needs to talk to it and to look behind it.
 
-use std::net::SocketAddr;
+use std::{
+    ops::{Deref, DerefMut},
+    sync::Arc,
+};
 
 use diesel::prelude::*;
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use serde_json::{Value, json};
-use testkit::{AUDIENCE, Gates, ISSUER, Proxy, TestDatabase, TestIdentities, TestIssuer};
-use tokio::sync::oneshot;
-use ud_config::{
-    AppEnv, DatabaseConfig, HttpConfig, LimitsConfig, PeersConfig, SealingConfig, TokenConfig,
+use testkit::{
+    Backend, Gates, Proxy, TestDatabase, TestIdentities, TestIssuer,
+    service::{Receiver, Served, Surroundings},
 };
+use ud_config::{LimitsConfig, SealingConfig};
 use ud_db::{Db, StoreError};
-use ud_events::{Event, schema::outbox};
-use ud_http::{Listening, Server, ServiceBinary as _};
+use ud_events::Event;
 use ud_idempotency::ServerKey;
-use ud_jwt::{
-    revocation::SessionChecker,
-    service::{IdentityKey, ServiceVerifier},
-};
+use ud_jwt::service::IdentityKey;
 use ud_kernel::{Clock, Service, Timestamp, UserId};
 use ud_seal::Sealer;
-use ud_service::{Base, Identity};
-use ud_telemetry::Metrics;
+use ud_service::Base;
 use user_profile_service::{
     ALL_MIGRATIONS, Bootstrap, BootstrapReport, ProfileConfig, ProfileService,
     models::{AccountFlow, RegistrationFlow, Rights, Standings, Sweeper, user::User, user_store},
 };
+use wiremock::MockServer;
 
 use crate::peers::{FakeAuth, FakeRole};
 
@@ -33,28 +32,35 @@ pub const START: Timestamp = Timestamp::from_secs(1_780_000_000);
 pub const PASSWORD: &str = "correct horse battery staple";
 
 pub struct World {
+    pub served: Served,
     pub auth: FakeAuth,
     pub role: FakeRole,
+    /// Takes what is told to others.
+    pub receiver: Receiver,
     pub db: Db,
     pub clock: Clock,
     pub gates: Gates,
-    pub issuer: TestIssuer,
+    pub issuer: Arc<TestIssuer>,
     pub identities: TestIdentities,
     pub report: BootstrapReport,
     pub base: Base,
-    pub public: SocketAddr,
-    pub internal: SocketAddr,
     pub proxy: Option<Proxy>,
     sealing: SealingConfig,
-    http: reqwest::Client,
-    stop: Option<oneshot::Sender<()>>,
-    thread: Option<std::thread::JoinHandle<()>>,
+    _audit: MockServer,
     _database: TestDatabase,
 }
 
-impl Drop for World {
-    fn drop(&mut self) {
-        self.stop();
+impl Deref for World {
+    type Target = Served;
+
+    fn deref(&self) -> &Served {
+        &self.served
+    }
+}
+
+impl DerefMut for World {
+    fn deref_mut(&mut self) -> &mut Served {
+        &mut self.served
     }
 }
 
@@ -69,51 +75,24 @@ pub struct Options {
     pub proxy: Option<Proxy>,
 }
 
-/// Runs `test` on each of the three databases.
-pub async fn on_each_database<F: Future<Output = ()>>(test: impl Fn(World) -> F) {
-    for database in testkit::databases() {
-        test(World::start(database, Options::default()).await).await;
-    }
-}
-
 impl World {
+    /// With everything ordinary.
+    pub async fn on(backend: Backend) -> Self {
+        Self::start(TestDatabase::create(backend), Options::default()).await
+    }
+
     pub async fn start(database: TestDatabase, options: Options) -> Self {
         let (auth, role) = (FakeAuth::start().await, FakeRole::start().await);
+        let (receiver, audit) = Receiver::start().await;
+        receiver.mount(&auth.server).await;
+        receiver.mount(&role.server).await;
         let clock = Clock::manual(START);
-        let metrics = Metrics::new("profile");
-        let identities = TestIdentities::new(clock.clone());
-        let issuer = TestIssuer::new(clock.clone());
-        let mut peers = PeersConfig::default();
+        let mut around = Surroundings::new(Service::Profile, &clock);
         if !options.no_auth {
-            peers.set(Service::Auth, auth.server.uri().parse().unwrap());
+            around.put(Service::Auth, &auth.server.uri());
         }
-        peers.set(Service::Role, role.server.uri().parse().unwrap());
-        let tokens = TokenConfig {
-            issuer: ISSUER.to_owned(),
-            audience: AUDIENCE.to_owned(),
-            shared_secret: None,
-            jwks_url: None,
-        };
-        let identity = Identity {
-            signer: identities.signer(Service::Profile),
-            verifier: ServiceVerifier::new(Service::Profile, identities.peers(), clock.clone())
-                .into(),
-        };
-        let env = AppEnv::Development;
-        let base = Base::new(
-            Service::Profile,
-            env,
-            identity,
-            peers,
-            tokens,
-            clock.clone(),
-            &metrics,
-        )
-        .unwrap();
-        let guard = base.guard_with(issuer.key_source(), SessionChecker::unchecked());
-        let mut base = base.with_guard(&guard);
-        let gates = Gates::new();
-        base.steps = gates.steps();
+        around.put(Service::Role, &role.server.uri());
+        around.put(Service::Audit, &audit.uri());
         let report = BootstrapReport::default();
         let through = |proxy: &Proxy| proxy.instead_of(&database.url);
         let url = options
@@ -122,54 +101,38 @@ impl World {
             .map_or_else(|| database.url.clone(), through);
         let sealing = testkit::sealing();
         let config = ProfileConfig {
-            database: DatabaseConfig::for_tests(&url),
+            database: testkit::database_config(&url),
             sealing: sealing.clone(),
             limits: options.limits.unwrap_or_else(testkit::no_limits),
             redis: None,
             bootstrap: options.bootstrap,
             bootstrap_report: report.clone(),
         };
-        let direct = DatabaseConfig::for_tests(&database.url);
+        let direct = testkit::database_config(&database.url);
         let db = Db::open(&direct, Service::Profile).unwrap();
-        let listening = Listening::bind(&HttpConfig::default()).unwrap();
-        let (public, internal) = (
-            listening.public_addr().unwrap(),
-            listening.internal_addr().unwrap(),
-        );
-        let mounted = ProfileService::build(config, base.clone()).await.unwrap();
-        let (stop, stopped) = oneshot::channel();
-        let server_clock = clock.clone();
-        let thread = std::thread::spawn(move || {
-            actix_web::rt::System::new().block_on(async move {
-                let server = Server::new(listening, vec![mounted], server_clock, metrics);
-                server.run(async { drop(stopped.await) }).await.unwrap();
-            });
-        });
+        let base = around.guarded();
+        let mut served = Served::start::<ProfileService>(&around, base.clone(), config).await;
+        served.delivers_all_of(&db);
+        if options.no_auth {
+            served.leaves_events();
+        }
         Self {
+            served,
             auth,
             role,
+            receiver,
             db,
             clock,
-            gates,
-            issuer,
-            identities,
+            gates: around.gates,
+            issuer: around.issuer,
+            identities: around.identities,
             report,
             base,
-            public,
-            internal,
             proxy: options.proxy,
             sealing,
-            http: reqwest::Client::builder().no_proxy().build().unwrap(),
-            stop: Some(stop),
-            thread: Some(thread),
+            _audit: audit,
             _database: database,
         }
-    }
-
-    /// A request to the public listener, without a token.
-    pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
-        self.http
-            .request(method, format!("http://{}{path}", self.public))
     }
 
     /// A request as `user` with `permissions` in the token and at role.
@@ -235,16 +198,6 @@ impl World {
             .unwrap()
     }
 
-    /// Stops the service gracefully and waits for its end.
-    pub fn stop(&mut self) {
-        if let Some(stop) = self.stop.take() {
-            let _ = stop.send(());
-        }
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
-    }
-
     /// Every event written so far about `subject`, in order.
     pub async fn events_about(&self, subject: UserId) -> Vec<Event> {
         let mut events = self.events().await;
@@ -253,20 +206,9 @@ impl World {
         events
     }
 
-    /// Every event written so far and not delivered.
+    /// Every event written so far.
     pub async fn events(&self) -> Vec<Event> {
-        let bodies: Vec<String> = self
-            .db
-            .read(|conn| {
-                outbox::table
-                    .select(outbox::body)
-                    .load(conn)
-                    .map_err(StoreError::from)
-            })
-            .await
-            .unwrap();
-        let parse = |body: &String| Event::from_json(body.as_bytes()).unwrap();
-        bodies.iter().map(parse).collect()
+        self.receiver.all(&self.db).await
     }
 
     pub fn server_key(&self) -> ServerKey {
@@ -309,9 +251,7 @@ impl World {
     /// Sends `events` as `caller` to the internal listener.
     pub async fn deliver(&self, caller: Service, events: &[Event]) -> Response {
         let batch: Vec<String> = events.iter().map(|e| e.to_json().unwrap()).collect();
-        self.http
-            .post(format!("http://{}/internal/v1/events", self.internal))
-            .bearer_auth(self.identities.token(caller, Service::Profile))
+        self.call(caller, Method::POST, "/internal/v1/events")
             .header("content-type", "application/cloudevents-batch+json")
             .body(format!("[{}]", batch.join(",")))
             .send()
@@ -350,7 +290,7 @@ pub async fn expect_problem(answer: Response, status: u16, code: &str) -> Value 
 
 /// All migrations on a database that has none.
 pub async fn migrated(database: &TestDatabase) -> Db {
-    let config = DatabaseConfig::for_tests(&database.url);
+    let config = testkit::database_config(&database.url);
     let db = Db::open(&config, Service::Profile).unwrap();
     db.migrate(&ALL_MIGRATIONS).await.unwrap();
     db

@@ -2,6 +2,7 @@
 //! they do not hold.
 
 use role_service::models::{ADMIN_ROLE, RoleError, USER_ROLE};
+use rstest::rstest;
 use testkit::Backend;
 
 use crate::{
@@ -142,81 +143,84 @@ async fn every_caller_and_every_change_on_mysql() {
 }
 
 /// What the caller held decides, and nothing else: the table of outcomes is not the rule's own words only.
+#[rstest]
 #[tokio::test]
-async fn a_clerk_gives_what_they_have_and_nothing_else() {
-    for backend in Backend::ALL {
-        let f = Fixture::new(backend).await;
-        let w = World::new(&f, &CALLERS[3]).await;
-        let refused = Err(RoleError::Escalation);
-        let more = Err(RoleError::TargetHoldsMore);
-        for (op, expected) in [
-            (Op::Assign(Who::Friend, "carried", NEVER), Ok(())),
-            (Op::Assign(Who::Friend, "reads", SOON), Ok(())),
-            (Op::Unassign(Who::Peer, "carried"), Ok(())),
-            (Op::Unassign(Who::Own, "own"), Ok(())),
-            (Op::Create(&["orders:read"]), Ok(())),
-            (Op::Delete("vacant"), Ok(())),
-            (Op::Set("shop", &["orders:read"]), Ok(())),
-            (Op::Assign(Who::Own, "vacant", SOON), refused.clone()),
-            (Op::Assign(Who::Own, "reading", NEVER), refused.clone()),
-            (Op::Assign(Who::Friend, "shop", NEVER), refused.clone()),
-            (Op::Invent(&[], Who::Own), refused.clone()),
-            (Op::Unassign(Who::Peer, "shop"), refused.clone()),
-            (Op::Delete("shop"), refused.clone()),
-            (Op::Describe("guarded"), refused.clone()),
-            (Op::Set("common", &["orders:read"]), refused.clone()),
-            (Op::Delete("common"), refused),
-            (Op::Assign(Who::Chief, "carried", NEVER), more.clone()),
-            (Op::Unassign(Who::Chief, "common"), more),
-        ] {
-            let (outcome, _) = attempt(&f, &w, op).await;
-            assert_eq!(outcome, expected, "{backend}: {op:?}");
-        }
+async fn a_clerk_gives_what_they_have_and_nothing_else(
+    #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
+) {
+    let f = Fixture::new(backend).await;
+    let w = World::new(&f, &CALLERS[3]).await;
+    let refused = Err(RoleError::Escalation);
+    let more = Err(RoleError::TargetHoldsMore);
+    for (op, expected) in [
+        (Op::Assign(Who::Friend, "carried", NEVER), Ok(())),
+        (Op::Assign(Who::Friend, "reads", SOON), Ok(())),
+        (Op::Unassign(Who::Peer, "carried"), Ok(())),
+        (Op::Unassign(Who::Own, "own"), Ok(())),
+        (Op::Create(&["orders:read"]), Ok(())),
+        (Op::Delete("vacant"), Ok(())),
+        (Op::Set("shop", &["orders:read"]), Ok(())),
+        (Op::Assign(Who::Own, "vacant", SOON), refused.clone()),
+        (Op::Assign(Who::Own, "reading", NEVER), refused.clone()),
+        (Op::Assign(Who::Friend, "shop", NEVER), refused.clone()),
+        (Op::Invent(&[], Who::Own), refused.clone()),
+        (Op::Unassign(Who::Peer, "shop"), refused.clone()),
+        (Op::Delete("shop"), refused.clone()),
+        (Op::Describe("guarded"), refused.clone()),
+        (Op::Set("common", &["orders:read"]), refused.clone()),
+        (Op::Delete("common"), refused),
+        (Op::Assign(Who::Chief, "carried", NEVER), more.clone()),
+        (Op::Unassign(Who::Chief, "common"), more),
+    ] {
+        let (outcome, _) = attempt(&f, &w, op).await;
+        assert_eq!(outcome, expected, "{backend}: {op:?}");
     }
 }
 
 /// The token may say what it likes: rights are those of the moment.
+#[rstest]
 #[tokio::test]
-async fn rights_are_those_of_the_moment() {
-    for backend in Backend::ALL {
-        let f = Fixture::new(backend).await;
-        let w = World::new(&f, &CALLERS[3]).await;
-        let give = Op::Assign(Who::Friend, "carried", NEVER);
-        let take = |name| f.unassign_as(f.admin, w.assignments[&(Who::Own, name)]);
-        assert_eq!(attempt(&f, &w, give).await.0, Ok(()));
-        take("carried").await.unwrap();
-        assert_eq!(attempt(&f, &w, give).await.0, Err(RoleError::Escalation));
-        take("own").await.unwrap();
-        for op in [give, Op::Create(&[])] {
-            assert_eq!(
-                attempt(&f, &w, op).await.0,
-                Err(RoleError::PermissionDenied)
-            );
-        }
+async fn rights_are_those_of_the_moment(
+    #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
+) {
+    let f = Fixture::new(backend).await;
+    let w = World::new(&f, &CALLERS[3]).await;
+    let give = Op::Assign(Who::Friend, "carried", NEVER);
+    let take = |name| f.unassign_as(f.admin, w.assignments[&(Who::Own, name)]);
+    assert_eq!(attempt(&f, &w, give).await.0, Ok(()));
+    take("carried").await.unwrap();
+    assert_eq!(attempt(&f, &w, give).await.0, Err(RoleError::Escalation));
+    take("own").await.unwrap();
+    for op in [give, Op::Create(&[])] {
+        assert_eq!(
+            attempt(&f, &w, op).await.0,
+            Err(RoleError::PermissionDenied)
+        );
     }
 }
 
 /// Two clerks take a role from each other at the same moment: the first who does it leaves the other without what it
 /// needs. Rights that were read before the change had its turn would let both pass.
+#[rstest]
 #[tokio::test]
-async fn two_clerks_cannot_take_a_role_from_each_other() {
-    for backend in Backend::ALL {
-        let f = Fixture::new(backend).await;
-        let writer = f.role("writer", &["role-assignments:write"]).await.id;
-        let shop = f.role("shop", &[]).await.id;
-        let (a, b) = (f.user(), f.user());
-        for user in [a, b] {
-            f.assign(user, writer).await;
-        }
-        for round in 0..rounds() {
-            let (of_a, of_b) = (f.assign(a, shop).await.id, f.assign(b, shop).await.id);
-            let (first, second) = tokio::join!(f.unassign_as(a, of_b), f.unassign_as(b, of_a));
-            let outcomes = [first.map(drop), second.map(drop)];
-            let case = format!("{backend} round {round}: {outcomes:?}");
-            assert!(outcomes.contains(&Ok(())), "{case}");
-            assert!(outcomes.contains(&Err(RoleError::Escalation)), "{case}");
-            let left = if outcomes[0].is_ok() { of_a } else { of_b };
-            f.unassign_as(f.admin, left).await.unwrap();
-        }
+async fn two_clerks_cannot_take_a_role_from_each_other(
+    #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
+) {
+    let f = Fixture::new(backend).await;
+    let writer = f.role("writer", &["role-assignments:write"]).await.id;
+    let shop = f.role("shop", &[]).await.id;
+    let (a, b) = (f.user(), f.user());
+    for user in [a, b] {
+        f.assign(user, writer).await;
+    }
+    for round in 0..rounds() {
+        let (of_a, of_b) = (f.assign(a, shop).await.id, f.assign(b, shop).await.id);
+        let (first, second) = tokio::join!(f.unassign_as(a, of_b), f.unassign_as(b, of_a));
+        let outcomes = [first.map(drop), second.map(drop)];
+        let case = format!("{backend} round {round}: {outcomes:?}");
+        assert!(outcomes.contains(&Ok(())), "{case}");
+        assert!(outcomes.contains(&Err(RoleError::Escalation)), "{case}");
+        let left = if outcomes[0].is_ok() { of_a } else { of_b };
+        f.unassign_as(f.admin, left).await.unwrap();
     }
 }

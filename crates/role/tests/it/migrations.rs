@@ -4,6 +4,7 @@ use role_service::{
     ALL_MIGRATIONS,
     models::{ADMIN_ROLE, USER_ROLE},
 };
+use rstest::rstest;
 use testkit::{Backend, TestDatabase};
 use ud_db::{
     Db,
@@ -57,40 +58,42 @@ async fn up_down_up_gives_the_same_tables_on_all_databases() {
     assert!(shapes[0].contains_key("role_assignments"));
 }
 
+#[rstest]
 #[tokio::test]
-async fn replicas_that_start_together_seed_once() {
-    for backend in Backend::ALL {
-        let database = TestDatabase::create(backend);
-        let open = || Db::open(&config(&database.url).database, Service::Role).unwrap();
-        let (a, b) = (open(), open());
-        let (first, second) = tokio::join!(a.migrate(&ALL_MIGRATIONS), b.migrate(&ALL_MIGRATIONS));
-        let applied = first.unwrap().len() + second.unwrap().len();
-        assert_eq!(applied, 10, "{backend}: each migration once");
-    }
+async fn replicas_that_start_together_seed_once(
+    #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
+) {
+    let database = TestDatabase::create(backend);
+    let open = || Db::open(&config(&database.url).database, Service::Role).unwrap();
+    let (a, b) = (open(), open());
+    let (first, second) = tokio::join!(a.migrate(&ALL_MIGRATIONS), b.migrate(&ALL_MIGRATIONS));
+    let applied = first.unwrap().len() + second.unwrap().len();
+    assert_eq!(applied, 10, "{backend}: each migration once");
 }
 
+#[rstest]
 #[tokio::test]
-async fn the_built_in_roles_are_there_from_the_start() {
-    for backend in Backend::ALL {
-        let fixture = Fixture::without_administrator(backend).await;
-        let roles = fixture.reads().roles(None, 10).await.unwrap();
-        let names: Vec<_> = roles
-            .iter()
-            .map(|r| {
-                (
-                    r.id,
-                    r.name.as_str(),
-                    r.permissions.to_vec(),
-                    r.is_built_in(),
-                )
-            })
-            .collect();
-        assert_eq!(
-            names,
-            [
-                (ADMIN_ROLE, "admin", vec!["*".to_owned()], true),
-                (USER_ROLE, "user", vec![], true)
-            ]
-        );
-    }
+async fn the_built_in_roles_are_there_from_the_start(
+    #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
+) {
+    let fixture = Fixture::without_administrator(backend).await;
+    let roles = fixture.reads().roles(None, 10).await.unwrap();
+    let names: Vec<_> = roles
+        .iter()
+        .map(|r| {
+            (
+                r.id,
+                r.name.as_str(),
+                r.permissions.to_vec(),
+                r.is_built_in(),
+            )
+        })
+        .collect();
+    assert_eq!(
+        names,
+        [
+            (ADMIN_ROLE, "admin", vec!["*".to_owned()], true),
+            (USER_ROLE, "user", vec![], true)
+        ]
+    );
 }

@@ -1,6 +1,7 @@
 //! Tests what a token has room for, where that is less than 2,500 bytes (SECURITY rule 14).
 
 use role_service::models::{ADMIN_ROLE, MAX_NAMES_BYTES, MAX_ROLES, RoleError, USER_ROLE};
+use rstest::rstest;
 use serde_json::json;
 use testkit::{AUDIENCE, Backend, ISSUER};
 use ud_jwt::{Algorithm, MIN_NAMES_ROOM, SigningKey, name_bytes, names_room};
@@ -13,31 +14,32 @@ use crate::{
 };
 
 /// A limit that was lowered takes nothing away: what is over it stays, shrinks, and grows no further.
+#[rstest]
 #[tokio::test]
-async fn a_lower_limit_leaves_what_there_is() {
-    for backend in Backend::ALL {
-        let mut f = Fixture::new(backend).await;
-        let (user, full) = filled(&f, "full", MAX_NAMES_BYTES).await;
-        f.most_names = MIN_NAMES_ROOM;
-        let most = f.most_names;
-        let held = f.reads().role(full).await.unwrap().permissions.to_vec();
-        let mut more = held.clone();
-        more.push("one:more".to_owned());
-        let over = Err(RoleError::NamesTooLong { most });
-        assert_eq!(grow(&f, full, &more).await, over, "{backend}");
-        let e = f.role("e", &[]).await;
-        let assigned = f.assign_as(f.admin, user, e.id, None).await;
-        assert_eq!(assigned.map(drop), over, "{backend}");
-        assert_eq!(
-            grow(&f, USER_ROLE, &["one:more".to_owned()]).await,
-            over,
-            "{backend}"
-        );
-        let still = f.reads().role(full).await.unwrap().permissions.to_vec();
-        assert_eq!(still, held, "{backend}");
-        assert_eq!(grow(&f, full, &held[..50]).await, Ok(()), "{backend}");
-        assert_eq!(f.assign(user, e.id).await.user_id, user);
-    }
+async fn a_lower_limit_leaves_what_there_is(
+    #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
+) {
+    let mut f = Fixture::new(backend).await;
+    let (user, full) = filled(&f, "full", MAX_NAMES_BYTES).await;
+    f.most_names = MIN_NAMES_ROOM;
+    let most = f.most_names;
+    let held = f.reads().role(full).await.unwrap().permissions.to_vec();
+    let mut more = held.clone();
+    more.push("one:more".to_owned());
+    let over = Err(RoleError::NamesTooLong { most });
+    assert_eq!(grow(&f, full, &more).await, over, "{backend}");
+    let e = f.role("e", &[]).await;
+    let assigned = f.assign_as(f.admin, user, e.id, None).await;
+    assert_eq!(assigned.map(drop), over, "{backend}");
+    assert_eq!(
+        grow(&f, USER_ROLE, &["one:more".to_owned()]).await,
+        over,
+        "{backend}"
+    );
+    let still = f.reads().role(full).await.unwrap().permissions.to_vec();
+    assert_eq!(still, held, "{backend}");
+    assert_eq!(grow(&f, full, &held[..50]).await, Ok(()), "{backend}");
+    assert_eq!(f.assign(user, e.id).await.user_id, user);
 }
 
 /// The commands and the route that make administrators ask no limit, and need none: the longest names there can be

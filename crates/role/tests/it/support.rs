@@ -7,8 +7,7 @@ use role_service::{
         PermissionSet, ReadFlow, Role, RoleError, RoleName, RolePatch, assignment_flow, role_flow,
     },
 };
-use testkit::{Backend, TestDatabase};
-use ud_config::DatabaseConfig;
+use testkit::{Backend, TestDatabase, service::Receiver};
 use ud_db::{Db, DbConn};
 use ud_events::Event;
 use ud_kernel::{
@@ -24,6 +23,8 @@ pub struct Fixture {
     pub clock: Clock,
     pub admin: UserId,
     pub database: TestDatabase,
+    /// Takes what is told to others, if a service runs.
+    pub receiver: Receiver,
     /// Most bytes of names for one user.
     pub most_names: usize,
 }
@@ -49,6 +50,7 @@ impl Fixture {
             clock,
             admin,
             database,
+            receiver: Receiver::default(),
             most_names: MAX_NAMES_BYTES,
         }
     }
@@ -199,31 +201,15 @@ impl Fixture {
         user
     }
 
-    /// All events in the outbox, in the order in which they were written.
+    /// All events, in the order in which they were written.
     pub async fn events(&self) -> Vec<Event> {
-        use diesel::prelude::*;
-        use ud_events::schema::outbox;
-        let bodies: Vec<String> = self
-            .db
-            .read(|conn| {
-                outbox::table
-                    .order((outbox::created_at, outbox::sequence, outbox::id))
-                    .select(outbox::body)
-                    .load(conn)
-                    .map_err(ud_db::StoreError::from)
-            })
-            .await
-            .unwrap();
-        bodies
-            .iter()
-            .map(|body| Event::from_json(body.as_bytes()).unwrap())
-            .collect()
+        self.receiver.all(&self.db).await
     }
 }
 
 pub fn config(url: &str) -> RoleConfig {
     RoleConfig {
-        database: DatabaseConfig::for_tests(url),
+        database: testkit::database_config(url),
         limits: testkit::no_limits(),
     }
 }

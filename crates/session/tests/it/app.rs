@@ -1,9 +1,14 @@
 //! The service on two sockets, with an invented auth in front and an invented role behind it.
 
-use std::{path::PathBuf, sync::LazyLock, time::Duration};
-use ud_peer::LocalOperations;
+use std::{
+    ops::{Deref, DerefMut},
+    path::PathBuf,
+    sync::LazyLock,
+    time::Duration,
+};
 
 use reqwest::{Method, RequestBuilder, Response};
+use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 use session_service::{
     SessionService,
@@ -11,88 +16,68 @@ use session_service::{
     models::redis::store::RedisSettings,
 };
 use tempfile::TempDir;
-use testkit::{AUDIENCE, ISSUER, TestIdentities};
-use tokio::sync::{mpsc, oneshot};
-use ud_config::{
-    AppEnv, DatabaseConfig, Durability, HttpConfig, KeyRing, PeersConfig, TokenConfig,
+use testkit::{
+    AUDIENCE, ISSUER, TestIdentities,
+    service::{Served, Surroundings},
 };
-use ud_http::{Listening, Mounted, Server, ServiceBinary as _};
-use ud_jwt::{AccessClaims, SigningKey, new_jti, service::ServiceVerifier};
+use tokio::sync::mpsc;
+use ud_config::{AppEnv, Durability, HttpConfig, KeyRing};
+use ud_db::Db;
+use ud_http::{Mounted, ServiceBinary as _};
+use ud_jwt::{AccessClaims, SigningKey, new_jti};
 use ud_kernel::{
-    Clock, Service, SessionId, StartError, UserId,
+    Clock, Service, SessionId, UserId,
     models::{Access, SessionGrant},
 };
-use ud_service::{Base, Identity};
+use ud_peer::LocalOperations;
 use ud_telemetry::Metrics;
 use wiremock::{Mock, MockServer, Request, Respond, ResponseTemplate, matchers};
 
 use crate::support::{Backend, START, create, redis_settings};
 
 pub struct App {
+    served: Served,
     /// Session's operations for callers in this process.
     pub operations: LocalOperations,
-    pub public: String,
-    pub internal: String,
     pub clock: Clock,
     pub identities: TestIdentities,
     pub role: MockServer,
     /// What audit receives, as it comes.
     audited: mpsc::UnboundedReceiver<Value>,
     _audit: MockServer,
-    http: reqwest::Client,
     key: SigningKey,
-    stop: Option<oneshot::Sender<()>>,
-    running: Option<actix_web::rt::task::JoinHandle<Result<(), StartError>>>,
     _folder: TempDir,
+}
+
+impl Deref for App {
+    type Target = Served;
+
+    fn deref(&self) -> &Served {
+        &self.served
+    }
+}
+
+impl DerefMut for App {
+    fn deref_mut(&mut self) -> &mut Served {
+        &mut self.served
+    }
 }
 
 /// Signs access tokens.
 pub const SECRET: &str = "a secret of thirty-two bytes, or more";
 
-/// The common ground of a session service.
-pub fn base(
-    clock: &Clock,
-    identities: &TestIdentities,
-    peers: PeersConfig,
-    env: AppEnv,
-    metrics: &Metrics,
-) -> Base {
-    let tokens = TokenConfig {
-        issuer: ISSUER.to_owned(),
-        audience: AUDIENCE.to_owned(),
-        shared_secret: Some(SECRET.into()),
-        jwks_url: None,
-    };
-    let verifier = ServiceVerifier::new(Service::Session, identities.peers(), clock.clone());
-    let identity = Identity {
-        signer: identities.signer(Service::Session),
-        verifier: verifier.into(),
-    };
-    Base::new(
-        Service::Session,
-        env,
-        identity,
-        peers,
-        tokens,
-        clock.clone(),
-        metrics,
-    )
-    .unwrap()
+/// What a session service finds around it.
+fn around(clock: &Clock) -> Surroundings {
+    let mut around = Surroundings::new(Service::Session, clock);
+    around.tokens.shared_secret = Some(SECRET.into());
+    around
 }
 
 /// Whether a service with that store starts, in production; its exit code if not.
 pub async fn try_start(store: StoreConfig) -> Result<Mounted, u8> {
-    let clock = Clock::manual(START);
-    let identities = TestIdentities::new(clock.clone());
-    let metrics = Metrics::new("session");
-    let base = base(
-        &clock,
-        &identities,
-        PeersConfig::default(),
-        AppEnv::Production,
-        &metrics,
-    );
-    let built = SessionService::build(config(store, feed_ring()), base).await;
+    let mut around = around(&Clock::manual(START));
+    around.env = AppEnv::Production;
+    let built = SessionService::build(config(store, feed_ring()), around.base()).await;
     built.map_err(|error| error.exit_code())
 }
 
@@ -122,7 +107,7 @@ impl App {
                 let folder = tempfile::tempdir().unwrap();
                 let file = folder.path().join("session.db");
                 let url = format!("sqlite://{}", file.display());
-                let store = StoreConfig::Sqlite(DatabaseConfig::for_tests(&url));
+                let store = StoreConfig::Sqlite(testkit::database_config(&url));
                 let clock = Clock::manual(START);
                 let identities = TestIdentities::new(clock.clone());
                 Self::start_with(store, feed_ring(), clock, identities, folder).await
@@ -167,66 +152,40 @@ impl App {
         identities: TestIdentities,
         folder: TempDir,
     ) -> Self {
-        let role = MockServer::start().await;
-        let mut peers = PeersConfig::default();
-        peers.set(Service::Role, role.uri().parse().unwrap());
-        let audit = MockServer::start().await;
+        let (role, audit) = (MockServer::start().await, MockServer::start().await);
         let (sender, audited) = mpsc::unbounded_channel();
         Mock::given(matchers::path("/internal/v1/events"))
             .respond_with(Audit(sender))
             .mount(&audit)
             .await;
-        peers.set(Service::Audit, audit.uri().parse().unwrap());
-        let metrics = Metrics::new("session");
-        let base = base(&clock, &identities, peers, AppEnv::Development, &metrics);
-        let mounted = SessionService::build(config(store, ring), base)
+        let mut around = around(&clock);
+        around.identities = identities.clone();
+        around.put(Service::Role, &role.uri());
+        around.put(Service::Audit, &audit.uri());
+        let mounted = SessionService::build(config(store.clone(), ring), around.base())
             .await
             .unwrap();
         let operations = LocalOperations::new(&Metrics::new("standalone"));
         mounted
             .internal
             .offer_locally(Service::Session, &operations);
-        let key = SigningKey::from_secret(SECRET.as_bytes()).unwrap();
-        let listening = Listening::bind(&HttpConfig::default()).unwrap();
-        let public = format!("http://{}", listening.public_addr().unwrap());
-        let internal = format!("http://{}", listening.internal_addr().unwrap());
-        let (stop, stopped) = oneshot::channel::<()>();
-        let server = Server::new(listening, vec![mounted], clock.clone(), metrics);
-        let running = actix_web::rt::spawn(server.run(async move {
-            let _ = stopped.await;
-        }));
-        let http = reqwest::Client::builder().no_proxy().build().unwrap();
-        let stop = Some(stop);
+        let mut served = Served::serve(&around, mounted, &HttpConfig::default());
+        match store {
+            StoreConfig::Redis(settings) => served.delivers_all(move || left_in(&settings)),
+            StoreConfig::Sqlite(database) => {
+                served.delivers_all_of(&Db::open_unlocked(&database, Service::Session).unwrap());
+            }
+        }
         Self {
-            public,
-            internal,
+            served,
             operations,
             clock,
             identities,
             role,
             audited,
             _audit: audit,
-            http,
-            key,
-            stop,
-            running: Some(running),
+            key: SigningKey::from_secret(SECRET.as_bytes()).unwrap(),
             _folder: folder,
-        }
-    }
-
-    /// What it tells Prometheus.
-    pub async fn metrics(&self) -> String {
-        let request = self.http.get(format!("{}/metrics", self.internal));
-        request.send().await.unwrap().text().await.unwrap()
-    }
-
-    /// Stops it gracefully and waits for its end.
-    pub async fn stop(&mut self) {
-        if let Some(stop) = self.stop.take() {
-            let _ = stop.send(());
-        }
-        if let Some(running) = self.running.take() {
-            running.await.unwrap().unwrap();
         }
     }
 
@@ -270,27 +229,12 @@ impl App {
 
     /// A request to the public listener.
     pub fn ask(&self, method: Method, path: &str, token: &str) -> RequestBuilder {
-        self.http
-            .request(method, format!("{}{path}", self.public))
-            .bearer_auth(token)
-    }
-
-    /// A request to the public listener without a token.
-    pub fn ask_anonymously(&self, method: Method, path: &str) -> RequestBuilder {
-        self.http.request(method, format!("{}{path}", self.public))
-    }
-
-    /// A request to the internal listener by `caller`.
-    pub fn call(&self, caller: Service, method: Method, path: &str) -> RequestBuilder {
-        let token = self.identities.token(caller, Service::Session);
-        self.call_with(method, path, &token)
+        self.request(method, path).bearer_auth(token)
     }
 
     /// A request to the internal listener with any token.
     pub fn call_with(&self, method: Method, path: &str, token: &str) -> RequestBuilder {
-        self.http
-            .request(method, format!("{}{path}", self.internal))
-            .bearer_auth(token)
+        self.internal_request(method, path).bearer_auth(token)
     }
 
     /// The next event of that type that reaches audit.
@@ -336,12 +280,19 @@ impl Respond for Audit {
     }
 }
 
-impl Drop for App {
-    fn drop(&mut self) {
-        if let Some(stop) = self.stop.take() {
-            let _ = stop.send(());
-        }
-    }
+/// What is left in the outbox in Redis; a server of the test's own may be gone.
+fn left_in(settings: &RedisSettings) -> Vec<String> {
+    let client = redis::Client::open(settings.redis.url.expose_secret()).unwrap();
+    let entries = client.get_connection().and_then(|mut connection| {
+        let mut range = redis::cmd("XRANGE");
+        range.arg(format!("{}:outbox", settings.namespace));
+        range
+            .arg("-")
+            .arg("+")
+            .query::<Vec<redis::Value>>(&mut connection)
+    });
+    let entries = entries.unwrap_or_default();
+    entries.iter().map(|entry| format!("{entry:?}")).collect()
 }
 
 /// Status and code of a problem; `""` where there is none.

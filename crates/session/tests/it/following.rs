@@ -302,7 +302,7 @@ async fn only_services_follow_and_no_browser() {
     assert_eq!(bad.send().await.unwrap().status(), 400);
     assert_eq!(upgrade().send().await.unwrap().status(), 101);
     // On the public listener there is no such thing.
-    let public = app.ask_anonymously(Method::GET, path).send().await.unwrap();
+    let public = app.request(Method::GET, path).send().await.unwrap();
     assert_eq!(public.status(), 404);
 }
 
@@ -317,7 +317,7 @@ async fn what_a_replica_told_before_it_stopped_counts_as_long_as_after_a_cut() {
         let grant = app.log_in(user).await;
         let token = verified(&app, user, &grant).await;
         let since = Instant::now();
-        app.stop().await;
+        app.end().await;
         let verdict = checker.check(&token).await;
         let counts = checker.counts();
         if since.elapsed() < FRESH / 2 {
@@ -340,7 +340,7 @@ async fn a_stop_ends_the_feed_and_is_not_held_up(#[values(WebSocket, Local)] way
     let mut app = App::start(Sqlite).await;
     let checker = following(&app, way);
     fresh(&checker).await;
-    let stopped = app.stop();
+    let stopped = app.end();
     tokio::time::timeout(Duration::from_secs(10), stopped)
         .await
         .expect("the stop waits for nobody who follows");

@@ -67,7 +67,7 @@ async fn bad_requests_are_problems() {
 async fn the_document_lists_what_there_is_and_nothing_is_open() {
     let app = App::start(Sqlite).await;
     let answer = app
-        .ask_anonymously(Method::GET, &format!("{SESSIONS}/openapi.json"))
+        .request(Method::GET, &format!("{SESSIONS}/openapi.json"))
         .send()
         .await
         .unwrap();
@@ -83,11 +83,7 @@ async fn the_document_lists_what_there_is_and_nothing_is_open() {
             .map(|m| m.to_uppercase())
         {
             let method: Method = method.parse().unwrap();
-            let answer = app
-                .ask_anonymously(method.clone(), &path)
-                .send()
-                .await
-                .unwrap();
+            let answer = app.request(method.clone(), &path).send().await.unwrap();
             assert!(answer.headers().contains_key("www-authenticate"));
             assert_eq!(
                 outcome(answer).await,

@@ -10,7 +10,6 @@ use session_service::{
     },
 };
 use tokio::{sync::oneshot, time::timeout};
-use ud_config::DatabaseConfig;
 use ud_db::{Db, DbError, FileLock, StoreError};
 use ud_kernel::{Clock, Service, SessionId, models::SessionState};
 
@@ -138,13 +137,13 @@ async fn what_has_had_its_time_is_deleted() {
 async fn a_second_service_on_the_file_exits_78() {
     let folder = tempfile::tempdir().unwrap();
     let url = format!("sqlite://{}", folder.path().join("session.db").display());
-    let store = || StoreConfig::Sqlite(DatabaseConfig::for_tests(&url));
+    let store = || StoreConfig::Sqlite(testkit::database_config(&url));
     let first = try_start(store()).await.unwrap();
     assert_eq!(try_start(store()).await.map(drop), Err(78));
     drop(first);
     try_start(store()).await.unwrap();
     // Only SQLite takes the place of Redis.
-    let elsewhere = DatabaseConfig::for_tests("postgres://u@127.0.0.1:1/session");
+    let elsewhere = testkit::database_config("postgres://u@127.0.0.1:1/session");
     assert_eq!(
         try_start(StoreConfig::Sqlite(elsewhere)).await.map(drop),
         Err(78)
@@ -170,7 +169,7 @@ async fn ending_what_has_ended_writes_nothing() {
 
     // Somebody else holds the file's one write transaction.
     let url = format!("sqlite://{}", folder.path().join("session.db").display());
-    let other = DatabaseConfig::for_tests(&url);
+    let other = testkit::database_config(&url);
     let db = Db::open_unlocked(&other, Service::Session).unwrap();
     let (entered, is_held) = oneshot::channel();
     let (release, held) = std::sync::mpsc::channel::<()>();

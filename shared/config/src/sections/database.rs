@@ -54,18 +54,6 @@ impl DatabaseConfig {
         let connections = usize::try_from(self.pool_size).unwrap_or(usize::MAX);
         each * connections + usize::from(is_sqlite)
     }
-
-    /// A pool of 8 on `url`, migrated at the start.
-    #[must_use]
-    pub fn for_tests(url: &str) -> Self {
-        Self {
-            url: url.into(),
-            migration_url: None,
-            pool_size: 8,
-            acquire_timeout: Duration::from_secs(2),
-            auto_migrate: true,
-        }
-    }
 }
 
 fn default_url(loader: &mut Loader, service: Service) -> Option<SecretString> {

@@ -18,12 +18,6 @@ impl LimitsConfig {
         )
     }
 
-    /// The same limit for everything: so wide that nothing meets it, in tests of something else.
-    #[must_use]
-    pub fn all(limit: Limit) -> Self {
-        Self(keys::limits().map(|key| (&*key.name, limit)).collect())
-    }
-
     /// The limit of `key`.
     #[must_use]
     pub fn of(&self, key: &Key) -> Limit {

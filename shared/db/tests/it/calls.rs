@@ -9,12 +9,13 @@ use std::{
     time::{Duration, Instant},
 };
 
+use rstest::rstest;
 use ud_db::{Backend, Db, StoreError};
 use ud_kernel::Service;
 use ud_telemetry::RequestContext;
 
 use crate::{
-    servers::{ALL, Fresh},
+    servers::Fresh,
     store,
     transactions::{raise, with_things},
 };
@@ -47,80 +48,83 @@ async fn taken(fresh: &Fresh) -> (Db, mpsc::Sender<()>, tokio::task::JoinHandle<
     (db, release, task)
 }
 
+#[rstest]
 #[tokio::test]
-async fn no_free_connection_is_a_timeout() {
-    for backend in ALL {
-        let fresh = Fresh::new(backend);
-        let (db, release, task) = taken(&fresh).await;
-        let error = db.ping().await.unwrap_err();
-        assert!(matches!(error, StoreError::Timeout(_)), "{error:?}");
-        let error = raise_through(&db).await.unwrap_err();
-        assert!(matches!(error, StoreError::Timeout(_)), "{error:?}");
-        let state = db.pool_state();
-        assert_eq!(
-            (state.max, state.size, state.idle, state.waiting),
-            (1, 1, 0, 0)
-        );
-        drop(release);
-        task.await.unwrap();
-        raise_through(&db).await.unwrap();
-        let n = db.read(|conn| store::count(conn, "a")).await.unwrap();
-        assert_eq!(n, 2, "{backend}");
-    }
+async fn no_free_connection_is_a_timeout(
+    #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
+) {
+    let fresh = Fresh::new(backend);
+    let (db, release, task) = taken(&fresh).await;
+    let error = db.ping().await.unwrap_err();
+    assert!(matches!(error, StoreError::Timeout(_)), "{error:?}");
+    let error = raise_through(&db).await.unwrap_err();
+    assert!(matches!(error, StoreError::Timeout(_)), "{error:?}");
+    let state = db.pool_state();
+    assert_eq!(
+        (state.max, state.size, state.idle, state.waiting),
+        (1, 1, 0, 0)
+    );
+    drop(release);
+    task.await.unwrap();
+    raise_through(&db).await.unwrap();
+    let n = db.read(|conn| store::count(conn, "a")).await.unwrap();
+    assert_eq!(n, 2, "{backend}");
 }
 
 async fn raise_through(db: &Db) -> Result<(), StoreError> {
     db.tx(|conn| raise(conn, "a")).await
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_transaction_begun_is_finished_when_nobody_waits_for_it() {
-    for backend in ALL {
-        let fresh = Fresh::new(backend);
-        let (db, release, task) = taken(&fresh).await;
-        task.abort();
-        let _ = task.await;
-        drop(release);
-        // The pool has one connection: this comes after the commit.
-        let n = loop {
-            match db.read(|conn| store::count(conn, "a")).await {
-                Err(StoreError::Timeout(_)) => {}
-                other => break other.unwrap(),
-            }
-        };
-        assert_eq!(n, 1, "{backend}");
-    }
+async fn a_transaction_begun_is_finished_when_nobody_waits_for_it(
+    #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
+) {
+    let fresh = Fresh::new(backend);
+    let (db, release, task) = taken(&fresh).await;
+    task.abort();
+    let _ = task.await;
+    drop(release);
+    // The pool has one connection: this comes after the commit.
+    let n = loop {
+        match db.read(|conn| store::count(conn, "a")).await {
+            Err(StoreError::Timeout(_)) => {}
+            other => break other.unwrap(),
+        }
+    };
+    assert_eq!(n, 1, "{backend}");
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_call_given_up_before_it_began_never_runs() {
-    for backend in ALL {
-        let fresh = Fresh::new(backend);
-        let (db, release, task) = taken(&fresh).await;
-        let has_run = Arc::new(AtomicBool::new(false));
-        let call = || {
-            let (db, has_run) = (db.clone(), Arc::clone(&has_run));
-            let run = move |_: &mut _| {
-                has_run.store(true, Ordering::SeqCst);
-                Ok::<_, StoreError>(())
-            };
-            async move { db.read(run).await }
+async fn a_call_given_up_before_it_began_never_runs(
+    #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
+) {
+    let fresh = Fresh::new(backend);
+    let (db, release, task) = taken(&fresh).await;
+    let has_run = Arc::new(AtomicBool::new(false));
+    let call = || {
+        let (db, has_run) = (db.clone(), Arc::clone(&has_run));
+        let run = move |_: &mut _| {
+            has_run.store(true, Ordering::SeqCst);
+            Ok::<_, StoreError>(())
         };
-        // One by its caller, one by time.
-        let dropped = tokio::spawn(call());
-        while db.pool_state().waiting == 0 {
-            tokio::task::yield_now().await;
-        }
-        dropped.abort();
-        assert!(dropped.await.unwrap_err().is_cancelled());
-        assert!(matches!(call().await, Err(StoreError::Timeout(_))));
-        assert_eq!(db.pool_state().waiting, 0);
-        drop(release);
-        task.await.unwrap();
-        // Its turn comes after theirs.
-        raise_through(&db).await.unwrap();
-        assert!(!has_run.load(Ordering::SeqCst), "{backend}");
+        async move { db.read(run).await }
+    };
+    // One by its caller, one by time.
+    let dropped = tokio::spawn(call());
+    while db.pool_state().waiting == 0 {
+        tokio::task::yield_now().await;
     }
+    dropped.abort();
+    assert!(dropped.await.unwrap_err().is_cancelled());
+    assert!(matches!(call().await, Err(StoreError::Timeout(_))));
+    assert_eq!(db.pool_state().waiting, 0);
+    drop(release);
+    task.await.unwrap();
+    // Its turn comes after theirs.
+    raise_through(&db).await.unwrap();
+    assert!(!has_run.load(Ordering::SeqCst), "{backend}");
 }
 
 #[tokio::test]
@@ -196,35 +200,36 @@ async fn the_last_handle_may_go_on_a_thread_of_its_own_pool() {
     }
 }
 
+#[rstest]
 #[tokio::test]
-async fn nothing_is_committed_after_its_requests_deadline() {
-    for backend in ALL {
-        let fresh = Fresh::new(backend);
-        let db = with_things(&fresh, &["a"]).await;
-        let soon = Instant::now() + Duration::from_millis(300);
-        for deadline in [Instant::now(), soon] {
-            let late = move |conn: &mut _| {
-                raise(conn, "a")?;
-                // Whatever holds it up: the work is done when nobody waits any more.
-                while Instant::now() < deadline {
-                    std::thread::sleep(Duration::from_millis(5));
-                }
-                Ok::<_, StoreError>(())
-            };
-            let context = RequestContext::new("r-1").until(deadline);
-            let outcome = ud_telemetry::scope(context, db.tx(late)).await;
-            assert!(
-                matches!(outcome, Err(StoreError::Timeout(_))),
-                "{backend}: {outcome:?}"
-            );
-        }
-        // Without a deadline, and before one, it is committed.
-        raise_through(&db).await.unwrap();
-        let context = RequestContext::new("r-2").until(Instant::now() + Duration::from_secs(60));
-        ud_telemetry::scope(context, raise_through(&db))
-            .await
-            .unwrap();
-        let count = db.read(|conn| store::count(conn, "a")).await.unwrap();
-        assert_eq!(count, 2, "{backend}");
+async fn nothing_is_committed_after_its_requests_deadline(
+    #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
+) {
+    let fresh = Fresh::new(backend);
+    let db = with_things(&fresh, &["a"]).await;
+    let soon = Instant::now() + Duration::from_millis(300);
+    for deadline in [Instant::now(), soon] {
+        let late = move |conn: &mut _| {
+            raise(conn, "a")?;
+            // Whatever holds it up: the work is done when nobody waits any more.
+            while Instant::now() < deadline {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            Ok::<_, StoreError>(())
+        };
+        let context = RequestContext::new("r-1").until(deadline);
+        let outcome = ud_telemetry::scope(context, db.tx(late)).await;
+        assert!(
+            matches!(outcome, Err(StoreError::Timeout(_))),
+            "{backend}: {outcome:?}"
+        );
     }
+    // Without a deadline, and before one, it is committed.
+    raise_through(&db).await.unwrap();
+    let context = RequestContext::new("r-2").until(Instant::now() + Duration::from_secs(60));
+    ud_telemetry::scope(context, raise_through(&db))
+        .await
+        .unwrap();
+    let count = db.read(|conn| store::count(conn, "a")).await.unwrap();
+    assert_eq!(count, 2, "{backend}");
 }

@@ -12,7 +12,6 @@ mod files;
 mod heard;
 mod migrations;
 mod outage;
-mod proxy;
 mod reverts;
 mod servers;
 mod sessions;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use rstest::rstest;
 use ud_db::{
     Backend, Db, DbError, StoreError,
     schema_info::{TableInfo, describe},
@@ -66,22 +67,23 @@ fn normalised(mut tables: BTreeMap<String, TableInfo>) -> BTreeMap<String, Table
     tables
 }
 
+#[rstest]
 #[tokio::test]
-async fn replicas_that_start_at_once_migrate_once() {
-    for backend in ALL {
-        let fresh = Fresh::new(backend);
-        let replicas: Vec<_> = (0..8)
-            .map(|_| {
-                let db = fresh.db();
-                tokio::spawn(async move { db.migrate(&[&OTHER, &MIGRATIONS]).await })
-            })
-            .collect();
-        let mut applied = 0;
-        for replica in replicas {
-            applied += replica.await.unwrap().unwrap().len();
-        }
-        assert_eq!(applied, 3, "{backend}");
+async fn replicas_that_start_at_once_migrate_once(
+    #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
+) {
+    let fresh = Fresh::new(backend);
+    let replicas: Vec<_> = (0..8)
+        .map(|_| {
+            let db = fresh.db();
+            tokio::spawn(async move { db.migrate(&[&OTHER, &MIGRATIONS]).await })
+        })
+        .collect();
+    let mut applied = 0;
+    for replica in replicas {
+        applied += replica.await.unwrap().unwrap().len();
     }
+    assert_eq!(applied, 3, "{backend}");
 }
 
 #[tokio::test]
@@ -91,62 +93,63 @@ async fn two_owners_cannot_have_the_same_version() {
     assert!(matches!(error, DbError::Migration(_)), "{error}");
 }
 
+#[rstest]
 #[tokio::test]
-async fn the_run_time_user_need_not_own_the_tables() {
-    for backend in [Backend::Postgres, Backend::Mysql] {
-        let fresh = Fresh::new(backend);
-        let mut runtime_url = url::Url::parse(&fresh.url).unwrap();
-        let database = runtime_url.path().trim_start_matches('/').to_owned();
-        // Users belong to the server: one per database.
-        let user = format!("u{}", &database[database.len() - 12..]);
-        let (grants, revoke): (&[String], String) = match backend {
-            Backend::Postgres => (
-                &[
-                    format!("CREATE ROLE {user} LOGIN PASSWORD 'p'"),
-                    format!(
-                        "ALTER DEFAULT PRIVILEGES GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO {user}"
-                    ),
-                ],
-                format!("DROP OWNED BY {user}; DROP ROLE {user}"),
-            ),
-            _ => (
-                &[
-                    format!("CREATE USER {user} IDENTIFIED BY 'p'"),
-                    format!("GRANT SELECT, INSERT, UPDATE, DELETE ON {database}.* TO {user}"),
-                ],
-                format!("DROP USER {user}"),
-            ),
-        };
-        for grant in grants {
-            admin(backend, &fresh.url, grant);
-        }
-        runtime_url.set_username(&user).unwrap();
-        runtime_url.set_password(Some("p")).unwrap();
-        let mut options = fresh.options();
-        options.migration_url = Some(fresh.url.clone().into());
-        options.url = runtime_url.to_string().into();
-        let db = Db::open(&options, Service::Role).unwrap();
-
-        assert_eq!(db.pending(&[&MIGRATIONS]).await.unwrap().len(), 2);
-        db.migrate(&[&MIGRATIONS]).await.unwrap();
-        assert!(db.pending(&[&MIGRATIONS]).await.unwrap().is_empty());
-        let at = Timestamp::from_millis(1);
-        db.tx(move |conn| store::add(conn, UserId::new(at), "a", at))
-            .await
-            .unwrap();
-        let dropped: Result<usize, StoreError> = db
-            .tx(|conn| {
-                use diesel::RunQueryDsl as _;
-                Ok(diesel::sql_query("DROP TABLE parts").execute(conn)?)
-            })
-            .await;
-        assert!(
-            matches!(dropped, Err(StoreError::Internal(_))),
-            "{dropped:?}"
-        );
-        drop(db);
-        admin(backend, &fresh.url, &revoke);
+async fn the_run_time_user_need_not_own_the_tables(
+    #[values(Backend::Postgres, Backend::Mysql)] backend: Backend,
+) {
+    let fresh = Fresh::new(backend);
+    let mut runtime_url = url::Url::parse(&fresh.url).unwrap();
+    let database = runtime_url.path().trim_start_matches('/').to_owned();
+    // Users belong to the server: one per database.
+    let user = format!("u{}", &database[database.len() - 12..]);
+    let (grants, revoke): (&[String], String) = match backend {
+        Backend::Postgres => (
+            &[
+                format!("CREATE ROLE {user} LOGIN PASSWORD 'p'"),
+                format!(
+                    "ALTER DEFAULT PRIVILEGES GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO {user}"
+                ),
+            ],
+            format!("DROP OWNED BY {user}; DROP ROLE {user}"),
+        ),
+        _ => (
+            &[
+                format!("CREATE USER {user} IDENTIFIED BY 'p'"),
+                format!("GRANT SELECT, INSERT, UPDATE, DELETE ON {database}.* TO {user}"),
+            ],
+            format!("DROP USER {user}"),
+        ),
+    };
+    for grant in grants {
+        admin(backend, &fresh.url, grant);
     }
+    runtime_url.set_username(&user).unwrap();
+    runtime_url.set_password(Some("p")).unwrap();
+    let mut options = fresh.options();
+    options.migration_url = Some(fresh.url.clone().into());
+    options.url = runtime_url.to_string().into();
+    let db = Db::open(&options, Service::Role).unwrap();
+
+    assert_eq!(db.pending(&[&MIGRATIONS]).await.unwrap().len(), 2);
+    db.migrate(&[&MIGRATIONS]).await.unwrap();
+    assert!(db.pending(&[&MIGRATIONS]).await.unwrap().is_empty());
+    let at = Timestamp::from_millis(1);
+    db.tx(move |conn| store::add(conn, UserId::new(at), "a", at))
+        .await
+        .unwrap();
+    let dropped: Result<usize, StoreError> = db
+        .tx(|conn| {
+            use diesel::RunQueryDsl as _;
+            Ok(diesel::sql_query("DROP TABLE parts").execute(conn)?)
+        })
+        .await;
+    assert!(
+        matches!(dropped, Err(StoreError::Internal(_))),
+        "{dropped:?}"
+    );
+    drop(db);
+    admin(backend, &fresh.url, &revoke);
 }
 
 #[test]

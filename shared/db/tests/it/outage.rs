@@ -5,11 +5,12 @@ use std::{
     time::{Duration, Instant},
 };
 
+use rstest::rstest;
+use testkit::Proxy;
 use ud_db::{Backend, Db, StoreError};
 use ud_kernel::{Service, Timestamp, UserId};
 
 use crate::{
-    proxy::Proxy,
     servers::{Fresh, admin, options},
     store::{self, MIGRATIONS},
     transactions::{thing, with_things},
@@ -25,7 +26,8 @@ async fn behind_proxy(backend: Backend) -> (Fresh, Proxy, Db) {
     let server: SocketAddr = format!("{}:{}", url.host_str().unwrap(), url.port().unwrap())
         .parse()
         .unwrap();
-    let proxy = Proxy::down(server).await;
+    let proxy = Proxy::start(server);
+    proxy.cut();
     url.set_port(Some(proxy.port())).unwrap();
     let db = Db::open(&options(url.as_str()), Service::Role).unwrap();
     (fresh, proxy, db)
@@ -67,14 +69,14 @@ async fn a_server_that_is_down_is_unavailable_and_found_again() {
 }
 
 async fn goes_down_and_comes_back(backend: Backend) {
-    let (_fresh, mut proxy, db) = behind_proxy(backend).await;
+    let (_fresh, proxy, db) = behind_proxy(backend).await;
     assert_unavailable(&db).await;
-    proxy.forward().await;
+    proxy.resume();
     assert_found_again(&db).await;
-    proxy.refuse().await;
+    proxy.cut();
     assert_unavailable(&db).await;
     assert_unavailable(&db).await;
-    proxy.forward().await;
+    proxy.resume();
     assert_found_again(&db).await;
     add(&db).await.unwrap();
 }
@@ -89,88 +91,88 @@ async fn a_silent_server_is_unavailable_and_found_again() {
 }
 
 async fn falls_silent_and_comes_back(backend: Backend) {
-    let (_fresh, mut proxy, db) = behind_proxy(backend).await;
-    proxy.fall_silent().await;
+    let (_fresh, proxy, db) = behind_proxy(backend).await;
+    proxy.hang();
     assert_unavailable(&db).await;
     assert_unavailable(&db).await;
-    proxy.forward().await;
+    proxy.resume();
     assert_found_again(&db).await;
 }
 
+#[rstest]
 #[tokio::test]
-async fn connections_that_died_while_idle_are_replaced_without_an_error() {
-    for backend in SERVERS {
-        let (_fresh, mut proxy, db) = behind_proxy(backend).await;
-        proxy.forward().await;
-        // Several at once, so that several connections are opened.
-        let several = || async {
-            let calls: Vec<_> = (0..8)
-                .map(|_| {
-                    let db = db.clone();
-                    tokio::spawn(async move { add(&db).await })
-                })
-                .collect();
-            for call in calls {
-                call.await.unwrap().unwrap();
-            }
-        };
-        several().await;
-        proxy.cutter().cut().await;
-        several().await;
-        proxy.cutter().cut().await;
-        db.ping().await.unwrap();
-        let n = db.read(|conn| store::count(conn, "counter")).await.unwrap();
-        assert_eq!(n, 16, "{backend}");
-    }
+async fn connections_that_died_while_idle_are_replaced_without_an_error(
+    #[values(Backend::Postgres, Backend::Mysql)] backend: Backend,
+) {
+    let (_fresh, proxy, db) = behind_proxy(backend).await;
+    proxy.resume();
+    // Several at once, so that several connections are opened.
+    let several = || async {
+        let calls: Vec<_> = (0..8)
+            .map(|_| {
+                let db = db.clone();
+                tokio::spawn(async move { add(&db).await })
+            })
+            .collect();
+        for call in calls {
+            call.await.unwrap().unwrap();
+        }
+    };
+    several().await;
+    proxy.cut_once().await;
+    several().await;
+    proxy.cut_once().await;
+    db.ping().await.unwrap();
+    let n = db.read(|conn| store::count(conn, "counter")).await.unwrap();
+    assert_eq!(n, 16, "{backend}");
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_transaction_cut_in_the_middle_is_not_repeated_and_not_committed() {
-    for backend in SERVERS {
-        let (_fresh, mut proxy, db) = behind_proxy(backend).await;
-        proxy.forward().await;
-        add(&db).await.unwrap();
-        let cutter = proxy.cutter();
-        let runtime = tokio::runtime::Handle::current();
-        let mut runs = 0;
-        let result: Result<(), StoreError> = db
-            .tx(move |conn| {
-                runs += 1;
-                assert_eq!(runs, 1);
-                let at = Timestamp::from_millis(1);
-                store::add(conn, UserId::new(at), "counter", at)?;
-                runtime.block_on(cutter.cut());
-                store::add(conn, UserId::new(at), "counter", at)
-            })
-            .await;
-        let error = result.unwrap_err();
-        assert!(matches!(error, StoreError::Unavailable(_)), "{error:?}");
-        let n = db.read(|conn| store::count(conn, "counter")).await.unwrap();
-        assert_eq!(n, 1, "{backend}");
-    }
+async fn a_transaction_cut_in_the_middle_is_not_repeated_and_not_committed(
+    #[values(Backend::Postgres, Backend::Mysql)] backend: Backend,
+) {
+    let (_fresh, proxy, db) = behind_proxy(backend).await;
+    proxy.resume();
+    add(&db).await.unwrap();
+    let cutter = std::sync::Arc::new(proxy);
+    let runtime = tokio::runtime::Handle::current();
+    let mut runs = 0;
+    let result: Result<(), StoreError> = db
+        .tx(move |conn| {
+            runs += 1;
+            assert_eq!(runs, 1);
+            let at = Timestamp::from_millis(1);
+            store::add(conn, UserId::new(at), "counter", at)?;
+            runtime.block_on(cutter.cut_once());
+            store::add(conn, UserId::new(at), "counter", at)
+        })
+        .await;
+    let error = result.unwrap_err();
+    assert!(matches!(error, StoreError::Unavailable(_)), "{error:?}");
+    let n = db.read(|conn| store::count(conn, "counter")).await.unwrap();
+    assert_eq!(n, 1, "{backend}");
 }
 
+#[rstest]
+#[case(Backend::Postgres, "SELECT pg_terminate_backend(pg_backend_pid())")]
+#[case(Backend::Mysql, "KILL CONNECTION_ID()")]
 #[tokio::test]
-async fn a_session_ended_by_the_server_is_unavailable() {
-    for (backend, kill) in [
-        (
-            Backend::Postgres,
-            "SELECT pg_terminate_backend(pg_backend_pid())",
-        ),
-        (Backend::Mysql, "KILL CONNECTION_ID()"),
-    ] {
-        let fresh = Fresh::new(backend);
-        let db = fresh.db();
-        let result: Result<usize, StoreError> = db
-            .tx(move |conn| {
-                use diesel::RunQueryDsl as _;
-                Ok(diesel::sql_query(kill).execute(conn)?)
-            })
-            .await;
-        let error = result.unwrap_err();
-        assert!(matches!(error, StoreError::Unavailable(_)), "{error:?}");
-        db.ping().await.unwrap();
-    }
+async fn a_session_ended_by_the_server_is_unavailable(
+    #[case] backend: Backend,
+    #[case] kill: &'static str,
+) {
+    let fresh = Fresh::new(backend);
+    let db = fresh.db();
+    let result: Result<usize, StoreError> = db
+        .tx(move |conn| {
+            use diesel::RunQueryDsl as _;
+            Ok(diesel::sql_query(kill).execute(conn)?)
+        })
+        .await;
+    let error = result.unwrap_err();
+    assert!(matches!(error, StoreError::Unavailable(_)), "{error:?}");
+    db.ping().await.unwrap();
 }
 
 #[tokio::test]

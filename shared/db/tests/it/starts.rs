@@ -10,6 +10,7 @@ use std::{
 use diesel::{Connection as _, connection::SimpleConnection as _};
 use log::Level;
 use rstest::rstest;
+use testkit::Proxy;
 use tokio::time::timeout;
 use ud_config::DatabaseConfig;
 use ud_db::{Backend, Db, DbError, Migrations, StoreError};
@@ -18,7 +19,6 @@ use ud_telemetry::Metrics;
 
 use crate::{
     heard::{heard, listen, until_heard},
-    proxy::Proxy,
     servers::{Fresh, admin, options, server_url},
     store::MIGRATIONS,
 };
@@ -33,7 +33,7 @@ async fn start(config: DatabaseConfig) -> Result<Db, DbError> {
 }
 
 fn on(url: &str) -> DatabaseConfig {
-    DatabaseConfig::for_tests(url)
+    testkit::database_config(url)
 }
 
 /// Calls are refused because migrations have not run, whether or not the server is there.
@@ -94,7 +94,8 @@ async fn who_is_away_and_then_refuses_us_is_told_at_once_and_waited_for(
 ) {
     let server = url::Url::parse(&server_url(backend)).unwrap();
     let address = format!("{}:{}", server.host_str().unwrap(), server.port().unwrap());
-    let mut proxy = Proxy::down(address.parse().unwrap()).await;
+    let proxy = Proxy::start(address.parse().unwrap());
+    proxy.cut();
     let name = format!("later_{}", uuid::Uuid::new_v4().simple());
     let mut url = server.clone();
     url.set_path(&name);
@@ -107,13 +108,13 @@ async fn who_is_away_and_then_refuses_us_is_told_at_once_and_waited_for(
     let reason = db.ready(&OWNERS).await.unwrap_err();
     assert_eq!(reason, "unavailable; migrations run when it answers");
 
-    proxy.forward().await;
+    proxy.resume();
     until_heard(Level::Error, "the database refuses role").await;
     assert_refused(&db).await;
 
     admin(backend, server.as_str(), &format!("CREATE DATABASE {name}"));
     until_served(&db).await;
-    proxy.refuse().await;
+    proxy.cut();
     admin(backend, server.as_str(), &format!("DROP DATABASE {name}"));
 }
 

@@ -6,11 +6,12 @@ use std::sync::{
 };
 
 use diesel::prelude::*;
+use rstest::rstest;
 use ud_db::{Backend, Db, DbConn, StoreError, TxError};
 use ud_kernel::{Timestamp, UserId};
 
 use crate::{
-    servers::{ALL, Fresh},
+    servers::Fresh,
     store::{self, MIGRATIONS, Thing, things},
 };
 
@@ -48,105 +49,104 @@ pub fn raise(conn: &mut DbConn, name: &str) -> Result<(), StoreError> {
     Ok(())
 }
 
+#[rstest]
 #[tokio::test]
-async fn concurrent_read_then_write_loses_nothing() {
-    for backend in ALL {
-        let fresh = Fresh::new(backend);
-        // Two pools, as two replicas have.
-        let pools = [with_things(&fresh, &["old"]).await, fresh.db()];
-        let calls: Vec<_> = (0..50)
-            .map(|n| {
-                let db = pools[n % 2].clone();
-                tokio::spawn(async move {
-                    db.tx(|conn| {
-                        store::count(conn, "old")?;
-                        raise(conn, "old")?;
-                        // Not there at first: the upsert's race.
-                        store::add(conn, thing("").id, "new", Timestamp::from_millis(0))
-                    })
-                    .await
+async fn concurrent_read_then_write_loses_nothing(
+    #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
+) {
+    let fresh = Fresh::new(backend);
+    // Two pools, as two replicas have.
+    let pools = [with_things(&fresh, &["old"]).await, fresh.db()];
+    let calls: Vec<_> = (0..50)
+        .map(|n| {
+            let db = pools[n % 2].clone();
+            tokio::spawn(async move {
+                db.tx(|conn| {
+                    store::count(conn, "old")?;
+                    raise(conn, "old")?;
+                    // Not there at first: the upsert's race.
+                    store::add(conn, thing("").id, "new", Timestamp::from_millis(0))
                 })
+                .await
             })
-            .collect();
-        for call in calls {
-            call.await.unwrap().unwrap();
-        }
-        let counts: (i64, i64) = pools[0]
-            .read(|conn| {
-                Ok::<_, StoreError>((store::count(conn, "old")?, store::count(conn, "new")?))
-            })
-            .await
-            .unwrap();
-        assert_eq!(counts, (50, 50), "{backend}");
+        })
+        .collect();
+    for call in calls {
+        call.await.unwrap().unwrap();
     }
+    let counts: (i64, i64) = pools[0]
+        .read(|conn| Ok::<_, StoreError>((store::count(conn, "old")?, store::count(conn, "new")?)))
+        .await
+        .unwrap();
+    assert_eq!(counts, (50, 50), "{backend}");
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_deadlock_is_run_again() {
+async fn a_deadlock_is_run_again(#[values(Backend::Postgres, Backend::Mysql)] backend: Backend) {
     // SQLite's writers never hold anything while they wait.
-    for backend in [Backend::Postgres, Backend::Mysql] {
-        let fresh = Fresh::new(backend);
-        let db = with_things(&fresh, &["a", "b"]).await;
-        let both = Arc::new(Barrier::new(2));
-        let runs = Arc::new(AtomicU32::new(0));
-        let calls: Vec<_> = [["a", "b"], ["b", "a"]]
-            .into_iter()
-            .map(|[first, second]| {
-                let (db, both, runs) = (db.clone(), Arc::clone(&both), Arc::clone(&runs));
-                let mut meet = true;
-                tokio::spawn(async move {
-                    db.tx(move |conn| {
-                        runs.fetch_add(1, Ordering::SeqCst);
-                        raise(conn, first)?;
-                        if std::mem::take(&mut meet) {
-                            both.wait();
-                        }
-                        raise(conn, second)
-                    })
-                    .await
+    let fresh = Fresh::new(backend);
+    let db = with_things(&fresh, &["a", "b"]).await;
+    let both = Arc::new(Barrier::new(2));
+    let runs = Arc::new(AtomicU32::new(0));
+    let calls: Vec<_> = [["a", "b"], ["b", "a"]]
+        .into_iter()
+        .map(|[first, second]| {
+            let (db, both, runs) = (db.clone(), Arc::clone(&both), Arc::clone(&runs));
+            let mut meet = true;
+            tokio::spawn(async move {
+                db.tx(move |conn| {
+                    runs.fetch_add(1, Ordering::SeqCst);
+                    raise(conn, first)?;
+                    if std::mem::take(&mut meet) {
+                        both.wait();
+                    }
+                    raise(conn, second)
                 })
+                .await
             })
-            .collect();
-        for call in calls {
-            call.await.unwrap().unwrap();
-        }
-        assert!(
-            runs.load(Ordering::SeqCst) > 2,
-            "{backend}: they did not meet"
-        );
-        let n = db.read(|conn| store::count(conn, "a")).await.unwrap();
-        assert_eq!(n, 2, "{backend}");
+        })
+        .collect();
+    for call in calls {
+        call.await.unwrap().unwrap();
     }
+    assert!(
+        runs.load(Ordering::SeqCst) > 2,
+        "{backend}: they did not meet"
+    );
+    let n = db.read(|conn| store::count(conn, "a")).await.unwrap();
+    assert_eq!(n, 2, "{backend}");
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_deadlock_the_closure_hides_is_not_taken_for_a_commit() {
-    for backend in [Backend::Postgres, Backend::Mysql] {
-        let fresh = Fresh::new(backend);
-        let db = with_things(&fresh, &["a", "b"]).await;
-        let both = Arc::new(Barrier::new(2));
-        let calls: Vec<_> = [["a", "b"], ["b", "a"]]
-            .into_iter()
-            .map(|[first, second]| {
-                let (db, both) = (db.clone(), Arc::clone(&both));
-                tokio::spawn(async move {
-                    db.tx(move |conn| {
-                        raise(conn, first)?;
-                        both.wait();
-                        let _ = raise(conn, second);
-                        Ok::<_, StoreError>(())
-                    })
-                    .await
+async fn a_deadlock_the_closure_hides_is_not_taken_for_a_commit(
+    #[values(Backend::Postgres, Backend::Mysql)] backend: Backend,
+) {
+    let fresh = Fresh::new(backend);
+    let db = with_things(&fresh, &["a", "b"]).await;
+    let both = Arc::new(Barrier::new(2));
+    let calls: Vec<_> = [["a", "b"], ["b", "a"]]
+        .into_iter()
+        .map(|[first, second]| {
+            let (db, both) = (db.clone(), Arc::clone(&both));
+            tokio::spawn(async move {
+                db.tx(move |conn| {
+                    raise(conn, first)?;
+                    both.wait();
+                    let _ = raise(conn, second);
+                    Ok::<_, StoreError>(())
                 })
+                .await
             })
-            .collect();
-        let mut done = 0;
-        for call in calls {
-            done += i64::from(call.await.unwrap().is_ok());
-        }
-        let n = db.read(|conn| store::count(conn, "a")).await.unwrap();
-        assert_eq!((done, n), (1, 1), "{backend}");
+        })
+        .collect();
+    let mut done = 0;
+    for call in calls {
+        done += i64::from(call.await.unwrap().is_ok());
     }
+    let n = db.read(|conn| store::count(conn, "a")).await.unwrap();
+    assert_eq!((done, n), (1, 1), "{backend}");
 }
 
 #[derive(Debug, PartialEq, thiserror::Error)]
@@ -166,86 +166,90 @@ impl TxError for FlowError {
     }
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_flow_error_rolls_back_and_is_not_repeated() {
-    for backend in ALL {
-        let fresh = Fresh::new(backend);
-        let db = with_things(&fresh, &["a"]).await;
-        let mut runs = 0;
-        let result: Result<(), FlowError> = db
-            .tx(move |conn| {
-                runs += 1;
-                assert_eq!(runs, 1);
-                raise(conn, "a")?;
-                Err(FlowError::Refused)
-            })
-            .await;
-        assert_eq!(result, Err(FlowError::Refused));
-        let n = db.read(|conn| store::count(conn, "a")).await.unwrap();
-        assert_eq!(n, 0, "{backend}");
-    }
+async fn a_flow_error_rolls_back_and_is_not_repeated(
+    #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
+) {
+    let fresh = Fresh::new(backend);
+    let db = with_things(&fresh, &["a"]).await;
+    let mut runs = 0;
+    let result: Result<(), FlowError> = db
+        .tx(move |conn| {
+            runs += 1;
+            assert_eq!(runs, 1);
+            raise(conn, "a")?;
+            Err(FlowError::Refused)
+        })
+        .await;
+    assert_eq!(result, Err(FlowError::Refused));
+    let n = db.read(|conn| store::count(conn, "a")).await.unwrap();
+    assert_eq!(n, 0, "{backend}");
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_race_lost_again_and_again_ends_after_three_repeats() {
-    for backend in ALL {
-        let fresh = Fresh::new(backend);
-        let db = with_things(&fresh, &["a"]).await;
-        let runs = Arc::new(AtomicU32::new(0));
-        let counted = Arc::clone(&runs);
-        let result: Result<(), StoreError> = db
-            .tx(move |conn| {
-                counted.fetch_add(1, Ordering::SeqCst);
-                store::insert(conn, &thing("a")).map_err(StoreError::or_again)
-            })
-            .await;
-        assert_eq!(result, Err(StoreError::Conflict));
-        assert_eq!(runs.load(Ordering::SeqCst), 4, "{backend}");
-    }
+async fn a_race_lost_again_and_again_ends_after_three_repeats(
+    #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
+) {
+    let fresh = Fresh::new(backend);
+    let db = with_things(&fresh, &["a"]).await;
+    let runs = Arc::new(AtomicU32::new(0));
+    let counted = Arc::clone(&runs);
+    let result: Result<(), StoreError> = db
+        .tx(move |conn| {
+            counted.fetch_add(1, Ordering::SeqCst);
+            store::insert(conn, &thing("a")).map_err(StoreError::or_again)
+        })
+        .await;
+    assert_eq!(result, Err(StoreError::Conflict));
+    assert_eq!(runs.load(Ordering::SeqCst), 4, "{backend}");
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_panic_is_an_error_and_undoes_what_was_done() {
-    for backend in ALL {
-        let fresh = Fresh::new(backend);
-        let db = with_things(&fresh, &["a"]).await;
-        let result: Result<(), StoreError> = db
-            .tx(|conn| {
-                raise(conn, "a")?;
-                panic!("on purpose")
-            })
-            .await;
-        assert!(matches!(result, Err(StoreError::Internal(_))), "{result:?}");
-        let result: Result<(), StoreError> = db.read(|_| panic!("on purpose")).await;
-        assert!(matches!(result, Err(StoreError::Internal(_))), "{result:?}");
-        let n = db
-            .tx(|conn| {
-                raise(conn, "a")?;
-                store::count(conn, "a")
-            })
-            .await
-            .unwrap();
-        assert_eq!(n, 1, "{backend}");
-    }
+async fn a_panic_is_an_error_and_undoes_what_was_done(
+    #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
+) {
+    let fresh = Fresh::new(backend);
+    let db = with_things(&fresh, &["a"]).await;
+    let result: Result<(), StoreError> = db
+        .tx(|conn| {
+            raise(conn, "a")?;
+            panic!("on purpose")
+        })
+        .await;
+    assert!(matches!(result, Err(StoreError::Internal(_))), "{result:?}");
+    let result: Result<(), StoreError> = db.read(|_| panic!("on purpose")).await;
+    assert!(matches!(result, Err(StoreError::Internal(_))), "{result:?}");
+    let n = db
+        .tx(|conn| {
+            raise(conn, "a")?;
+            store::count(conn, "a")
+        })
+        .await
+        .unwrap();
+    assert_eq!(n, 1, "{backend}");
 }
 
+#[rstest]
 #[tokio::test]
-async fn an_error_the_closure_hides_is_not_taken_for_a_commit() {
-    for backend in ALL {
-        let fresh = Fresh::new(backend);
-        let db = with_things(&fresh, &["a"]).await;
-        let result: Result<(), StoreError> = db
-            .tx(|conn| {
-                raise(conn, "a")?;
-                let _ = store::insert(conn, &thing("a"));
-                Ok(())
-            })
-            .await;
-        let n = db.read(|conn| store::count(conn, "a")).await.unwrap();
-        // The other two undo the failed statement only.
-        let expected = i64::from(backend != Backend::Postgres);
-        assert_eq!((result.is_ok(), n), (expected == 1, expected), "{backend}");
-    }
+async fn an_error_the_closure_hides_is_not_taken_for_a_commit(
+    #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
+) {
+    let fresh = Fresh::new(backend);
+    let db = with_things(&fresh, &["a"]).await;
+    let result: Result<(), StoreError> = db
+        .tx(|conn| {
+            raise(conn, "a")?;
+            let _ = store::insert(conn, &thing("a"));
+            Ok(())
+        })
+        .await;
+    let n = db.read(|conn| store::count(conn, "a")).await.unwrap();
+    // The other two undo the failed statement only.
+    let expected = i64::from(backend != Backend::Postgres);
+    assert_eq!((result.is_ok(), n), (expected == 1, expected), "{backend}");
 }
 
 #[tokio::test]

@@ -212,6 +212,7 @@ impl SessionChecker {
 
     /// Whether tokens are checked at all.
     #[must_use]
+    #[cfg(feature = "testing")]
     pub const fn is_checking(&self) -> bool {
         !matches!(self.mode, Mode::Unchecked)
     }

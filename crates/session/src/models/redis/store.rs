@@ -1,10 +1,10 @@
 //! Sessions in Redis: one Lua script for each operation, so that each is one atomic step.
 
 use std::{collections::HashMap, time::Duration};
-use ud_config::RedisConfig;
 
 use redis::{Script, aio::MultiplexedConnection};
 use serde_json::{Value, json};
+use ud_config::RedisConfig;
 use ud_db::StoreError;
 use ud_events::{EnvelopeError, NewEvent, OutboxHandle};
 use ud_kernel::{
@@ -14,6 +14,7 @@ use ud_kernel::{
         SessionStateQuery, StepSession,
     },
 };
+use ud_redis::RedisFailure;
 
 use crate::models::{
     error::SessionError,
@@ -25,7 +26,7 @@ use crate::models::{
 };
 
 use super::{
-    connection::{Redis, Unfit, failed},
+    connection::{Redis, Unfit},
     fields::{fields, read_answer, read_entry, read_session, seen_fields, unreadable, with},
     scripts::Scripts,
 };
@@ -325,7 +326,7 @@ impl SessionStore for RedisStore {
             let key = format!("{}:revocations", self.namespace);
             command.arg("STREAMS").arg(key).arg(after.to_string());
             let answer: Result<redis::Value, _> = command.query_async(&mut connection).await;
-            answer.map_err(|e| failed(&e))?;
+            answer.map_err(|e| RedisFailure::from(&e))?;
             *waiting = Some(connection);
             Ok(())
         })

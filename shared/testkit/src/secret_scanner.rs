@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex},
+    sync::{Arc, LazyLock, Mutex},
 };
 
 use aho_corasick::AhoCorasick;
@@ -13,9 +13,16 @@ const LONGEST: usize = 200;
 
 /// What must be found in no log (SECURITY rule 34). Clones share what they remember.
 #[derive(Debug, Clone, Default)]
-pub struct Witness(Arc<Mutex<BTreeMap<String, &'static str>>>);
+pub struct SecretScanner(Arc<Mutex<BTreeMap<String, &'static str>>>);
 
-impl Witness {
+/// Returns the scanner of this process: it knows every token and key that testkit has made.
+#[must_use]
+pub fn secrets() -> &'static SecretScanner {
+    static SECRETS: LazyLock<SecretScanner> = LazyLock::new(SecretScanner::default);
+    &SECRETS
+}
+
+impl SecretScanner {
     /// Remembers `secret`, which is a `what`. Short texts could stand in a log by chance and are left out.
     ///
     /// # Panics
