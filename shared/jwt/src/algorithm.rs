@@ -32,6 +32,16 @@ impl Algorithm {
         }
     }
 
+    /// Returns the name that `jsonwebtoken` has for it.
+    pub(crate) const fn of_library(self) -> jsonwebtoken::Algorithm {
+        match self {
+            Self::EdDsa => jsonwebtoken::Algorithm::EdDSA,
+            Self::Es256 => jsonwebtoken::Algorithm::ES256,
+            Self::Rs256 => jsonwebtoken::Algorithm::RS256,
+            Self::Hs256 => jsonwebtoken::Algorithm::HS256,
+        }
+    }
+
     /// Returns the length of a signature in bytes; with RS256 that of the keys that
     /// [`crate::SigningKey::generate`] makes.
     pub(crate) const fn signature_bytes(self) -> usize {

@@ -1,6 +1,6 @@
 //! The compact form of a JWS (RFC 7515 section 3.1): three parts of base64url. Reading it here rather than
-//! by a library keeps everything that is not exactly ours out before a key is touched, and parses each key
-//! and each part once.
+//! by a library keeps everything that is not exactly ours out before a key is touched, and parses each part
+//! once. The signature itself is made and checked by `jsonwebtoken`.
 
 use std::borrow::Cow;
 
@@ -131,7 +131,7 @@ impl<'a> Unverified<'a> {
             return Err(Refusal::Algorithm);
         }
         let signature = encoding::decode(self.signature).ok_or(Refusal::Malformed)?;
-        if !key.verify(self.signed.as_bytes(), &signature) {
+        if !key.verify(self.signed.as_bytes(), signature) {
             return Err(Refusal::Signature);
         }
         let payload = encoding::decode(self.payload).ok_or(Refusal::Malformed)?;

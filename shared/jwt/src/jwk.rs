@@ -1,6 +1,11 @@
 //! Public keys as JSON (RFC 7517, RFC 7518 section 6, RFC 8037).
 
-use serde::{Deserialize, Deserializer, Serialize, de::IgnoredAny};
+use jsonwebtoken::jwk::{
+    AlgorithmParameters, CommonParameters, EllipticCurve, EllipticCurveKeyParameters,
+    EllipticCurveKeyType, Jwk, OctetKeyPairParameters, OctetKeyPairType, PublicKeyUse,
+    RSAKeyParameters, RSAKeyType,
+};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::IgnoredAny};
 
 use crate::{
     algorithm::Algorithm,
@@ -16,42 +21,33 @@ pub const MAX_KEYS: usize = 16;
 /// Longest `kid`, in bytes.
 pub(crate) const MAX_KID_BYTES: usize = 128;
 
-/// A public signature key. Serialises as a JWK with `kty`, its members, `use: sig`, `alg` and `kid`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+/// A public signature key. Serialises as a JWK with `use: sig`, `alg`, `kid`, `kty` and the members that make it.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PublicJwk {
-    #[serde(flatten)]
     parameters: KeyParameters,
-    #[serde(rename = "use")]
-    usage: &'static str,
-    alg: Algorithm,
     kid: String,
 }
 
-/// The members that make the key; binary ones in base64url.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(tag = "kty")]
+/// The members that make the key; binary ones in base64url. The type of `jsonwebtoken` can be a symmetric or unknown key
+/// as well; this one cannot.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum KeyParameters {
-    #[serde(rename = "OKP")]
-    Okp { crv: &'static str, x: String },
-    #[serde(rename = "EC")]
+    /// On Ed25519.
+    Okp {
+        x: String,
+    },
+    /// On P-256.
     Ec {
-        crv: &'static str,
         x: String,
         y: String,
     },
-    #[serde(rename = "RSA")]
-    Rsa { n: String, e: String },
+    Rsa {
+        n: String,
+        e: String,
+    },
 }
 
 impl KeyParameters {
-    pub(crate) fn ed25519(x: String) -> Self {
-        Self::Okp { crv: "Ed25519", x }
-    }
-
-    pub(crate) fn p256(x: String, y: String) -> Self {
-        Self::Ec { crv: "P-256", x, y }
-    }
-
     const fn algorithm(&self) -> Algorithm {
         match self {
             Self::Okp { .. } => Algorithm::EdDsa,
@@ -64,12 +60,33 @@ impl KeyParameters {
     /// escaping.
     fn thumbprint(&self) -> String {
         thumbprint(&match self {
-            Self::Okp { crv, x } => format!(r#"{{"crv":"{crv}","kty":"OKP","x":"{x}"}}"#),
-            Self::Ec { crv, x, y } => {
-                format!(r#"{{"crv":"{crv}","kty":"EC","x":"{x}","y":"{y}"}}"#)
+            Self::Okp { x } => format!(r#"{{"crv":"Ed25519","kty":"OKP","x":"{x}"}}"#),
+            Self::Ec { x, y } => {
+                format!(r#"{{"crv":"P-256","kty":"EC","x":"{x}","y":"{y}"}}"#)
             }
             Self::Rsa { n, e } => format!(r#"{{"e":"{e}","kty":"RSA","n":"{n}"}}"#),
         })
+    }
+
+    fn of_library(&self) -> AlgorithmParameters {
+        match self.clone() {
+            Self::Okp { x } => AlgorithmParameters::OctetKeyPair(OctetKeyPairParameters {
+                key_type: OctetKeyPairType::OctetKeyPair,
+                curve: EllipticCurve::Ed25519,
+                x,
+            }),
+            Self::Ec { x, y } => AlgorithmParameters::EllipticCurve(EllipticCurveKeyParameters {
+                key_type: EllipticCurveKeyType::EC,
+                curve: EllipticCurve::P256,
+                x,
+                y,
+            }),
+            Self::Rsa { n, e } => AlgorithmParameters::RSA(RSAKeyParameters {
+                key_type: RSAKeyType::RSA,
+                n,
+                e,
+            }),
+        }
     }
 }
 
@@ -81,12 +98,7 @@ impl PublicJwk {
     }
 
     pub(crate) fn with_kid(parameters: KeyParameters, kid: String) -> Self {
-        Self {
-            alg: parameters.algorithm(),
-            parameters,
-            usage: "sig",
-            kid,
-        }
+        Self { parameters, kid }
     }
 
     /// Key id.
@@ -98,11 +110,30 @@ impl PublicJwk {
     /// The one algorithm this key may be used with.
     #[must_use]
     pub const fn algorithm(&self) -> Algorithm {
-        self.alg
+        self.parameters.algorithm()
     }
 
     pub(crate) const fn parameters(&self) -> &KeyParameters {
         &self.parameters
+    }
+
+    /// Returns it as the type that `jsonwebtoken` writes and takes.
+    pub(crate) fn of_library(&self) -> Jwk {
+        Jwk {
+            common: CommonParameters {
+                public_key_use: Some(PublicKeyUse::Signature),
+                key_algorithm: Some(self.algorithm().of_library().into()),
+                key_id: Some(self.kid.clone()),
+                ..CommonParameters::default()
+            },
+            algorithm: self.parameters.of_library(),
+        }
+    }
+}
+
+impl Serialize for PublicJwk {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.of_library().serialize(serializer)
     }
 }
 
@@ -126,7 +157,8 @@ struct RawSet {
     keys: Vec<RawJwk>,
 }
 
-/// A key as others write it. Members it does not know are ignored (RFC 7517 section 4); those that hold a
+/// A key as others write it. The reader of `jsonwebtoken` would take one that is private, has no `alg` or an unknown one,
+/// is for encryption, or has a member twice. Members it does not know are ignored (RFC 7517 section 4); those that hold a
 /// secret are known, and refused.
 #[derive(Deserialize)]
 struct RawJwk {
@@ -185,9 +217,11 @@ impl RawJwk {
         let alg = self.alg.as_deref();
         let crv = self.crv.as_deref();
         let parameters = match (alg, self.kty.as_deref(), crv) {
-            (Some("EdDSA"), Some("OKP"), Some("Ed25519")) => self.x.map(KeyParameters::ed25519),
+            (Some("EdDSA"), Some("OKP"), Some("Ed25519")) => {
+                self.x.map(|x| KeyParameters::Okp { x })
+            }
             (Some("ES256"), Some("EC"), Some("P-256")) => {
-                self.x.zip(self.y).map(|(x, y)| KeyParameters::p256(x, y))
+                self.x.zip(self.y).map(|(x, y)| KeyParameters::Ec { x, y })
             }
             (Some("RS256"), Some("RSA"), None) => {
                 self.n.zip(self.e).map(|(n, e)| KeyParameters::Rsa { n, e })

@@ -10,9 +10,13 @@ mod jwks;
 mod key_set;
 mod key_source;
 mod outbound;
+mod pair;
+mod private_key;
 mod room;
 mod signing_key;
 mod strict;
+#[cfg(test)]
+mod vectors;
 mod verification_key;
 mod verifier;
 

@@ -2,13 +2,10 @@
 
 use std::fmt;
 
-use aws_lc_rs::{
-    hmac,
-    signature::{
-        ECDSA_P256_SHA256_FIXED, ED25519, ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256,
-        RsaPublicKeyComponents,
-    },
+use aws_lc_rs::signature::{
+    ECDSA_P256_SHA256_FIXED, ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256, RsaPublicKeyComponents,
 };
+use jsonwebtoken::{DecodingKey, crypto::aws_lc::DEFAULT_PROVIDER};
 
 use crate::{
     algorithm::Algorithm,
@@ -26,56 +23,17 @@ pub(crate) struct VerificationKey {
     algorithm: Algorithm,
     /// SHA-256 over algorithm and key: tells whether a `kid` still means the same key.
     fingerprint: [u8; 32],
-    material: Material,
-}
-
-enum Material {
-    Public(ParsedPublicKey),
-    Secret(hmac::Key),
+    key: DecodingKey,
 }
 
 impl VerificationKey {
     pub(crate) fn from_jwk(jwk: &PublicJwk) -> Result<Self, KeySetError> {
-        let bytes = |text: &str| encoding::decode(text).ok_or(KeySetError::Key);
-        let (material, public) = match jwk.parameters() {
-            KeyParameters::Okp { x, .. } => {
-                let x = bytes(x)?;
-                if x.len() != 32 {
-                    return Err(KeySetError::Key);
-                }
-                (ParsedPublicKey::new(&ED25519, &x), x)
-            }
-            KeyParameters::Ec { x, y, .. } => {
-                let (x, y) = (bytes(x)?, bytes(y)?);
-                if x.len() != 32 || y.len() != 32 {
-                    return Err(KeySetError::Key);
-                }
-                // SEC 1, uncompressed point.
-                let point = [&[4], x.as_slice(), y.as_slice()].concat();
-                (
-                    ParsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, &point),
-                    point,
-                )
-            }
-            KeyParameters::Rsa { n, e } => {
-                let (n, e) = (bytes(n)?, bytes(e)?);
-                // 2,048 to 4,096 bits: weaker is unsafe, longer lets the set cost us time. The one
-                // exponent that everybody uses.
-                if !(256..=512).contains(&n.len()) || e != [1, 0, 1] {
-                    return Err(KeySetError::Key);
-                }
-                let components = RsaPublicKeyComponents { n: &n, e: &e };
-                (
-                    components.to_parsed_public_key(&RSA_PKCS1_2048_8192_SHA256),
-                    n,
-                )
-            }
-        };
+        let public = checked(jwk.parameters())?;
         Ok(Self {
             kid: jwk.kid().to_owned(),
             algorithm: jwk.algorithm(),
             fingerprint: fingerprint(jwk.algorithm(), &public),
-            material: Material::Public(material.map_err(|_| KeySetError::Key)?),
+            key: DecodingKey::from_jwk(&jwk.of_library()).map_err(|_| KeySetError::Key)?,
         })
     }
 
@@ -87,7 +45,7 @@ impl VerificationKey {
             kid,
             algorithm: Algorithm::Hs256,
             fingerprint: fingerprint(Algorithm::Hs256, secret),
-            material: Material::Secret(hmac::Key::new(hmac::HMAC_SHA256, secret)),
+            key: DecodingKey::from_secret(secret).map_err(|_| KeyError::TooShort)?,
         })
     }
 
@@ -103,10 +61,48 @@ impl VerificationKey {
         self.kid == other.kid && self.fingerprint == other.fingerprint
     }
 
-    pub(crate) fn verify(&self, message: &[u8], signature: &[u8]) -> bool {
-        match &self.material {
-            Material::Public(key) => key.verify_sig(message, signature).is_ok(),
-            Material::Secret(key) => hmac::verify(key, message, signature).is_ok(),
+    /// Whether `signature`, decoded, is this key's over `message`. The provider of cryptography is named: the
+    /// process-wide one of `jsonwebtoken` may be anybody's.
+    pub(crate) fn verify(&self, message: &[u8], signature: Vec<u8>) -> bool {
+        let algorithm = self.algorithm.of_library();
+        (DEFAULT_PROVIDER.verifier_factory)(&algorithm, &self.key)
+            .is_ok_and(|verifier| verifier.verify(message, &signature).is_ok())
+    }
+}
+
+/// Returns the bytes that make the key, if they are as they should be. `jsonwebtoken` would find out with each signature,
+/// or not at all.
+fn checked(parameters: &KeyParameters) -> Result<Vec<u8>, KeySetError> {
+    let bytes = |text: &str| encoding::decode(text).ok_or(KeySetError::Key);
+    match parameters {
+        KeyParameters::Okp { x } => {
+            let x = bytes(x)?;
+            if x.len() != 32 {
+                return Err(KeySetError::Key);
+            }
+            Ok(x)
+        }
+        KeyParameters::Ec { x, y } => {
+            let (x, y) = (bytes(x)?, bytes(y)?);
+            if x.len() != 32 || y.len() != 32 {
+                return Err(KeySetError::Key);
+            }
+            // SEC 1, uncompressed point. Parsing checks that it is on the curve.
+            let point = [&[4], x.as_slice(), y.as_slice()].concat();
+            ParsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, &point).map_err(|_| KeySetError::Key)?;
+            Ok(point)
+        }
+        KeyParameters::Rsa { n, e } => {
+            let (n, e) = (bytes(n)?, bytes(e)?);
+            // 2,048 to 4,096 bits: weaker is unsafe, longer lets the set cost us time. The one
+            // exponent that everybody uses.
+            if !(256..=512).contains(&n.len()) || e != [1, 0, 1] {
+                return Err(KeySetError::Key);
+            }
+            RsaPublicKeyComponents { n: &n, e: &e }
+                .to_parsed_public_key(&RSA_PKCS1_2048_8192_SHA256)
+                .map_err(|_| KeySetError::Key)?;
+            Ok(n)
         }
     }
 }

@@ -1,22 +1,23 @@
-use aws_lc_rs::{
-    encoding::AsBigEndian as _,
-    signature::{Ed25519KeyPair, KeyPair as _},
-};
+use aws_lc_rs::signature::Ed25519KeyPair;
 use serde::{Deserialize, Serialize};
 use ud_kernel::Service;
 use zeroize::Zeroizing;
 
 use crate::{
-    encoding,
+    Algorithm, encoding,
     error::{KeyError, SignError},
     jwk::{KeyParameters, PublicJwk},
+    pair::Pair,
+    private_key::PrivateKey,
     strict,
 };
 
 /// The private key by which a service proves who it is.
 pub struct IdentityKey {
     service: Service,
-    pair: Ed25519KeyPair,
+    private: PrivateKey,
+    /// The public half.
+    x: String,
 }
 
 /// A private JWK (RFC 8037 section 2): what `<SERVICE>_IDENTITY_KEY_FILE` holds.
@@ -39,9 +40,19 @@ impl IdentityKey {
     /// # Errors
     /// [`KeyError::Generation`].
     pub fn generate(service: Service) -> Result<Self, KeyError> {
-        Ed25519KeyPair::generate()
-            .map(|pair| Self { service, pair })
-            .map_err(|_| KeyError::Generation)
+        Self::from_pair(service, &Pair::generate(Algorithm::EdDsa)?)
+    }
+
+    fn from_pair(service: Service, pair: &Pair) -> Result<Self, KeyError> {
+        let Some(KeyParameters::Okp { x }) = pair.parameters() else {
+            return Err(KeyError::Rejected);
+        };
+        let private = PrivateKey::new(Algorithm::EdDsa, pair.encoding_key()?);
+        Ok(Self {
+            service,
+            private,
+            x,
+        })
     }
 
     /// Reads what [`IdentityKey::to_private_jwk`] wrote.
@@ -59,9 +70,9 @@ impl IdentityKey {
         }
         let seed = Zeroizing::new(encoding::decode(&jwk.d).ok_or(KeyError::Rejected)?);
         let public = encoding::decode(&jwk.x).ok_or(KeyError::Rejected)?;
-        Ed25519KeyPair::from_seed_and_public_key(&seed, &public)
-            .map(|pair| Self { service, pair })
-            .map_err(|_| KeyError::Rejected)
+        let pair = Ed25519KeyPair::from_seed_and_public_key(&seed, &public)
+            .map_err(|_| KeyError::Rejected)?;
+        Self::from_pair(service, &Pair::Ed25519(pair))
     }
 
     /// The content of the key file: a private JWK, one line. The file must be readable by the service
@@ -70,13 +81,12 @@ impl IdentityKey {
     /// # Errors
     /// [`KeyError::Rejected`] if the library does not give the key out.
     pub fn to_private_jwk(&self) -> Result<Zeroizing<String>, KeyError> {
-        let seed = self.pair.seed().map_err(|_| KeyError::Rejected)?;
-        let seed = seed.as_be_bytes().map_err(|_| KeyError::Rejected)?;
+        let pair = Pair::from_encoding_key(Algorithm::EdDsa, self.private.encoding_key())?;
         let jwk = PrivateJwk {
             kty: "OKP".to_owned(),
             crv: "Ed25519".to_owned(),
-            x: encoding::encode(self.pair.public_key().as_ref()),
-            d: Zeroizing::new(encoding::encode(seed.as_ref())),
+            x: self.x.clone(),
+            d: pair.seed()?,
             usage: "sig".to_owned(),
             alg: "EdDSA".to_owned(),
             kid: self.service.as_str().to_owned(),
@@ -91,7 +101,7 @@ impl IdentityKey {
     #[must_use]
     pub fn public_jwk(&self) -> PublicJwk {
         PublicJwk::with_kid(
-            KeyParameters::ed25519(encoding::encode(self.pair.public_key().as_ref())),
+            KeyParameters::Okp { x: self.x.clone() },
             self.service.as_str().to_owned(),
         )
     }
@@ -102,11 +112,8 @@ impl IdentityKey {
         self.service
     }
 
-    pub(super) fn sign(&self, message: &[u8]) -> Result<Vec<u8>, SignError> {
-        self.pair
-            .try_sign(message)
-            .map(|signature| signature.as_ref().to_vec())
-            .map_err(|_| SignError::Failed)
+    pub(crate) fn sign(&self, message: &[u8]) -> Result<Vec<u8>, SignError> {
+        self.private.sign(message)
     }
 }
 

@@ -13,6 +13,7 @@ mod checker;
 mod jwks;
 mod key_refresh;
 mod keys;
+mod primitives;
 mod properties;
 mod room;
 mod service;
