@@ -96,7 +96,7 @@ pub async fn run(command: AuthCommand, config: AuthConfig, base: Base) -> Result
 pub(crate) async fn run_reseal(config: AuthConfig, base: Base) -> Result<(), StartError> {
     let sealer = Sealer::from_config(&config.sealing, Service::Auth).map_err(StartError::config)?;
     let db = Db::open_migrated(&config.database, Service::Auth, &ALL_MIGRATIONS).await?;
-    let moved = reseal(&db, &sealer, &base.steps).await;
+    let moved = reseal(&db, &sealer, &base.failpoints).await;
     let moved = moved.map_err(StartError::internal)?;
     log::info!("{moved} values sealed anew");
     Ok(())

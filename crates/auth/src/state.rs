@@ -7,7 +7,7 @@ use ud_config::KeyRing;
 use ud_db::Db;
 use ud_events::{OutboxHandle, SqlEvents};
 use ud_http::PendingRevocations;
-use ud_kernel::{Clock, Service, StartError, Steps, Timestamp};
+use ud_kernel::{Clock, Failpoints, Service, StartError, Timestamp};
 use ud_seal::{Sealer, ring_or_file};
 use ud_service::{Base, SecurityLog, signature_algorithm};
 use ud_telemetry::Metrics;
@@ -69,7 +69,7 @@ pub struct AuthState {
     /// Registry of this service's metrics.
     pub metrics: Metrics,
     /// Pause points of tests.
-    pub steps: Steps,
+    pub failpoints: Failpoints,
 }
 
 impl AuthState {
@@ -126,7 +126,7 @@ impl AuthState {
             revocations: PendingRevocations::new(&base.metrics),
             metrics: base.metrics.clone(),
             clock: base.clock.clone(),
-            steps: base.steps.clone(),
+            failpoints: base.failpoints.clone(),
             db,
         })
     }

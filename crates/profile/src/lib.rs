@@ -83,7 +83,7 @@ impl ServiceBinary for ProfileService {
             base.peers.client(Service::Auth),
             base.peers.client(Service::Role),
         );
-        let (clock, steps) = (base.clock.clone(), base.steps.clone());
+        let (clock, failpoints) = (base.clock.clone(), base.failpoints.clone());
         let key = ServerKey::start(&db, &config.sealing, Service::Profile, &clock)
             .await
             .map_err(StartError::config)?;
@@ -93,10 +93,10 @@ impl ServiceBinary for ProfileService {
             auth.clone(),
             outbox.clone(),
             clock.clone(),
-            steps.clone(),
+            failpoints.clone(),
         );
         let rights = Rights::new(role.clone());
-        let standings = Standings::new(db.clone(), role.clone(), clock.clone(), steps.clone());
+        let standings = Standings::new(db.clone(), role.clone(), clock.clone(), failpoints.clone());
         let accounts = AccountFlow::new(
             db.clone(),
             auth.clone(),
@@ -104,7 +104,7 @@ impl ServiceBinary for ProfileService {
             standings.clone(),
             outbox.clone(),
             clock.clone(),
-            steps,
+            failpoints,
         );
 
         let sweeper = Sweeper::new(db.clone(), auth, registration.clone(), clock.clone());

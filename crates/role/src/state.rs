@@ -49,7 +49,7 @@ impl RoleState {
                 outbox: outbox.clone(),
                 marker: marker.clone(),
                 names: names.clone(),
-                steps: base.steps.clone(),
+                failpoints: base.failpoints.clone(),
             },
             assignments: AssignmentFlow {
                 db: db.clone(),
@@ -58,12 +58,12 @@ impl RoleState {
                 marker,
                 names,
                 auth: base.peers.client(Service::Auth),
-                steps: base.steps.clone(),
+                failpoints: base.failpoints.clone(),
             },
             standings: StandingFlow {
                 db: db.clone(),
                 clock: base.clock.clone(),
-                steps: base.steps.clone(),
+                failpoints: base.failpoints.clone(),
                 overdue: overdue.with_label_values::<&str>(&[]),
             },
             reads: ReadFlow {

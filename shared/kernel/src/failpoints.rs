@@ -1,18 +1,18 @@
-//! Named points in a flow where a test can pause or kill it. Without the feature `steps` nothing is left
+//! Named points in a flow where a test can pause or kill it. Without the feature `failpoints` nothing is left
 //! of them in the binary.
 
-#[cfg(feature = "steps")]
+#[cfg(feature = "failpoints")]
 type Hook =
     dyn Fn(&'static str) -> std::pin::Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync;
 
 /// What happens at the named points of one application. An object of its own in each test, never global.
 #[derive(Clone, Default)]
-pub struct Steps {
-    #[cfg(feature = "steps")]
+pub struct Failpoints {
+    #[cfg(feature = "failpoints")]
     hook: Option<std::sync::Arc<Hook>>,
 }
 
-impl Steps {
+impl Failpoints {
     /// Points at which nothing happens.
     #[must_use]
     pub fn none() -> Self {
@@ -20,7 +20,7 @@ impl Steps {
     }
 
     /// Calls `hook` with the point's name and waits for what it returns.
-    #[cfg(feature = "steps")]
+    #[cfg(feature = "failpoints")]
     pub fn with_hook<F, Fut>(hook: F) -> Self
     where
         F: Fn(&'static str) -> Fut + Send + Sync + 'static,
@@ -34,17 +34,17 @@ impl Steps {
     /// Passes the point `name`: `<flow>.<what was just done>`.
     #[inline]
     pub async fn at(&self, name: &'static str) {
-        #[cfg(feature = "steps")]
+        #[cfg(feature = "failpoints")]
         if let Some(hook) = &self.hook {
             hook(name).await;
         }
-        #[cfg(not(feature = "steps"))]
+        #[cfg(not(feature = "failpoints"))]
         let _ = name;
     }
 }
 
-impl std::fmt::Debug for Steps {
+impl std::fmt::Debug for Failpoints {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Steps")
+        f.write_str("Failpoints")
     }
 }

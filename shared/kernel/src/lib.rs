@@ -4,6 +4,7 @@ mod clock;
 mod cursor;
 mod declaration;
 mod event_type;
+mod failpoints;
 mod field_error;
 mod id;
 mod patch;
@@ -12,7 +13,6 @@ mod revocation;
 mod service;
 mod source;
 mod start_error;
-mod steps;
 
 pub mod callers;
 pub mod key;
@@ -30,6 +30,7 @@ pub use clock::{Clock, Timestamp};
 pub use cursor::{Cursor, CursorError};
 pub use declaration::Declaration;
 pub use event_type::EventType;
+pub use failpoints::Failpoints;
 pub use field_error::{FieldError, check_line, trim_identifier};
 pub use id::{
     AssignmentId, EventId, Id, IdError, IdKind, RecordId, RoleId, SessionId, UserId, kinds,
@@ -40,4 +41,3 @@ pub use revocation::Revocation;
 pub use service::Service;
 pub use source::{LimitKey, Network, Source};
 pub use start_error::StartError;
-pub use steps::Steps;

@@ -10,7 +10,7 @@ use ud_jwt::{
     revocation::{Fallback, SessionChecker},
     service::{IdentityKey, Peers as PeerKeys, ServiceSigner, ServiceVerifier},
 };
-use ud_kernel::{Clock, Service, StartError, Steps};
+use ud_kernel::{Clock, Failpoints, Service, StartError};
 use ud_peer::{LocalOperations, Peers};
 use ud_telemetry::Metrics;
 
@@ -38,7 +38,7 @@ pub struct Base {
     /// Issuer and audience of user tokens.
     pub tokens: TokenConfig,
     /// Pause points of tests.
-    pub steps: Steps,
+    pub failpoints: Failpoints,
     guard: Option<TokenGuard>,
     notices: Arc<Mutex<Option<Notices>>>,
 }
@@ -169,7 +169,7 @@ impl Base {
             gate: InternalGate::new(verifier, Some(security_log.clone())),
             security_log,
             tokens,
-            steps: Steps::none(),
+            failpoints: Failpoints::none(),
             guard: None,
             notices: Arc::new(Mutex::new(Some(notices))),
             metrics,

@@ -1,4 +1,4 @@
-//! Holds a flow at the named points of `ud_kernel::Steps`.
+//! Holds a flow at the named points of `ud_kernel::Failpoints`.
 
 use std::{
     collections::HashMap,
@@ -10,7 +10,7 @@ use tokio::{
     sync::{mpsc, oneshot},
     time::timeout,
 };
-use ud_kernel::Steps;
+use ud_kernel::Failpoints;
 
 /// How long a flow may take to a point.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -51,9 +51,9 @@ impl Gates {
 
     /// What the application gets as its steps.
     #[must_use]
-    pub fn steps(&self) -> Steps {
+    pub fn failpoints(&self) -> Failpoints {
         let gates = self.clone();
-        Steps::with_hook(move |name| {
+        Failpoints::with_hook(move |name| {
             let released = gates.arrive(name);
             async move {
                 let Some(released) = released else { return };

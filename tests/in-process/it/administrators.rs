@@ -8,7 +8,7 @@ use std::{sync::Arc, time::Duration};
 
 use rstest::rstest;
 use testkit::{Arrival, Backend};
-use ud_kernel::{AssignmentId, Steps, Timestamp, UserId, models::Origin};
+use ud_kernel::{AssignmentId, Failpoints, Timestamp, UserId, models::Origin};
 use user_profile_service::models::{ProfileError, StatusChange, user::UserStatus::Active};
 
 use crate::{
@@ -52,11 +52,14 @@ async fn operate(
     ids: [UserId; 2],
     operation: Operation,
     assignment: Option<AssignmentId>,
-    steps: Steps,
+    failpoints: Failpoints,
 ) -> Answer {
     let (actor, target) = (ids[operation.actor], ids[operation.target]);
     let origin = Origin::default();
-    let (accounts, assignments) = (house.accounts(steps.clone()), house.assignments(steps));
+    let (accounts, assignments) = (
+        house.accounts(failpoints.clone()),
+        house.assignments(failpoints),
+    );
     match operation.kind {
         Kind::Suspend | Kind::Reactivate => {
             let change = if operation.kind == Kind::Suspend {
@@ -92,9 +95,9 @@ async fn run_both(house: &Arc<House>, schedule: Schedule, mut order: u64) {
     ];
     let mut gate = house.gates.hold_everywhere();
     let start = |operation: Operation| {
-        let (house, steps) = (Arc::clone(house), house.gates.steps());
+        let (house, failpoints) = (Arc::clone(house), house.gates.failpoints());
         let assignment = assignments[operation.target];
-        tokio::spawn(async move { operate(&house, ids, operation, assignment, steps).await })
+        tokio::spawn(async move { operate(&house, ids, operation, assignment, failpoints).await })
     };
     let (mut first, mut second) = (start(schedule.first), start(schedule.second));
     let (mut a, mut b) = (None, None);
@@ -137,8 +140,8 @@ async fn run(house: &Arc<House>, schedule: Schedule) -> bool {
     let mut gate = house.gates.hold_everywhere();
     let first = tokio::spawn({
         let (house, operation) = (Arc::clone(house), schedule.first);
-        let (assignment, steps) = (of(operation), house.gates.steps());
-        async move { operate(&house, ids, operation, assignment, steps).await }
+        let (assignment, failpoints) = (of(operation), house.gates.failpoints());
+        async move { operate(&house, ids, operation, assignment, failpoints).await }
     });
     let mut first = std::pin::pin!(first);
     let mut stopped: Option<Arrival> = None;
@@ -163,7 +166,7 @@ async fn run(house: &Arc<House>, schedule: Schedule) -> bool {
         house.settle().await;
     }
     let second = schedule.second;
-    let second_answer = operate(house, ids, second, of(second), Steps::none()).await;
+    let second_answer = operate(house, ids, second, of(second), Failpoints::none()).await;
     let first_answer = match stopped {
         Some(arrival) if schedule.is_killed => {
             arrival.abandon();
@@ -247,7 +250,7 @@ async fn a_suspended_user_is_not_made_the_only_administrator(#[case] backend: Ba
             actor: 0,
             target,
         };
-        operate(&house, ids, operation, assignment, Steps::none())
+        operate(&house, ids, operation, assignment, Failpoints::none())
     };
     assert_eq!(act(Kind::Suspend, 1, None).await, Answer::Done);
     assert_eq!(act(Kind::Assign, 1, None).await, Answer::Conflict);

@@ -20,7 +20,7 @@ use ud_db::{Db, DbConn, StoreError};
 use ud_events::{Event, EventType, OutboxHandle};
 use ud_http::ServiceBinary as _;
 use ud_kernel::{
-    AssignmentId, Clock, Service, Steps, Timestamp, UserId,
+    AssignmentId, Clock, Failpoints, Service, Timestamp, UserId,
     models::{Origin, Standing, UserStanding},
 };
 use ud_service::Base;
@@ -77,7 +77,7 @@ impl House {
             limits: testkit::no_limits(),
         };
         let mut served = around_role.guarded();
-        served.steps = Steps::none();
+        served.failpoints = Failpoints::none();
         let mounted = RoleService::build(config, served).await.unwrap();
         let serving = role_own.serve(&around_role, mounted);
         let around_profile = profile_own.around(Service::Profile, &identities, &peers);
@@ -104,16 +104,24 @@ impl House {
         }
     }
 
-    pub fn accounts(&self, steps: Steps) -> AccountFlow {
+    pub fn accounts(&self, failpoints: Failpoints) -> AccountFlow {
         let peers = &self.base.peers;
         let (auth, role) = (peers.client(Service::Auth), peers.client(Service::Role));
         let (db, clock) = (self.profile.clone(), self.clock.clone());
-        let standings = Standings::new(db.clone(), role.clone(), clock.clone(), steps.clone());
+        let standings = Standings::new(db.clone(), role.clone(), clock.clone(), failpoints.clone());
         let outbox = OutboxHandle::new();
-        AccountFlow::new(db, auth, Rights::new(role), standings, outbox, clock, steps)
+        AccountFlow::new(
+            db,
+            auth,
+            Rights::new(role),
+            standings,
+            outbox,
+            clock,
+            failpoints,
+        )
     }
 
-    pub fn assignments(&self, steps: Steps) -> AssignmentFlow {
+    pub fn assignments(&self, failpoints: Failpoints) -> AssignmentFlow {
         let peers = &self.role_base.peers;
         AssignmentFlow {
             db: self.role.clone(),
@@ -122,7 +130,7 @@ impl House {
             marker: Marker::new(peers.client(Service::Session)),
             auth: peers.client(Service::Auth),
             names: NamesLimit::new(TestIssuer::new(self.clock.clone()).verifier()),
-            steps,
+            failpoints,
         }
     }
 
@@ -130,7 +138,7 @@ impl House {
     pub async fn settle(&self) {
         let role = self.base.peers.client(Service::Role);
         let (db, clock) = (self.profile.clone(), self.clock.clone());
-        let standings = Standings::new(db, role, clock, Steps::none());
+        let standings = Standings::new(db, role, clock, Failpoints::none());
         while standings.sweep().await.unwrap() > 0 {}
         self.deliver().await;
     }

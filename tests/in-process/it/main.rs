@@ -1,5 +1,5 @@
 //! Refresh tokens, attacked: auth and session as they are, several of each over the same stores, in this process, so
-//! that a test holds their clocks, their pause points and their restarts. What a single service shows by itself is in
+//! that a test holds their clocks, their failpoints and their restarts. What a single service shows by itself is in
 //! its own tests, and the whole from outside in the end-to-end tests.
 #![allow(
     clippy::unwrap_used,

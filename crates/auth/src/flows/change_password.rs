@@ -84,11 +84,11 @@ pub async fn change_password(
                 new_hash.insert(hash).clone()
             }
         };
-        state.steps.at("password.hashed").await;
+        state.failpoints.at("password.hashed").await;
         // Lost only to another change of the same password, or to a renewed hash of the same one.
         if let Some(epoch) = store(state, &change, old, new).await? {
             state.outbox.wake();
-            state.steps.at("password.changed").await;
+            state.failpoints.at("password.changed").await;
             return Ok(renew(state, &change, epoch).await);
         }
     }
@@ -122,7 +122,7 @@ async fn renew(state: &AuthState, change: &PasswordChange, epoch: i64) -> Passwo
     if revocation == Revocation::Pending {
         return PasswordChanged::NotRenewed(revocation);
     }
-    state.steps.at("password.sessions-closed").await;
+    state.failpoints.at("password.sessions-closed").await;
     match after_new_password(state, token, origin).await {
         Ok(tokens) => PasswordChanged::Renewed(tokens),
         Err(error) => {

@@ -120,7 +120,7 @@ async fn check(
     matched: &mut Option<PasswordHash>,
 ) -> Result<RightPassword, AuthError> {
     let _ticket = state.gate.enter(attempt.source, attempt.is_vouched())?;
-    state.steps.at("password.admitted").await;
+    state.failpoints.at("password.admitted").await;
     let mut code = attempt.unlock_code.as_ref();
     loop {
         let found = find(state, attempt, code).await?;
@@ -193,7 +193,7 @@ async fn try_password(
         return Ok(Tried::CodeGone);
     };
     let hashing = Hashing::begin(state, &found.attempt);
-    state.steps.at("password.counted").await;
+    state.failpoints.at("password.counted").await;
     let outcome = judge(state, attempt, found, turn, counted, hash).await;
     hashing.end();
     outcome

@@ -113,7 +113,7 @@ async fn store_new(
         password_hash: state.passwords.hash(entrant, &password).await?,
         created_at: state.clock.now(),
     };
-    state.steps.at("credential.hashed").await;
+    state.failpoints.at("credential.hashed").await;
     let created_at = new.created_at;
     let (names, origin) = (identifiers.clone(), body.origin);
     state
@@ -121,7 +121,7 @@ async fn store_new(
         .tx(move |conn| insert(conn, &new, &names, &origin))
         .await?;
     state.outbox.wake();
-    state.steps.at("credential.stored").await;
+    state.failpoints.at("credential.stored").await;
     Ok(Credential {
         user_id,
         email: identifiers.email.1,
@@ -298,7 +298,7 @@ pub async fn set_status(
         })
         .await?;
     state.outbox.wake();
-    state.steps.at("status.stored").await;
+    state.failpoints.at("status.stored").await;
     // Also when nothing changed: a repeated call learns whether the sessions are closed by now.
     let direct = state.calls.close_below(user_id, epoch, None, &origin).await;
     Ok(CredentialStatusChanged {

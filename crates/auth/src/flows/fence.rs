@@ -43,7 +43,7 @@ pub async fn fence(state: &AuthState) -> Result<Fenced, AuthError> {
         Some(stored) => Some(replace_all(stored, Reason::Fence).await?),
         None => None,
     };
-    state.steps.at("fence.keys-replaced").await;
+    state.failpoints.at("fence.keys-replaced").await;
     let mut fenced = Fenced { kid, users: 0 };
     let mut after = None;
     loop {
@@ -55,7 +55,7 @@ pub async fn fence(state: &AuthState) -> Result<Fenced, AuthError> {
         let Some(last) = batch.last() else { break };
         after = Some(*last);
         fenced.users += batch.len() as u64;
-        state.steps.at("fence.batch-raised").await;
+        state.failpoints.at("fence.batch-raised").await;
     }
     let (now, users) = (state.clock.now(), fenced.users);
     state

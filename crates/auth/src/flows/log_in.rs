@@ -44,7 +44,7 @@ pub async fn log_in(
     let (mut matched, mut device) = (None, None);
     for _ in 0..ROUNDS {
         let right = check_password(state, &attempt, &mut matched).await?;
-        state.steps.at("login.checked").await;
+        state.failpoints.at("login.checked").await;
         let credential = right.credential.clone();
         // Before the unlock code is used up and the device is known: who cannot be let in now has both the next time.
         let access = match fitting_access(state, credential.user_id).await {
@@ -64,10 +64,10 @@ pub async fn log_in(
                 continue;
             }
         };
-        state.steps.at("login.completed").await;
+        state.failpoints.at("login.completed").await;
         match open_session(state, &credential, access, &attempt.origin).await {
             Ok(tokens) => {
-                state.steps.at("login.session-opened").await;
+                state.failpoints.at("login.session-opened").await;
                 rehash_if_weak(state, &credential, &attempt).await;
                 let device_token = traces.keep(state).await;
                 return Ok(LoggedIn {
@@ -100,7 +100,7 @@ impl From<AuthError> for SessionError {
 
 async fn read_access(state: &AuthState, user_id: UserId) -> Result<Access, AuthError> {
     let access = state.calls.access(user_id).await?;
-    state.steps.at("login.access-read").await;
+    state.failpoints.at("login.access-read").await;
     Ok(access)
 }
 

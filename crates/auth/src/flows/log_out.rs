@@ -83,7 +83,7 @@ pub async fn log_out_everywhere(
         })
         .await?;
     state.outbox.wake();
-    state.steps.at("logout.epoch-raised").await;
+    state.failpoints.at("logout.epoch-raised").await;
     let direct = state.calls.close_below(user_id, epoch, None, origin).await;
     Ok(told_or_pending(direct))
 }

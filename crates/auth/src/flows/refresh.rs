@@ -63,7 +63,7 @@ pub async fn reauthenticate(
     exchange(state, token, true, &attempt.origin, async || {
         let mut right = check_password(state, attempt, &mut matched).await?;
         settle_only(state, &mut right).await?;
-        state.steps.at("reauthenticate.checked").await;
+        state.failpoints.at("reauthenticate.checked").await;
         Ok(right.credential)
     })
     .await
@@ -134,9 +134,9 @@ async fn exchange(
             // will, and either close this session or, if the change was this session's own, raise its epoch.
             sleep(UNTIL_TOLD).await;
         }
-        state.steps.at("refresh.credential-read").await;
+        state.failpoints.at("refresh.credential-read").await;
         let access = state.calls.access(user_id).await?;
-        state.steps.at("refresh.access-read").await;
+        state.failpoints.at("refresh.access-read").await;
         let now = state.clock.now();
         // Before the step, after which the presented token is used up.
         state
@@ -152,7 +152,7 @@ async fn exchange(
         };
         match state.calls.step(&next, &access).await {
             Ok(session) => {
-                state.steps.at("refresh.stepped").await;
+                state.failpoints.at("refresh.stepped").await;
                 let grant = Grant {
                     user_id,
                     session: &session,

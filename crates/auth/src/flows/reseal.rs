@@ -2,7 +2,7 @@
 //! (SECURITY rule 30). In auth these are the signing keys.
 
 use ud_db::Db;
-use ud_kernel::Steps;
+use ud_kernel::Failpoints;
 use ud_seal::Sealer;
 
 use crate::models::{
@@ -15,7 +15,7 @@ use crate::models::{
 ///
 /// # Errors
 /// [`AuthError::Internal`] if one is sealed under a key that is not in the ring; [`AuthError::Store`].
-pub async fn reseal(db: &Db, sealer: &Sealer, steps: &Steps) -> Result<usize, AuthError> {
+pub async fn reseal(db: &Db, sealer: &Sealer, failpoints: &Failpoints) -> Result<usize, AuthError> {
     let mut moved = 0;
     for key in db.read(signing_key::store::load).await? {
         if key.revoked_at.is_some() {
@@ -28,7 +28,7 @@ pub async fn reseal(db: &Db, sealer: &Sealer, steps: &Steps) -> Result<usize, Au
             .tx(move |conn| signing_key::store::reseal(conn, &key.kid, &key.sealed_key, &sealed))
             .await?;
         moved += usize::from(was_there);
-        steps.at("reseal.moved").await;
+        failpoints.at("reseal.moved").await;
     }
     Ok(moved)
 }

@@ -21,7 +21,7 @@ use testkit::{Backend, Gates, new_key_ring};
 use ud_config::KeyRing;
 use ud_db::StoreError;
 use ud_events::{Event, EventType};
-use ud_kernel::{Service, Steps, UserId};
+use ud_kernel::{Failpoints, Service, UserId};
 use ud_seal::Sealer;
 
 use crate::world::{PASSWORD, World, text};
@@ -70,7 +70,7 @@ async fn killed_at(state: &AuthState, point: &'static str) {
     let gates = Gates::new();
     let mut gate = gates.hold_at(point);
     let mut dying = state.clone();
-    dying.steps = gates.steps();
+    dying.failpoints = gates.failpoints();
     let run = tokio::spawn(async move { fence(&dying).await });
     gate.arrived().await.abandon();
     run.abort();
@@ -215,27 +215,27 @@ async fn resealing_moves_every_key_to_the_first_of_the_ring(
 
     // Without the old key nothing is touched.
     let sealer = |ring: &KeyRing| Sealer::new(Service::Auth, ring.clone());
-    let refused = reseal(&world.db, &sealer(&new), &Steps::none()).await;
+    let refused = reseal(&world.db, &sealer(&new), &Failpoints::none()).await;
     assert!(matches!(refused, Err(AuthError::Internal(_))), "{backend}");
     assert_eq!(sealed_under().await, ["old", "old"], "{backend}");
 
     // Killed after the first, it goes on with the second; then there is nothing left to do.
     let gates = Gates::new();
     let mut gate = gates.hold_at("reseal.moved");
-    let (db, dying, steps) = (world.db.clone(), sealer(&both), gates.steps());
-    let run = tokio::spawn(async move { reseal(&db, &dying, &steps).await });
+    let (db, dying, failpoints) = (world.db.clone(), sealer(&both), gates.failpoints());
+    let run = tokio::spawn(async move { reseal(&db, &dying, &failpoints).await });
     gate.arrived().await.abandon();
     run.abort();
     assert_eq!(sealed_under().await, ["new", "old"], "{backend}");
     let again = async || {
-        reseal(&world.db, &sealer(&both), &Steps::none())
+        reseal(&world.db, &sealer(&both), &Failpoints::none())
             .await
             .unwrap()
     };
     assert_eq!((again().await, again().await), (1, 0), "{backend}");
     assert_eq!(sealed_under().await, ["new", "new"], "{backend}");
     assert_eq!(
-        reseal(&world.db, &sealer(&new), &Steps::none())
+        reseal(&world.db, &sealer(&new), &Failpoints::none())
             .await
             .unwrap(),
         0

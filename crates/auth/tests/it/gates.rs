@@ -213,7 +213,7 @@ async fn a_refused_ticket_costs_no_call_and_a_refused_place_one_read(
         config.hash_pool.queue = 4;
         config.hash_pool.threads = 1;
     });
-    state.steps = world.gates.steps();
+    state.failpoints = world.gates.failpoints();
     state.db.register_metrics(&state.metrics);
     let mut gate = world.gates.hold_at("password.admitted");
     let mut held = Vec::new();

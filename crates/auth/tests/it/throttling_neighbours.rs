@@ -54,7 +54,7 @@ async fn a_try_that_is_given_up_is_charged_to_its_source(
 ) {
     let world = World::start(backend).await;
     let mut state = world.other_process();
-    state.steps = world.gates.steps();
+    state.failpoints = world.gates.failpoints();
     let mut gate = world.gates.hold_at("password.counted");
     let source = Source::of("192.0.2.1".parse().unwrap());
     let tried = PasswordAttempt {

@@ -6,7 +6,7 @@ use serde_json::json;
 use ud_db::{Db, DbConn, StoreError};
 use ud_events::{EventType, NewEvent, OutboxHandle, outbox};
 use ud_kernel::{
-    Clock, Code, Revocation, Service, Steps, Timestamp, UserId,
+    Clock, Code, Failpoints, Revocation, Service, Timestamp, UserId,
     models::{CredentialStatus, CredentialUnlocked, Origin, SetCredentialStatus, UnlockCredential},
     operation,
 };
@@ -39,7 +39,7 @@ pub struct AccountFlow {
     standings: Standings,
     outbox: OutboxHandle,
     clock: Clock,
-    steps: Steps,
+    failpoints: Failpoints,
 }
 
 impl AccountFlow {
@@ -53,7 +53,7 @@ impl AccountFlow {
         standings: Standings,
         outbox: OutboxHandle,
         clock: Clock,
-        steps: Steps,
+        failpoints: Failpoints,
     ) -> Self {
         Self {
             db,
@@ -62,7 +62,7 @@ impl AccountFlow {
             standings,
             outbox,
             clock,
-            steps,
+            failpoints,
         }
     }
 
@@ -150,7 +150,7 @@ impl AccountFlow {
             })
             .await?;
         self.outbox.wake();
-        self.steps.at("deletion.committed").await;
+        self.failpoints.at("deletion.committed").await;
         let (revocation, ()) = tokio::join!(
             self.tell_auth(&user, CredentialStatus::Deleted, origin),
             self.standings.tell_or_leave(id)
@@ -186,7 +186,7 @@ impl AccountFlow {
             ),
         };
         self.outbox.wake();
-        self.steps.at("suspension.committed").await;
+        self.failpoints.at("suspension.committed").await;
         let (revocation, ()) = tokio::join!(
             self.tell_auth(&user, credential, origin),
             self.standings.tell_or_leave(id)

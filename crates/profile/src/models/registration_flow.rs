@@ -9,7 +9,7 @@ use ud_db::{Db, DbConn, StoreError};
 use ud_events::{EventType, NewEvent, OutboxHandle, outbox};
 use ud_idempotency::{Claim, ServerKey};
 use ud_kernel::{
-    Clock, Code, Service, Steps, Timestamp, UserId,
+    Clock, Code, Failpoints, Service, Timestamp, UserId,
     models::{CreateCredential, Credential, Origin, PasswordContext},
     operation,
 };
@@ -59,7 +59,7 @@ pub struct RegistrationFlow {
     auth: ServiceClient,
     outbox: OutboxHandle,
     clock: Clock,
-    steps: Steps,
+    failpoints: Failpoints,
 }
 
 /// An attempt's hold on its Idempotency-Key.
@@ -86,7 +86,7 @@ impl RegistrationFlow {
         auth: ServiceClient,
         outbox: OutboxHandle,
         clock: Clock,
-        steps: Steps,
+        failpoints: Failpoints,
     ) -> Self {
         Self {
             db,
@@ -94,7 +94,7 @@ impl RegistrationFlow {
             auth,
             outbox,
             clock,
-            steps,
+            failpoints,
         }
     }
 
@@ -113,7 +113,7 @@ impl RegistrationFlow {
             Reserved::Pending(id, lock) => (id, lock),
             Reserved::Complete(user) => return Ok(user),
         };
-        self.steps.at("registration.reserved").await;
+        self.failpoints.at("registration.reserved").await;
         let credential = match self.create_credential(id, &request).await {
             Ok(credential) => credential,
             Err(CallError::Refused { service, problem }) => {
@@ -125,9 +125,9 @@ impl RegistrationFlow {
                 return Err(error.into());
             }
         };
-        self.steps.at("registration.credential_created").await;
+        self.failpoints.at("registration.credential_created").await;
         let user = self.complete(id, Some(credential), &request.origin).await?;
-        self.steps.at("registration.activated").await;
+        self.failpoints.at("registration.activated").await;
         user.filter(|user| user.status.is_visible())
             .ok_or(ProfileError::NotFound)
     }

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use ud_db::{Db, DbConn, StoreError};
 use ud_kernel::{
-    Clock, Code, Service, Steps, UserId,
+    Clock, Code, Failpoints, Service, UserId,
     models::{Standing, UserStanding},
     operation::SetStanding,
 };
@@ -42,7 +42,7 @@ pub struct Standings {
     db: Db,
     role: ServiceClient,
     clock: Clock,
-    steps: Steps,
+    failpoints: Failpoints,
 }
 
 /// How an attempt to make an announced change ended.
@@ -55,12 +55,12 @@ enum Made<T> {
 impl Standings {
     /// Tells `role` of users in `db`.
     #[must_use]
-    pub const fn new(db: Db, role: ServiceClient, clock: Clock, steps: Steps) -> Self {
+    pub const fn new(db: Db, role: ServiceClient, clock: Clock, failpoints: Failpoints) -> Self {
         Self {
             db,
             role,
             clock,
-            steps,
+            failpoints,
         }
     }
 
@@ -89,7 +89,7 @@ impl Standings {
                 Ok(done) => return Ok(done),
                 Err(sequence) => sequence,
             };
-            self.steps.at("standing.announced").await;
+            self.failpoints.at("standing.announced").await;
             match self.reserve(actor, id, sequence).await {
                 Ok(held) if held.state == Standing::Reserved && held.sequence == sequence => {}
                 // Role knows of a later standing. It is caught up with, and tried again.
@@ -102,7 +102,7 @@ impl Standings {
                     return Err(error);
                 }
             }
-            self.steps.at("standing.reserved").await;
+            self.failpoints.at("standing.reserved").await;
             let make = make.clone();
             let made = self
                 .db
@@ -234,7 +234,7 @@ impl Standings {
         };
         let sequence = user.version;
         let held = put(&self.role, id, UserStanding { state, sequence }).await?;
-        self.steps.at("standing.told").await;
+        self.failpoints.at("standing.told").await;
         if held.state != state {
             // A change announced meanwhile is no contradiction: it is told when it is decided.
             let announced = self.db.read(move |conn| standing_store::find(conn, id));

@@ -30,7 +30,7 @@ pub(crate) fn standings(world: &World) -> Standings {
         world.db.clone(),
         role,
         world.clock.clone(),
-        ud_kernel::Steps::none(),
+        ud_kernel::Failpoints::none(),
     )
 }
 

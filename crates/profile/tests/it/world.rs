@@ -223,7 +223,7 @@ impl World {
             self.base.peers.client(Service::Auth),
             ud_events::OutboxHandle::new(),
             self.clock.clone(),
-            self.gates.steps(),
+            self.gates.failpoints(),
         )
     }
 
@@ -232,10 +232,19 @@ impl World {
             self.base.peers.client(Service::Auth),
             self.base.peers.client(Service::Role),
         );
-        let (db, clock, steps) = (self.db.clone(), self.clock.clone(), self.gates.steps());
-        let standings = Standings::new(db.clone(), role.clone(), clock.clone(), steps.clone());
+        let (db, clock, failpoints) =
+            (self.db.clone(), self.clock.clone(), self.gates.failpoints());
+        let standings = Standings::new(db.clone(), role.clone(), clock.clone(), failpoints.clone());
         let outbox = ud_events::OutboxHandle::new();
-        AccountFlow::new(db, auth, Rights::new(role), standings, outbox, clock, steps)
+        AccountFlow::new(
+            db,
+            auth,
+            Rights::new(role),
+            standings,
+            outbox,
+            clock,
+            failpoints,
+        )
     }
 
     pub fn sweeper(&self) -> Sweeper {

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use ud_db::{Db, DbConn, StoreError};
 use ud_events::{ApplyError, Event, EventType, NewEvent, OutboxHandle, outbox};
 use ud_kernel::{
-    AssignmentId, Clock, Code, EventId, Revocation, Service, Steps, Timestamp, UserId,
+    AssignmentId, Clock, Code, EventId, Failpoints, Revocation, Service, Timestamp, UserId,
     models::{CredentialStatus, Mark, Origin},
     operation::ReadCredential,
 };
@@ -44,7 +44,7 @@ pub struct AssignmentFlow {
     /// Bounds the names of one user.
     pub names: NamesLimit,
     /// Pause points of tests.
-    pub steps: Steps,
+    pub failpoints: Failpoints,
 }
 
 impl AssignmentFlow {
@@ -64,7 +64,7 @@ impl AssignmentFlow {
         new: NewAssignment,
     ) -> Result<(Assignment, String), RoleError> {
         self.check_user(caller, &new).await?;
-        self.steps.at("assignment.user_checked").await;
+        self.failpoints.at("assignment.user_checked").await;
         let change = self.change(caller, origin);
         let made = self.db.tx(move |conn| assign(conn, &change, new)).await?;
         self.outbox.wake();
@@ -85,7 +85,7 @@ impl AssignmentFlow {
         let change = self.change(caller, origin);
         let mark = self.db.tx(move |conn| unassign(conn, &change, id)).await?;
         self.outbox.wake();
-        self.steps.at("assignment.deleted").await;
+        self.failpoints.at("assignment.deleted").await;
         Ok(self.marker.store(caller, &mark).await)
     }
 

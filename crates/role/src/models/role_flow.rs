@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use ud_db::{Db, DbConn};
 use ud_events::{EventType, OutboxHandle, outbox};
 use ud_kernel::{
-    Clock, Revocation, RoleId, Steps, UserId,
+    Clock, Failpoints, Revocation, RoleId, UserId,
     models::{Mark, Origin},
 };
 
@@ -32,7 +32,7 @@ pub struct RoleFlow {
     /// Bounds the names of one user.
     pub names: NamesLimit,
     /// Pause points of tests.
-    pub steps: Steps,
+    pub failpoints: Failpoints,
 }
 
 impl RoleFlow {
@@ -105,7 +105,7 @@ impl RoleFlow {
 
     async fn committed(&self, caller: UserId, mark: Option<Mark>) -> Revocation {
         self.outbox.wake();
-        self.steps.at("role.committed").await;
+        self.failpoints.at("role.committed").await;
         match mark {
             Some(mark) => self.marker.store(caller, &mark).await,
             None => Revocation::Confirmed,

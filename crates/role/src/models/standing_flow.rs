@@ -6,7 +6,7 @@ use std::time::Duration;
 use prometheus::Gauge;
 use ud_db::{Db, DbConn, StoreError};
 use ud_kernel::{
-    Clock, Steps, UserId,
+    Clock, Failpoints, UserId,
     models::{Standing, UserStanding},
 };
 
@@ -26,7 +26,7 @@ pub struct StandingFlow {
     /// Tells the time.
     pub clock: Clock,
     /// Pause points of tests.
-    pub steps: Steps,
+    pub failpoints: Failpoints,
     /// Reservations older than [`OVERDUE_AFTER`].
     pub overdue: Gauge,
 }
@@ -47,7 +47,7 @@ impl StandingFlow {
             .db
             .tx(move |conn| set(conn, user, standing, &clock))
             .await?;
-        self.steps.at("standing.stored").await;
+        self.failpoints.at("standing.stored").await;
         Ok(held)
     }
 

@@ -9,7 +9,7 @@ use rstest::rstest;
 use testkit::Backend;
 use tokio::sync::watch;
 use ud_events::{LEASE, Outbox, Relay, Step, Transport};
-use ud_kernel::{Service, Steps};
+use ud_kernel::{Failpoints, Service};
 use ud_telemetry::Metrics;
 
 use crate::{
@@ -26,11 +26,11 @@ const POINTS: [&str; 6] = [
     "delivered.after",
 ];
 
-/// Steps that stop for good the `nth` time they pass `point`, and the news that they have.
-fn stop_at(point: &'static str, nth: usize) -> (Steps, watch::Receiver<bool>) {
+/// Failpoints that stop for good the `nth` time they pass `point`, and the news that they have.
+fn stop_at(point: &'static str, nth: usize) -> (Failpoints, watch::Receiver<bool>) {
     let (sender, reached) = watch::channel(false);
     let passes = Arc::new(AtomicUsize::new(0));
-    let steps = Steps::with_hook(move |name| {
+    let failpoints = Failpoints::with_hook(move |name| {
         let (sender, passes) = (sender.clone(), Arc::clone(&passes));
         async move {
             if name == point && passes.fetch_add(1, Ordering::SeqCst) + 1 == nth {
@@ -39,7 +39,7 @@ fn stop_at(point: &'static str, nth: usize) -> (Steps, watch::Receiver<bool>) {
             }
         }
     });
-    (steps, reached)
+    (failpoints, reached)
 }
 
 async fn drain<O: Outbox, T: Transport>(relay: &Relay<O, T>) {
@@ -56,11 +56,11 @@ async fn nothing_is_lost_or_doubled_wherever_the_sender_dies(
     let receiver = Receiver::new(backend, &sender.clock).await;
     let wire = Wire::to(Some(&receiver));
     let metrics = Metrics::new("profile");
-    let relay = |steps: &Steps| {
+    let relay = |failpoints: &Failpoints| {
         Relay::new(
             Service::Profile,
-            Stepped(sender.outbox(), steps.clone()),
-            wire.with_steps(steps),
+            Stepped(sender.outbox(), failpoints.clone()),
+            wire.with_steps(failpoints),
             sender.handle.clone(),
             sender.clock.clone(),
             &metrics,
@@ -81,8 +81,8 @@ async fn nothing_is_lost_or_doubled_wherever_the_sender_dies(
                 );
             }
         }
-        let (steps, mut reached) = stop_at(point, nth);
-        let doomed = relay(&steps);
+        let (failpoints, mut reached) = stop_at(point, nth);
+        let doomed = relay(&failpoints);
         let task = tokio::spawn(async move { drain(&doomed).await });
         let waiting = reached.wait_for(|reached| *reached);
         let _ = tokio::time::timeout(PATIENCE, waiting)
@@ -92,7 +92,7 @@ async fn nothing_is_lost_or_doubled_wherever_the_sender_dies(
         task.abort();
         assert!(task.await.unwrap_err().is_cancelled());
 
-        let heir = relay(&Steps::none());
+        let heir = relay(&Failpoints::none());
         drain(&heir).await;
         sender.clock.advance(LEASE);
         drain(&heir).await;

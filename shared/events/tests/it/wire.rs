@@ -11,7 +11,7 @@ use ud_events::{
     Claimed, Destination, Event, Outbox, OutboxError, Postponed, Receipt, Transport,
     TransportError, parse_batch,
 };
-use ud_kernel::{EventId, Service, Steps, Timestamp};
+use ud_kernel::{EventId, Failpoints, Service, Timestamp};
 
 use crate::world::{PATIENCE, Receiver};
 
@@ -35,7 +35,7 @@ pub struct Wire {
     down: Arc<Mutex<HashSet<Destination>>>,
     silent: Arc<Mutex<HashSet<Destination>>>,
     traffic: watch::Sender<Traffic>,
-    pub steps: Steps,
+    pub failpoints: Failpoints,
 }
 
 impl Wire {
@@ -45,13 +45,13 @@ impl Wire {
             down: Arc::default(),
             silent: Arc::default(),
             traffic: watch::Sender::new(Traffic::default()),
-            steps: Steps::none(),
+            failpoints: Failpoints::none(),
         }
     }
 
-    pub fn with_steps(&self, steps: &Steps) -> Self {
+    pub fn with_steps(&self, failpoints: &Failpoints) -> Self {
         Self {
-            steps: steps.clone(),
+            failpoints: failpoints.clone(),
             ..self.clone()
         }
     }
@@ -107,7 +107,7 @@ impl Wire {
 
 impl Transport for Wire {
     async fn send(&self, to: Destination, batch: &[Claimed]) -> Result<Receipt, TransportError> {
-        self.steps.at("send.before").await;
+        self.failpoints.at("send.before").await;
         if self.silent.lock().unwrap().contains(&to) {
             std::future::pending::<()>().await;
         }
@@ -129,13 +129,13 @@ impl Transport for Wire {
                 Err(_) => *t.refused.entry(to).or_default() += 1,
             }
         });
-        self.steps.at("send.after").await;
+        self.failpoints.at("send.after").await;
         result
     }
 }
 
 /// An outbox with points at which a test can stop its user.
-pub struct Stepped<O>(pub O, pub Steps);
+pub struct Stepped<O>(pub O, pub Failpoints);
 
 impl<O: Outbox> Outbox for Stepped<O> {
     async fn claim(&self, to: Destination, max: usize) -> Result<Vec<Claimed>, OutboxError> {

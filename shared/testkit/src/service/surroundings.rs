@@ -107,7 +107,7 @@ impl Surroundings {
             &self.metrics,
         );
         let mut base = base.expect("a base");
-        base.steps = self.gates.steps();
+        base.failpoints = self.gates.failpoints();
         base
     }
 

@@ -14,13 +14,13 @@ use ud_kernel::{Clock, Service, Timestamp, UserId};
 async fn a_held_flow_stands_until_released() {
     let gates = Gates::new();
     let mut gate = gates.hold_at("flow.second");
-    let (steps, done) = (gates.steps(), Arc::new(Mutex::new(false)));
+    let (failpoints, done) = (gates.failpoints(), Arc::new(Mutex::new(false)));
     let flag = Arc::clone(&done);
     let flow = tokio::spawn(async move {
-        steps.at("flow.first").await;
-        steps.at("flow.second").await;
+        failpoints.at("flow.first").await;
+        failpoints.at("flow.second").await;
         *flag.lock().unwrap() = true;
-        steps.at("flow.second").await;
+        failpoints.at("flow.second").await;
     });
     let arrival = gate.arrived().await;
     assert_eq!(arrival.name(), "flow.second");
@@ -37,8 +37,8 @@ async fn a_held_flow_stands_until_released() {
 async fn an_abandoned_flow_never_goes_on() {
     let gates = Gates::new();
     let mut gate = gates.hold_everywhere();
-    let steps = gates.steps();
-    let flow = tokio::spawn(async move { steps.at("flow.first").await });
+    let failpoints = gates.failpoints();
+    let flow = tokio::spawn(async move { failpoints.at("flow.first").await });
     gate.arrived().await.abandon();
     drop(gate);
     for _ in 0..100 {
