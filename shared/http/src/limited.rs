@@ -7,7 +7,7 @@ use std::{future::Future, marker::PhantomData, pin::Pin};
 use actix_web::{FromRequest, HttpRequest, dev, web};
 use ud_kernel::{Code, EventType, LimitKey, UserId, models::Origin};
 use ud_service::{
-    AccessRule, Caller, RuleLimit, Scope, SecurityNotice, Stakes, TokenGuard,
+    AccessRule, Caller, RuleLimit, Scope, SecurityNotice, Sensitivity, TokenGuard,
     limits::{Counts, LimitedOperation},
 };
 
@@ -27,7 +27,7 @@ pub struct Limited<O, T> {
 }
 
 impl<O: LimitedOperation, A: AccessRule> AccessRule for Limited<O, A> {
-    const STAKES: Stakes = A::STAKES;
+    const SENSITIVITY: Sensitivity = A::SENSITIVITY;
     const FRESH: bool = A::FRESH;
     const LIMIT: Option<RuleLimit> = Some(RuleLimit::of::<O>());
 

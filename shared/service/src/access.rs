@@ -2,7 +2,7 @@
 
 use std::marker::PhantomData;
 
-use ud_jwt::revocation::Stakes;
+use ud_jwt::revocation::Sensitivity;
 use ud_kernel::{UserId, permissions::Permission};
 
 use crate::{Caller, RuleLimit};
@@ -30,7 +30,7 @@ impl Scope {
 /// What a handler asks of its caller.
 pub trait AccessRule: 'static {
     /// What a caller could do who should not get in any more.
-    const STAKES: Stakes;
+    const SENSITIVITY: Sensitivity;
 
     /// Whether the caller must have proved lately who they are.
     const FRESH: bool = false;
@@ -47,7 +47,7 @@ pub trait AccessRule: 'static {
 pub struct Fresh<A>(PhantomData<fn() -> A>);
 
 impl<A: AccessRule> AccessRule for Fresh<A> {
-    const STAKES: Stakes = A::STAKES;
+    const SENSITIVITY: Sensitivity = A::SENSITIVITY;
     const FRESH: bool = true;
     const LIMIT: Option<RuleLimit> = A::LIMIT;
 
@@ -65,16 +65,16 @@ pub enum Own {}
 pub struct OwnOr<P>(PhantomData<fn() -> P>);
 
 /// High for what is privileged.
-const fn stakes_of<P: Permission>() -> Stakes {
+const fn sensitivity_of<P: Permission>() -> Sensitivity {
     if P::PRIVILEGED {
-        Stakes::High
+        Sensitivity::High
     } else {
-        Stakes::Ordinary
+        Sensitivity::Ordinary
     }
 }
 
 impl<P: Permission> AccessRule for P {
-    const STAKES: Stakes = stakes_of::<P>();
+    const SENSITIVITY: Sensitivity = sensitivity_of::<P>();
 
     fn scope(caller: &Caller) -> Option<Scope> {
         caller.may(P::NAME).then_some(Scope::All)
@@ -82,7 +82,7 @@ impl<P: Permission> AccessRule for P {
 }
 
 impl AccessRule for Own {
-    const STAKES: Stakes = Stakes::Ordinary;
+    const SENSITIVITY: Sensitivity = Sensitivity::Ordinary;
 
     fn scope(caller: &Caller) -> Option<Scope> {
         Some(Scope::Own(caller.user_id()))
@@ -90,7 +90,7 @@ impl AccessRule for Own {
 }
 
 impl<P: Permission> AccessRule for OwnOr<P> {
-    const STAKES: Stakes = stakes_of::<P>();
+    const SENSITIVITY: Sensitivity = sensitivity_of::<P>();
 
     fn scope(caller: &Caller) -> Option<Scope> {
         Some(if caller.may(P::NAME) {

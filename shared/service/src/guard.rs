@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use ud_jwt::{
     LEEWAY_SECS, Refusal, TokenError, Verifier,
-    revocation::{RevocationError, SessionChecker, Stakes},
+    revocation::{RevocationError, Sensitivity, SessionChecker},
 };
 use ud_kernel::{Code, UserId};
 
@@ -143,16 +143,20 @@ impl TokenGuard {
         (-LEEWAY_SECS..longest).contains(&age)
     }
 
-    /// Returns the caller that a token stands for, in a request of such stakes.
+    /// Returns the caller that a token stands for, in a request of such sensitivity.
     ///
     /// # Errors
     /// [`AuthFailure`], but for permissions and the age of the login.
-    pub async fn authenticate(&self, token: &str, stakes: Stakes) -> Result<Caller, AuthFailure> {
+    pub async fn authenticate(
+        &self,
+        token: &str,
+        sensitivity: Sensitivity,
+    ) -> Result<Caller, AuthFailure> {
         let token = self.verifier.verify(token).await.map_err(|e| match e {
             TokenError::KeysUnavailable => AuthFailure::KeysUnavailable,
             TokenError::Invalid(why) => AuthFailure::TokenInvalid(why),
         })?;
-        match self.sessions.check_for(&token, stakes).await {
+        match self.sessions.check_for(&token, sensitivity).await {
             Ok(()) => Ok(Caller(token)),
             Err(RevocationError::Closed) => Err(AuthFailure::SessionClosed),
             Err(RevocationError::Stale) => Err(AuthFailure::TokenStale),
@@ -165,7 +169,7 @@ impl TokenGuard {
     /// # Errors
     /// [`AuthFailure`].
     pub async fn admit<A: AccessRule>(&self, token: &str) -> Result<Admitted, AuthFailure> {
-        let caller = self.authenticate(token, A::STAKES).await?;
+        let caller = self.authenticate(token, A::SENSITIVITY).await?;
         if let Some(context) = ud_telemetry::current() {
             context.set_user_id(caller.user_id());
         }

@@ -21,5 +21,5 @@ pub use limiter::{Limits, RuleLimit};
 pub use security_log::{NotedNotice, Notices, SecurityLog, SecurityNotice, permission_denied};
 pub use stop::{StopSignal, Task, stop_in_order};
 pub use token_room::{require_names_room, signature_algorithm};
-pub use ud_jwt::revocation::Stakes;
+pub use ud_jwt::revocation::Sensitivity;
 pub use ud_kernel::callers::{self, Callers};

@@ -6,7 +6,7 @@ use actix_web::{FromRequest, HttpRequest, dev, http::header, web};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use ud_http::{Authed, Form, Limited, Problem, Refused, TooMany, permissions::TokensIntrospect};
 use ud_kernel::Code;
-use ud_service::{Stakes, TokenGuard};
+use ud_service::{Sensitivity, TokenGuard};
 
 use crate::{
     limits,
@@ -44,7 +44,7 @@ pub(super) async fn introspect(
     body: &TokenForm,
 ) -> Result<web::Json<IntrospectionResponse>, Problem> {
     // What the asker does with the answer is not known: never accepted without one.
-    match guard.authenticate(&body.token, Stakes::High).await {
+    match guard.authenticate(&body.token, Sensitivity::High).await {
         Ok(caller) => Ok(web::Json((&caller).into())),
         Err(failure) if failure.is_temporary() => Err(failure.into()),
         Err(_) => Ok(web::Json(IntrospectionResponse::default())),

@@ -3,7 +3,7 @@
 use actix_web::{HttpResponse, web};
 use ud_http::{Form, Limited, Problem, Refused, RequestOrigin, TooMany};
 use ud_kernel::Revocation;
-use ud_service::{Stakes, TokenGuard};
+use ud_service::{Sensitivity, TokenGuard};
 
 use crate::{
     flows::log_out::log_out, limits, models::token::refresh_token::RefreshToken, state::AuthState,
@@ -31,7 +31,7 @@ pub async fn revoke_token(
     let token = &body.inner.0.token;
     let session = match RefreshToken::decode(&state.refresh_ring, token) {
         Ok(refresh) => Some((refresh.user_id, refresh.session_id)),
-        Err(_) => match guard.authenticate(token, Stakes::High).await {
+        Err(_) => match guard.authenticate(token, Sensitivity::High).await {
             Ok(caller) => Some((caller.user_id(), caller.session_id())),
             Err(failure) if failure.is_temporary() => return Err(failure.into()),
             Err(_) => None,

@@ -13,7 +13,7 @@ use testkit::{AUDIENCE, ISSUER, Proxy, RedisServer};
 use ud_config::Durability;
 use ud_jwt::{
     KeySet, KeySource, VerifiedToken, Verifier,
-    revocation::{FRESH, Fallback, RevocationError, SessionChecker, Stakes},
+    revocation::{FRESH, Fallback, RevocationError, Sensitivity, SessionChecker},
 };
 use ud_kernel::{Service, UserId, models::SessionGrant};
 
@@ -199,11 +199,13 @@ async fn a_feed_that_is_cut_or_hangs_is_not_believed_for_long(#[case] backend: B
         let stays = closed.check(&elsewhere_token).await;
         assert_eq!(stays, Err(RevocationError::Unavailable));
         soon("accepted without an answer", || async {
-            open.check_for(&elsewhere_token, Stakes::Ordinary).await == Ok(())
+            open.check_for(&elsewhere_token, Sensitivity::Ordinary)
+                .await
+                == Ok(())
                 && open.counts().unchecked > 0
         })
         .await;
-        let high = open.check_for(&elsewhere_token, Stakes::High).await;
+        let high = open.check_for(&elsewhere_token, Sensitivity::High).await;
         assert_eq!(high, Err(RevocationError::Unavailable));
         proxy.resume();
         // What was missed is made good.

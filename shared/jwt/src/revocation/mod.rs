@@ -38,13 +38,13 @@ const LOCAL_DEADLINE: Duration = Duration::from_secs(2);
 pub enum Fallback {
     /// It is not accepted: 503.
     Closed,
-    /// It is accepted, except where [`Stakes::High`].
+    /// It is accepted, except where [`Sensitivity::High`].
     Open,
 }
 
 /// What a request could do with a token that should not be accepted any more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stakes {
+pub enum Sensitivity {
     /// The caller's own things, or reading.
     Ordinary,
     /// Writing or deleting by permission.
@@ -74,13 +74,17 @@ struct Following {
 }
 
 impl Following {
-    async fn check(&self, token: &VerifiedToken, stakes: Stakes) -> Result<(), RevocationError> {
+    async fn check(
+        &self,
+        token: &VerifiedToken,
+        sensitivity: Sensitivity,
+    ) -> Result<(), RevocationError> {
         if let Some(state) = self.feed.state(token) {
             return verdict(Ok(state));
         }
         // Boxed: seldom taken, and every request would carry its room.
         let answer = Box::pin(self.asked.check(token)).await;
-        let accepts = self.fallback == Fallback::Open && stakes == Stakes::Ordinary;
+        let accepts = self.fallback == Fallback::Open && sensitivity == Sensitivity::Ordinary;
         if answer == Err(RevocationError::Unavailable) && accepts {
             self.unchecked.fetch_add(1, Ordering::Relaxed);
             return Ok(());
@@ -177,17 +181,17 @@ impl SessionChecker {
     /// # Errors
     /// See [`RevocationError`].
     pub async fn check(&self, token: &VerifiedToken) -> Result<(), RevocationError> {
-        self.check_for(token, Stakes::High).await
+        self.check_for(token, Sensitivity::High).await
     }
 
-    /// Whether `token` may be accepted now, for a request of such stakes.
+    /// Whether `token` may be accepted now, for a request of such sensitivity.
     ///
     /// # Errors
     /// See [`RevocationError`].
     pub async fn check_for(
         &self,
         token: &VerifiedToken,
-        stakes: Stakes,
+        sensitivity: Sensitivity,
     ) -> Result<(), RevocationError> {
         match &self.mode {
             Mode::Unchecked => Ok(()),
@@ -197,7 +201,7 @@ impl SessionChecker {
                 verdict(answer.unwrap_or(Err(StateUnavailable)))
             }
             Mode::Cached(cached) => Box::pin(cached.check(token)).await,
-            Mode::Following(following) => following.check(token, stakes).await,
+            Mode::Following(following) => following.check(token, sensitivity).await,
         }
     }
 
