@@ -20,7 +20,7 @@ use ud_events::{NewEvent, record_notices};
 use ud_http::{MigrateArguments, Mounted, Readiness, ResealCommand, Revert, ServiceBinary};
 use ud_idempotency::ServerKey;
 use ud_kernel::{Service, StartError};
-use ud_service::{Base, Notices, Task};
+use ud_service::{Notices, ServiceContext, Task};
 use utoipa::openapi::OpenApi;
 
 use crate::{config::AuditConfig, models::record_flow::RecordFlow, state::AuditState};
@@ -57,27 +57,27 @@ impl ServiceBinary for AuditService {
         AuditConfig::load(loader)
     }
 
-    async fn build(config: AuditConfig, base: Base) -> Result<Mounted, StartError> {
+    async fn build(config: AuditConfig, context: ServiceContext) -> Result<Mounted, StartError> {
         let db = Db::start(
             &config.database,
             Service::Audit,
             &ALL_MIGRATIONS,
-            &base.metrics,
+            &context.metrics,
         )
         .await?;
-        let key = ServerKey::start(&db, &config.sealing, Service::Audit, &base.clock)
+        let key = ServerKey::start(&db, &config.sealing, Service::Audit, &context.clock)
             .await
             .map_err(StartError::config)?;
-        let flow = RecordFlow::new(db.clone(), base.clock.clone(), key.clone());
+        let flow = RecordFlow::new(db.clone(), context.clock.clone(), key.clone());
         let state = AuditState {
             flow: flow.clone(),
-            security_log: base.security_log.clone(),
-            metrics: base.metrics.clone(),
+            security_log: context.security_log.clone(),
+            metrics: context.metrics.clone(),
         };
-        let limits = base.limits(limits::OPERATIONS, &config.limits, None)?;
+        let limits = context.limits(limits::OPERATIONS, &config.limits, None)?;
         let mut tasks = vec![open_server_key(key.clone())];
-        if let Some(notices) = base.take_notices().await {
-            tasks.push(write_notices(flow, &base, notices));
+        if let Some(notices) = context.take_notices().await {
+            tasks.push(write_notices(flow, &context, notices));
         }
         let key_check: ud_http::Check = Arc::new(move || Box::pin(std::future::ready(key.state())));
         Ok(Mounted {
@@ -86,15 +86,15 @@ impl ServiceBinary for AuditService {
             openapi: openapi::document(),
             public: routes::public(&state),
             internal: routes::internal(&state),
-            guard: base.guard()?.with_limits(limits),
-            gate: base.gate.clone(),
+            guard: context.guard()?.with_limits(limits),
+            gate: context.gate.clone(),
             readiness: Readiness::new(
                 Service::Audit,
                 vec![
                     ("database", db.readiness_check(&ALL_MIGRATIONS)),
                     ("server_key", key_check),
                 ],
-                base.peers,
+                context.peers,
             ),
             database_descriptors: Self::database_descriptors(&config),
             tasks,
@@ -125,14 +125,14 @@ impl ServiceBinary for AuditService {
     async fn run_command(
         command: ResealCommand,
         config: AuditConfig,
-        _: Base,
+        _: ServiceContext,
     ) -> Result<(), StartError> {
         match command {
             ResealCommand::Reseal => command::run_reseal(config).await,
         }
     }
 
-    async fn reseal(config: AuditConfig, _: Base) -> Result<(), StartError> {
+    async fn reseal(config: AuditConfig, _: ServiceContext) -> Result<(), StartError> {
         command::run_reseal(config).await
     }
 
@@ -147,8 +147,8 @@ fn open_server_key(key: ServerKey) -> Task {
 }
 
 /// Writes this service's own security events (SECURITY rule 33), which need no outbox: they are at home here.
-fn write_notices(flow: RecordFlow, base: &Base, queue: Notices) -> Task {
-    let log = base.security_log.clone();
+fn write_notices(flow: RecordFlow, context: &ServiceContext, queue: Notices) -> Task {
+    let log = context.security_log.clone();
     Box::new(move |stop| {
         let write = move |events: Vec<NewEvent>| {
             let flow = flow.clone();

@@ -5,7 +5,7 @@ use ud_db::Db;
 use ud_http::operator;
 use ud_kernel::{Service, StartError};
 use ud_seal::Sealer;
-use ud_service::Base;
+use ud_service::ServiceContext;
 
 use crate::{
     ALL_MIGRATIONS, AuthConfig, AuthState,
@@ -64,10 +64,14 @@ pub enum AdminCommand {
 ///
 /// # Errors
 /// If the database does not answer or is not migrated; see each command.
-pub async fn run(command: AuthCommand, config: AuthConfig, base: Base) -> Result<(), StartError> {
+pub async fn run(
+    command: AuthCommand,
+    config: AuthConfig,
+    context: ServiceContext,
+) -> Result<(), StartError> {
     let state = async |config: AuthConfig| {
         let db = Db::open_migrated(&config.database, Service::Auth, &ALL_MIGRATIONS).await?;
-        AuthState::new(&config, &base, db)
+        AuthState::new(&config, &context, db)
     };
     match command {
         AuthCommand::Admin(AdminCommand::Reset {
@@ -75,7 +79,7 @@ pub async fn run(command: AuthCommand, config: AuthConfig, base: Base) -> Result
             reactivate,
         }) => reset(&state(config).await?, &identifier, reactivate).await,
         AuthCommand::Unlock { identifier } => unlock(&state(config).await?, &identifier).await,
-        AuthCommand::Reseal => run_reseal(config, base).await,
+        AuthCommand::Reseal => run_reseal(config, context).await,
         AuthCommand::Fence => {
             let fenced = fence(&state(config).await?).await;
             let Fenced { kid, users } = fenced.map_err(StartError::internal)?;
@@ -93,10 +97,13 @@ pub async fn run(command: AuthCommand, config: AuthConfig, base: Base) -> Result
 ///
 /// # Errors
 /// If the database does not answer or is not migrated, or a key is missing in the ring.
-pub(crate) async fn run_reseal(config: AuthConfig, base: Base) -> Result<(), StartError> {
+pub(crate) async fn run_reseal(
+    config: AuthConfig,
+    context: ServiceContext,
+) -> Result<(), StartError> {
     let sealer = Sealer::from_config(&config.sealing, Service::Auth).map_err(StartError::config)?;
     let db = Db::open_migrated(&config.database, Service::Auth, &ALL_MIGRATIONS).await?;
-    let moved = reseal(&db, &sealer, &base.failpoints).await;
+    let moved = reseal(&db, &sealer, &context.failpoints).await;
     let moved = moved.map_err(StartError::internal)?;
     log::info!("{moved} values sealed anew");
     Ok(())

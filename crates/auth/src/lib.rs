@@ -21,7 +21,7 @@ use ud_db::{Db, Migrations};
 use ud_http::{Check, MigrateArguments, Mounted, Readiness, Revert, ServiceBinary};
 use ud_kernel::{Service, StartError};
 use ud_seal::RingFile;
-use ud_service::Base;
+use ud_service::ServiceContext;
 use utoipa::openapi::OpenApi;
 
 pub use command::{AdminCommand, AuthCommand};
@@ -69,24 +69,24 @@ impl ServiceBinary for AuthService {
         AuthConfig::load(loader)
     }
 
-    async fn build(config: AuthConfig, base: Base) -> Result<Mounted, StartError> {
+    async fn build(config: AuthConfig, context: ServiceContext) -> Result<Mounted, StartError> {
         // A database that does not answer is no error: the keys are loaded when it does, and until then whatever needs them
         // answers 503. Nor is a configured ring that does not open them; one in a file is, and is not made anew beside them.
         let db = Db::start(
             &config.database,
             Service::Auth,
             &ALL_MIGRATIONS,
-            &base.metrics,
+            &context.metrics,
         )
         .await?;
         let ring = RingFile::of(&config.sealing, Service::Auth)
-            .filter(|_| base.tokens.shared_secret.is_none());
+            .filter(|_| context.tokens.shared_secret.is_none());
         if let Some(ring) = &ring
             && holds_signing_keys(&db).await
         {
             ring.is_there().map_err(StartError::config)?;
         }
-        let state = AuthState::new(&config, &base, db)?;
+        let state = AuthState::new(&config, &context, db)?;
         match (state.keys.load(true).await, ring) {
             (Ok(_), _) => {}
             (Err(error @ AuthError::KeyDoesNotOpen { .. }), Some(ring)) => {
@@ -94,13 +94,13 @@ impl ServiceBinary for AuthService {
             }
             (Err(error), _) => tasks::tell_not_loaded(&error),
         }
-        let guard = base
+        let guard = context
             .guard_with(
                 state.keys.source(),
-                base.session_checker(&state.keys.source())?,
+                context.session_checker(&state.keys.source())?,
             )
-            .with_log(base.security_log.clone())
-            .with_limits(base.limits(
+            .with_log(context.security_log.clone())
+            .with_limits(context.limits(
                 limits::OPERATIONS,
                 &config.limits.operations,
                 config.redis.as_ref(),
@@ -117,14 +117,14 @@ impl ServiceBinary for AuthService {
             public: routes::public(&state),
             internal: routes::internal(&state),
             guard,
-            gate: base.gate.clone(),
+            gate: context.gate.clone(),
             readiness: Readiness::new(
                 Service::Auth,
                 vec![
                     ("database", state.db.readiness_check(&ALL_MIGRATIONS)),
                     ("signing_keys", keys_check(&state)),
                 ],
-                base.peers.clone(),
+                context.peers.clone(),
             ),
             database_descriptors: Self::database_descriptors(&config),
             tasks,
@@ -152,13 +152,13 @@ impl ServiceBinary for AuthService {
     async fn run_command(
         command: AuthCommand,
         config: AuthConfig,
-        base: Base,
+        context: ServiceContext,
     ) -> Result<(), StartError> {
-        command::run(command, config, base).await
+        command::run(command, config, context).await
     }
 
-    async fn reseal(config: AuthConfig, base: Base) -> Result<(), StartError> {
-        command::run_reseal(config, base).await
+    async fn reseal(config: AuthConfig, context: ServiceContext) -> Result<(), StartError> {
+        command::run_reseal(config, context).await
     }
 
     fn openapi() -> OpenApi {

@@ -9,7 +9,7 @@ use ud_events::{OutboxHandle, SqlEvents};
 use ud_http::PendingRevocations;
 use ud_kernel::{Clock, Failpoints, Service, StartError, Timestamp};
 use ud_seal::{Sealer, ring_or_file};
-use ud_service::{Base, SecurityLog, signature_algorithm};
+use ud_service::{SecurityLog, ServiceContext, signature_algorithm};
 use ud_telemetry::Metrics;
 
 use crate::{
@@ -77,7 +77,7 @@ impl AuthState {
     ///
     /// # Errors
     /// If a key ring cannot be read or made, or the machine gives no thread or random bytes.
-    pub fn new(config: &AuthConfig, base: &Base, db: Db) -> Result<Self, StartError> {
+    pub fn new(config: &AuthConfig, context: &ServiceContext, db: Db) -> Result<Self, StartError> {
         let sealer =
             Sealer::from_config(&config.sealing, Service::Auth).map_err(StartError::config)?;
         let refresh_ring = ring_or_file(
@@ -90,18 +90,18 @@ impl AuthState {
         let passwords = Passwords::new(
             pool,
             PasswordPolicy::new(config.password.min_length),
-            BreachList::new(&config.password.breached, &base.metrics)
+            BreachList::new(&config.password.breached, &context.metrics)
                 .map_err(StartError::config)?,
             config.password.bcrypt_cost,
             config.answer_floor,
-            &base.metrics,
+            &context.metrics,
         )
         .map_err(StartError::config)?;
         let (role, session) = (
-            base.peers.client(Service::Role),
-            base.peers.client(Service::Session),
+            context.peers.client(Service::Role),
+            context.peers.client(Service::Session),
         );
-        let events = SqlEvents::new(db.clone(), base);
+        let events = SqlEvents::new(db.clone(), context);
         Ok(Self {
             passwords: Arc::new(passwords),
             gate: LoginGate::new(config.hash_pool.queue),
@@ -112,21 +112,21 @@ impl AuthState {
                 .derive_ring("tag device tokens")
                 .map_err(StartError::internal)?,
             unlock_key: UnlockKey::new(&sealer).map_err(StartError::internal)?,
-            keys: signing_keys(config, base, &db, sealer)?,
+            keys: signing_keys(config, context, &db, sealer)?,
             issuer: Arc::new(Issuer {
-                issuer: base.tokens.issuer.clone(),
-                audience: base.tokens.audience.clone(),
+                issuer: context.tokens.issuer.clone(),
+                audience: context.tokens.audience.clone(),
             }),
             refresh_ring,
             calls: SessionCalls::new(role, session, config.signing.access_ttl),
             outbox: events.handle().clone(),
             events,
-            security_log: base.security_log.clone(),
+            security_log: context.security_log.clone(),
             introspection_clients: config.introspection_clients.clone(),
-            revocations: PendingRevocations::new(&base.metrics),
-            metrics: base.metrics.clone(),
-            clock: base.clock.clone(),
-            failpoints: base.failpoints.clone(),
+            revocations: PendingRevocations::new(&context.metrics),
+            metrics: context.metrics.clone(),
+            clock: context.clock.clone(),
+            failpoints: context.failpoints.clone(),
             db,
         })
     }
@@ -142,11 +142,11 @@ impl AuthState {
 
 fn signing_keys(
     config: &AuthConfig,
-    base: &Base,
+    context: &ServiceContext,
     db: &Db,
     sealer: Sealer,
 ) -> Result<SigningKeys, StartError> {
-    let algorithm = match (config.signing.algorithm, &base.tokens.shared_secret) {
+    let algorithm = match (config.signing.algorithm, &context.tokens.shared_secret) {
         (_, Some(secret)) => {
             let secret = secret.expose_secret().as_bytes();
             return SigningKeys::shared(secret).map_err(StartError::config);
@@ -163,6 +163,6 @@ fn signing_keys(
         sealer,
         algorithm,
         rotation: config.signing.key_rotation,
-        clock: base.clock.clone(),
+        clock: context.clock.clone(),
     }))
 }

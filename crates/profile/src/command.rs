@@ -9,7 +9,7 @@ use ud_http::operator;
 use ud_idempotency::IdempotencyKeys;
 use ud_kernel::{Service, StartError, Timestamp, UserId, models::Origin};
 use ud_seal::Sealer;
-use ud_service::Base;
+use ud_service::ServiceContext;
 
 use crate::{
     ALL_MIGRATIONS, ProfileConfig,
@@ -51,11 +51,11 @@ pub enum AdminCommand {
 pub(crate) async fn run(
     command: ProfileCommand,
     config: ProfileConfig,
-    base: &Base,
+    context: &ServiceContext,
 ) -> Result<(), StartError> {
     match command {
         ProfileCommand::Admin(AdminCommand::Reactivate { identifier }) => {
-            let user_id = admin_reactivate(config, base, identifier).await?;
+            let user_id = admin_reactivate(config, context, identifier).await?;
             let text = format!("User {user_id} is active.");
             writeln!(std::io::stdout(), "{text}").map_err(StartError::internal)
         }
@@ -85,11 +85,11 @@ pub(crate) async fn run_reseal(config: ProfileConfig) -> Result<(), StartError> 
 /// If there is no such user, or the database fails.
 pub async fn admin_reactivate(
     config: ProfileConfig,
-    base: &Base,
+    context: &ServiceContext,
     identifier: String,
 ) -> Result<UserId, StartError> {
     let db = Db::open_migrated(&config.database, Service::Profile, &ALL_MIGRATIONS).await?;
-    let (now, by) = (base.clock.now(), operator());
+    let (now, by) = (context.clock.now(), operator());
     let user = db
         .tx(move |conn| reactivate_in(conn, &identifier, &by, now))
         .await

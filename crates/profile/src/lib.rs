@@ -23,7 +23,7 @@ use ud_http::{
 };
 use ud_idempotency::ServerKey;
 use ud_kernel::{Service, StartError};
-use ud_service::Base;
+use ud_service::ServiceContext;
 use utoipa::openapi::OpenApi;
 
 pub use command::{AdminCommand, ProfileCommand, admin_reactivate};
@@ -67,23 +67,23 @@ impl ServiceBinary for ProfileService {
         ProfileConfig::load(loader)
     }
 
-    async fn build(config: ProfileConfig, base: Base) -> Result<Mounted, StartError> {
+    async fn build(config: ProfileConfig, context: ServiceContext) -> Result<Mounted, StartError> {
         let database_descriptors = Self::database_descriptors(&config);
         let db = Db::start(
             &config.database,
             Service::Profile,
             &ALL_MIGRATIONS,
-            &base.metrics,
+            &context.metrics,
         )
         .await?;
-        let limits = base.limits(limits::OPERATIONS, &config.limits, config.redis.as_ref())?;
-        let events = SqlEvents::new(db.clone(), &base);
+        let limits = context.limits(limits::OPERATIONS, &config.limits, config.redis.as_ref())?;
+        let events = SqlEvents::new(db.clone(), &context);
         let outbox = events.handle().clone();
         let (auth, role) = (
-            base.peers.client(Service::Auth),
-            base.peers.client(Service::Role),
+            context.peers.client(Service::Auth),
+            context.peers.client(Service::Role),
         );
-        let (clock, failpoints) = (base.clock.clone(), base.failpoints.clone());
+        let (clock, failpoints) = (context.clock.clone(), context.failpoints.clone());
         let key = ServerKey::start(&db, &config.sealing, Service::Profile, &clock)
             .await
             .map_err(StartError::config)?;
@@ -127,9 +127,9 @@ impl ServiceBinary for ProfileService {
             accounts,
             events,
             clock,
-            metrics: base.metrics.clone(),
-            security_log: base.security_log.clone(),
-            revocations: PendingRevocations::new(&base.metrics),
+            metrics: context.metrics.clone(),
+            security_log: context.security_log.clone(),
+            revocations: PendingRevocations::new(&context.metrics),
         };
         Ok(Mounted {
             service: Service::Profile,
@@ -137,15 +137,15 @@ impl ServiceBinary for ProfileService {
             openapi: openapi::document(),
             public: routes::public(&state),
             internal: routes::internal(&state),
-            guard: base.guard()?.with_limits(limits),
-            gate: base.gate.clone(),
+            guard: context.guard()?.with_limits(limits),
+            gate: context.gate.clone(),
             readiness: Readiness::new(
                 Service::Profile,
                 vec![
                     ("database", db.readiness_check(&ALL_MIGRATIONS)),
                     ("server_key", key_check(key)),
                 ],
-                base.peers.clone(),
+                context.peers.clone(),
             ),
             database_descriptors,
             tasks,
@@ -176,12 +176,12 @@ impl ServiceBinary for ProfileService {
     async fn run_command(
         command: ProfileCommand,
         config: ProfileConfig,
-        base: Base,
+        context: ServiceContext,
     ) -> Result<(), StartError> {
-        command::run(command, config, &base).await
+        command::run(command, config, &context).await
     }
 
-    async fn reseal(config: ProfileConfig, _: Base) -> Result<(), StartError> {
+    async fn reseal(config: ProfileConfig, _: ServiceContext) -> Result<(), StartError> {
         command::run_reseal(config).await
     }
 

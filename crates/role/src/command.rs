@@ -6,7 +6,7 @@ use clap::Subcommand;
 use ud_db::Db;
 use ud_http::operator;
 use ud_kernel::{Service, StartError, UserId};
-use ud_service::Base;
+use ud_service::ServiceContext;
 
 use crate::{
     ALL_MIGRATIONS, RoleConfig,
@@ -43,10 +43,14 @@ pub enum AdminCommand {
 ///
 /// # Errors
 /// If the database does not answer or is not migrated; see [`grant`].
-pub async fn run(command: RoleCommand, config: RoleConfig, base: Base) -> Result<(), StartError> {
+pub async fn run(
+    command: RoleCommand,
+    config: RoleConfig,
+    context: ServiceContext,
+) -> Result<(), StartError> {
     let RoleCommand::Admin(AdminCommand::Grant { user_id }) = command;
     let db = Db::open_migrated(&config.database, Service::Role, &ALL_MIGRATIONS).await?;
-    let (clock, by) = (base.clock.clone(), operator());
+    let (clock, by) = (context.clock.clone(), operator());
     let made = db
         .tx(move |conn| grant(conn, user_id, &by, &clock))
         .await

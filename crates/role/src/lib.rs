@@ -16,7 +16,7 @@ use ud_config::{DatabaseConfig, Loader};
 use ud_db::{Db, Migrations};
 use ud_http::{MigrateArguments, Mounted, Readiness, Revert, ServiceBinary};
 use ud_kernel::{Service, StartError};
-use ud_service::Base;
+use ud_service::ServiceContext;
 use utoipa::openapi::OpenApi;
 
 pub use command::RoleCommand;
@@ -54,17 +54,17 @@ impl ServiceBinary for RoleService {
         RoleConfig::load(loader)
     }
 
-    async fn build(config: RoleConfig, base: Base) -> Result<Mounted, StartError> {
+    async fn build(config: RoleConfig, context: ServiceContext) -> Result<Mounted, StartError> {
         let db = Db::start(
             &config.database,
             Service::Role,
             &ALL_MIGRATIONS,
-            &base.metrics,
+            &context.metrics,
         )
         .await?;
-        let guard = base.guard()?;
+        let guard = context.guard()?;
         let names = NamesLimit::new(guard.verifier().clone());
-        let state = RoleState::new(&base, &db, names);
+        let state = RoleState::new(&context, &db, names);
         let mut tasks = state.events.tasks();
         tasks.push(tasks::remove_ended(&state));
         tasks.push(tasks::watch_reservations(&state));
@@ -74,12 +74,12 @@ impl ServiceBinary for RoleService {
             openapi: openapi::document(),
             public: routes::public(&state),
             internal: routes::internal(&state),
-            guard: guard.with_limits(base.limits(limits::OPERATIONS, &config.limits, None)?),
-            gate: base.gate.clone(),
+            guard: guard.with_limits(context.limits(limits::OPERATIONS, &config.limits, None)?),
+            gate: context.gate.clone(),
             readiness: Readiness::new(
                 Service::Role,
                 vec![("database", db.readiness_check(&ALL_MIGRATIONS))],
-                base.peers.clone(),
+                context.peers.clone(),
             ),
             database_descriptors: Self::database_descriptors(&config),
             tasks,
@@ -107,9 +107,9 @@ impl ServiceBinary for RoleService {
     async fn run_command(
         command: RoleCommand,
         config: RoleConfig,
-        base: Base,
+        context: ServiceContext,
     ) -> Result<(), StartError> {
-        command::run(command, config, base).await
+        command::run(command, config, context).await
     }
 
     fn openapi() -> OpenApi {

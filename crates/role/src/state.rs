@@ -4,7 +4,7 @@ use ud_db::Db;
 use ud_events::SqlEvents;
 use ud_http::PendingRevocations;
 use ud_kernel::Service;
-use ud_service::{Base, SecurityLog};
+use ud_service::{SecurityLog, ServiceContext};
 use ud_telemetry::Metrics;
 
 use crate::models::{AssignmentFlow, Marker, NamesLimit, ReadFlow, RoleFlow, StandingFlow};
@@ -33,47 +33,47 @@ pub struct RoleState {
 impl RoleState {
     /// The state of a service on `db` that bounds the names of one user by `names`.
     #[must_use]
-    pub fn new(base: &Base, db: &Db, names: NamesLimit) -> Self {
-        let events = SqlEvents::new(db.clone(), base);
+    pub fn new(context: &ServiceContext, db: &Db, names: NamesLimit) -> Self {
+        let events = SqlEvents::new(db.clone(), context);
         let outbox = events.handle();
-        let overdue = base.metrics.gauge_vec(
+        let overdue = context.metrics.gauge_vec(
             "role_reservations_overdue",
             "Users whose change of status was announced over a minute ago and has no outcome.",
             &[],
         );
-        let marker = Marker::new(base.peers.client(Service::Session));
+        let marker = Marker::new(context.peers.client(Service::Session));
         Self {
             roles: RoleFlow {
                 db: db.clone(),
-                clock: base.clock.clone(),
+                clock: context.clock.clone(),
                 outbox: outbox.clone(),
                 marker: marker.clone(),
                 names: names.clone(),
-                failpoints: base.failpoints.clone(),
+                failpoints: context.failpoints.clone(),
             },
             assignments: AssignmentFlow {
                 db: db.clone(),
-                clock: base.clock.clone(),
+                clock: context.clock.clone(),
                 outbox: outbox.clone(),
                 marker,
                 names,
-                auth: base.peers.client(Service::Auth),
-                failpoints: base.failpoints.clone(),
+                auth: context.peers.client(Service::Auth),
+                failpoints: context.failpoints.clone(),
             },
             standings: StandingFlow {
                 db: db.clone(),
-                clock: base.clock.clone(),
-                failpoints: base.failpoints.clone(),
+                clock: context.clock.clone(),
+                failpoints: context.failpoints.clone(),
                 overdue: overdue.with_label_values::<&str>(&[]),
             },
             reads: ReadFlow {
                 db: db.clone(),
-                clock: base.clock.clone(),
+                clock: context.clock.clone(),
             },
-            security_log: base.security_log.clone(),
+            security_log: context.security_log.clone(),
             events,
-            revocations: PendingRevocations::new(&base.metrics),
-            metrics: base.metrics.clone(),
+            revocations: PendingRevocations::new(&context.metrics),
+            metrics: context.metrics.clone(),
         }
     }
 }

@@ -24,7 +24,7 @@ use ud_jwt::{
 };
 use ud_kernel::{Clock, Service, StartError};
 use ud_seal::ring_or_file;
-use ud_service::{Base, Task, TokenGuard, stop_in_order};
+use ud_service::{ServiceContext, Task, TokenGuard, stop_in_order};
 use utoipa::openapi::OpenApi;
 
 use crate::{
@@ -84,40 +84,40 @@ impl ServiceBinary for SessionService {
         SessionConfig::load(loader)
     }
 
-    async fn build(config: SessionConfig, base: Base) -> Result<Mounted, StartError> {
+    async fn build(config: SessionConfig, context: ServiceContext) -> Result<Mounted, StartError> {
         let relay = OutboxHandle::new();
-        let (store, name, relaying) = open_store(&config, &base, &relay).await?;
+        let (store, name, relaying) = open_store(&config, &context, &relay).await?;
         let flow = SessionFlow::new(
             Arc::clone(&store),
-            base.peers.client(Service::Role),
-            base.clock.clone(),
+            context.peers.client(Service::Role),
+            context.clock.clone(),
         );
         let ring = ring_or_file(config.feed_keys.as_ref(), &config.keys_dir, FEED_RING)
             .map_err(StartError::config)?;
         let feed = Feed::new(
             Arc::clone(&store),
-            base.clock.clone(),
+            context.clock.clone(),
             FeedTags::new(ring),
-            &base.metrics,
+            &context.metrics,
         );
         let state = SessionState::new(
             Arc::clone(&store),
             flow,
             feed.clone(),
-            base.clock.clone(),
-            base.security_log.clone(),
-            &base.metrics,
+            context.clock.clone(),
+            context.security_log.clone(),
+            &context.metrics,
         );
-        let notices = tasks::notices(&base, Arc::clone(&store));
+        let notices = tasks::notices(&context, Arc::clone(&store));
         let mut tasks = vec![stop_in_order(notices, relaying)];
-        let guard = if base.standalone {
-            base.guard()?
+        let guard = if context.standalone {
+            context.guard()?
         } else {
-            let keys = base.key_source()?;
+            let keys = context.key_source()?;
             tasks.push(tasks::follow_keys(feed.clone(), keys.clone()));
-            own_guard(&base, &store, keys)
+            own_guard(&context, &store, keys)
         };
-        let guard = guard.with_limits(base.limits(limits::OPERATIONS, &config.limits, None)?);
+        let guard = guard.with_limits(context.limits(limits::OPERATIONS, &config.limits, None)?);
         tasks.push(Box::new(move |stop| Box::pin(feed.run(stop))));
         let checked = Arc::clone(&store);
         let check: ud_http::Check = Arc::new(move || {
@@ -131,8 +131,8 @@ impl ServiceBinary for SessionService {
             public: routes::public(&state),
             internal: routes::internal(&state),
             guard,
-            gate: base.gate.clone(),
-            readiness: Readiness::new(Service::Session, vec![(name, check)], base.peers.clone()),
+            gate: context.gate.clone(),
+            readiness: Readiness::new(Service::Session, vec![(name, check)], context.peers.clone()),
             database_descriptors: Self::database_descriptors(&config),
             tasks,
         })
@@ -170,7 +170,11 @@ impl ServiceBinary for SessionService {
         Ok(Revert::of(found))
     }
 
-    async fn run_command(command: NoCommand, _: Self::Config, _: Base) -> Result<(), StartError> {
+    async fn run_command(
+        command: NoCommand,
+        _: Self::Config,
+        _: ServiceContext,
+    ) -> Result<(), StartError> {
         match command {}
     }
 
@@ -184,14 +188,14 @@ type Opened = (Arc<dyn SessionStore>, &'static str, Task);
 /// The store, its name in the readiness report, and the task that sends its events.
 async fn open_store(
     config: &SessionConfig,
-    base: &Base,
+    context: &ServiceContext,
     relay: &OutboxHandle,
 ) -> Result<Opened, StartError> {
     match &config.store {
         StoreConfig::Redis(settings) => {
-            let store = Arc::new(open_redis(settings, base, relay).await?);
-            let outbox = RedisOutbox::new(&store, base.clock.clone());
-            Ok((store, "redis", tasks::relay(base, outbox, relay)))
+            let store = Arc::new(open_redis(settings, context, relay).await?);
+            let outbox = RedisOutbox::new(&store, context.clock.clone());
+            Ok((store, "redis", tasks::relay(context, outbox, relay)))
         }
         StoreConfig::Sqlite(database) => {
             let lock = lock(database)?;
@@ -200,16 +204,21 @@ async fn open_store(
                 database,
                 Service::Session,
                 &ALL_MIGRATIONS,
-                &base.metrics,
+                &context.metrics,
             )
             .await?;
-            let outbox = SqlOutbox::new(db.clone(), base.clock.clone());
-            let store =
-                SqliteStore::new(db, &ALL_MIGRATIONS, lock, relay.clone(), base.clock.clone());
+            let outbox = SqlOutbox::new(db.clone(), context.clock.clone());
+            let store = SqliteStore::new(
+                db,
+                &ALL_MIGRATIONS,
+                lock,
+                relay.clone(),
+                context.clock.clone(),
+            );
             Ok((
                 Arc::new(store),
                 "database",
-                tasks::relay(base, outbox, relay),
+                tasks::relay(context, outbox, relay),
             ))
         }
     }
@@ -218,10 +227,10 @@ async fn open_store(
 /// A Redis that is away may come; one that is configured to lose sessions is refused in production.
 async fn open_redis(
     settings: &RedisSettings,
-    base: &Base,
+    context: &ServiceContext,
     relay: &OutboxHandle,
 ) -> Result<RedisStore, StartError> {
-    let strict = base.env.is_production();
+    let strict = context.env.is_production();
     let store = RedisStore::new(settings, relay.clone(), strict).map_err(StartError::config)?;
     if settings.redis.durability == Durability::Lossy {
         log::warn!("REDIS_DURABILITY=lossy: closes of the last second may be undone by a crash");
@@ -260,10 +269,15 @@ fn file_of(database: &DatabaseConfig) -> Result<&Path, StartError> {
 }
 
 /// Asks the store itself, not over HTTP. In standalone the process's guard is there instead.
-fn own_guard(base: &Base, store: &Arc<dyn SessionStore>, keys: KeySource) -> TokenGuard {
-    let checker = SessionChecker::local(state_source(Arc::clone(store), base.clock.clone()));
-    base.guard_with(keys, checker)
-        .with_log(base.security_log.clone())
+fn own_guard(
+    context: &ServiceContext,
+    store: &Arc<dyn SessionStore>,
+    keys: KeySource,
+) -> TokenGuard {
+    let checker = SessionChecker::local(state_source(Arc::clone(store), context.clock.clone()));
+    context
+        .guard_with(keys, checker)
+        .with_log(context.security_log.clone())
 }
 
 /// Answers about sessions straight from `store`, for verifiers in the same process.

@@ -5,21 +5,21 @@ use std::sync::Arc;
 use ud_events::{Outbox, OutboxError, OutboxHandle, PeerTransport, Relay, record_notices};
 use ud_jwt::KeySource;
 use ud_kernel::Service;
-use ud_service::{Base, Task};
+use ud_service::{ServiceContext, Task};
 
 use crate::models::{feed::Feed, session_store::SessionStore};
 
 /// Sends the events of `outbox` to the services that want them.
-pub(crate) fn relay<O: Outbox>(base: &Base, outbox: O, handle: &OutboxHandle) -> Task {
-    let transport = PeerTransport::new(&base.peers);
-    let (handle, clock) = (handle.clone(), base.clock.clone());
+pub(crate) fn relay<O: Outbox>(context: &ServiceContext, outbox: O, handle: &OutboxHandle) -> Task {
+    let transport = PeerTransport::new(&context.peers);
+    let (handle, clock) = (handle.clone(), context.clock.clone());
     let relay = Relay::new(
         Service::Session,
         outbox,
         transport,
         handle,
         clock,
-        &base.metrics,
+        &context.metrics,
     );
     Box::new(move |mut stop| {
         Box::pin(async move { relay.run(async move { stop.stopped().await }).await })
@@ -41,11 +41,11 @@ pub(crate) fn follow_keys(feed: Feed, keys: KeySource) -> Task {
 }
 
 /// Writes security notices (SECURITY rule 33) to the outbox of `store`.
-pub(crate) fn notices(base: &Base, store: Arc<dyn SessionStore>) -> Task {
-    let base = base.clone();
+pub(crate) fn notices(context: &ServiceContext, store: Arc<dyn SessionStore>) -> Task {
+    let context = context.clone();
     Box::new(move |stop| {
         Box::pin(async move {
-            let Some(queue) = base.take_notices().await else {
+            let Some(queue) = context.take_notices().await else {
                 return;
             };
             let write = |events| {
@@ -57,7 +57,7 @@ pub(crate) fn notices(base: &Base, store: Arc<dyn SessionStore>) -> Task {
                         .map_err(|e| OutboxError(e.to_string()))
                 }
             };
-            record_notices(Service::Session, base.security_log, queue, write, stop).await;
+            record_notices(Service::Session, context.security_log, queue, write, stop).await;
         })
     })
 }

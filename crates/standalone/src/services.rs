@@ -8,7 +8,7 @@ use session_service::SessionService;
 use ud_config::{DatabaseConfig, Loader};
 use ud_http::{MigrateArguments, Mounted, Revert, ServiceBinary};
 use ud_kernel::{Service, StartError};
-use ud_service::{Base, limits::Operation};
+use ud_service::{ServiceContext, limits::Operation};
 use user_audit_service::AuditService;
 use user_profile_service::ProfileService;
 use utoipa::openapi::OpenApi;
@@ -53,10 +53,10 @@ pub(crate) trait Configured {
     fn database(&self) -> Option<&DatabaseConfig>;
     fn database_descriptors(&self) -> usize;
     fn ring_files(&self) -> Vec<&'static str>;
-    fn build(self: Box<Self>, base: Base) -> Work<'static, Mounted>;
+    fn build(self: Box<Self>, context: ServiceContext) -> Work<'static, Mounted>;
     fn migrate(&self) -> Work<'_, ()>;
     fn revert(&self, arguments: MigrateArguments) -> Work<'_, Revert>;
-    fn reseal(&self, base: Base) -> Work<'_, ()>;
+    fn reseal(&self, context: ServiceContext) -> Work<'_, ()>;
     /// Returns its configuration, for what one service alone can do.
     fn config(&mut self) -> &mut dyn Any;
 }
@@ -80,8 +80,8 @@ impl<S: ServiceBinary> Configured for Of<S> {
         S::ring_files(&self.0)
     }
 
-    fn build(self: Box<Self>, base: Base) -> Work<'static, Mounted> {
-        Box::pin(S::build(self.0, base))
+    fn build(self: Box<Self>, context: ServiceContext) -> Work<'static, Mounted> {
+        Box::pin(S::build(self.0, context))
     }
 
     fn migrate(&self) -> Work<'_, ()> {
@@ -92,8 +92,8 @@ impl<S: ServiceBinary> Configured for Of<S> {
         Box::pin(S::revert(self.0.clone(), arguments))
     }
 
-    fn reseal(&self, base: Base) -> Work<'_, ()> {
-        Box::pin(S::reseal(self.0.clone(), base))
+    fn reseal(&self, context: ServiceContext) -> Work<'_, ()> {
+        Box::pin(S::reseal(self.0.clone(), context))
     }
 
     fn config(&mut self) -> &mut dyn Any {

@@ -15,7 +15,7 @@ use ud_http::{
 };
 use ud_kernel::{Clock, Service, StartError};
 use ud_peer::LocalOperations;
-use ud_service::Base;
+use ud_service::ServiceContext;
 use ud_telemetry::Metrics;
 use user_profile_service::{BootstrapOutcome, ProfileCommand, ProfileService};
 
@@ -38,7 +38,7 @@ pub(crate) async fn serve(mut config: Config) -> Result<(), StartError> {
     if config.is_issuer_unset {
         config.tokens.issuer.clone_from(&address);
     }
-    let bases = Bases::new(&config, clock.clone(), metrics.clone());
+    let contexts = Contexts::new(&config, clock.clone(), metrics.clone());
     // While it is still looking for what it needs it ends at once.
     tokio::select! {
         biased;
@@ -62,7 +62,7 @@ pub(crate) async fn serve(mut config: Config) -> Result<(), StartError> {
     let (mounted, is_up) = tokio::select! {
         biased;
         () = stop.requested() => return Ok(()),
-        built = build(config, &bases) => built?,
+        built = build(config, &contexts) => built?,
     };
     installation.settle(is_up)?;
 
@@ -129,8 +129,8 @@ pub(crate) async fn revert(
 /// # Errors
 /// Those of the command.
 pub(crate) async fn run_auth(command: AuthCommand, mut config: Config) -> Result<(), StartError> {
-    let (_, bases) = prepare(&mut config).await?;
-    AuthService::run_command(command, config.auth()?, bases.of(Service::Auth)).await
+    let (_, contexts) = prepare(&mut config).await?;
+    AuthService::run_command(command, config.auth()?, contexts.of(Service::Auth)).await
 }
 
 /// Encrypts what the services have encrypted under older keys under the first of their rings.
@@ -138,9 +138,9 @@ pub(crate) async fn run_auth(command: AuthCommand, mut config: Config) -> Result
 /// # Errors
 /// Those of a service's `reseal`; what was done before stands, and the command can be repeated.
 pub(crate) async fn reseal(mut config: Config) -> Result<(), StartError> {
-    let (mut installation, bases) = prepare(&mut config).await?;
+    let (mut installation, contexts) = prepare(&mut config).await?;
     for service in &config.services {
-        service.reseal(bases.of(service.service())).await?;
+        service.reseal(contexts.of(service.service())).await?;
     }
     // The list, too, is then under the first keys: the others may leave the ring.
     installation.settle(true)
@@ -152,9 +152,9 @@ pub(crate) async fn reseal(mut config: Config) -> Result<(), StartError> {
 /// Those of the command.
 pub(crate) async fn reactivate(identifier: String, mut config: Config) -> Result<(), StartError> {
     let command = ProfileCommand::reactivate(identifier);
-    let base = prepare(&mut config).await?.1.of(Service::Profile);
+    let context = prepare(&mut config).await?.1.of(Service::Profile);
     let profile = config.of::<ProfileService>()?.clone();
-    ProfileService::run_command(command, profile, base).await
+    ProfileService::run_command(command, profile, context).await
 }
 
 /// Gives an account a new password and lets it log in again, at profile and at auth.
@@ -163,12 +163,12 @@ pub(crate) async fn reactivate(identifier: String, mut config: Config) -> Result
 /// Those of the commands; what was done before stands, and the command can be repeated.
 pub(crate) async fn reset(identifier: String, mut config: Config) -> Result<(), StartError> {
     auth_service::require_terminal()?;
-    let (_, bases) = prepare(&mut config).await?;
+    let (_, contexts) = prepare(&mut config).await?;
     let command = ProfileCommand::reactivate(identifier.clone());
     let profile = config.of::<ProfileService>()?.clone();
-    ProfileService::run_command(command, profile, bases.of(Service::Profile)).await?;
+    ProfileService::run_command(command, profile, contexts.of(Service::Profile)).await?;
     let command = AuthCommand::reset(identifier, true);
-    AuthService::run_command(command, config.auth()?, bases.of(Service::Auth)).await
+    AuthService::run_command(command, config.auth()?, contexts.of(Service::Auth)).await
 }
 
 /// Makes an account an administrator, whatever its state, by the commands of the three services that have a part in it:
@@ -179,40 +179,40 @@ pub(crate) async fn reset(identifier: String, mut config: Config) -> Result<(), 
 pub(crate) async fn grant(identifier: String, mut config: Config) -> Result<(), StartError> {
     // Before anything is changed: otherwise nobody sees the new password.
     auth_service::require_terminal()?;
-    let (_, bases) = prepare(&mut config).await?;
+    let (_, contexts) = prepare(&mut config).await?;
     let profile = config.of::<ProfileService>()?.clone();
-    let base = bases.of(Service::Profile);
+    let context = contexts.of(Service::Profile);
     let user_id =
-        user_profile_service::admin_reactivate(profile, &base, identifier.clone()).await?;
+        user_profile_service::admin_reactivate(profile, &context, identifier.clone()).await?;
     let reset = AuthCommand::reset(identifier, true);
-    AuthService::run_command(reset, config.auth()?, bases.of(Service::Auth)).await?;
+    AuthService::run_command(reset, config.auth()?, contexts.of(Service::Auth)).await?;
     let command = RoleCommand::grant(user_id);
     let role = config.of::<RoleService>()?.clone();
-    RoleService::run_command(command, role, bases.of(Service::Role)).await
+    RoleService::run_command(command, role, contexts.of(Service::Role)).await
 }
 
 /// The parts that a command needs of the installation and of the services, none of which it serves.
-async fn prepare(config: &mut Config) -> Result<(Installation, Bases), StartError> {
+async fn prepare(config: &mut Config) -> Result<(Installation, Contexts), StartError> {
     let installation = examine_folder(config)?;
     begin(config, &installation).await?;
-    let bases = Bases::new(config, Clock::system(), Metrics::new("standalone"));
-    Ok((installation, bases))
+    let contexts = Contexts::new(config, Clock::system(), Metrics::new("standalone"));
+    Ok((installation, contexts))
 }
 
 /// Builds all services; the guard of the first, which knows the signing keys, is everybody's. Returns also whether all stores
 /// are up and every ring opened what they hold.
-async fn build(config: Config, bases: &Bases) -> Result<(Vec<Mounted>, bool), StartError> {
+async fn build(config: Config, contexts: &Contexts) -> Result<(Vec<Mounted>, bool), StartError> {
     let mut mounted: Vec<Mounted> = Vec::new();
     for service in config.services {
-        let base = bases.of(service.service());
-        let base = match mounted.first() {
-            Some(first) => base.with_guard(&first.guard),
-            None => base,
+        let context = contexts.of(service.service());
+        let context = match mounted.first() {
+            Some(first) => context.with_guard(&first.guard),
+            None => context,
         };
-        mounted.push(service.build(base).await?);
+        mounted.push(service.build(context).await?);
     }
     for service in &mounted {
-        let operations = &bases.operations;
+        let operations = &contexts.operations;
         service.internal.offer_locally(service.service, operations);
     }
     for service in &mounted {
@@ -224,7 +224,7 @@ async fn build(config: Config, bases: &Bases) -> Result<(Vec<Mounted>, bool), St
 }
 
 /// What all services have in common: they call each other in the process.
-struct Bases {
+struct Contexts {
     operations: LocalOperations,
     env: ud_config::AppEnv,
     tokens: ud_config::TokenConfig,
@@ -232,7 +232,7 @@ struct Bases {
     metrics: Metrics,
 }
 
-impl Bases {
+impl Contexts {
     fn new(config: &Config, clock: Clock, metrics: Metrics) -> Self {
         Self {
             operations: LocalOperations::new(&metrics),
@@ -243,8 +243,8 @@ impl Bases {
         }
     }
 
-    fn of(&self, service: Service) -> Base {
-        Base::in_process(
+    fn of(&self, service: Service) -> ServiceContext {
+        ServiceContext::in_process(
             service,
             self.env,
             &self.operations,

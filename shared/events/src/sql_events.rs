@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 use ud_db::{Db, DbConn, StoreError};
-use ud_service::{Base, StopSignal, Task, stop_in_order};
+use ud_service::{ServiceContext, StopSignal, Task, stop_in_order};
 
 use crate::{
     ApplyError, Batch, Event, Inbox, NewEvent, OutboxError, OutboxHandle, PeerTransport, Receipt,
@@ -17,19 +17,19 @@ const FORGET_EVERY: Duration = Duration::from_secs(3600);
 #[derive(Clone)]
 pub struct SqlEvents {
     db: Db,
-    base: Base,
+    context: ServiceContext,
     handle: OutboxHandle,
     inbox: Inbox,
 }
 
 impl SqlEvents {
-    /// For the service of `base`, in whose database [`crate::MIGRATIONS`] are applied.
+    /// For the service of `context`, in whose database [`crate::MIGRATIONS`] are applied.
     #[must_use]
-    pub fn new(db: Db, base: &Base) -> Self {
-        let inbox = Inbox::new(db.clone(), base.clock.clone());
+    pub fn new(db: Db, context: &ServiceContext) -> Self {
+        let inbox = Inbox::new(db.clone(), context.clock.clone());
         Self {
             db,
-            base: base.clone(),
+            context: context.clone(),
             handle: OutboxHandle::new(),
             inbox,
         }
@@ -74,13 +74,13 @@ impl SqlEvents {
     }
 
     async fn relay(self, mut stop: StopSignal) {
-        let Base {
+        let ServiceContext {
             service,
             clock,
             metrics,
             peers,
             ..
-        } = &self.base;
+        } = &self.context;
         let outbox = SqlOutbox::new(self.db.clone(), clock.clone());
         let transport = PeerTransport::new(peers);
         let handle = self.handle.clone();
@@ -101,14 +101,14 @@ impl SqlEvents {
     }
 
     async fn notices(self, stop: StopSignal) {
-        let Some(queue) = self.base.take_notices().await else {
+        let Some(queue) = self.context.take_notices().await else {
             return;
         };
-        let Base {
+        let ServiceContext {
             service,
             security_log,
             ..
-        } = self.base.clone();
+        } = self.context.clone();
         let write = |events| self.write_all(events);
         record_notices(service, security_log, queue, write, stop).await;
     }

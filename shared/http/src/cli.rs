@@ -16,7 +16,7 @@ use ud_config::{
 use ud_jwt::{JwkSet, service::IdentityKey};
 use ud_kernel::{Clock, Service, StartError};
 use ud_seal::secret_file;
-use ud_service::{Base, Identity, limits::Operation};
+use ud_service::{Identity, ServiceContext, limits::Operation};
 use ud_telemetry::Metrics;
 use utoipa::openapi::OpenApi;
 
@@ -55,7 +55,10 @@ pub trait ServiceBinary: 'static {
 
     /// Encrypts what it has encrypted under older keys under the first of its KEY_ENCRYPTION_KEYS; nothing if it encrypts
     /// nothing.
-    fn reseal(_config: Self::Config, _base: Base) -> impl Future<Output = Result<(), StartError>> {
+    fn reseal(
+        _config: Self::Config,
+        _base: ServiceContext,
+    ) -> impl Future<Output = Result<(), StartError>> {
         std::future::ready(Ok(()))
     }
 
@@ -66,12 +69,14 @@ pub trait ServiceBinary: 'static {
     fn run_command(
         command: Self::Command,
         config: Self::Config,
-        base: Base,
+        base: ServiceContext,
     ) -> impl Future<Output = Result<(), StartError>>;
 
     /// Builds the service.
-    fn build(config: Self::Config, base: Base)
-    -> impl Future<Output = Result<Mounted, StartError>>;
+    fn build(
+        config: Self::Config,
+        base: ServiceContext,
+    ) -> impl Future<Output = Result<Mounted, StartError>>;
 
     /// Runs the pending migrations.
     fn migrate(config: Self::Config) -> impl Future<Output = Result<(), StartError>>;
@@ -207,12 +212,12 @@ fn block_on(work: impl Future<Output = Result<(), StartError>>) -> Result<(), St
     actix_web::rt::System::new().block_on(work)
 }
 
-fn base<S: ServiceBinary>(common: &Common) -> Result<Base, StartError> {
+fn base<S: ServiceBinary>(common: &Common) -> Result<ServiceContext, StartError> {
     let clock = Clock::system();
     let metrics = Metrics::new(S::SERVICE.as_str());
     let identity = Identity::load(&common.identity, S::SERVICE, &clock)?;
     let (peers, tokens) = (common.peers.clone(), common.tokens.clone());
-    Base::new(
+    ServiceContext::new(
         S::SERVICE,
         common.env,
         identity,

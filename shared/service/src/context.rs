@@ -18,7 +18,7 @@ use crate::{InternalGate, Limits, Notices, SecurityLog, TokenGuard};
 
 /// The common ground of one service: who it is, whom it knows, what time it is.
 #[derive(Clone)]
-pub struct Base {
+pub struct ServiceContext {
     /// Which service.
     pub service: Service,
     /// Development or production.
@@ -96,7 +96,7 @@ impl Identity {
     }
 }
 
-impl Base {
+impl ServiceContext {
     /// The base of `service`.
     ///
     /// # Errors

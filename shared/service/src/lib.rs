@@ -14,7 +14,7 @@ pub mod limits;
 
 pub use access::{AccessRule, Fresh, Own, OwnOr, Scope};
 pub use caller::Caller;
-pub use context::{Base, Identity};
+pub use context::{Identity, ServiceContext};
 pub use gate::{InternalGate, NotAdmitted};
 pub use guard::{Admitted, AuthFailure, MAX_LOGIN_AGE, TokenGuard};
 pub use limiter::{Limits, RuleLimit};

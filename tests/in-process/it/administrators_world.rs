@@ -23,7 +23,7 @@ use ud_kernel::{
     AssignmentId, Clock, Failpoints, Service, Timestamp, UserId,
     models::{Origin, Standing, UserStanding},
 };
-use ud_service::Base;
+use ud_service::ServiceContext;
 use user_profile_service::models::{
     AccountFlow, Rights, Standings, standing_store,
     user::{User, UserStatus},
@@ -47,8 +47,8 @@ pub struct House {
     pub gates: Gates,
     profile: Db,
     role: Db,
-    base: Base,
-    role_base: Base,
+    base: ServiceContext,
+    role_base: ServiceContext,
     /// By user id: whether they may log in, by the message with the highest sequence.
     auth: Statuses,
     _auth_server: MockServer,

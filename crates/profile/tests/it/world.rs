@@ -19,7 +19,7 @@ use ud_idempotency::ServerKey;
 use ud_jwt::service::IdentityKey;
 use ud_kernel::{Clock, Service, Timestamp, UserId};
 use ud_seal::Sealer;
-use ud_service::Base;
+use ud_service::ServiceContext;
 use user_profile_service::{
     ALL_MIGRATIONS, Bootstrap, BootstrapReport, ProfileConfig, ProfileService,
     models::{AccountFlow, RegistrationFlow, Rights, Standings, Sweeper, user::User, user_store},
@@ -43,7 +43,7 @@ pub struct World {
     pub issuer: Arc<TestIssuer>,
     pub identities: TestIdentities,
     pub report: BootstrapReport,
-    pub base: Base,
+    pub base: ServiceContext,
     pub proxy: Option<Proxy>,
     sealing: SealingConfig,
     _audit: MockServer,

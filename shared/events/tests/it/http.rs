@@ -18,7 +18,7 @@ use ud_http::{Internal, Problem};
 use ud_jwt::service::{IdentityKey, ServiceVerifier};
 use ud_kernel::{AssignmentId, Clock, Code, Service, UserId, models::Origin};
 use ud_peer::Peers;
-use ud_service::{Base, Identity, InternalGate, SecurityNotice, StopSignal};
+use ud_service::{Identity, InternalGate, SecurityNotice, ServiceContext, StopSignal};
 use ud_telemetry::Metrics;
 
 use crate::{
@@ -155,7 +155,7 @@ async fn a_service_with_its_background_work() {
         shared_secret: None,
         jwks_url: None,
     };
-    let base = Base::new(
+    let base = ServiceContext::new(
         Service::Role,
         AppEnv::Development,
         identity,

@@ -20,7 +20,7 @@ use ud_jwt::{
     service::{IdentityKey, Peers, ServiceSigner},
 };
 use ud_kernel::{Clock, Code, Service, SessionId, UserId, models::SessionState};
-use ud_service::{Base, Fresh, Identity, Own, OwnOr, callers};
+use ud_service::{Fresh, Identity, Own, OwnOr, ServiceContext, callers};
 use ud_telemetry::Metrics;
 
 #[derive(Deserialize)]
@@ -196,7 +196,7 @@ async fn serve(
         shared_secret: None,
         jwks_url: None,
     };
-    let base = Base::new(
+    let base = ServiceContext::new(
         Service::Role,
         AppEnv::Development,
         identity,

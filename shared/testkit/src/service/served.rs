@@ -12,7 +12,7 @@ use ud_db::Db;
 use ud_events::Event;
 use ud_http::{Listening, Mounted, Server, ServiceBinary};
 use ud_kernel::{Service, StartError};
-use ud_service::Base;
+use ud_service::ServiceContext;
 
 use super::{Surroundings, logs, undelivered};
 use crate::TestIdentities;
@@ -60,7 +60,7 @@ impl Served {
     /// If it does not start.
     pub async fn start<S: ServiceBinary>(
         around: &Surroundings,
-        base: Base,
+        base: ServiceContext,
         config: S::Config,
     ) -> Self {
         Self::start_at::<S>(around, base, config, &HttpConfig::default()).await
@@ -72,7 +72,7 @@ impl Served {
     /// If it does not start.
     pub async fn start_at<S: ServiceBinary>(
         around: &Surroundings,
-        base: Base,
+        base: ServiceContext,
         config: S::Config,
         http: &HttpConfig,
     ) -> Self {

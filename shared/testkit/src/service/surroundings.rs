@@ -5,7 +5,7 @@ use std::sync::Arc;
 use ud_config::{AppEnv, PeersConfig, TokenConfig};
 use ud_jwt::{revocation::SessionChecker, service::ServiceVerifier};
 use ud_kernel::{Clock, Service};
-use ud_service::{Base, Identity};
+use ud_service::{Identity, ServiceContext};
 use ud_telemetry::Metrics;
 
 use crate::{AUDIENCE, Gates, ISSUER, TestIdentities, TestIssuer};
@@ -89,7 +89,7 @@ impl Surroundings {
     /// # Panics
     /// If it cannot be made.
     #[must_use]
-    pub fn base(&self) -> Base {
+    pub fn base(&self) -> ServiceContext {
         let peers = self.identities.peers();
         let clock = self.identities.clock().clone();
         let verifier = ServiceVerifier::new(self.service, peers, clock);
@@ -97,7 +97,7 @@ impl Surroundings {
             signer: self.identities.signer(self.service),
             verifier: verifier.into(),
         };
-        let base = Base::new(
+        let base = ServiceContext::new(
             self.service,
             self.env,
             identity,
@@ -113,7 +113,7 @@ impl Surroundings {
 
     /// The same, accepting the tokens of [`Surroundings::issuer`] without asking whether their sessions are open.
     #[must_use]
-    pub fn guarded(&self) -> Base {
+    pub fn guarded(&self) -> ServiceContext {
         let base = self.base();
         let guard = base.guard_with(self.issuer.key_source(), SessionChecker::unchecked());
         base.with_guard(&guard)
