@@ -6,7 +6,7 @@ use std::{future::Future, marker::PhantomData, pin::Pin};
 
 use actix_web::{FromRequest, HttpRequest, dev, http::header, web};
 use ud_kernel::{Code, UserId, models::Origin};
-use ud_service::{AccessRule, AuthFailure, Caller, Scope, TokenGuard, permission_denied};
+use ud_service::{AccessRule, AuthFailure, Caller, RowScope, TokenGuard, permission_denied};
 
 use crate::{
     Problem,
@@ -14,11 +14,11 @@ use crate::{
     origin::{operation_of, origin_of},
 };
 
-/// An authenticated caller to whom rule `A` gave a [`Scope`].
+/// An authenticated caller to whom rule `A` gave a [`RowScope`].
 pub struct Authed<A> {
     /// Who calls.
     pub caller: Caller,
-    scope: Scope,
+    scope: RowScope,
     is_fresh: bool,
     request: HttpRequest,
     rule: PhantomData<fn() -> A>,
@@ -27,7 +27,7 @@ pub struct Authed<A> {
 impl<A> Authed<A> {
     /// Whose things the caller may see or touch here.
     #[must_use]
-    pub const fn scope(&self) -> Scope {
+    pub const fn scope(&self) -> RowScope {
         self.scope
     }
 

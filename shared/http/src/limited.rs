@@ -7,7 +7,7 @@ use std::{future::Future, marker::PhantomData, pin::Pin};
 use actix_web::{FromRequest, HttpRequest, dev, web};
 use ud_kernel::{Code, EventType, LimitKey, UserId, models::Origin};
 use ud_service::{
-    AccessRule, Caller, RuleLimit, Scope, SecurityNotice, Sensitivity, TokenGuard,
+    AccessRule, Caller, RowScope, RuleLimit, SecurityNotice, Sensitivity, TokenGuard,
     limits::{Counts, LimitedOperation},
 };
 
@@ -31,7 +31,7 @@ impl<O: LimitedOperation, A: AccessRule> AccessRule for Limited<O, A> {
     const FRESH: bool = A::FRESH;
     const LIMIT: Option<RuleLimit> = Some(RuleLimit::of::<O>());
 
-    fn scope(caller: &Caller) -> Option<Scope> {
+    fn scope(caller: &Caller) -> Option<RowScope> {
         A::scope(caller)
     }
 }
@@ -47,13 +47,13 @@ pub(crate) async fn count_caller(
     req: &HttpRequest,
     limit: RuleLimit,
     user: UserId,
-    scope: Scope,
+    scope: RowScope,
 ) -> Result<(), Problem> {
     let key = match limit.operation.counts {
         Counts::Sources => LimitKey::Source(source_of(req)),
         Counts::Users | Counts::Presented => LimitKey::User(user),
     };
-    let is_operator = scope == Scope::All;
+    let is_operator = scope == RowScope::All;
     count_at(guard, req, limit, is_operator, key, Some(user)).await
 }
 

@@ -9,14 +9,14 @@ use crate::{Caller, RuleLimit};
 
 /// Whose things a caller may see or touch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Scope {
+pub enum RowScope {
     /// Everybody's.
     All,
     /// Their own.
     Own(UserId),
 }
 
-impl Scope {
+impl RowScope {
     /// Whether the things of `user` are in it.
     #[must_use]
     pub fn permits(self, user: UserId) -> bool {
@@ -39,7 +39,7 @@ pub trait AccessRule: 'static {
     const LIMIT: Option<RuleLimit> = None;
 
     /// The caller's scope; `None` refuses.
-    fn scope(caller: &Caller) -> Option<Scope>;
+    fn scope(caller: &Caller) -> Option<RowScope>;
 }
 
 /// What `A` asks, of a login younger than [`MAX_LOGIN_AGE`](crate::MAX_LOGIN_AGE) (SECURITY rule 5, RFC 9470).
@@ -51,7 +51,7 @@ impl<A: AccessRule> AccessRule for Fresh<A> {
     const FRESH: bool = true;
     const LIMIT: Option<RuleLimit> = A::LIMIT;
 
-    fn scope(caller: &Caller) -> Option<Scope> {
+    fn scope(caller: &Caller) -> Option<RowScope> {
         A::scope(caller)
     }
 }
@@ -76,27 +76,27 @@ const fn sensitivity_of<P: Permission>() -> Sensitivity {
 impl<P: Permission> AccessRule for P {
     const SENSITIVITY: Sensitivity = sensitivity_of::<P>();
 
-    fn scope(caller: &Caller) -> Option<Scope> {
-        caller.may(P::NAME).then_some(Scope::All)
+    fn scope(caller: &Caller) -> Option<RowScope> {
+        caller.may(P::NAME).then_some(RowScope::All)
     }
 }
 
 impl AccessRule for Own {
     const SENSITIVITY: Sensitivity = Sensitivity::Ordinary;
 
-    fn scope(caller: &Caller) -> Option<Scope> {
-        Some(Scope::Own(caller.user_id()))
+    fn scope(caller: &Caller) -> Option<RowScope> {
+        Some(RowScope::Own(caller.user_id()))
     }
 }
 
 impl<P: Permission> AccessRule for OwnOr<P> {
     const SENSITIVITY: Sensitivity = sensitivity_of::<P>();
 
-    fn scope(caller: &Caller) -> Option<Scope> {
+    fn scope(caller: &Caller) -> Option<RowScope> {
         Some(if caller.may(P::NAME) {
-            Scope::All
+            RowScope::All
         } else {
-            Scope::Own(caller.user_id())
+            RowScope::Own(caller.user_id())
         })
     }
 }

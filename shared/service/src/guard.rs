@@ -8,7 +8,7 @@ use ud_jwt::{
 };
 use ud_kernel::{Code, UserId};
 
-use crate::{AccessRule, Caller, Limits, Scope, SecurityLog};
+use crate::{AccessRule, Caller, Limits, RowScope, SecurityLog};
 
 /// How long after a login (claim `auth_time`) the operations of [`crate::Fresh`] are open to it.
 pub const MAX_LOGIN_AGE: Duration = Duration::from_secs(300);
@@ -66,7 +66,7 @@ pub struct Admitted {
     /// Who calls.
     pub caller: Caller,
     /// Whose things they may see or touch.
-    pub scope: Scope,
+    pub scope: RowScope,
     /// Whether they proved lately who they are.
     pub is_fresh: bool,
 }

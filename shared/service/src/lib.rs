@@ -12,7 +12,7 @@ mod token_room;
 
 pub mod limits;
 
-pub use access::{AccessRule, Fresh, Own, OwnOr, Scope};
+pub use access::{AccessRule, Fresh, Own, OwnOr, RowScope};
 pub use caller::Caller;
 pub use context::{Identity, ServiceContext};
 pub use gate::{InternalGate, NotAdmitted};

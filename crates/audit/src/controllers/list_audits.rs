@@ -3,7 +3,7 @@
 use actix_web::{HttpResponse, web};
 use ud_http::{Authed, PageRequest, Problem, Refused, permissions::AuditsRead};
 use ud_kernel::{Code, FieldError, check_line};
-use ud_service::{OwnOr, Scope};
+use ud_service::{OwnOr, RowScope};
 
 use super::note_read;
 use crate::{
@@ -40,7 +40,7 @@ pub async fn list_audits(
     let query = query.into_inner();
     let page = PageRequest::up_to(MAX_LIMIT, query.limit, query.cursor.as_deref())?;
     let mut filter = read_query(query, page.after)?;
-    if let Scope::Own(own) = authed.scope() {
+    if let RowScope::Own(own) = authed.scope() {
         filter.actor_id = Some(own);
     }
     let of_others = filter.actor_id != Some(authed.user_id());

@@ -3,7 +3,7 @@
 use actix_web::{HttpResponse, web};
 use ud_http::{Authed, Page, PageRequest, Problem, Refused, permissions::UsersRead};
 use ud_kernel::UserId;
-use ud_service::{OwnOr, Scope};
+use ud_service::{OwnOr, RowScope};
 
 use super::note_read;
 use crate::{
@@ -49,7 +49,7 @@ pub(super) async fn visible(
     operation: &str,
 ) -> Result<Page<User>, ProfileError> {
     match authed.scope() {
-        Scope::All => {
+        RowScope::All => {
             note_read(state, &authed.origin(), "operation", operation.to_owned());
             let (after, most) = (page.after, page.to_read());
             let users = state
@@ -58,7 +58,7 @@ pub(super) async fn visible(
                 .await?;
             Ok(page.page(users, |user| user.id))
         }
-        Scope::Own(id) => {
+        RowScope::Own(id) => {
             let items = match state.accounts.find(id).await {
                 Ok(user) => vec![user],
                 Err(ProfileError::NotFound) => Vec::new(),

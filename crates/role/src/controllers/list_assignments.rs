@@ -2,7 +2,7 @@
 
 use actix_web::web;
 use ud_http::{Authed, PageRequest, Problem, Refused, permissions::RoleAssignmentsRead};
-use ud_service::{OwnOr, Scope};
+use ud_service::{OwnOr, RowScope};
 
 use super::note_read;
 use crate::{
@@ -34,8 +34,8 @@ pub async fn list_assignments(
 ) -> Result<web::Json<AssignmentPage>, Problem> {
     let request = PageRequest::new(query.limit, query.cursor.as_deref())?;
     let user_id = match authed.scope() {
-        Scope::All => query.user_id,
-        Scope::Own(user) => Some(user),
+        RowScope::All => query.user_id,
+        RowScope::Own(user) => Some(user),
     };
     match user_id {
         Some(user) if user == authed.user_id() => {}

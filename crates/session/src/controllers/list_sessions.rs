@@ -3,7 +3,7 @@
 use actix_web::{HttpResponse, web};
 use ud_http::{Authed, PageRequest, Problem, Refused, permissions::SessionsRead};
 use ud_kernel::{SessionId, Timestamp};
-use ud_service::{OwnOr, Scope};
+use ud_service::{OwnOr, RowScope};
 
 use crate::{
     models::session::Session,
@@ -31,8 +31,8 @@ pub async fn list_sessions(
 ) -> Result<HttpResponse, Problem> {
     let request = PageRequest::new(query.limit, query.cursor.as_deref())?;
     let user_id = match (authed.scope(), query.user_id) {
-        (Scope::All, Some(user_id)) => user_id,
-        (Scope::All, None) | (Scope::Own(_), _) => authed.user_id(),
+        (RowScope::All, Some(user_id)) => user_id,
+        (RowScope::All, None) | (RowScope::Own(_), _) => authed.user_id(),
     };
     let mut sessions = state.flow.list(user_id).await?;
     state.note_read(&authed.origin(), user_id);
