@@ -11,7 +11,7 @@ use ud_events::OutboxHandle;
 use ud_jwt::{AccessClaims, Algorithm, SigningKey, new_jti};
 use ud_kernel::{
     Clock, SessionId, Timestamp, UserId,
-    models::{Access, CreateSession, Origin, SessionGrant, StepSession},
+    models::{Access, CreateSession, Provenance, SessionGrant, StepSession},
 };
 
 use crate::drive::Client;
@@ -85,11 +85,11 @@ impl Client for Stepper {
     }
 }
 
-fn origin() -> Origin {
-    Origin {
+fn origin() -> Provenance {
+    Provenance {
         request_id: "01a20173-cdc9-706d-85c5-df3f183476f4".to_owned(),
         ip: Some("127.0.0.1".to_owned()),
-        ..Origin::default()
+        ..Provenance::default()
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use serde_json::json;
 use ud_events::{BATCH_CONTENT_TYPE, EVENTS_PATH, Event, EventType, MAX_BATCH, NewEvent, Receipt};
-use ud_kernel::{Clock, Service, UserId, models::Origin};
+use ud_kernel::{Clock, Service, UserId, models::Provenance};
 
 use crate::{
     drive::{Client, Until, closed},
@@ -96,11 +96,11 @@ async fn send(world: &World, batches: Vec<Vec<Event>>) -> Figure {
 /// Events nobody has seen.
 fn batches(count: usize) -> Vec<Vec<Event>> {
     let clock = Clock::system();
-    let origin = Origin {
+    let origin = Provenance {
         request_id: "01a20173-c962-74eb-84a6-9bfac1788e3f".to_owned(),
         ip: Some("192.0.2.7".to_owned()),
         user_agent: Some("Mozilla/5.0 (X11; Linux x86_64)".to_owned()),
-        ..Origin::default()
+        ..Provenance::default()
     };
     let event = || {
         let now = clock.now();

@@ -7,7 +7,7 @@ use serde_json::Value;
 use ud_db::{Db, DbConn};
 use ud_http::operator;
 use ud_idempotency::IdempotencyKeys;
-use ud_kernel::{Service, StartError, Timestamp, UserId, models::Origin};
+use ud_kernel::{Service, StartError, Timestamp, UserId, models::Provenance};
 use ud_seal::Sealer;
 use ud_service::ServiceContext;
 
@@ -113,5 +113,5 @@ fn reactivate_in(
     let user = found
         .filter(|user| user.status.is_visible())
         .ok_or(ProfileError::NotFound)?;
-    reactivate(conn, user, &Origin::default(), Some(operator), now)
+    reactivate(conn, user, &Provenance::default(), Some(operator), now)
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use prometheus::{Gauge, IntCounterVec};
 use ud_kernel::{
     Clock, EventType, Service, UserId,
-    models::{FeedKnown, Origin},
+    models::{FeedKnown, Provenance},
 };
 use ud_service::{SecurityLog, SecurityNotice};
 use ud_telemetry::Metrics;
@@ -72,7 +72,7 @@ impl SessionState {
 
     /// Notes that the caller behind `origin` read what belongs to `owner` (SECURITY rule 33), unless it is
     /// their own.
-    pub fn note_read(&self, origin: &Origin, owner: UserId) {
+    pub fn note_read(&self, origin: &Provenance, owner: UserId) {
         if origin.actor_id != Some(owner) {
             self.note(EventType::ADMIN_READ, origin.clone(), owner);
         }
@@ -80,7 +80,7 @@ impl SessionState {
 
     /// What `caller` claims to have seen of the revocation feed, if session's own tag is on it. Otherwise the audit log is
     /// told (SECURITY rule 19), and the claim counts for nothing.
-    pub fn believe(&self, claim: FeedKnown, caller: Service, origin: Origin) -> Option<Seen> {
+    pub fn believe(&self, claim: FeedKnown, caller: Service, origin: Provenance) -> Option<Seen> {
         let seen = self.feed.believe(claim);
         if seen.is_none() {
             self.security_log.note(SecurityNotice {
@@ -94,7 +94,7 @@ impl SessionState {
     }
 
     /// Notes `event` about the things of `owner`.
-    pub fn note(&self, event: EventType, origin: Origin, owner: UserId) {
+    pub fn note(&self, event: EventType, origin: Provenance, owner: UserId) {
         let (target_type, target_id) = ("user", owner.to_string());
         self.security_log.note(SecurityNotice {
             event,

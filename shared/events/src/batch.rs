@@ -103,7 +103,7 @@ fn outline(json: &str) -> (Option<EventId>, Option<String>) {
 mod tests {
     use proptest::prelude::*;
     use serde_json::json;
-    use ud_kernel::{Timestamp, UserId, models::Origin};
+    use ud_kernel::{Timestamp, UserId, models::Provenance};
     use uuid::Uuid;
 
     use super::*;
@@ -119,7 +119,7 @@ mod tests {
             user,
             sequence,
             NOW,
-            &Origin::default(),
+            &Provenance::default(),
         )
         .finish()
         .unwrap()

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize, Serializer, de::DeserializeOwned};
 use serde_json::{Map, Value};
-use ud_kernel::{EventId, Service, Timestamp, UserId, models::Origin};
+use ud_kernel::{EventId, Service, Timestamp, UserId, models::Provenance};
 use uuid::Uuid;
 
 use crate::{EventType, personal};
@@ -176,8 +176,8 @@ impl Event {
 
     /// Where the request that caused it came from, for the events and calls it leads to.
     #[must_use]
-    pub fn origin(&self) -> Origin {
-        Origin {
+    pub fn origin(&self) -> Provenance {
+        Provenance {
             request_id: self.data.request_id.clone(),
             ip: self.data.ip.map(|ip| ip.to_string()),
             user_agent: self.data.user_agent.clone(),

@@ -7,8 +7,8 @@ use crate::NewEvent;
 
 const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_007);
 
-fn origin() -> Origin {
-    Origin {
+fn origin() -> Provenance {
+    Provenance {
         request_id: "req-1".into(),
         ip: Some("2001:db8::7".into()),
         user_agent: Some("curl/8".into()),
@@ -82,7 +82,7 @@ fn what_was_written_is_read() {
             Service::Auth,
             EventType::LOGIN_FAILED,
             NOW,
-            &Origin::default(),
+            &Provenance::default(),
         )
         .failed()
         .target(user())
@@ -152,7 +152,7 @@ fn details_and_origin_come_back_typed() {
 
 #[test]
 fn what_a_client_sends_cannot_spoil_an_event() {
-    let hostile = Origin {
+    let hostile = Provenance {
         request_id: "r\n".repeat(500),
         ip: Some("not an address".into()),
         user_agent: Some("\u{1F98A}\u{0}".repeat(9000)),
@@ -388,7 +388,7 @@ proptest! {
         before in any_json(), after in any_json(), details in any_json(),
         request_id in any::<String>(), ip in any::<String>(), agent in any::<String>(), sequence in 1..i64::MAX,
     ) {
-        let origin = Origin { request_id, ip: Some(ip), user_agent: Some(agent), actor_id: None };
+        let origin = Provenance { request_id, ip: Some(ip), user_agent: Some(agent), actor_id: None };
         let event = NewEvent::about(Service::Profile, EventType::USER_UPDATED, user(), sequence, NOW, &origin)
             .before(before).after(after).details(details)
             .finish()

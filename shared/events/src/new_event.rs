@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 use serde_json::{Map, Value};
-use ud_kernel::{EventId, Id, IdKind, Service, Timestamp, UserId, models::Origin};
+use ud_kernel::{EventId, Id, IdKind, Service, Timestamp, UserId, models::Provenance};
 use uuid::Uuid;
 
 use crate::{
@@ -30,7 +30,7 @@ impl NewEvent {
         subject: Id<K>,
         sequence: i64,
         now: Timestamp,
-        origin: &Origin,
+        origin: &Provenance,
     ) -> Self {
         let event = Event {
             id: EventId::new(now),
@@ -59,7 +59,7 @@ impl NewEvent {
     /// An event about no stored entity (a failed login, a refused permission): its subject is its own id, so
     /// it waits for no other. Give it a target where there is one.
     #[must_use]
-    pub fn alone(reporter: Service, kind: EventType, now: Timestamp, origin: &Origin) -> Self {
+    pub fn alone(reporter: Service, kind: EventType, now: Timestamp, origin: &Provenance) -> Self {
         let id = EventId::new(now);
         let mut new = Self::about(reporter, kind, id, 1, now, origin);
         new.event.id = id;

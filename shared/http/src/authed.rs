@@ -5,7 +5,7 @@
 use std::{future::Future, marker::PhantomData, pin::Pin};
 
 use actix_web::{FromRequest, HttpRequest, dev, http::header, web};
-use ud_kernel::{Code, UserId, models::Origin};
+use ud_kernel::{Code, UserId, models::Provenance};
 use ud_service::{AccessRule, AuthFailure, Caller, RowScope, TokenGuard, permission_denied};
 
 use crate::{
@@ -39,7 +39,7 @@ impl<A> Authed<A> {
 
     /// Where the request came from, with the caller as actor. Put together anew by each call: most requests need none.
     #[must_use]
-    pub fn origin(&self) -> Origin {
+    pub fn origin(&self) -> Provenance {
         origin_by(&self.request, self.user_id())
     }
 
@@ -81,8 +81,8 @@ impl<A> Authed<A> {
     }
 }
 
-fn origin_by(request: &HttpRequest, user: UserId) -> Origin {
-    Origin {
+fn origin_by(request: &HttpRequest, user: UserId) -> Provenance {
+    Provenance {
         actor_id: Some(user),
         ..origin_of(request)
     }

@@ -51,7 +51,7 @@ pub use mounted::{Mounted, Routes};
 pub use openapi::{Bearer, Refused, TooMany};
 pub use operations::{Call, Internal, Plain, remote};
 pub use operator::operator;
-pub use origin::{ClientAddress, RequestOrigin};
+pub use origin::{ClientAddress, RequestProvenance};
 pub use page::{Page, PageRequest};
 pub use problem::{PROBLEM_JSON, Problem, ProblemBody};
 pub use process::{StopSignals, forbid_core_dumps, raise_descriptor_limit};

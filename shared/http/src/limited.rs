@@ -5,7 +5,7 @@
 use std::{future::Future, marker::PhantomData, pin::Pin};
 
 use actix_web::{FromRequest, HttpRequest, dev, web};
-use ud_kernel::{Code, EventType, LimitKey, UserId, models::Origin};
+use ud_kernel::{Code, EventType, LimitKey, UserId, models::Provenance};
 use ud_service::{
     AccessRule, Caller, RowScope, RuleLimit, SecurityNotice, Sensitivity, TokenGuard,
     limits::{Counts, LimitedOperation},
@@ -103,7 +103,7 @@ async fn count_at(
     if let Some(log) = guard.log() {
         log.note(SecurityNotice {
             event: EventType::RATE_LIMITED,
-            origin: Origin {
+            origin: Provenance {
                 actor_id: user,
                 ..origin_of(req)
             },

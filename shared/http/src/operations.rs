@@ -15,14 +15,15 @@ use serde::Deserialize;
 use ud_jwt::service::ServiceCaller;
 use ud_kernel::{
     Service, UserId,
-    models::Origin,
+    models::Provenance,
     operation::{Method, Operation, Reply as _},
 };
 use ud_peer::{LocalOperations, RemoteProblem};
 use ud_service::{Callers, NotAdmitted};
 
 use crate::{
-    FieldErrors, FromService, Json, Problem, RequestOrigin, Routes, Validate, answers::log_cause,
+    FieldErrors, FromService, Json, Problem, RequestProvenance, Routes, Validate,
+    answers::log_cause,
 };
 
 /// A call of operation `O` by one of `C`; its body passed the rules of `B`.
@@ -32,7 +33,7 @@ pub struct Call<O: Operation, C, B = Plain<<O as Operation>::Body>> {
     /// The user they act for, if they say so.
     pub on_behalf_of: Option<UserId>,
     /// Request id and address of the call itself; where a user's request came from is in the body.
-    pub origin: Origin,
+    pub origin: Provenance,
     /// The key in the path.
     pub key: O::Key,
     /// The body, which passed its rules.
@@ -89,7 +90,7 @@ impl Internal {
                 let (state, handler) = (own.clone(), over_http.clone());
                 web::method(method(O::METHOD)).to(
                     move |caller: FromService<C>,
-                          origin: RequestOrigin,
+                          origin: RequestProvenance,
                           key: web::Path<O::Key>,
                           body: BodyOf<O>| {
                         let caller = ServiceCaller {
@@ -192,7 +193,7 @@ const fn method(method: Method) -> HttpMethod {
 /// The call, if its caller is one of `C` and its body passes the rules.
 fn checked<O: Operation, C: Callers, B: From<O::Body> + Validate>(
     caller: ServiceCaller,
-    origin: Origin,
+    origin: Provenance,
     key: O::Key,
     body: O::Body,
 ) -> Result<Call<O, C, B>, Problem> {
@@ -214,11 +215,11 @@ fn checked<O: Operation, C: Callers, B: From<O::Body> + Validate>(
 }
 
 /// The origin of a call in the process: it came from no address.
-fn origin_here() -> Origin {
+fn origin_here() -> Provenance {
     let context = ud_telemetry::current();
-    Origin {
+    Provenance {
         request_id: context.map_or_else(String::new, |context| context.request_id().to_owned()),
-        ..Origin::default()
+        ..Provenance::default()
     }
 }
 

@@ -11,7 +11,7 @@ use actix_web::{
     dev::{self, ServiceRequest},
     http::header,
 };
-use ud_kernel::{LimitKey, Source, UserId, models::Origin};
+use ud_kernel::{LimitKey, Source, UserId, models::Provenance};
 
 use crate::{Problem, TrustedProxies};
 
@@ -60,7 +60,7 @@ pub(crate) fn is_request_id(text: &str) -> bool {
     (1..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
 }
 
-/// Who asks, for limits. The address itself goes into events only, by [`RequestOrigin`].
+/// Who asks, for limits. The address itself goes into events only, by [`RequestProvenance`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ClientAddress(Source);
 
@@ -108,22 +108,22 @@ pub(crate) fn is_from_proxy(req: &HttpRequest) -> bool {
         .is_some_and(|f| f.from_proxy)
 }
 
-/// The request's origin, for events and internal calls, without an actor.
+/// The request's provenance, for events and internal calls, without an actor.
 #[derive(Debug, Clone)]
-pub struct RequestOrigin(pub Origin);
+pub struct RequestProvenance(pub Provenance);
 
-impl RequestOrigin {
-    /// The origin with `actor` as the one who asks.
+impl RequestProvenance {
+    /// The provenance with `actor` as the one who asks.
     #[must_use]
-    pub fn by(self, actor: UserId) -> Origin {
-        Origin {
+    pub fn by(self, actor: UserId) -> Provenance {
+        Provenance {
             actor_id: Some(actor),
             ..self.0
         }
     }
 }
 
-impl FromRequest for RequestOrigin {
+impl FromRequest for RequestProvenance {
     type Error = Problem;
     type Future = Ready<Result<Self, Problem>>;
 
@@ -132,10 +132,10 @@ impl FromRequest for RequestOrigin {
     }
 }
 
-pub(crate) fn origin_of(req: &HttpRequest) -> Origin {
+pub(crate) fn origin_of(req: &HttpRequest) -> Provenance {
     let facts = req.extensions().get::<RequestFacts>().cloned();
     let agent = req.headers().get(header::USER_AGENT);
-    Origin {
+    Provenance {
         request_id: facts
             .as_ref()
             .map(|f| f.request_id.to_string())

@@ -22,7 +22,7 @@ use std::{
 
 use prometheus::IntCounter;
 use tokio::sync::mpsc;
-use ud_kernel::{Clock, EventType, LimitKey, Timestamp, UserId, models::Origin};
+use ud_kernel::{Clock, EventType, LimitKey, Timestamp, UserId, models::Provenance};
 use ud_telemetry::Metrics;
 
 /// This many of one event from one source are recorded singly in a [`WINDOW`]; the rest are counted.
@@ -68,7 +68,7 @@ pub struct SecurityNotice {
     /// What happened: `permission_denied`, `service_token_refused`, `login_failed`, ...
     pub event: EventType,
     /// Where the request came from and who made it, if known.
-    pub origin: Origin,
+    pub origin: Provenance,
     /// Kind of thing it was about: `operation`, `user`, ...
     pub target_type: &'static str,
     /// Which one: a user id, or method and route pattern. Never an identifier as typed by a client.
@@ -307,9 +307,9 @@ fn add(sum: &mut Option<NotedNotice>, noted: NotedNotice) {
 /// The first of a sum over many callers and targets: it names none of them.
 fn anonymous(noted: NotedNotice) -> NotedNotice {
     let notice = SecurityNotice {
-        origin: Origin {
+        origin: Provenance {
             request_id: noted.notice.origin.request_id,
-            ..Origin::default()
+            ..Provenance::default()
         },
         target_id: String::new(),
         ..noted.notice
@@ -327,10 +327,10 @@ fn roll(window: &mut Window, now: Timestamp) -> Vec<NotedNotice> {
 }
 
 /// The notice of a refused permission.
-pub fn permission_denied(origin: Origin, user: UserId, operation: String) -> SecurityNotice {
+pub fn permission_denied(origin: Provenance, user: UserId, operation: String) -> SecurityNotice {
     SecurityNotice {
         event: EventType::PERMISSION_DENIED,
-        origin: Origin {
+        origin: Provenance {
             actor_id: Some(user),
             ..origin
         },

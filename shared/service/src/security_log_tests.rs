@@ -5,10 +5,10 @@ const START: Timestamp = Timestamp::from_millis(0);
 fn by(event: EventType, ip: &str, actor_id: Option<UserId>) -> SecurityNotice {
     SecurityNotice {
         event,
-        origin: Origin {
+        origin: Provenance {
             ip: Some(ip.to_owned()),
             actor_id,
-            ..Origin::default()
+            ..Provenance::default()
         },
         target_type: "operation",
         target_id: "GET /".to_owned(),

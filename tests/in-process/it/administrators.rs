@@ -8,7 +8,7 @@ use std::{sync::Arc, time::Duration};
 
 use rstest::rstest;
 use testkit::{Arrival, Backend};
-use ud_kernel::{AssignmentId, Failpoints, Timestamp, UserId, models::Origin};
+use ud_kernel::{AssignmentId, Failpoints, Timestamp, UserId, models::Provenance};
 use user_profile_service::models::{ProfileError, StatusChange, user::UserStatus::Active};
 
 use crate::{
@@ -55,7 +55,7 @@ async fn operate(
     failpoints: Failpoints,
 ) -> Answer {
     let (actor, target) = (ids[operation.actor], ids[operation.target]);
-    let origin = Origin::default();
+    let origin = Provenance::default();
     let (accounts, assignments) = (
         house.accounts(failpoints.clone()),
         house.assignments(failpoints),

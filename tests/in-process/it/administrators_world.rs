@@ -21,7 +21,7 @@ use ud_events::{Event, EventType, OutboxHandle};
 use ud_http::ServiceBinary as _;
 use ud_kernel::{
     AssignmentId, Clock, Failpoints, Service, Timestamp, UserId,
-    models::{Origin, Standing, UserStanding},
+    models::{Provenance, Standing, UserStanding},
 };
 use ud_service::ServiceContext;
 use user_profile_service::models::{
@@ -305,12 +305,12 @@ fn assign_first(
         }
     }
     assert!(people[0].is_admin, "the first person is an administrator");
-    assignment_flow::make_first_administrator(conn, ids[0], &Origin::default(), clock)
+    assignment_flow::make_first_administrator(conn, ids[0], &Provenance::default(), clock)
         .map_err(broken)?;
     if people[1].is_admin {
         let change = Change {
             caller: ids[0],
-            origin: Origin::default(),
+            origin: Provenance::default(),
             clock: clock.clone(),
             most_names: MAX_NAMES_BYTES,
         };

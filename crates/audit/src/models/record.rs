@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde_json::{Map, Value};
 use ud_events::{Event, EventType, Outcome};
-use ud_kernel::{FieldError, RecordId, Timestamp, UserId, check_line, models::Origin};
+use ud_kernel::{FieldError, RecordId, Timestamp, UserId, check_line, models::Provenance};
 
 use super::error::AuditError;
 
@@ -182,7 +182,7 @@ impl NewRecord {
     pub fn of_client(
         client: &ClientRecord,
         writer: UserId,
-        origin: &Origin,
+        origin: &Provenance,
         now: Timestamp,
     ) -> Result<Self, AuditError> {
         if EventType::is_reserved(&client.action) {
@@ -245,7 +245,7 @@ mod tests {
 
     fn sample(details: Value) -> Event {
         let user = UserId::new(NOW);
-        let origin = Origin::default();
+        let origin = Provenance::default();
         NewEvent::about(
             Service::Profile,
             EventType::USER_UPDATED,
@@ -271,7 +271,7 @@ mod tests {
             let record = NewRecord::of_client(
                 &client(kind.as_str()),
                 UserId::new(NOW),
-                &Origin::default(),
+                &Provenance::default(),
                 NOW,
             );
             assert!(matches!(record, Err(AuditError::ActionReserved)), "{kind}");
@@ -281,9 +281,9 @@ mod tests {
     #[test]
     fn the_record_is_canonical_and_names_its_writer() {
         let writer = UserId::new(NOW);
-        let origin = Origin {
+        let origin = Provenance {
             request_id: "r".to_owned(),
-            ..Origin::default()
+            ..Provenance::default()
         };
         let record = NewRecord::of_client(&client("order_placed"), writer, &origin, NOW).unwrap();
         assert_eq!(

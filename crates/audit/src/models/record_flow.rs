@@ -3,7 +3,7 @@
 use ud_db::{Db, StoreError};
 use ud_events::{Batch, Event, NewEvent, Receipt};
 use ud_idempotency::{Claim, ServerKey};
-use ud_kernel::{Clock, EventId, RecordId, UserId, models::Origin};
+use ud_kernel::{Clock, EventId, RecordId, UserId, models::Provenance};
 
 use super::{
     error::AuditError,
@@ -35,7 +35,7 @@ impl RecordFlow {
         &self,
         client: ClientRecord,
         writer: UserId,
-        origin: &Origin,
+        origin: &Provenance,
         key: Option<String>,
     ) -> Result<Record, AuditError> {
         let now = self.clock.now();

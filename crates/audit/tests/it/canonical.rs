@@ -5,7 +5,7 @@ use rstest::rstest;
 use serde_json::{Map, Value, json};
 use testkit::Backend;
 use ud_events::{EventType, NewEvent};
-use ud_kernel::{Service, models::Origin};
+use ud_kernel::{Service, models::Provenance};
 use user_audit_service::models::record::NewRecord;
 
 use crate::world::{START, World, client, user};
@@ -61,7 +61,7 @@ proptest! {
         let mut client = client("order_placed");
         client.metadata = Some(metadata.clone());
         prop_assume!(client.faults().is_empty());
-        let record = NewRecord::of_client(&client, user(), &Origin::default(), START).unwrap();
+        let record = NewRecord::of_client(&client, user(), &Provenance::default(), START).unwrap();
         prop_assert_eq!(canonical(&record.record), record.record.clone());
         let read: Value = serde_json::from_str(&record.record).unwrap();
         prop_assert!(same(&read["metadata"], &Value::Object(metadata)), "{}", record.record);
@@ -69,7 +69,7 @@ proptest! {
 
     #[test]
     fn an_event_s_record_reads_as_it_was_sent(details in object(value())) {
-        let origin = Origin::default();
+        let origin = Provenance::default();
         let new = NewEvent::about(Service::Profile, EventType::USER_UPDATED, user(), 1, START, &origin);
         let event = new.details(&details).finish().unwrap();
         let sent = serde_json::to_value(&event).unwrap();
@@ -98,7 +98,7 @@ async fn every_database_gives_back_the_same_bytes(
     for text in &texts {
         let mut body = client("order_placed");
         body.metadata = json!({ "t": text }).as_object().cloned();
-        let record = NewRecord::of_client(&body, user(), &Origin::default(), START).unwrap();
+        let record = NewRecord::of_client(&body, user(), &Provenance::default(), START).unwrap();
         world.append(vec![record.clone()]).await.unwrap();
         let stored = world.flow.read(record.id).await.unwrap();
         assert_eq!(stored.record, record.record, "{}", world.database.backend);

@@ -7,7 +7,7 @@ use rstest::rstest;
 use serde_json::json;
 use testkit::Backend;
 use ud_db::StoreError;
-use ud_kernel::{UserId, models::Origin};
+use ud_kernel::{UserId, models::Provenance};
 use user_audit_service::models::{
     error::AuditError, record::ClientRecord, record_flow::RecordFlow, record_store::Record,
     schema::idempotency_keys,
@@ -24,7 +24,7 @@ async fn create(
     writer: UserId,
     key: Option<&str>,
 ) -> Result<Record, AuditError> {
-    let origin = Origin::default();
+    let origin = Provenance::default();
     flow.create(client.clone(), writer, &origin, key.map(str::to_owned))
         .await
 }

@@ -7,7 +7,7 @@ use testkit::Backend;
 use ud_events::{
     BATCH_CONTENT_TYPE, EVENTS_PATH, Event, EventType, MAX_BATCH, MAX_BATCH_BYTES, NewEvent,
 };
-use ud_kernel::{Clock, Service, models::Origin};
+use ud_kernel::{Clock, Service, models::Provenance};
 
 use crate::{
     service::{AUDITS, Answer, Running},
@@ -20,7 +20,7 @@ fn sent(event: &Event) -> Value {
 
 /// An event of `kind` by `reporter`, about no stored entity.
 fn alone(reporter: Service, kind: EventType) -> Event {
-    NewEvent::alone(reporter, kind, START, &Origin::default())
+    NewEvent::alone(reporter, kind, START, &Provenance::default())
         .finish()
         .unwrap()
 }
@@ -226,7 +226,7 @@ async fn a_batch_sent_again_is_recorded_once_and_shown_as_it_was(
     let app = Running::on(backend).await;
     let token = app.identities.token(Service::Profile, Service::Audit);
     let (ann, admin) = (user(), user());
-    let origin = Origin {
+    let origin = Provenance {
         request_id: "request-7".to_owned(),
         ip: Some("2001:db8::7".to_owned()),
         user_agent: Some("shop/1".to_owned()),

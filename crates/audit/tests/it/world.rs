@@ -8,7 +8,7 @@ use ud_config::DatabaseConfig;
 use ud_db::{Db, StoreError};
 use ud_events::{Event, EventType, NewEvent, Outcome};
 use ud_idempotency::ServerKey;
-use ud_kernel::{Clock, Service, Timestamp, UserId, models::Origin};
+use ud_kernel::{Clock, Service, Timestamp, UserId, models::Provenance};
 use ud_seal::Sealer;
 use user_audit_service::{
     ALL_MIGRATIONS,
@@ -101,7 +101,7 @@ pub fn event() -> Event {
 /// The same at another time.
 pub fn event_at(time: Timestamp) -> Event {
     let user = UserId::new(START);
-    let origin = Origin {
+    let origin = Provenance {
         request_id: "request-1".to_owned(),
         ip: Some("192.0.2.7".to_owned()),
         user_agent: Some("agent".to_owned()),

@@ -2,7 +2,7 @@
 
 use crate::limits;
 use actix_web::web;
-use ud_http::{ClientAddress, Problem, Refused, RequestOrigin, TooMany};
+use ud_http::{ClientAddress, Problem, Refused, RequestProvenance, TooMany};
 
 use super::presented_token::PresentedLogin;
 use crate::{
@@ -30,7 +30,7 @@ use crate::{
 pub async fn log_in(
     state: web::Data<AuthState>,
     address: ClientAddress,
-    origin: RequestOrigin,
+    origin: RequestProvenance,
     presented: PresentedLogin,
 ) -> Result<web::Json<LoginResponse>, Problem> {
     let (source, origin) = (address.source(), origin.0);

@@ -3,7 +3,7 @@
 use std::{future::Future, pin::Pin};
 
 use actix_web::{FromRequest, HttpRequest, HttpResponse, dev, web};
-use ud_http::{Authed, Limited, Problem, Refused, RequestOrigin, TooMany};
+use ud_http::{Authed, Limited, Problem, Refused, RequestProvenance, TooMany};
 use ud_service::Own;
 
 use super::{optional_body::OptionalBody, presented_token::decode};
@@ -28,7 +28,7 @@ use crate::{
 pub async fn log_out(
     state: web::Data<AuthState>,
     authed: Result<Authed<Limited<limits::Logout, Own>>, Problem>,
-    origin: RequestOrigin,
+    origin: RequestProvenance,
     order: Order,
 ) -> Result<HttpResponse, Problem> {
     let revocation = match order.token {

@@ -2,7 +2,7 @@
 
 use crate::limits;
 use actix_web::web;
-use ud_http::{Problem, Refused, RequestOrigin, TooMany};
+use ud_http::{Problem, Refused, RequestProvenance, TooMany};
 
 use super::presented_token::PresentedToken;
 use crate::{
@@ -25,7 +25,7 @@ use crate::{
 )]
 pub async fn refresh_tokens(
     state: web::Data<AuthState>,
-    origin: RequestOrigin,
+    origin: RequestProvenance,
     token: PresentedToken,
 ) -> Result<web::Json<TokenResponse>, Problem> {
     let tokens = refresh::refresh(&state, &token.0, origin.0).await?;

@@ -1,7 +1,7 @@
 //! `POST /api/v1/auth/revoke`
 
 use actix_web::{HttpResponse, web};
-use ud_http::{Form, Limited, Problem, Refused, RequestOrigin, TooMany};
+use ud_http::{Form, Limited, Problem, Refused, RequestProvenance, TooMany};
 use ud_kernel::Revocation;
 use ud_service::{Sensitivity, TokenGuard};
 
@@ -25,7 +25,7 @@ use crate::{
 pub async fn revoke_token(
     state: web::Data<AuthState>,
     guard: web::Data<TokenGuard>,
-    origin: RequestOrigin,
+    origin: RequestProvenance,
     body: Limited<limits::Revoke, Form<TokenForm>>,
 ) -> Result<HttpResponse, Problem> {
     let token = &body.inner.0.token;

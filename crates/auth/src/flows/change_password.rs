@@ -1,7 +1,7 @@
 //! Changing a password.
 
 use ud_events::{EventType, NewEvent, outbox};
-use ud_kernel::{Revocation, Service, Source, UserId, models::Origin};
+use ud_kernel::{Revocation, Service, Source, UserId, models::Provenance};
 use zeroize::Zeroizing;
 
 use super::{
@@ -35,7 +35,7 @@ pub struct PasswordChange {
     /// Who asks.
     pub source: Source,
     /// Where it comes from.
-    pub origin: Origin,
+    pub origin: Provenance,
 }
 
 /// What has become of the sessions of a user whose password was changed.

@@ -6,7 +6,7 @@ use tokio::time::{Instant, sleep_until};
 use ud_db::DbConn;
 use ud_kernel::{
     EventType, SessionId, Source, UserId,
-    models::{CredentialStatus, Origin},
+    models::{CredentialStatus, Provenance},
 };
 use ud_service::SecurityNotice;
 use uuid::Uuid;
@@ -49,7 +49,7 @@ pub struct PasswordAttempt {
     /// Who asks.
     pub source: Source,
     /// Where it comes from.
-    pub origin: Origin,
+    pub origin: Provenance,
 }
 
 impl PasswordAttempt {
@@ -348,7 +348,7 @@ fn find_named(conn: &mut DbConn, name: &str) -> Result<Option<StoredCredential>,
 
 /// Tells the audit log of a password that was refused (SECURITY rule 33), or of a try that has to wait; who is the target
 /// only if they exist.
-fn note(state: &AuthState, event: EventType, found: &Found, origin: &Origin) {
+fn note(state: &AuthState, event: EventType, found: &Found, origin: &Provenance) {
     let (target_type, target_id) = target(found);
     state.security_log.note(SecurityNotice {
         event,

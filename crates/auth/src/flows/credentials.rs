@@ -7,7 +7,7 @@ use ud_events::{ApplyError, Event, EventType, NewEvent, outbox};
 use ud_kernel::{
     FieldError, Revocation, Service, Source, Timestamp, UserId, check_line,
     models::{
-        CreateCredential, Credential, CredentialStatus, CredentialStatusChanged, Origin,
+        CreateCredential, Credential, CredentialStatus, CredentialStatusChanged, Provenance,
         SetCredentialStatus,
     },
     trim_identifier,
@@ -133,7 +133,7 @@ async fn store_new(
 }
 
 /// Registrations queue for their hashes with everybody else, by the address of the client.
-fn entrant(origin: &Origin) -> Entrant {
+fn entrant(origin: &Provenance) -> Entrant {
     let address = origin.ip.as_deref().and_then(|ip| ip.parse().ok());
     Entrant {
         source: Source::of(address.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED))),
@@ -209,7 +209,7 @@ fn insert(
     conn: &mut DbConn,
     new: &NewCredential,
     identifiers: &Identifiers,
-    origin: &Origin,
+    origin: &Provenance,
 ) -> Result<(), AuthError> {
     let (user_id, now) = (new.user_id, new.created_at);
     credential::store::insert(conn, new)?;
@@ -337,7 +337,7 @@ fn apply_status(
     status: CredentialStatus,
     sequence: i64,
     now: Timestamp,
-    origin: &Origin,
+    origin: &Provenance,
 ) -> Result<Option<i64>, AuthError> {
     // Takes the row's lock, so that of two changes at once the second sees the first. A number taken for
     // nothing leaves a gap, which nobody minds: order is all the numbers say.

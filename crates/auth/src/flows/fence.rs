@@ -4,7 +4,7 @@
 use serde_json::json;
 use ud_db::DbConn;
 use ud_events::{EventType, NewEvent, outbox};
-use ud_kernel::{Service, Timestamp, UserId, models::Origin};
+use ud_kernel::{Service, Timestamp, UserId, models::Provenance};
 
 use super::signing_keys::replace_all;
 use crate::{
@@ -62,7 +62,7 @@ pub async fn fence(state: &AuthState) -> Result<Fenced, AuthError> {
         .db
         .tx(move |conn| {
             let kind = EventType::CREDENTIALS_FENCED;
-            let event = NewEvent::alone(Service::Auth, kind, now, &Origin::default())
+            let event = NewEvent::alone(Service::Auth, kind, now, &Provenance::default())
                 .target_named("service", Service::Auth.as_str())
                 .details(json!({ "users": users }));
             outbox::write(conn, event)
@@ -85,7 +85,15 @@ fn raise_batch(
     credential::store::raise_epochs(conn, &users, EPOCH_STEP, now)?;
     for raised in credential::store::epochs(conn, &users)? {
         let (user, epoch, sequence) = raised;
-        write_epoch_event(conn, user, epoch, sequence, None, now, &Origin::default())?;
+        write_epoch_event(
+            conn,
+            user,
+            epoch,
+            sequence,
+            None,
+            now,
+            &Provenance::default(),
+        )?;
     }
     Ok(users)
 }

@@ -2,7 +2,7 @@
 
 use ud_kernel::{
     SessionId, UserId,
-    models::{Access, Origin},
+    models::{Access, Provenance},
 };
 
 use super::{
@@ -117,12 +117,12 @@ async fn open_session(
     state: &AuthState,
     credential: &StoredCredential,
     access: Access,
-    origin: &Origin,
+    origin: &Provenance,
 ) -> Result<TokenPair, SessionError> {
     let keys = state.keys.get()?;
     let now = state.clock.now();
     let nonce = Nonce::random().map_err(AuthError::from)?;
-    let origin = Origin {
+    let origin = Provenance {
         actor_id: Some(credential.user_id),
         ..origin.clone()
     };

@@ -3,7 +3,7 @@
 use serde_json::json;
 use ud_db::DbConn;
 use ud_events::{EventType, NewEvent, outbox};
-use ud_kernel::{Revocation, Service, SessionId, Timestamp, UserId, models::Origin};
+use ud_kernel::{Revocation, Service, SessionId, Timestamp, UserId, models::Provenance};
 
 use crate::{
     models::{
@@ -22,7 +22,7 @@ pub async fn log_out(
     state: &AuthState,
     user_id: UserId,
     session_id: SessionId,
-    origin: &Origin,
+    origin: &Provenance,
 ) -> Result<Revocation, AuthError> {
     let direct = state.calls.close_one(user_id, session_id, origin).await;
     if told_or_pending(direct) == Revocation::Confirmed {
@@ -50,7 +50,7 @@ fn request_logout(
     user_id: UserId,
     session_id: SessionId,
     now: Timestamp,
-    origin: &Origin,
+    origin: &Provenance,
 ) -> Result<(), AuthError> {
     if !credential::store::take_event_number(conn, user_id)? {
         return Err(AuthError::CredentialNotFound);
@@ -70,7 +70,7 @@ fn request_logout(
 pub async fn log_out_everywhere(
     state: &AuthState,
     user_id: UserId,
-    origin: &Origin,
+    origin: &Provenance,
 ) -> Result<Revocation, AuthError> {
     let (now, event_origin) = (state.clock.now(), origin.clone());
     let epoch = state

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::time::sleep;
 use ud_kernel::{
     SessionId, UserId,
-    models::{CredentialStatus, Origin},
+    models::{CredentialStatus, Provenance},
 };
 
 use super::{
@@ -38,9 +38,9 @@ const UNTIL_TOLD: Duration = Duration::from_millis(50);
 pub async fn refresh(
     state: &AuthState,
     token: &RefreshToken,
-    origin: Origin,
+    origin: Provenance,
 ) -> Result<TokenPair, AuthError> {
-    let origin = Origin {
+    let origin = Provenance {
         actor_id: Some(token.user_id),
         ..origin
     };
@@ -76,7 +76,7 @@ pub async fn reauthenticate(
 pub async fn after_new_password(
     state: &AuthState,
     token: &RefreshToken,
-    origin: &Origin,
+    origin: &Provenance,
 ) -> Result<TokenPair, AuthError> {
     exchange(state, token, true, origin, async || {
         active_credential(state, token.user_id).await
@@ -120,7 +120,7 @@ async fn exchange(
     state: &AuthState,
     token: &RefreshToken,
     reauthenticated: bool,
-    origin: &Origin,
+    origin: &Provenance,
     mut read: impl AsyncFnMut() -> Result<StoredCredential, AuthError>,
 ) -> Result<TokenPair, AuthError> {
     let user_id = token.user_id;

@@ -9,7 +9,7 @@ use serde_json::Value;
 use ud_events::{EventType, NewEvent, outbox};
 use ud_kernel::{
     Service, Source, UserId,
-    models::{CredentialStatus, Origin},
+    models::{CredentialStatus, Provenance},
     trim_identifier,
 };
 use zeroize::Zeroizing;
@@ -66,7 +66,11 @@ pub async fn reset_password(
             }
             let credential =
                 credential::store::find(conn, user_id)?.ok_or(AuthError::CredentialNotFound)?;
-            let (epoch, last, origin) = (credential.epoch, credential.event_seq, Origin::default());
+            let (epoch, last, origin) = (
+                credential.epoch,
+                credential.event_seq,
+                Provenance::default(),
+            );
             let kind = EventType::PASSWORD_RESET;
             let reset = NewEvent::about(Service::Auth, kind, user_id, last - 1, now, &origin)
                 .details(&operator);

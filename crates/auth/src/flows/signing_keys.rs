@@ -5,7 +5,7 @@ use ud_db::{DbConn, StoreError};
 use ud_events::{EventType, NewEvent, outbox};
 use ud_kernel::{
     Revocation, Service, Timestamp,
-    models::{Origin, RevokedKey},
+    models::{Provenance, RevokedKey},
 };
 
 use crate::{
@@ -78,7 +78,10 @@ pub async fn list_keys(state: &AuthState) -> Result<Vec<KeyDescription>, AuthErr
 ///
 /// # Errors
 /// [`AuthError::SharedSecret`], [`AuthError::Store`].
-pub async fn rotate_keys(state: &AuthState, origin: Origin) -> Result<KeyDescription, AuthError> {
+pub async fn rotate_keys(
+    state: &AuthState,
+    origin: Provenance,
+) -> Result<KeyDescription, AuthError> {
     let stored = state.keys.stored().ok_or(AuthError::SharedSecret)?;
     let now = stored.clock.now();
     let new = stored.generate(now).await?;
@@ -112,7 +115,7 @@ pub async fn rotate_keys(state: &AuthState, origin: Origin) -> Result<KeyDescrip
 pub async fn revoke_key(
     state: &AuthState,
     kid: String,
-    origin: Origin,
+    origin: Provenance,
 ) -> Result<(KeyDescription, Revocation), AuthError> {
     let stored = state.keys.stored().ok_or(AuthError::SharedSecret)?;
     let now = stored.clock.now();
@@ -157,7 +160,7 @@ pub async fn replace_all(stored: &SealedKeys, reason: Reason) -> Result<String, 
         .db
         .tx(move |conn| {
             let rows = signing_key::store::load(conn)?;
-            let origin = Origin::default();
+            let origin = Provenance::default();
             for key in rows.iter().filter(|key| key.revoked_at.is_none()) {
                 revoke(conn, key, now, &origin)?;
             }
@@ -187,7 +190,7 @@ fn revoke(
     conn: &mut DbConn,
     key: &StoredSigningKey,
     now: Timestamp,
-    origin: &Origin,
+    origin: &Provenance,
 ) -> Result<(), StoreError> {
     if !signing_key::store::revoke(conn, &key.kid, now)? {
         return Err(StoreError::Conflict);
@@ -205,7 +208,7 @@ fn replace_active(
     new: &NewSigningKey,
     reason: Reason,
     now: Timestamp,
-    origin: &Origin,
+    origin: &Provenance,
 ) -> Result<(), StoreError> {
     let rows = signing_key::store::load(conn)?;
     let cycle = KeyCycle::new(&rows, now);

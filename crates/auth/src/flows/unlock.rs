@@ -4,7 +4,7 @@ use serde_json::Value;
 use ud_events::{EventType, NewEvent, outbox};
 use ud_kernel::{
     Service, UserId,
-    models::{CredentialStatus, Origin},
+    models::{CredentialStatus, Provenance},
 };
 
 use crate::{
@@ -25,7 +25,7 @@ use crate::{
 pub async fn unlock(
     state: &AuthState,
     user_id: UserId,
-    origin: Origin,
+    origin: Provenance,
 ) -> Result<UnlockCode, AuthError> {
     make_code(state, user_id, origin, None).await
 }
@@ -33,7 +33,7 @@ pub async fn unlock(
 async fn make_code(
     state: &AuthState,
     user_id: UserId,
-    origin: Origin,
+    origin: Provenance,
     operator: Option<Value>,
 ) -> Result<UnlockCode, AuthError> {
     let code = UnlockCode::random()?;
@@ -77,6 +77,6 @@ pub async fn unlock_identifier(
         .read(move |conn| credential::store::find_by_identifier(conn, &parsed))
         .await?;
     let user_id = found.ok_or(AuthError::CredentialNotFound)?.user_id;
-    let (origin, operator) = (Origin::default(), Some(operator.clone()));
+    let (origin, operator) = (Provenance::default(), Some(operator.clone()));
     Ok((user_id, make_code(state, user_id, origin, operator).await?))
 }

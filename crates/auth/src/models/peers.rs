@@ -6,7 +6,9 @@ use serde::{Deserialize, Serialize};
 use ud_config::KeyRing;
 use ud_kernel::{
     Code, Revocation, SessionId, Timestamp, UserId,
-    models::{Access, CloseSessions, CreateSession, Origin, RevokedKey, SessionGrant, StepSession},
+    models::{
+        Access, CloseSessions, CreateSession, Provenance, RevokedKey, SessionGrant, StepSession,
+    },
     operation::{self, Method, Operation, ReadAccess, RevokeKey},
 };
 use ud_peer::{CallError, ServiceClient};
@@ -99,7 +101,7 @@ pub struct NewSession<'a> {
     /// Now.
     pub now: Timestamp,
     /// Where the login came from.
-    pub origin: &'a Origin,
+    pub origin: &'a Provenance,
 }
 
 /// A session about to be stepped.
@@ -116,7 +118,7 @@ pub struct NextStep<'a> {
     /// The user has just given their password.
     pub reauthenticated: bool,
     /// Where the request comes from.
-    pub origin: &'a Origin,
+    pub origin: &'a Provenance,
 }
 
 impl SessionCalls {
@@ -218,7 +220,7 @@ impl SessionCalls {
         &self,
         user_id: UserId,
         session_id: SessionId,
-        origin: &Origin,
+        origin: &Provenance,
     ) -> Result<(), CallError> {
         self.close(CloseSessions {
             user_id,
@@ -239,7 +241,7 @@ impl SessionCalls {
         user_id: UserId,
         min_epoch: i64,
         except_session_id: Option<SessionId>,
-        origin: &Origin,
+        origin: &Provenance,
     ) -> Result<(), CallError> {
         self.close(CloseSessions {
             user_id,

@@ -3,12 +3,19 @@ use rstest::rstest;
 use serde_json::{Value, json};
 use testkit::Backend;
 use ud_events::{EventType, NewEvent};
-use ud_kernel::{Service, UserId, models::Origin};
+use ud_kernel::{Service, UserId, models::Provenance};
 
 use crate::world::{PASSWORD, START, World, read};
 
 fn event(reporter: Service, kind: EventType, user: UserId, sequence: i64) -> Value {
-    let event = NewEvent::about(reporter, kind, user, sequence, START, &Origin::default());
+    let event = NewEvent::about(
+        reporter,
+        kind,
+        user,
+        sequence,
+        START,
+        &Provenance::default(),
+    );
     serde_json::to_value(event.finish().unwrap()).unwrap()
 }
 

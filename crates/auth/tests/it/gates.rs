@@ -120,7 +120,7 @@ fn attempt_of(identifier: &str, password: &str, address: &str) -> PasswordAttemp
         device_token: None,
         unlock_code: None,
         source: Source::of(address.parse().unwrap()),
-        origin: ud_kernel::models::Origin::default(),
+        origin: ud_kernel::models::Provenance::default(),
     }
 }
 

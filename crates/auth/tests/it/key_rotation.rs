@@ -151,7 +151,10 @@ async fn of_many_who_rotate_at_once_all_get_one_key(
     other.keys.load(true).await.unwrap();
     let by_api = futures_util::future::join_all((0..6).map(|_| rotate(&world, &token)));
     let elsewhere = (0..6).map(|_| {
-        auth_service::flows::signing_keys::rotate_keys(&other, ud_kernel::models::Origin::default())
+        auth_service::flows::signing_keys::rotate_keys(
+            &other,
+            ud_kernel::models::Provenance::default(),
+        )
     });
     let (by_api, elsewhere) = tokio::join!(by_api, futures_util::future::join_all(elsewhere));
     let mut kids = HashSet::new();
@@ -266,7 +269,7 @@ async fn all_who_revoke_the_active_key_at_once_leave_one_that_signs(
         auth_service::flows::signing_keys::revoke_key(
             &other,
             kid.clone(),
-            ud_kernel::models::Origin::default(),
+            ud_kernel::models::Provenance::default(),
         )
     });
     for revoked in futures_util::future::join_all(attempts).await {

@@ -11,7 +11,7 @@ use rstest::rstest;
 use serde_json::json;
 use testkit::Backend;
 use ud_config::keys;
-use ud_kernel::{Service, Source, models::Origin};
+use ud_kernel::{Service, Source, models::Provenance};
 
 use crate::{
     attempts::attempt,
@@ -63,7 +63,7 @@ async fn a_try_that_is_given_up_is_charged_to_its_source(
         device_token: None,
         unlock_code: None,
         source,
-        origin: Origin::default(),
+        origin: Provenance::default(),
     };
     let asking = tokio::spawn({
         let state = state.clone();

@@ -14,7 +14,7 @@ pub mod update_user;
 
 use actix_web::{HttpResponse, HttpResponseBuilder};
 use ud_http::{Authed, Problem, etag};
-use ud_kernel::{EventType, UserId, models::Origin};
+use ud_kernel::{EventType, UserId, models::Provenance};
 use ud_service::SecurityNotice;
 
 use crate::{
@@ -31,7 +31,12 @@ fn with_user(mut answer: HttpResponseBuilder, user: User) -> HttpResponse {
 }
 
 /// Tells the audit log that somebody looked at others by permission (SECURITY rule 33).
-fn note_read(state: &ProfileState, origin: &Origin, target_type: &'static str, target_id: String) {
+fn note_read(
+    state: &ProfileState,
+    origin: &Provenance,
+    target_type: &'static str,
+    target_id: String,
+) {
     state.security_log.note(SecurityNotice {
         event: EventType::ADMIN_READ,
         origin: origin.clone(),

@@ -2,7 +2,7 @@
 
 use crate::limits;
 use actix_web::{HttpResponse, http::header, web};
-use ud_http::{IdempotencyKey, Json, Limited, Problem, Refused, RequestOrigin, TooMany, etag};
+use ud_http::{IdempotencyKey, Json, Limited, Problem, Refused, RequestProvenance, TooMany, etag};
 
 use crate::{
     models::{Registration, RequestKey},
@@ -35,7 +35,7 @@ use crate::{
 )]
 pub async fn register_user(
     state: web::Data<ProfileState>,
-    RequestOrigin(origin): RequestOrigin,
+    RequestProvenance(origin): RequestProvenance,
     IdempotencyKey(key): IdempotencyKey,
     body: Limited<limits::Registration, Json<RegisterUserRequest>>,
 ) -> Result<HttpResponse, Problem> {

@@ -7,7 +7,9 @@ use ud_db::{Db, DbConn, StoreError};
 use ud_events::{EventType, NewEvent, OutboxHandle, outbox};
 use ud_kernel::{
     Clock, Code, Failpoints, Revocation, Service, Timestamp, UserId,
-    models::{CredentialStatus, CredentialUnlocked, Origin, SetCredentialStatus, UnlockCredential},
+    models::{
+        CredentialStatus, CredentialUnlocked, Provenance, SetCredentialStatus, UnlockCredential,
+    },
     operation,
 };
 use ud_peer::ServiceClient;
@@ -82,7 +84,7 @@ impl AccountFlow {
     pub async fn update(
         &self,
         actor: UserId,
-        origin: &Origin,
+        origin: &Provenance,
         id: UserId,
         patch: UserPatch,
         expected: impl Fn(i64) -> bool + Send + 'static,
@@ -122,7 +124,7 @@ impl AccountFlow {
     pub async fn delete(
         &self,
         actor: UserId,
-        origin: &Origin,
+        origin: &Provenance,
         id: UserId,
     ) -> Result<Revocation, ProfileError> {
         self.find(id).await?;
@@ -167,7 +169,7 @@ impl AccountFlow {
     pub async fn change_status(
         &self,
         actor: UserId,
-        origin: &Origin,
+        origin: &Provenance,
         id: UserId,
         change: StatusChange,
     ) -> Result<(User, Revocation), ProfileError> {
@@ -197,7 +199,7 @@ impl AccountFlow {
     async fn suspend(
         &self,
         actor: UserId,
-        origin: &Origin,
+        origin: &Provenance,
         id: UserId,
     ) -> Result<User, ProfileError> {
         self.rights.may_lock_out(actor, id, "users:write").await?;
@@ -214,7 +216,7 @@ impl AccountFlow {
     async fn reactivate(
         &self,
         actor: UserId,
-        origin: &Origin,
+        origin: &Provenance,
         id: UserId,
     ) -> Result<User, ProfileError> {
         self.rights.may_act(actor, id, "users:write").await?;
@@ -235,7 +237,7 @@ impl AccountFlow {
     pub async fn unlock(
         &self,
         actor: UserId,
-        origin: &Origin,
+        origin: &Provenance,
         id: UserId,
     ) -> Result<CredentialUnlocked, ProfileError> {
         if actor == id {
@@ -262,7 +264,7 @@ impl AccountFlow {
         &self,
         user: &User,
         status: CredentialStatus,
-        origin: &Origin,
+        origin: &Provenance,
     ) -> Revocation {
         let body = SetCredentialStatus {
             status,
@@ -293,7 +295,7 @@ const fn nothing_done(_: &User) -> Option<User> {
 pub(crate) fn reactivate(
     conn: &mut DbConn,
     old: User,
-    origin: &Origin,
+    origin: &Provenance,
     operator: Option<&serde_json::Value>,
     now: Timestamp,
 ) -> Result<User, ProfileError> {
@@ -329,7 +331,7 @@ fn set_status(
     old: &User,
     status: UserStatus,
     kind: EventType,
-    origin: &Origin,
+    origin: &Provenance,
     now: Timestamp,
 ) -> Result<User, ProfileError> {
     let user = next_version(
@@ -361,7 +363,7 @@ const fn won(won: bool) -> Result<(), StoreError> {
     }
 }
 
-fn event_about(kind: EventType, user: &User, origin: &Origin) -> NewEvent {
+fn event_about(kind: EventType, user: &User, origin: &Provenance) -> NewEvent {
     NewEvent::about(
         Service::Profile,
         kind,
@@ -377,12 +379,12 @@ fn write_status_event(
     kind: EventType,
     before: UserStatus,
     user: &User,
-    origin: &Origin,
+    origin: &Provenance,
 ) -> Result<(), StoreError> {
     outbox::write(conn, status_event(kind, before, user, origin))
 }
 
-fn status_event(kind: EventType, before: UserStatus, user: &User, origin: &Origin) -> NewEvent {
+fn status_event(kind: EventType, before: UserStatus, user: &User, origin: &Provenance) -> NewEvent {
     event_about(kind, user, origin)
         .before(json!({"status": before.as_str()}))
         .after(json!({"status": user.status.as_str()}))

@@ -7,7 +7,7 @@ use secrecy::SecretString;
 use tokio::sync::watch;
 use ud_kernel::{
     Clock, Code, EventId, UserId,
-    models::{FirstAdministrator, Origin},
+    models::{FirstAdministrator, Provenance},
     operation::CreateAdministrator,
 };
 use ud_peer::ServiceClient;
@@ -136,9 +136,9 @@ impl BootstrapFlow {
     /// # Errors
     /// [`ProfileError`] for what may pass.
     pub async fn attempt(&self, bootstrap: &Bootstrap) -> Result<BootstrapOutcome, ProfileError> {
-        let origin = Origin {
+        let origin = Provenance {
             request_id: EventId::new(self.clock.now()).to_string(),
-            ..Origin::default()
+            ..Provenance::default()
         };
         let raw = RawUser {
             email: &bootstrap.email,

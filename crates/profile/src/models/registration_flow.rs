@@ -10,7 +10,7 @@ use ud_events::{EventType, NewEvent, OutboxHandle, outbox};
 use ud_idempotency::{Claim, ServerKey};
 use ud_kernel::{
     Clock, Code, Failpoints, Service, Timestamp, UserId,
-    models::{CreateCredential, Credential, Origin, PasswordContext},
+    models::{CreateCredential, Credential, PasswordContext, Provenance},
     operation,
 };
 use ud_peer::{CallError, RemoteProblem, ServiceClient};
@@ -48,7 +48,7 @@ pub struct Registration {
     /// If the request can be recognised when it is repeated.
     pub key: Option<RequestKey>,
     /// Where from.
-    pub origin: Origin,
+    pub origin: Provenance,
 }
 
 /// Registers users.
@@ -141,7 +141,7 @@ impl RegistrationFlow {
         &self,
         id: UserId,
         credential: Option<Credential>,
-        origin: &Origin,
+        origin: &Provenance,
     ) -> Result<Option<User>, StoreError> {
         let (now, origin) = (self.clock.now(), origin.clone());
         let user = self
@@ -160,7 +160,7 @@ impl RegistrationFlow {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn vouch(&self, id: UserId, origin: &Origin) -> Result<(), StoreError> {
+    pub async fn vouch(&self, id: UserId, origin: &Provenance) -> Result<(), StoreError> {
         let (now, origin) = (self.clock.now(), origin.clone());
         self.db
             .tx(move |conn| {
@@ -331,7 +331,7 @@ pub fn activate(
     conn: &mut DbConn,
     id: UserId,
     credential: Option<&Credential>,
-    origin: &Origin,
+    origin: &Provenance,
     now: Timestamp,
 ) -> Result<bool, StoreError> {
     if !user_store::activate(conn, id, now)? {

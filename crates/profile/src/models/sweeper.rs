@@ -5,7 +5,7 @@ use std::time::Duration;
 use ud_db::{Db, DbConn};
 use ud_kernel::{
     Clock, Code, UserId,
-    models::{Credential, Origin},
+    models::{Credential, Provenance},
     operation::ReadCredential,
 };
 use ud_peer::{CallError, ServiceClient};
@@ -72,7 +72,7 @@ impl Sweeper {
         for (id, seen) in stale {
             if let Some(credential) = self.credential(id).await? {
                 self.registration
-                    .complete(id, Some(credential), &Origin::default())
+                    .complete(id, Some(credential), &Provenance::default())
                     .await?;
                 swept.completed += 1;
             } else {

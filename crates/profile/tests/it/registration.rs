@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use testkit::{Backend, TestDatabase};
 use ud_config::keys;
 use ud_events::{EventType, NewEvent};
-use ud_kernel::{Service, UserId, models::Origin};
+use ud_kernel::{Service, UserId, models::Provenance};
 use user_profile_service::models::{
     Registration, RequestKey,
     user::{NewUser, RawUser, UserStatus},
@@ -150,7 +150,7 @@ async fn a_key_in_use_says_so_and_an_attempt_that_died_is_taken_over(
             .unwrap(),
             password: PASSWORD.to_owned().into(),
             key: Some(RequestKey::Client(key.clone())),
-            origin: Origin::default(),
+            origin: Provenance::default(),
         };
         let flow = world.registration_flow();
         let dying = tokio::spawn(async move { flow.register(dying).await });
@@ -240,9 +240,9 @@ async fn a_lost_answer_of_auth_is_made_good_by_the_event_once(
     expect_problem(sub.send().await.unwrap(), 404, "user.not-found").await;
 
     let created = |user: UserId| {
-        let origin = Origin {
+        let origin = Provenance {
             request_id: "r1".into(),
-            ..Origin::default()
+            ..Provenance::default()
         };
         NewEvent::about(
             Service::Auth,

@@ -8,7 +8,7 @@ use rstest::rstest;
 use testkit::Backend;
 use ud_kernel::{
     Service, UserId,
-    models::{Origin, Standing, UserStanding},
+    models::{Provenance, Standing, UserStanding},
 };
 use user_profile_service::models::{
     Standings, StatusChange, standing_store,
@@ -191,7 +191,7 @@ async fn what_is_killed_between_two_steps_is_finished_by_the_sweeper(
         let mut gate = world.gates.hold_at(point);
         let flow = world.account_flow();
         let acting = tokio::spawn(async move {
-            let origin = Origin::default();
+            let origin = Provenance::default();
             flow.change_status(boss, &origin, ada, StatusChange::Suspend)
                 .await
         });

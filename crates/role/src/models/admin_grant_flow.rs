@@ -5,7 +5,7 @@ use serde_json::Value;
 use ud_db::DbConn;
 use ud_kernel::{
     AssignmentId, Clock, UserId,
-    models::{Origin, Standing},
+    models::{Provenance, Standing},
 };
 
 use super::{
@@ -41,5 +41,5 @@ pub fn grant(
     if policy_store::first_administrator(conn)?.is_none() {
         policy_store::insert_first_administrator(conn, user, now)?;
     }
-    assign_administrator(conn, user, &Origin::default(), operator, now).map(Some)
+    assign_administrator(conn, user, &Provenance::default(), operator, now).map(Some)
 }

@@ -6,7 +6,7 @@ use ud_db::{Db, DbConn, StoreError};
 use ud_events::{ApplyError, Event, EventType, NewEvent, OutboxHandle, outbox};
 use ud_kernel::{
     AssignmentId, Clock, Code, EventId, Failpoints, Revocation, Service, Timestamp, UserId,
-    models::{CredentialStatus, Mark, Origin},
+    models::{CredentialStatus, Mark, Provenance},
     operation::ReadCredential,
 };
 use ud_peer::{CallError, ServiceClient};
@@ -60,7 +60,7 @@ impl AssignmentFlow {
     pub async fn create(
         &self,
         caller: UserId,
-        origin: Origin,
+        origin: Provenance,
         new: NewAssignment,
     ) -> Result<(Assignment, String), RoleError> {
         self.check_user(caller, &new).await?;
@@ -79,7 +79,7 @@ impl AssignmentFlow {
     pub async fn delete(
         &self,
         caller: UserId,
-        origin: Origin,
+        origin: Provenance,
         id: AssignmentId,
     ) -> Result<Revocation, RoleError> {
         let change = self.change(caller, origin);
@@ -96,7 +96,7 @@ impl AssignmentFlow {
     pub async fn make_first_administrator(
         &self,
         user: UserId,
-        origin: Origin,
+        origin: Provenance,
     ) -> Result<bool, RoleError> {
         let clock = self.clock.clone();
         let made = self
@@ -151,7 +151,7 @@ impl AssignmentFlow {
         }
     }
 
-    fn change(&self, caller: UserId, origin: Origin) -> Change {
+    fn change(&self, caller: UserId, origin: Provenance) -> Change {
         Change {
             caller,
             origin,
@@ -230,7 +230,7 @@ pub fn unassign(conn: &mut DbConn, change: &Change, id: AssignmentId) -> Result<
 pub fn make_first_administrator(
     conn: &mut DbConn,
     user: UserId,
-    origin: &Origin,
+    origin: &Provenance,
     clock: &Clock,
 ) -> Result<bool, RoleError> {
     policy_store::raise_version(conn)?;
@@ -260,7 +260,7 @@ pub fn make_first_administrator(
 pub(crate) fn assign_administrator(
     conn: &mut DbConn,
     user: UserId,
-    origin: &Origin,
+    origin: &Provenance,
     details: &Value,
     now: Timestamp,
 ) -> Result<AssignmentId, RoleError> {
@@ -333,9 +333,9 @@ fn end_by_time(
 ) -> Result<(), StoreError> {
     assignment_store::delete(conn, assignment.id)?;
     // No request caused it; the id is made so that the record has one.
-    let origin = Origin {
+    let origin = Provenance {
         request_id: EventId::new(now).to_string(),
-        ..Origin::default()
+        ..Provenance::default()
     };
     let kind = EventType::ROLE_ASSIGNMENT_EXPIRED;
     let event = NewEvent::about(Service::Role, kind, assignment.id, ENDED, now, &origin);

@@ -5,7 +5,7 @@ use ud_db::DbConn;
 use ud_events::{EventType, NewEvent};
 use ud_kernel::{
     Clock, Id, IdKind, Revocation, Service, Timestamp, UserId,
-    models::{Mark, Origin},
+    models::{Mark, Provenance},
     operation::SetMark,
 };
 use ud_peer::ServiceClient;
@@ -18,7 +18,7 @@ pub struct Change {
     /// Whose rights decide.
     pub caller: UserId,
     /// For the event.
-    pub origin: Origin,
+    pub origin: Provenance,
     /// Asked when the change has the lock, not before it waited for it.
     pub clock: Clock,
     /// How many bytes of names one user may have.

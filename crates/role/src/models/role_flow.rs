@@ -5,7 +5,7 @@ use ud_db::{Db, DbConn};
 use ud_events::{EventType, OutboxHandle, outbox};
 use ud_kernel::{
     Clock, Failpoints, Revocation, RoleId, UserId,
-    models::{Mark, Origin},
+    models::{Mark, Provenance},
 };
 
 use super::{
@@ -44,7 +44,7 @@ impl RoleFlow {
     pub async fn create(
         &self,
         caller: UserId,
-        origin: Origin,
+        origin: Provenance,
         new: NewRole,
     ) -> Result<Role, RoleError> {
         let change = self.change(caller, origin);
@@ -61,7 +61,7 @@ impl RoleFlow {
     pub async fn update(
         &self,
         caller: UserId,
-        origin: Origin,
+        origin: Provenance,
         id: RoleId,
         patch: RolePatch,
         is_expected: impl Fn(i64) -> bool + Send + 'static,
@@ -82,7 +82,7 @@ impl RoleFlow {
     pub async fn delete(
         &self,
         caller: UserId,
-        origin: Origin,
+        origin: Provenance,
         id: RoleId,
         is_expected: impl Fn(i64) -> bool + Send + 'static,
     ) -> Result<Revocation, RoleError> {
@@ -94,7 +94,7 @@ impl RoleFlow {
         Ok(self.committed(caller, Some(mark)).await)
     }
 
-    fn change(&self, caller: UserId, origin: Origin) -> Change {
+    fn change(&self, caller: UserId, origin: Provenance) -> Change {
         Change {
             caller,
             origin,

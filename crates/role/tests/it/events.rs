@@ -9,16 +9,16 @@ use testkit::Backend;
 use ud_events::{Event, EventType, NewEvent};
 use ud_kernel::{
     Service, UserId,
-    models::{Mark, Origin},
+    models::{Mark, Provenance},
 };
 
 use crate::support::{Fixture, new_role};
 
 fn deleted(user: UserId, f: &Fixture) -> Event {
-    let origin = Origin {
+    let origin = Provenance {
         request_id: "deletion".into(),
         actor_id: Some(f.admin),
-        ..Origin::default()
+        ..Provenance::default()
     };
     NewEvent::about(
         Service::Profile,
@@ -216,7 +216,7 @@ async fn a_deleted_user_has_no_role_and_gets_none_again(
         bystander,
         3,
         f.clock.now(),
-        &Origin::default(),
+        &Provenance::default(),
     );
     apply(&f, other.finish().unwrap()).await;
     assert_eq!(f.permissions(bystander).await, ["x:y"]);

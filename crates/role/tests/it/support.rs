@@ -12,7 +12,7 @@ use ud_db::{Db, DbConn};
 use ud_events::Event;
 use ud_kernel::{
     AssignmentId, Clock, Patch, RoleId, Service, Timestamp, UserId,
-    models::{Access, Mark, Origin},
+    models::{Access, Mark, Provenance},
 };
 
 /// When tests begin: 2027-01-15.
@@ -92,7 +92,7 @@ impl Fixture {
     pub async fn make_first_administrator(&self, user: UserId) -> Result<bool, RoleError> {
         let clock = self.clock.clone();
         self.tx(move |conn| {
-            assignment_flow::make_first_administrator(conn, user, &Origin::default(), &clock)
+            assignment_flow::make_first_administrator(conn, user, &Provenance::default(), &clock)
         })
         .await
     }
@@ -215,7 +215,7 @@ pub fn config(url: &str) -> RoleConfig {
 }
 
 pub fn change(clock: &Clock, caller: UserId) -> Change {
-    let origin = Origin {
+    let origin = Provenance {
         request_id: "test".to_owned(),
         ip: Some("192.0.2.1".to_owned()),
         user_agent: None,

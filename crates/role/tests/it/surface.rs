@@ -70,7 +70,7 @@ async fn the_internal_routes_answer_their_callers(
         user,
         3,
         f.clock.now(),
-        &ud_kernel::models::Origin::default(),
+        &ud_kernel::models::Provenance::default(),
     )
     .finish()
     .unwrap();

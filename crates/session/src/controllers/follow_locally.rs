@@ -4,7 +4,7 @@ use tokio::sync::mpsc;
 use ud_jwt::revocation::{FeedEvent, LocalSubscription, StateUnavailable};
 use ud_kernel::{
     Service,
-    models::{FeedKnown, FeedMessage, Origin},
+    models::{FeedKnown, FeedMessage, Provenance},
 };
 
 use crate::{
@@ -25,7 +25,8 @@ pub async fn follow_locally(
     state: SessionState,
     known: Option<FeedKnown>,
 ) -> Result<LocalSubscription, StateUnavailable> {
-    let known = known.and_then(|claim| state.believe(claim, Service::Session, Origin::default()));
+    let known =
+        known.and_then(|claim| state.believe(claim, Service::Session, Provenance::default()));
     let subscription = state.feed.subscribe(known).await.map_err(|error| {
         log::warn!("the revocation feed cannot be followed: {error}");
         StateUnavailable

@@ -7,7 +7,7 @@ use actix_ws::{AggregatedMessage, CloseCode, CloseReason, MessageStream, Session
 use futures_util::StreamExt as _;
 use serde::{Deserialize, Serialize};
 use tokio::time::timeout;
-use ud_http::{FromService, Problem, RequestOrigin};
+use ud_http::{FromService, Problem, RequestProvenance};
 use ud_kernel::{
     Code,
     models::{FeedKnown, FeedMessage, FeedPing, FeedPosition},
@@ -48,7 +48,7 @@ pub struct FollowQuery {
 /// 400 for what is no upgrade; 403 with an `Origin`: no browser has business here; 503 if the store cannot be read.
 pub async fn follow_revocations(
     caller: FromService<callers::Any>,
-    origin: RequestOrigin,
+    origin: RequestProvenance,
     state: web::Data<SessionState>,
     request: HttpRequest,
     query: web::Query<FollowQuery>,

@@ -15,7 +15,7 @@ pub mod set_mark;
 pub mod step_session;
 
 use ud_http::{Authed, Problem};
-use ud_kernel::{UserId, models::Origin};
+use ud_kernel::{UserId, models::Provenance};
 
 use crate::{
     models::{error::SessionError, session_flow::Asker},
@@ -31,7 +31,12 @@ fn asker<A>(authed: &Authed<A>) -> Asker {
 }
 
 /// The problem of an attempt on the sessions of `target`, noted if it was a question of permissions.
-fn refused(state: &SessionState, origin: Origin, target: UserId, error: SessionError) -> Problem {
+fn refused(
+    state: &SessionState,
+    origin: Provenance,
+    target: UserId,
+    error: SessionError,
+) -> Problem {
     if matches!(
         error,
         SessionError::TargetHoldsMore | SessionError::NotPermitted

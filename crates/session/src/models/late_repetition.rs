@@ -2,7 +2,7 @@
 //! was never presented. A thief who has the same token gets it, too; therefore it is told to audit, is done for a minute
 //! only where much is at stake, and whoever takes turns with the owner is found at their second turn.
 
-use ud_kernel::models::Origin;
+use ud_kernel::models::Provenance;
 
 /// Late repetitions in a session's life, each at another counter; one more is reuse.
 pub const MOST: u32 = 5;
@@ -22,7 +22,7 @@ impl LateRepetitions {
     /// After one more, which gives the successor `counter` again, and whether it is news for audit: the same from the
     /// same source is not. None if it is reuse: at two successive counters two parties are taking turns.
     #[must_use]
-    pub fn and(&self, counter: i64, origin: &Origin) -> Option<(Self, bool)> {
+    pub fn and(&self, counter: i64, origin: &Provenance) -> Option<(Self, bool)> {
         let source = source_of(origin);
         if self.counter == counter {
             let is_news = self.source != source;
@@ -47,7 +47,7 @@ impl LateRepetitions {
 
 /// Address and agent of a request, in one text.
 #[must_use]
-pub fn source_of(origin: &Origin) -> String {
+pub fn source_of(origin: &Provenance) -> String {
     let text = |text: &Option<String>| text.clone().unwrap_or_default();
     format!("{} {}", text(&origin.ip), text(&origin.user_agent))
 }
@@ -68,10 +68,10 @@ pub fn family(agent: Option<&str>) -> String {
 mod tests {
     use super::*;
 
-    fn from(ip: &str) -> Origin {
-        Origin {
+    fn from(ip: &str) -> Provenance {
+        Provenance {
             ip: Some(ip.to_owned()),
-            ..Origin::default()
+            ..Provenance::default()
         }
     }
 

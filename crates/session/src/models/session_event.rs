@@ -2,7 +2,7 @@
 
 use serde_json::json;
 use ud_events::{EventType, NewEvent};
-use ud_kernel::{Service, SessionId, Timestamp, UserId, models::Origin};
+use ud_kernel::{Service, SessionId, Timestamp, UserId, models::Provenance};
 
 /// Something that happened to a session, as a store notes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,7 +21,7 @@ pub struct SessionEvent {
     /// Why it ended, if it did.
     pub reason: Option<String>,
     /// Where the request that caused it came from.
-    pub origin: Origin,
+    pub origin: Provenance,
     /// Of a late repetition: where the session was last stepped from.
     pub stepped_from: Option<Source>,
 }

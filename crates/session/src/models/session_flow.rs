@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use ud_kernel::{Clock, SessionId, UserId, models::Origin};
+use ud_kernel::{Clock, SessionId, UserId, models::Provenance};
 use ud_peer::ServiceClient;
 
 use super::{
@@ -64,7 +64,7 @@ impl SessionFlow {
         &self,
         asker: Asker,
         session: &Session,
-        origin: Origin,
+        origin: Provenance,
     ) -> Result<(), SessionError> {
         self.close(asker, session.user_id, Closing::One(session.id), origin)
             .await
@@ -79,7 +79,7 @@ impl SessionFlow {
         asker: Asker,
         user_id: UserId,
         keep_asking: bool,
-        origin: Origin,
+        origin: Provenance,
     ) -> Result<(), SessionError> {
         let except = keep_asking.then_some(asker.session_id);
         self.close(asker, user_id, Closing::All { except }, origin)
@@ -91,7 +91,7 @@ impl SessionFlow {
         asker: Asker,
         user_id: UserId,
         closing: Closing,
-        origin: Origin,
+        origin: Provenance,
     ) -> Result<(), SessionError> {
         if asker.user_id != user_id {
             access::may_close(&self.role, asker.user_id, user_id).await?;

@@ -7,7 +7,7 @@ use ud_events::NewEvent;
 use ud_kernel::{
     SessionId, Timestamp, UserId,
     models::{
-        CreateSession, FeedEntry, FeedPosition, Mark, Origin, RevokedKey, SessionGrant,
+        CreateSession, FeedEntry, FeedPosition, Mark, Provenance, RevokedKey, SessionGrant,
         SessionState, SessionStateQuery, StepSession,
     },
 };
@@ -71,7 +71,7 @@ pub struct CloseOrder {
     /// Which of them.
     pub closing: Closing,
     /// Where the order comes from.
-    pub origin: Origin,
+    pub origin: Provenance,
     /// Now.
     pub now: Timestamp,
 }

@@ -3,7 +3,7 @@
 use ud_http::{FieldErrors, Validate};
 use ud_kernel::{
     FieldError,
-    models::{CloseSessions, CreateSession, Mark, Origin, RevokedKey, StepSession},
+    models::{CloseSessions, CreateSession, Mark, Provenance, RevokedKey, StepSession},
 };
 
 /// Largest number that Lua holds exactly.
@@ -185,7 +185,7 @@ fn roles(errors: &mut FieldErrors, roles: &[String]) {
     }
 }
 
-fn origin(errors: &mut FieldErrors, origin: &Origin) {
+fn origin(errors: &mut FieldErrors, origin: &Provenance) {
     expect(
         errors,
         "/origin/request_id",

@@ -24,7 +24,7 @@ use ud_events::{Event, NewEvent, Outbox, OutboxHandle, SqlOutbox};
 use ud_kernel::{
     Clock, Service, SessionId, Timestamp, UserId,
     models::{
-        CreateSession, FeedPosition, Mark, Origin, RevokedKey, RevokedUntil, SessionGrant,
+        CreateSession, FeedPosition, Mark, Provenance, RevokedKey, RevokedUntil, SessionGrant,
         SessionState, SessionStateQuery, StepSession,
     },
 };
@@ -318,8 +318,8 @@ pub fn millis(count: u64) -> Duration {
     Duration::from_millis(count)
 }
 
-pub fn origin() -> Origin {
-    Origin {
+pub fn origin() -> Provenance {
+    Provenance {
         request_id: "r-1".to_owned(),
         ip: Some("192.0.2.1".to_owned()),
         user_agent: Some("Agent/1".to_owned()),

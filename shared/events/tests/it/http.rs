@@ -16,7 +16,7 @@ use ud_events::{
 };
 use ud_http::{Internal, Problem};
 use ud_jwt::service::{IdentityKey, ServiceVerifier};
-use ud_kernel::{AssignmentId, Clock, Code, Service, UserId, models::Origin};
+use ud_kernel::{AssignmentId, Clock, Code, Service, UserId, models::Provenance};
 use ud_peer::Peers;
 use ud_service::{Identity, InternalGate, SecurityNotice, ServiceContext, StopSignal};
 use ud_telemetry::Metrics;
@@ -53,7 +53,7 @@ fn configure(
 fn event(kind: EventType, reporter: Service) -> Event {
     let clock = Clock::system();
     let user = UserId::new(clock.now());
-    NewEvent::about(reporter, kind, user, 1, clock.now(), &Origin::default())
+    NewEvent::about(reporter, kind, user, 1, clock.now(), &Provenance::default())
         .finish()
         .unwrap()
 }
@@ -176,7 +176,7 @@ async fn a_service_with_its_background_work() {
 
     base.security_log.note(SecurityNotice {
         event: EventType::PERMISSION_DENIED,
-        origin: Origin::default(),
+        origin: Provenance::default(),
         target_type: "operation",
         target_id: "GET /api/v1/roles".into(),
     });

@@ -6,7 +6,7 @@ use rstest::rstest;
 use testkit::Backend;
 use ud_db::StoreError;
 use ud_events::{Batch, Event, EventType, NewEvent, Receipt};
-use ud_kernel::{Clock, EventId, Service, models::Origin};
+use ud_kernel::{Clock, EventId, Service, models::Provenance};
 
 use crate::world::{Receiver, START, user};
 
@@ -17,7 +17,7 @@ fn event(subject: u128, sequence: i64, details: &serde_json::Value) -> Event {
         user(subject),
         sequence,
         START,
-        &Origin::default(),
+        &Provenance::default(),
     )
     .details(details)
     .finish()
@@ -243,7 +243,7 @@ async fn ids_are_remembered_by_sender(
         Service::Role,
         EventType::PERMISSION_DENIED,
         START,
-        &Origin::default(),
+        &Provenance::default(),
     )
     .finish()
     .unwrap();

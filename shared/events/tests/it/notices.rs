@@ -7,17 +7,17 @@ use std::{
 
 use tokio::sync::watch;
 use ud_events::{Event, EventType, NewEvent, OutboxError, Outcome, record_notices};
-use ud_kernel::{Clock, Service, models::Origin};
+use ud_kernel::{Clock, Service, models::Provenance};
 use ud_service::{SecurityLog, SecurityNotice, StopSignal};
 use ud_telemetry::Metrics;
 
 use crate::world::START;
 
 fn notice(event: EventType, target_id: &str) -> SecurityNotice {
-    let origin = Origin {
+    let origin = Provenance {
         request_id: "r".into(),
         ip: Some("192.0.2.1".into()),
-        ..Origin::default()
+        ..Provenance::default()
     };
     SecurityNotice {
         event,

@@ -10,7 +10,7 @@ use ud_events::{
     Claimed, Destination, EventType, LEASE, NewEvent, Outbox as _, Postponed, SqlOutbox,
     schema::outbox_deliveries,
 };
-use ud_kernel::{EventId, Service, models::Origin};
+use ud_kernel::{EventId, Service, models::Provenance};
 
 use crate::world::{START, Sender};
 
@@ -121,7 +121,7 @@ async fn defects_of_the_writer_undo_its_change(
         Service::Profile,
         EventType::PASSWORD_CHANGED,
         START,
-        &Origin::default(),
+        &Provenance::default(),
     );
     let result = sender
         .db

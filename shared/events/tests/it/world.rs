@@ -19,7 +19,7 @@ use ud_events::{
     SqlOutbox,
     schema::{inbox, outbox as outbox_table, outbox_deliveries},
 };
-use ud_kernel::{Clock, EventId, Service, Timestamp, UserId, models::Origin};
+use ud_kernel::{Clock, EventId, Service, Timestamp, UserId, models::Provenance};
 use uuid::Uuid;
 
 use crate::servers::Fresh;
@@ -76,7 +76,7 @@ impl Sender {
             user(subject),
             sequence,
             now,
-            &Origin::default(),
+            &Provenance::default(),
         )
     }
 
@@ -89,7 +89,7 @@ impl Sender {
             user(subject),
             sequence,
             now,
-            &Origin::default(),
+            &Provenance::default(),
         )
     }
 

@@ -2,7 +2,7 @@
 
 use reqwest::StatusCode;
 use serde_json::Value;
-use ud_kernel::{UserId, models::Origin};
+use ud_kernel::{UserId, models::Provenance};
 
 use crate::service::{Running, start};
 
@@ -42,7 +42,7 @@ async fn a_caller_is_counted_by_user_once_they_were_let_in() {
         about,
         (ud_kernel::EventType::RATE_LIMITED, "operation", operation)
     );
-    let Origin { actor_id, ip, .. } = noted.origin;
+    let Provenance { actor_id, ip, .. } = noted.origin;
     assert_eq!((actor_id, ip.as_deref()), (Some(one), Some("127.0.0.1")));
 }
 

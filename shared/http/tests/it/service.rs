@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 use ud_config::{AppEnv, HttpConfig, PeersConfig, TokenConfig, keys};
 use ud_http::{
     Authed, FieldErrors, FromService, Internal, Json, Limited, Listening, Mounted, Problem,
-    Readiness, RequestOrigin, Server, Validate,
+    Readiness, RequestProvenance, Server, Validate,
     permissions::{RolesWrite, UsersRead},
 };
 use ud_jwt::{
@@ -42,7 +42,7 @@ struct Page {
     limit: Option<u8>,
 }
 
-async fn list(page: web::Query<Page>, origin: RequestOrigin) -> HttpResponse {
+async fn list(page: web::Query<Page>, origin: RequestProvenance) -> HttpResponse {
     HttpResponse::Ok().json(serde_json::json!({"limit": page.limit, "address": origin.0.ip}))
 }
 

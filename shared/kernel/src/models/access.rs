@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use super::Origin;
+use super::Provenance;
 use crate::{Timestamp, UserId};
 
 /// `GET /internal/v1/users/{id}/access` at role (callers: auth, profile, session): what a user may do now.
@@ -26,5 +26,5 @@ pub struct FirstAdministrator {
     /// Who becomes it.
     pub user_id: UserId,
     /// Where the request came from.
-    pub origin: Origin,
+    pub origin: Provenance,
 }

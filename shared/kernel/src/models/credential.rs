@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use super::Origin;
+use super::Provenance;
 use crate::{Timestamp, UserId};
 
 /// What a password must not contain, beside the identifiers auth knows itself (SECURITY rule 9).
@@ -28,7 +28,7 @@ pub struct CreateCredential {
     #[serde(default)]
     pub context: PasswordContext,
     /// Where the request came from.
-    pub origin: Origin,
+    pub origin: Provenance,
 }
 
 impl std::fmt::Debug for CreateCredential {
@@ -89,7 +89,7 @@ pub struct SetCredentialStatus {
     /// and in whichever order they arrive.
     pub sequence: i64,
     /// Where the request came from.
-    pub origin: Origin,
+    pub origin: Provenance,
 }
 
 /// Answer to [`SetCredentialStatus`].
@@ -108,7 +108,7 @@ pub struct CredentialStatusChanged {
 #[serde(deny_unknown_fields)]
 pub struct UnlockCredential {
     /// Where the request came from.
-    pub origin: Origin,
+    pub origin: Provenance,
 }
 
 /// Answer to [`UnlockCredential`].

@@ -3,7 +3,7 @@
 
 mod access;
 mod credential;
-mod origin;
+mod provenance;
 mod revocation;
 mod session;
 mod standing;
@@ -13,7 +13,7 @@ pub use credential::{
     CreateCredential, Credential, CredentialStatus, CredentialStatusChanged, CredentialUnlocked,
     PasswordContext, SetCredentialStatus, UnlockCredential,
 };
-pub use origin::Origin;
+pub use provenance::Provenance;
 pub use revocation::{
     FeedEntry, FeedKnown, FeedMessage, FeedPing, FeedPosition, NotAPosition, Revoked, RevokedUntil,
 };

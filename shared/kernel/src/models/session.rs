@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use super::{FeedKnown, FeedPosition, Origin};
+use super::{FeedKnown, FeedPosition, Provenance};
 use crate::{SessionId, Timestamp, UserId};
 
 /// `PUT /internal/v1/sessions/{session_id}` at session (caller: auth). 201 [`SessionGrant`]; 200 the same
@@ -34,7 +34,7 @@ pub struct CreateSession {
     /// How the user proved who they are (RFC 8176): `["pwd"]`.
     pub amr: Vec<String>,
     /// Client address and agent are shown to the user in the list of sessions.
-    pub origin: Origin,
+    pub origin: Provenance,
 }
 
 /// `POST /internal/v1/sessions/step` at session (caller: auth): the commit point of a refresh. 200
@@ -81,7 +81,7 @@ pub struct StepSession {
     #[serde(default)]
     pub key_ids: Vec<String>,
     /// Compared with the last one to notice a replay from elsewhere.
-    pub origin: Origin,
+    pub origin: Provenance,
 }
 
 const fn is_privileged_unless_told() -> bool {
@@ -130,7 +130,7 @@ pub struct CloseSessions {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session_id: Option<SessionId>,
     /// Where the request came from.
-    pub origin: Origin,
+    pub origin: Provenance,
 }
 
 /// Answer to [`CloseSessions`].

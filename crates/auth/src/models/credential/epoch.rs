@@ -3,7 +3,7 @@
 use serde_json::json;
 use ud_db::DbConn;
 use ud_events::{EventType, NewEvent, outbox};
-use ud_kernel::{Service, SessionId, Timestamp, UserId, models::Origin};
+use ud_kernel::{Service, SessionId, Timestamp, UserId, models::Provenance};
 
 use super::store;
 use crate::models::error::AuthError;
@@ -15,7 +15,7 @@ pub fn raise_epoch(
     user_id: UserId,
     except_session_id: Option<SessionId>,
     now: Timestamp,
-    origin: &Origin,
+    origin: &Provenance,
 ) -> Result<i64, AuthError> {
     store::raise_epoch(conn, user_id, now)?;
     let credential = store::find(conn, user_id)?.ok_or(AuthError::CredentialNotFound)?;
@@ -42,7 +42,7 @@ pub fn write_epoch_event(
     sequence: i64,
     except_session_id: Option<SessionId>,
     now: Timestamp,
-    origin: &Origin,
+    origin: &Provenance,
 ) -> Result<(), AuthError> {
     let mut details = serde_json::Map::from_iter([("min_epoch".to_owned(), json!(epoch))]);
     if let Some(except) = except_session_id {

@@ -8,7 +8,7 @@ use std::{
 
 use ud_db::Db;
 use ud_jwt::{Algorithm, JwkSet, KeyError, KeySet, KeySource, SigningKey};
-use ud_kernel::{Clock, Timestamp, models::Origin};
+use ud_kernel::{Clock, Timestamp, models::Provenance};
 use ud_seal::{Place, Sealer};
 
 use super::{
@@ -149,7 +149,7 @@ impl SigningKeys {
                     return Ok::<_, AuthError>(false);
                 };
                 let new = new.following(cycle, activates_at);
-                rotation::store_new(conn, &new, reason, now, &Origin::default())?;
+                rotation::store_new(conn, &new, reason, now, &Provenance::default())?;
                 Ok(true)
             });
             made |= event.await?;

@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde_json::json;
 use ud_db::{DbConn, StoreError};
 use ud_events::{EventType, NewEvent, outbox};
-use ud_kernel::{Service, Timestamp, models::Origin};
+use ud_kernel::{Service, Timestamp, models::Provenance};
 
 use super::{StoredSigningKey, store};
 
@@ -35,7 +35,7 @@ pub fn store_new(
     new: &StoredSigningKey,
     reason: Reason,
     now: Timestamp,
-    origin: &Origin,
+    origin: &Provenance,
 ) -> Result<(), StoreError> {
     store::insert(conn, new)?;
     write_rotated(conn, new, new.activates_at, reason, now, origin)
@@ -51,7 +51,7 @@ pub fn write_rotated(
     activates_at: Timestamp,
     reason: Reason,
     now: Timestamp,
-    origin: &Origin,
+    origin: &Provenance,
 ) -> Result<(), StoreError> {
     let after = json!({ "algorithm": key.algorithm, "activates_at": activates_at });
     let event = NewEvent::alone(Service::Auth, EventType::SIGNING_KEY_ROTATED, now, origin)

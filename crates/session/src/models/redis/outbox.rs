@@ -10,7 +10,7 @@ use ud_events::{
     Claimed, Destination, EnvelopeError, Event, EventType, LEASE, LONGEST_LEASE, LONGEST_WAIT,
     Outbox, OutboxError, Postponed,
 };
-use ud_kernel::{Clock, EventId, Service, Timestamp, models::Origin};
+use ud_kernel::{Clock, EventId, Service, Timestamp, models::Provenance};
 
 use super::{connection::Redis, scripts::script, store::RedisStore};
 use crate::models::{
@@ -182,7 +182,7 @@ fn event(fields: &HashMap<String, String>) -> Result<Event, EnvelopeError> {
         sequence: number("sequence")?,
         at: Timestamp::from_millis(number("at")?),
         reason: Some(field("reason")?.to_owned()).filter(|reason| !reason.is_empty()),
-        origin: serde_json::from_str::<Origin>(field("origin")?)?,
+        origin: serde_json::from_str::<Provenance>(field("origin")?)?,
         stepped_from: fields.contains_key("before_ip").then(|| Source {
             ip: filled("before_ip"),
             user_agent: filled("before_agent"),

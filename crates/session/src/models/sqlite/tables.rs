@@ -7,7 +7,7 @@ use ud_db::{DbConn, StoreError, sql::Bind};
 use ud_events::{EventType, outbox};
 use ud_kernel::{
     EventId, SessionId, Timestamp, UserId,
-    models::{Origin, Revoked},
+    models::{Provenance, Revoked},
 };
 
 use super::{
@@ -63,7 +63,7 @@ pub(super) fn end(
     conn: &mut DbConn,
     mut session: Session,
     reason: CloseReason,
-    origin: &Origin,
+    origin: &Provenance,
     now: Timestamp,
 ) -> Result<(), SessionError> {
     let kind = if reason == CloseReason::Reused {
@@ -92,7 +92,7 @@ pub(super) fn emit(
     kind: EventType,
     session: &mut Session,
     reason: Option<CloseReason>,
-    origin: &Origin,
+    origin: &Provenance,
     now: Timestamp,
 ) -> Result<(), SessionError> {
     session.event_seq += 1;

@@ -5,7 +5,7 @@ use crate::{LimitKey, Source};
 /// Where a change came from, carried along internal calls so that the event and the audit record tell it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Origin {
+pub struct Provenance {
     /// The gateway's id of the request that caused it; of our own making where no request did.
     pub request_id: String,
     /// Client address, as text.
@@ -19,7 +19,7 @@ pub struct Origin {
     pub actor_id: Option<crate::UserId>,
 }
 
-impl Origin {
+impl Provenance {
     /// Under what this is counted: the user who asked, otherwise where the request came from. `None` for the
     /// platform's own doing.
     #[must_use]
@@ -41,10 +41,10 @@ mod tests {
     fn one_subscriber_is_one_key_and_a_user_is_one_wherever_they_are() {
         let key = |ip: &str, actor_id| {
             let ip = Some(ip.to_owned());
-            let origin = Origin {
+            let origin = Provenance {
                 ip,
                 actor_id,
-                ..Origin::default()
+                ..Provenance::default()
             };
             origin.limit_key()
         };
@@ -57,6 +57,6 @@ mod tests {
         let user = Some(UserId::new(Timestamp::from_millis(7)));
         assert_eq!(key("192.0.2.1", user), key("192.0.2.2", user));
         assert_eq!(key("rubbish", None), None);
-        assert_eq!(Origin::default().limit_key(), None);
+        assert_eq!(Provenance::default().limit_key(), None);
     }
 }
