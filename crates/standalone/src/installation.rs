@@ -15,7 +15,7 @@ use ud_seal::secret_file;
 
 use crate::{
     kept::{Kept, Kind},
-    ring::{self, Misread, place},
+    ring::{self, Misread, associated_data},
 };
 
 /// Name of the list.
@@ -141,16 +141,16 @@ impl Installation {
     /// Returns that by which the ring will be known again. What its first key has sealed already stays as it is: the list
     /// is written when something changed.
     fn known_again(&self, kept: &Kept) -> Result<String, StartError> {
-        let place = place(&kept.name);
+        let data = associated_data(&kept.name);
         let sealer = ring::read(&kept.path).map_err(|misread| match misread {
             Misread::Wrong(why) => StartError::config(why),
             Misread::NotNow(why) => not_now(&[why]),
         })?;
         let known = self.files.get(&kept.name).cloned().flatten();
-        match known.filter(|known| sealer.reseal(place, known) == Ok(None)) {
+        match known.filter(|known| sealer.reseal(data, known) == Ok(None)) {
             Some(known) => Ok(known),
             None => sealer
-                .seal(place, &self.mark.to_be_bytes())
+                .seal(data, &self.mark.to_be_bytes())
                 .map_err(StartError::internal),
         }
     }
@@ -261,7 +261,7 @@ impl Installation {
                 Ok(sealer) => {
                     let opens = |sealed: &String| {
                         sealer
-                            .open(place(&kept.name), sealed)
+                            .open(associated_data(&kept.name), sealed)
                             .is_ok_and(|id| *id == self.mark.to_be_bytes())
                     };
                     if !sealed.as_ref().is_none_or(opens) {

@@ -9,7 +9,7 @@ use std::{
 use secrecy::{ExposeSecret as _, SecretString};
 use ud_config::KeyRing;
 use ud_kernel::Service;
-use ud_seal::{Place, Sealer};
+use ud_seal::{AssociatedData, Sealer};
 
 /// The reason why a file gives nothing.
 #[derive(Debug)]
@@ -31,7 +31,7 @@ pub(crate) fn read(path: &Path) -> Result<Sealer, Misread> {
         .trim()
         .parse()
         .map_err(|error| Misread::Wrong(format!("{} is damaged: it {error}", path.display())))?;
-    // Whose sealer it is makes no difference: the place says what it is for.
+    // Whose sealer it is makes no difference: the associated data says what it is for.
     Ok(Sealer::new(Service::Auth, ring))
 }
 
@@ -48,8 +48,8 @@ pub(crate) fn misread(path: &Path, error: &io::Error) -> Misread {
 }
 
 /// Says for what and for whom a ring seals that by which it is known again.
-pub(crate) const fn place(name: &str) -> Place<'_> {
-    Place {
+pub(crate) const fn associated_data(name: &str) -> AssociatedData<'_> {
+    AssociatedData {
         table: "installation",
         column: "file",
         row: name,

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use aws_lc_rs::{hmac, rand};
 use ud_kernel::Timestamp;
-use ud_seal::{Place, SealError, Sealer};
+use ud_seal::{AssociatedData, SealError, Sealer};
 use zeroize::Zeroizing;
 
 pub use server_key::{ServerKey, ServerKeyError};
@@ -20,7 +20,7 @@ const NEVER: Timestamp = Timestamp::from_millis(253_402_300_799_000);
 const SERVER_KEY: &str = "idempotency";
 
 /// Where the secret is kept, in the database of each service that has one.
-const PLACE: Place<'_> = Place {
+const ASSOCIATED_DATA: AssociatedData<'_> = AssociatedData {
     table: "server_keys",
     column: "sealed_key",
     row: SERVER_KEY,
@@ -62,7 +62,7 @@ impl IdempotencyKeys {
     fn new_sealed(sealer: &Sealer) -> Result<String, SealError> {
         let mut secret = Zeroizing::new([0_u8; 32]);
         rand::fill(secret.as_mut_slice()).map_err(|_| SealError::Crypto)?;
-        sealer.seal(PLACE, secret.as_slice())
+        sealer.seal(ASSOCIATED_DATA, secret.as_slice())
     }
 
     /// With the secret that was sealed by [`IdempotencyKeys::new_sealed`].
@@ -70,7 +70,7 @@ impl IdempotencyKeys {
     /// # Errors
     /// [`SealError::UnknownKey`], [`SealError::DoesNotOpen`].
     fn open(sealer: &Sealer, sealed: &str) -> Result<Self, SealError> {
-        Ok(Self::new(&sealer.open(PLACE, sealed)?))
+        Ok(Self::new(&sealer.open(ASSOCIATED_DATA, sealed)?))
     }
 
     /// The sealed secret under the first key of the ring; `None` if it is already.
@@ -78,7 +78,7 @@ impl IdempotencyKeys {
     /// # Errors
     /// [`SealError::UnknownKey`], [`SealError::DoesNotOpen`].
     fn sealed_anew(sealer: &Sealer, sealed: &str) -> Result<Option<String>, SealError> {
-        sealer.reseal(PLACE, sealed)
+        sealer.reseal(ASSOCIATED_DATA, sealed)
     }
 
     /// The claim of a client's key for `operation`, remembered for a day.

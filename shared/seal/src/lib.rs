@@ -8,4 +8,4 @@ pub mod secret_file;
 
 pub use misfit::RingFile;
 pub use ring_file::{KEY_ENCRYPTION, ring_or_file};
-pub use sealer::{Place, SealError, Sealer};
+pub use sealer::{AssociatedData, SealError, Sealer};

@@ -19,9 +19,10 @@ use crate::ring_file::{KEY_ENCRYPTION, ring_or_file};
 const VERSION: &str = "v1";
 const KEY_LEN: usize = 32;
 
-/// Where a sealed value lives and what it is for. A value moved to another place does not open.
+/// What a sealed value is bound to (associated data of an AEAD, RFC 5116): where it lives and what it is for. A value moved to
+/// another place does not open.
 #[derive(Debug, Clone, Copy)]
-pub struct Place<'a> {
+pub struct AssociatedData<'a> {
     /// Table.
     pub table: &'a str,
     /// Column.
@@ -32,9 +33,9 @@ pub struct Place<'a> {
     pub purpose: &'a str,
 }
 
-impl Place<'_> {
+impl AssociatedData<'_> {
     /// Each part with its length before it, so that no two places give the same bytes.
-    fn associated_data(&self, service: Service) -> Vec<u8> {
+    fn to_bytes(self, service: Service) -> Vec<u8> {
         let mut data = Vec::with_capacity(128);
         for part in [
             service.as_str(),
@@ -56,7 +57,7 @@ pub enum SealError {
     /// Sealed under a key that the service's `KEY_ENCRYPTION_KEYS` do not contain.
     #[error("sealed under a key that the service's KEY_ENCRYPTION_KEYS do not contain")]
     UnknownKey,
-    /// Not a sealed value, changed, or from another place.
+    /// Not a sealed value, changed, or with other associated data.
     #[error(
         "sealed value does not open: KEY_ENCRYPTION_KEYS has another key under that id, or the value was changed"
     )]
@@ -103,11 +104,11 @@ impl Sealer {
         self.service
     }
 
-    /// Seals `secret` for `place`.
+    /// Seals `secret` with `data`.
     ///
     /// # Errors
     /// [`SealError::Crypto`].
-    pub fn seal(&self, place: Place<'_>, secret: &[u8]) -> Result<String, SealError> {
+    pub fn seal(&self, data: AssociatedData<'_>, secret: &[u8]) -> Result<String, SealError> {
         let (key_id, key) = self.ring.current();
         let mut nonce = [0_u8; NONCE_LEN];
         rand::fill(&mut nonce).map_err(|_| SealError::Crypto)?;
@@ -115,7 +116,7 @@ impl Sealer {
         self.cipher(key)?
             .seal_in_place_append_tag(
                 Nonce::assume_unique_for_key(nonce),
-                Aad::from(place.associated_data(self.service)),
+                Aad::from(data.to_bytes(self.service)),
                 &mut sealed,
             )
             .map_err(|_| SealError::Crypto)?;
@@ -127,11 +128,15 @@ impl Sealer {
         ))
     }
 
-    /// Opens what [`Sealer::seal`] made for the same `place`.
+    /// Opens what [`Sealer::seal`] made for the same `data`.
     ///
     /// # Errors
     /// [`SealError::UnknownKey`], [`SealError::DoesNotOpen`].
-    pub fn open(&self, place: Place<'_>, sealed: &str) -> Result<Zeroizing<Vec<u8>>, SealError> {
+    pub fn open(
+        &self,
+        data: AssociatedData<'_>,
+        sealed: &str,
+    ) -> Result<Zeroizing<Vec<u8>>, SealError> {
         let (key_id, encoded) = sealed
             .strip_prefix(VERSION)
             .and_then(|rest| rest.strip_prefix('.'))
@@ -149,7 +154,7 @@ impl Sealer {
             .cipher(key)?
             .open_in_place(
                 Nonce::assume_unique_for_key(*nonce),
-                Aad::from(place.associated_data(self.service)),
+                Aad::from(data.to_bytes(self.service)),
                 &mut buffer,
             )
             .map_err(|_| SealError::DoesNotOpen)?
@@ -158,17 +163,21 @@ impl Sealer {
         Ok(buffer)
     }
 
-    /// What [`Sealer::seal`] made for the same `place`, under the first key of the ring; `None` if it is already.
+    /// What [`Sealer::seal`] made for the same `data`, under the first key of the ring; `None` if it is already.
     ///
     /// # Errors
     /// Those of [`Sealer::open`] and [`Sealer::seal`].
-    pub fn reseal(&self, place: Place<'_>, sealed: &str) -> Result<Option<String>, SealError> {
+    pub fn reseal(
+        &self,
+        data: AssociatedData<'_>,
+        sealed: &str,
+    ) -> Result<Option<String>, SealError> {
         let current = format!("{VERSION}.{}.", self.ring.current().0);
         if sealed.starts_with(&current) {
             return Ok(None);
         }
-        let secret = self.open(place, sealed)?;
-        self.seal(place, &secret).map(Some)
+        let secret = self.open(data, sealed)?;
+        self.seal(data, &secret).map(Some)
     }
 
     /// A key for HMAC-SHA-256 that is used for `purpose` alone, derived from the first key of the ring.
@@ -238,7 +247,7 @@ mod tests {
         Sealer::new(Service::Auth, KeyRing::new(keys).unwrap())
     }
 
-    const PLACE: Place<'_> = Place {
+    const ASSOCIATED_DATA: AssociatedData<'_> = AssociatedData {
         table: "signing_keys",
         column: "sealed_key",
         row: "k1",
@@ -248,14 +257,20 @@ mod tests {
     #[test]
     fn a_sealed_value_opens_in_its_place_only() {
         let sealer = sealer(&["a"]);
-        let sealed = sealer.seal(PLACE, b"secret").unwrap();
-        assert_eq!(sealer.open(PLACE, &sealed).unwrap().as_slice(), b"secret");
+        let sealed = sealer.seal(ASSOCIATED_DATA, b"secret").unwrap();
+        assert_eq!(
+            sealer.open(ASSOCIATED_DATA, &sealed).unwrap().as_slice(),
+            b"secret"
+        );
         let of_profile = Sealer::new(Service::Profile, sealer.ring.clone());
-        assert_eq!(of_profile.open(PLACE, &sealed), Err(SealError::DoesNotOpen));
-        let other = |change: fn(&mut Place<'static>)| {
-            let mut place = PLACE;
-            change(&mut place);
-            sealer.open(place, &sealed).unwrap_err()
+        assert_eq!(
+            of_profile.open(ASSOCIATED_DATA, &sealed),
+            Err(SealError::DoesNotOpen)
+        );
+        let other = |change: fn(&mut AssociatedData<'static>)| {
+            let mut data = ASSOCIATED_DATA;
+            change(&mut data);
+            sealer.open(data, &sealed).unwrap_err()
         };
         for error in [
             other(|p| p.table = "other"),
@@ -274,9 +289,11 @@ mod tests {
     fn no_service_opens_what_another_sealed() {
         let ring = sealer(&["a", "b"]).ring;
         for of in Service::ALL {
-            let sealed = Sealer::new(of, ring.clone()).seal(PLACE, b"x").unwrap();
+            let sealed = Sealer::new(of, ring.clone())
+                .seal(ASSOCIATED_DATA, b"x")
+                .unwrap();
             for by in Service::ALL {
-                let opened = Sealer::new(by, ring.clone()).open(PLACE, &sealed);
+                let opened = Sealer::new(by, ring.clone()).open(ASSOCIATED_DATA, &sealed);
                 assert_eq!(opened.is_ok(), of == by, "{by} opens what {of} sealed");
             }
         }
@@ -287,20 +304,39 @@ mod tests {
         let old = sealer(&["old"]);
         let both = sealer(&["new", "old"]);
         let new = sealer(&["new"]);
-        let sealed = old.seal(PLACE, b"x").unwrap();
-        assert_eq!(both.open(PLACE, &sealed).unwrap().as_slice(), b"x");
-        assert_eq!(new.open(PLACE, &sealed), Err(SealError::UnknownKey));
-        assert!(both.seal(PLACE, b"x").unwrap().starts_with("v1.new."));
-        let resealed = both.reseal(PLACE, &sealed).unwrap().unwrap();
-        assert_eq!(new.open(PLACE, &resealed).unwrap().as_slice(), b"x");
-        assert_eq!(both.reseal(PLACE, &resealed), Ok(None));
-        assert_eq!(new.reseal(PLACE, &sealed), Err(SealError::UnknownKey));
+        let sealed = old.seal(ASSOCIATED_DATA, b"x").unwrap();
+        assert_eq!(
+            both.open(ASSOCIATED_DATA, &sealed).unwrap().as_slice(),
+            b"x"
+        );
+        assert_eq!(
+            new.open(ASSOCIATED_DATA, &sealed),
+            Err(SealError::UnknownKey)
+        );
+        assert!(
+            both.seal(ASSOCIATED_DATA, b"x")
+                .unwrap()
+                .starts_with("v1.new.")
+        );
+        let resealed = both.reseal(ASSOCIATED_DATA, &sealed).unwrap().unwrap();
+        assert_eq!(
+            new.open(ASSOCIATED_DATA, &resealed).unwrap().as_slice(),
+            b"x"
+        );
+        assert_eq!(both.reseal(ASSOCIATED_DATA, &resealed), Ok(None));
+        assert_eq!(
+            new.reseal(ASSOCIATED_DATA, &sealed),
+            Err(SealError::UnknownKey)
+        );
     }
 
     #[test]
     fn the_same_secret_sealed_twice_looks_different() {
         let sealer = sealer(&["a"]);
-        assert_ne!(sealer.seal(PLACE, b"x"), sealer.seal(PLACE, b"x"));
+        assert_ne!(
+            sealer.seal(ASSOCIATED_DATA, b"x"),
+            sealer.seal(ASSOCIATED_DATA, b"x")
+        );
     }
 
     #[test]
@@ -336,17 +372,17 @@ mod tests {
         #[test]
         fn no_changed_byte_opens(secret in prop::collection::vec(any::<u8>(), 0..64), at: prop::sample::Index, with in 1_u8..128) {
             let sealer = sealer(&["a"]);
-            let sealed = sealer.seal(PLACE, &secret).unwrap();
+            let sealed = sealer.seal(ASSOCIATED_DATA, &secret).unwrap();
             let mut bytes = sealed.clone().into_bytes();
             let at = at.index(bytes.len());
             bytes[at] ^= with;
-            let opened = String::from_utf8(bytes).ok().and_then(|text| sealer.open(PLACE, &text).ok());
+            let opened = String::from_utf8(bytes).ok().and_then(|text| sealer.open(ASSOCIATED_DATA, &text).ok());
             prop_assert!(opened.is_none());
         }
 
         #[test]
         fn rubbish_does_not_open(text in ".{0,80}") {
-            prop_assert!(sealer(&["a"]).open(PLACE, &text).is_err());
+            prop_assert!(sealer(&["a"]).open(ASSOCIATED_DATA, &text).is_err());
         }
     }
 }

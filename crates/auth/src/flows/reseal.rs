@@ -7,7 +7,7 @@ use ud_seal::Sealer;
 
 use crate::models::{
     error::AuthError,
-    signing_key::{self, loaded::place},
+    signing_key::{self, loaded::associated_data},
 };
 
 /// Seals every signing key under the first key of the ring; gives how many were not. Each is moved by itself, by
@@ -21,7 +21,7 @@ pub async fn reseal(db: &Db, sealer: &Sealer, failpoints: &Failpoints) -> Result
         if key.revoked_at.is_some() {
             continue;
         }
-        let Some(sealed) = sealer.reseal(place(&key.kid), &key.sealed_key)? else {
+        let Some(sealed) = sealer.reseal(associated_data(&key.kid), &key.sealed_key)? else {
             continue;
         };
         let was_there = db

@@ -9,7 +9,7 @@ use std::{
 use ud_db::Db;
 use ud_jwt::{Algorithm, JwkSet, KeyError, KeySet, KeySource, SigningKey};
 use ud_kernel::{Clock, Timestamp, models::Provenance};
-use ud_seal::{Place, Sealer};
+use ud_seal::{AssociatedData, Sealer};
 
 use super::{
     KeyCycle, PUBLISH_AHEAD, StoredSigningKey,
@@ -294,7 +294,7 @@ impl SealedKeys {
         Ok(NewSigningKey {
             kid: key.kid().to_owned(),
             algorithm,
-            sealed_key: self.sealer.seal(place(key.kid()), &pkcs8)?,
+            sealed_key: self.sealer.seal(associated_data(key.kid()), &pkcs8)?,
             created_at: now,
         })
     }
@@ -303,7 +303,7 @@ impl SealedKeys {
         let algorithm: Algorithm = row.algorithm.parse().map_err(internal)?;
         let pkcs8 = self
             .sealer
-            .open(place(&row.kid), &row.sealed_key)
+            .open(associated_data(&row.kid), &row.sealed_key)
             .map_err(|error| AuthError::KeyDoesNotOpen {
                 kid: row.kid.clone(),
                 error,
@@ -322,8 +322,8 @@ impl SealedKeys {
 
 /// Where the key `kid` is sealed to.
 #[must_use]
-pub const fn place(kid: &str) -> Place<'_> {
-    Place {
+pub const fn associated_data(kid: &str) -> AssociatedData<'_> {
+    AssociatedData {
         table: "signing_keys",
         column: "sealed_key",
         row: kid,
