@@ -145,7 +145,7 @@ fn forged(handed: &FeedKnown) -> Vec<FeedKnown> {
 #[rstest]
 #[case(Redis)]
 #[case(Sqlite)]
-#[actix_web::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn no_service_ends_a_session_by_what_it_claims(#[case] backend: Backend) {
     let mut app = App::start(backend).await;
     let user = user();
@@ -195,7 +195,7 @@ async fn no_service_ends_a_session_by_what_it_claims(#[case] backend: Backend) {
 
 /// Redis restored from ten minutes ago, under services that were all restarted meanwhile: a verifier's tagged claim tells.
 /// Restored a second time within five minutes: refused, with an alarm, until it passes by itself.
-#[actix_web::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_restored_redis_is_found_out_and_a_second_one_is_refused() {
     let server = RedisServer::start();
     let settings = redis_settings(&server.url(), Durability::Lossy);
@@ -269,7 +269,7 @@ async fn a_restored_redis_is_found_out_and_a_second_one_is_refused() {
 }
 
 /// The ring changes from one start to the next: a tag under a key that is still in it goes on, and is renewed.
-#[actix_web::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn tags_go_on_across_a_change_of_keys() {
     let settings = redis_settings(&testkit::redis_url(), Durability::Lossy);
     let first = App::start_on(settings.clone()).await;

@@ -99,7 +99,7 @@ async fn is_closed(checker: &SessionChecker, token: &VerifiedToken) -> bool {
 #[rstest]
 #[case(Redis)]
 #[case(Sqlite)]
-#[actix_web::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_closed_session_is_refused_at_once_and_nobody_is_asked(
     #[case] backend: Backend,
     #[values(WebSocket, Local)] way: Way,
@@ -126,7 +126,7 @@ async fn a_closed_session_is_refused_at_once_and_nobody_is_asked(
 #[rstest]
 #[case(Redis)]
 #[case(Sqlite)]
-#[actix_web::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn lost_rights_make_tokens_stale_and_new_tokens_are_good(
     #[case] backend: Backend,
     #[values(WebSocket, Local)] way: Way,
@@ -165,7 +165,7 @@ async fn lost_rights_make_tokens_stale_and_new_tokens_are_good(
 #[rstest]
 #[case(Redis)]
 #[case(Sqlite)]
-#[actix_web::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_feed_that_is_cut_or_hangs_is_not_believed_for_long(#[case] backend: Backend) {
     let app = App::start(backend).await;
     let proxy = Proxy::start(
@@ -217,7 +217,7 @@ async fn a_feed_that_is_cut_or_hangs_is_not_believed_for_long(#[case] backend: B
     }
 }
 
-#[actix_web::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn two_replicas_serve_one_feed() {
     let settings = redis_settings(&testkit::redis_url(), Durability::Lossy);
     let first = App::start_on(settings.clone()).await;
@@ -236,12 +236,14 @@ async fn two_replicas_serve_one_feed() {
 }
 
 #[rstest]
-#[actix_web::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_store_that_is_away_silences_the_feed_and_an_emptied_one_ends_everything(
     #[values(WebSocket, Local)] way: Way,
 ) {
     let mut server = RedisServer::start();
     let app = App::start_on(redis_settings(&server.url(), Durability::Fsync)).await;
+    // The outbox goes with its store.
+    app.leaves_events();
     let checker = following(&app, way);
     fresh(&checker).await;
     let user = user();
@@ -274,7 +276,7 @@ async fn a_store_that_is_away_silences_the_feed_and_an_emptied_one_ends_everythi
     assert_eq!(checker.counts().asked, asked);
 }
 
-#[actix_web::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn only_services_follow_and_no_browser() {
     let app = App::start(Sqlite).await;
     let path = "/internal/v1/revocations";
@@ -308,7 +310,7 @@ async fn only_services_follow_and_no_browser() {
     assert_eq!(public.status(), 404);
 }
 
-#[actix_web::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn what_a_replica_told_before_it_stopped_counts_as_long_as_after_a_cut() {
     // Whoever is not fast enough here has nothing to assert.
     loop {
@@ -337,7 +339,7 @@ async fn what_a_replica_told_before_it_stopped_counts_as_long_as_after_a_cut() {
 }
 
 #[rstest]
-#[actix_web::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_stop_ends_the_feed_and_is_not_held_up(#[values(WebSocket, Local)] way: Way) {
     let mut app = App::start(Sqlite).await;
     let checker = following(&app, way);

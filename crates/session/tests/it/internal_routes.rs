@@ -36,7 +36,7 @@ pub async fn state(app: &App, grant: &SessionGrant, user: UserId, roles: &str) -
 #[rstest]
 #[case(Redis)]
 #[case(Sqlite)]
-#[actix_web::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_session_s_life(#[case] backend: Backend) {
     let app = App::start(backend).await;
     let user = user();
@@ -171,7 +171,7 @@ fn routes(app: &App, user: UserId) -> Vec<(Method, String, &'static [Service], O
     ]
 }
 
-#[actix_web::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn each_route_takes_its_callers_only() {
     let app = App::start(Sqlite).await;
     let user = user();
@@ -224,7 +224,7 @@ async fn each_route_takes_its_callers_only() {
     }
 }
 
-#[actix_web::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn bodies_are_checked() {
     let app = App::start(Sqlite).await;
     let user = user();

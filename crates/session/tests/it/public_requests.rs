@@ -10,7 +10,7 @@ use crate::{
     support::Backend::Sqlite,
 };
 
-#[actix_web::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn bad_requests_are_problems() {
     let app = App::start(Sqlite).await;
     let (_, _, token) = somebody(&app, &["*"]).await;
@@ -63,7 +63,7 @@ async fn bad_requests_are_problems() {
     );
 }
 
-#[actix_web::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn the_document_lists_what_there_is_and_nothing_is_open() {
     let app = App::start(Sqlite).await;
     let answer = app

@@ -44,7 +44,7 @@ fn ids(list: &Value) -> Vec<String> {
 #[rstest]
 #[case(Redis)]
 #[case(Sqlite)]
-#[actix_web::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn users_see_their_own_sessions(#[case] backend: Backend) {
     let app = App::start(backend).await;
     let (user, old, _) = somebody(&app, &[]).await;
@@ -94,7 +94,7 @@ async fn users_see_their_own_sessions(#[case] backend: Backend) {
 #[rstest]
 #[case(Redis)]
 #[case(Sqlite)]
-#[actix_web::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_foreign_session_is_seen_by_permission_only(#[case] backend: Backend) {
     let app = App::start(backend).await;
     let (victim, theirs, _) = somebody(&app, &[]).await;
@@ -132,7 +132,7 @@ async fn a_foreign_session_is_seen_by_permission_only(#[case] backend: Backend) 
 #[rstest]
 #[case(Redis)]
 #[case(Sqlite)]
-#[actix_web::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn users_end_their_own_sessions(#[case] backend: Backend) {
     let app = App::start(backend).await;
     let (user, first, first_token) = somebody(&app, &[]).await;
@@ -186,7 +186,7 @@ async fn users_end_their_own_sessions(#[case] backend: Backend) {
 #[rstest]
 #[case(Redis)]
 #[case(Sqlite)]
-#[actix_web::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn others_sessions_are_ended_by_those_who_hold_as_much(#[case] backend: Backend) {
     let app = App::start(backend).await;
     let (victim, theirs, _) = somebody(&app, &[]).await;
@@ -238,7 +238,7 @@ async fn others_sessions_are_ended_by_those_who_hold_as_much(#[case] backend: Ba
     assert!(ids(&get(&app, &format!("{SESSIONS}?user_id={victim}"), &nobody).await).is_empty());
 }
 
-#[actix_web::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn role_away_is_503() {
     let app = App::start(Sqlite).await;
     let (_, theirs, _) = somebody(&app, &[]).await;
@@ -259,7 +259,7 @@ async fn role_away_is_503() {
 #[rstest]
 #[case(Redis)]
 #[case(Sqlite)]
-#[actix_web::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn pages_follow_one_another(#[case] backend: Backend) {
     let app = App::start(backend).await;
     let (user, _, token) = somebody(&app, &[]).await;
@@ -301,7 +301,7 @@ async fn pages_follow_one_another(#[case] backend: Backend) {
 #[rstest]
 #[case(Redis)]
 #[case(Sqlite)]
-#[actix_web::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn audit_is_told(#[case] backend: Backend) {
     let mut app = App::start(backend).await;
     let (victim, theirs, _) = somebody(&app, &[]).await;

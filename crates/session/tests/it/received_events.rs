@@ -52,7 +52,7 @@ fn json_of(event: &Event) -> Value {
 #[rstest]
 #[case(Redis)]
 #[case(Sqlite)]
-#[actix_web::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn events_do_what_the_direct_calls_did_not(#[case] backend: Backend) {
     let app = App::start(backend).await;
     let (first, second) = (user(), user());
@@ -109,7 +109,7 @@ async fn events_do_what_the_direct_calls_did_not(#[case] backend: Backend) {
     assert_eq!(state(&app, &kept, first, "user").await, SessionState::Stale);
 }
 
-#[actix_web::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_revoked_signing_key_ends_its_tokens() {
     let app = App::start(Sqlite).await;
     let user = user();
@@ -134,7 +134,7 @@ async fn a_revoked_signing_key_ends_its_tokens() {
     }
 }
 
-#[actix_web::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_bad_event_holds_back_its_subject_only() {
     let app = App::start(Sqlite).await;
     let (first, second) = (user(), user());

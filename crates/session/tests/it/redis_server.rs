@@ -188,7 +188,7 @@ async fn a_server_that_would_lose_sessions_is_unfit() {
     assert!(store.close(one).await.is_err());
 }
 
-#[actix_web::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn production_does_not_start_on_a_redis_that_would_lose_sessions() {
     let server = RedisServer::start();
     let start = |durability| {

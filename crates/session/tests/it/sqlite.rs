@@ -133,7 +133,7 @@ async fn what_has_had_its_time_is_deleted() {
     assert_eq!(store.find(grant.session_id, START).await.unwrap(), None);
 }
 
-#[actix_web::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_second_service_on_the_file_exits_78() {
     let folder = tempfile::tempdir().unwrap();
     let url = format!("sqlite://{}", folder.path().join("session.db").display());

@@ -135,7 +135,8 @@ async fn a_transaction_cut_in_the_middle_is_not_repeated_and_not_committed(
     let (_fresh, proxy, db) = behind_proxy(backend).await;
     proxy.resume();
     add(&db).await.unwrap();
-    let cutter = std::sync::Arc::new(proxy);
+    let proxy = std::sync::Arc::new(proxy);
+    let cutter = std::sync::Arc::clone(&proxy);
     let runtime = tokio::runtime::Handle::current();
     let mut runs = 0;
     let result: Result<(), StoreError> = db

@@ -17,7 +17,8 @@ use ud_service::ServiceContext;
 use super::{Surroundings, logs, undelivered};
 use crate::TestIdentities;
 
-/// A service on its two sockets, in a thread of its own. When it is dropped it is stopped as SIGTERM does, and two things are
+/// A service on its two sockets, in a thread of its own. A test whose own runtime it needs (connections to Redis are made
+/// there) has a runtime of several threads: the end blocks. When it is dropped it is stopped as SIGTERM does, and two things are
 /// looked at: every event has been delivered, and no secret stands in the log.
 pub struct Served {
     /// Address of the public listener: `http://127.0.0.1:…`.
