@@ -46,12 +46,18 @@ pub fn heard(level: Level, text: &str) -> usize {
     })
 }
 
-/// Waits for a line of `level` with `text`, 5 seconds at most.
+/// As long as several tries of a server that is slow to answer.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Waits for a line of `level` with `text`.
+///
+/// # Panics
+/// If there is none within 30 seconds.
 pub async fn until_heard(level: Level, text: &str) {
     let start = Instant::now();
     while heard(level, text) == 0 {
         assert!(
-            start.elapsed() < Duration::from_secs(5),
+            start.elapsed() < PATIENCE,
             "{level} {text:?} is not in {:#?}",
             LINES.with_borrow(Clone::clone)
         );
