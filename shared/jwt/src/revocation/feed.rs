@@ -249,7 +249,8 @@ impl Follower {
                     // Before it is sent: what is stored later need not be told by its answer.
                     sent.push_back((number, Instant::now()));
                     let ping = connection.ping(FeedPing { ping: number });
-                    timeout(CONNECT, ping).await.map_err(|_| Ended::Silent)??;
+                    let pinged = timeout(CONNECT, ping).await.map_err(|_| Ended::Silent)?;
+                    pinged.map_err(|ended| self.ended(ended))?;
                 }
             }
         }
@@ -267,3 +268,8 @@ impl Follower {
         ended
     }
 }
+
+#[cfg(test)]
+#[path = "feed_tests.rs"]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests;
