@@ -14,17 +14,19 @@ use governor::{
     state::keyed::DashMapStateStore,
 };
 use redis::Script;
-use ud_config::Limit;
+use ud_config::{Limit, RedisConfig};
 use ud_kernel::{Clock, LimitKey, Timestamp};
 use ud_redis::{Redis, RedisFailure};
 
 /// Redis has this long; then the process's own count decides.
 const REDIS_DEADLINE: Duration = Duration::from_millis(250);
+/// Below [`REDIS_DEADLINE`]: a connection that has died silently is given up by the first count that meets it.
+const REDIS_RESPONSE: Duration = Duration::from_millis(200);
 /// After so many checks, keys whose time is over are forgotten.
 const SWEEP_EVERY: u32 = 10_000;
 
 /// Counts one, and tells the count and the window's rest in milliseconds. One script, so that a key never
-/// stays without an end.
+/// stays without an end. A connection that dies in between has it counted twice.
 const COUNT: &str = r"
 local count = redis.call('INCR', KEYS[1])
 if count == 1 then redis.call('PEXPIRE', KEYS[1], ARGV[1]) end
@@ -90,6 +92,14 @@ impl std::fmt::Display for LimiterError {
 
 impl std::error::Error for LimiterError {}
 
+/// Returns the pool in which limits are counted. A server that is down is no error.
+///
+/// # Errors
+/// If the address is not one of Redis.
+pub fn redis(config: &RedisConfig) -> Result<Redis, RedisFailure> {
+    Redis::new(config, REDIS_RESPONSE)
+}
+
 impl Limiter {
     /// Counts `operation` (lower-case word, part of the Redis key) up to `limit`. In the process a burst of
     /// `limit.count` is followed by one each `limit.per / limit.count` (GCRA); in Redis windows are fixed.
@@ -128,7 +138,7 @@ impl Limiter {
             let counted = Box::pin(self.count_in_redis(redis, script, key));
             match tokio::time::timeout(REDIS_DEADLINE, counted).await {
                 Ok(Ok(outcome)) => return outcome,
-                Ok(Err(e)) => log::warn!("limit {}: Redis: {e}; counting here", self.0.operation),
+                Ok(Err(e)) => log::warn!("limit {}: {e}; counting here", self.0.operation),
                 Err(_) => log::warn!(
                     "limit {}: Redis: no answer; counting here",
                     self.0.operation
@@ -235,7 +245,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_redis_that_is_away_does_not_lift_the_limit() {
-        let redis = Redis::new(&ud_config::RedisConfig {
+        let redis = redis(&RedisConfig {
             url: "redis://127.0.0.1:1/".to_owned().into(),
             durability: ud_config::Durability::Lossy,
         })
@@ -248,5 +258,48 @@ mod tests {
         let limiter = Limiter::new("test", limit, Some(&redis), clock).unwrap();
         assert_eq!(limiter.check(key("192.0.2.1")).await, Ok(()));
         assert_eq!(limiter.check(key("192.0.2.1")).await, Err(60));
+    }
+
+    /// A connection whose other side is gone without a word is met by one count, not by each that draws it.
+    #[tokio::test]
+    async fn a_connection_that_has_died_silently_is_given_up_by_the_count_that_meets_it() {
+        let server = testkit::RedisServer::start();
+        let proxy = testkit::Proxy::to_port(server.port());
+        let redis = redis(&RedisConfig {
+            url: format!("redis://{}/", proxy.address()).into(),
+            durability: ud_config::Durability::Lossy,
+        })
+        .unwrap();
+        let connections = || {
+            let client = redis::Client::open(server.url()).unwrap();
+            let mut info = redis::cmd("INFO");
+            let text: String = info
+                .arg("stats")
+                .query(&mut client.get_connection().unwrap())
+                .unwrap();
+            let line = text
+                .lines()
+                .find_map(|line| line.strip_prefix("total_connections_received:"));
+            line.unwrap().trim().parse::<u32>().unwrap()
+        };
+        let limit = Limit {
+            count: 10,
+            per: Duration::from_secs(60),
+        };
+        let clock = Clock::manual(Timestamp::from_secs(1_000_000));
+        let limiter = Limiter::new("test", limit, Some(&redis), clock).unwrap();
+        assert_eq!(limiter.check(key("192.0.2.1")).await, Ok(()));
+        let before = connections();
+        // What is asked is lost with the connection.
+        proxy.hold_requests();
+        assert_eq!(
+            limiter.check(key("192.0.2.1")).await,
+            Ok(()),
+            "counted here"
+        );
+        proxy.resume();
+        assert_eq!(limiter.check(key("192.0.2.1")).await, Ok(()));
+        // Its own question, and a connection in place of the one that did not answer.
+        assert_eq!(connections(), before + 2);
     }
 }

@@ -4,4 +4,4 @@ mod error;
 mod pool;
 
 pub use error::{RedisFailure, Why};
-pub use pool::{Confirmed, Redis};
+pub use pool::{Confirmed, RESPONSE, Redis};

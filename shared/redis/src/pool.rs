@@ -14,14 +14,13 @@ use ud_telemetry::Cost;
 
 use crate::{RedisFailure, Why};
 
-/// A command has this long; redis-rs would say the same, but an upgrade could change its mind.
-const RESPONSE: Duration = Duration::from_millis(500);
+/// The time in which a store expects an answer; redis-rs would say the same, but an upgrade could change its mind.
+pub const RESPONSE: Duration = Duration::from_millis(500);
 /// A connection has this long to come up, and a task to get one.
 const CONNECT: Duration = Duration::from_millis(500);
-/// A replica has this long to confirm a write; below [`RESPONSE`], so that the answer is read.
+/// A replica has this long to confirm a write; below [`RESPONSE`], so that a store reads the answer.
 const REPLICATED_WITHIN_MS: u32 = 400;
-/// Connections of one process. Each carries many requests at once; a script takes the server well under a
-/// millisecond.
+/// Connections of one pool. Each carries one command at a time, which takes the server well under a millisecond.
 const POOL_SIZE: usize = 16;
 
 /// deadpool-redis' manager, without its PING: a dead connection is known by the error of its first use.
@@ -50,6 +49,7 @@ impl managed::Manager for Connector {
 pub struct Redis {
     pool: managed::Pool<Connector>,
     client: redis::Client,
+    response: Duration,
 }
 
 /// What a script answered, and how many replicas have what it wrote, where that was asked.
@@ -62,15 +62,17 @@ pub struct Confirmed<T> {
 }
 
 impl Redis {
-    /// Makes a pool. It does not connect yet: a server that is down now may be up later.
+    /// Makes a pool whose connections are given up when an answer takes longer than `response`. It does not connect yet: a
+    /// server that is down now may be up later. Whoever waits for less than that leaves a connection that has died silently in
+    /// the pool.
     ///
     /// # Errors
     /// If the address is not one of Redis. It may hold a password, and is not repeated.
-    pub fn new(config: &RedisConfig) -> Result<Self, RedisFailure> {
+    pub fn new(config: &RedisConfig, response: Duration) -> Result<Self, RedisFailure> {
         let wrong = || RedisFailure::new(Why::Internal, "REDIS_URL is not an address of Redis");
         let settings = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(CONNECT))
-            .set_response_timeout(Some(RESPONSE));
+            .set_response_timeout(Some(response));
         let url = config.url.expose_secret();
         let manager =
             deadpool_redis::Manager::new_with_config(url, settings).map_err(|_| wrong())?;
@@ -82,7 +84,11 @@ impl Redis {
             .build()
             .map_err(|e| RedisFailure::new(Why::Internal, e.to_string()))?;
         let client = redis::Client::open(url).map_err(|_| wrong())?;
-        Ok(Self { pool, client })
+        Ok(Self {
+            pool,
+            client,
+            response,
+        })
     }
 
     /// Returns a connection of its own for a command that waits `longest`.
@@ -95,7 +101,7 @@ impl Redis {
     ) -> Result<MultiplexedConnection, RedisFailure> {
         let settings = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(CONNECT))
-            .set_response_timeout(Some(longest + RESPONSE));
+            .set_response_timeout(Some(longest + self.response));
         let connecting = self
             .client
             .get_multiplexed_async_connection_with_config(&settings);
@@ -154,7 +160,8 @@ impl Redis {
         self.perform(work).await
     }
 
-    /// Repeats once what a dead connection lost: whatever is sent here bears that.
+    /// Repeats once what a dead connection lost: a store's commands bear that, and a limit that counts a request twice then
+    /// errs on the strict side.
     async fn perform(&self, work: Work<'_>) -> Result<Confirmed<Value>, RedisFailure> {
         let mut repeated = false;
         loop {

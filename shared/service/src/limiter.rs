@@ -5,7 +5,6 @@ use std::sync::Arc;
 use ud_config::{LimitsConfig, RedisConfig};
 use ud_kernel::{Clock, LimitKey, Service, StartError};
 use ud_limit::Limiter;
-use ud_redis::Redis;
 
 use crate::limits::{LimitedOperation, Operation};
 
@@ -22,7 +21,7 @@ struct Counters {
 }
 
 impl Limits {
-    /// Those of the `operations` of `service`. What costs a password hash is counted in Redis if there is one.
+    /// Returns those of the `operations` of `service`. What costs a password hash is counted in Redis if there is one.
     ///
     /// # Errors
     /// If the Redis address cannot be read, or a limit has no time.
@@ -33,7 +32,7 @@ impl Limits {
         redis: Option<&RedisConfig>,
         clock: &Clock,
     ) -> Result<Self, StartError> {
-        let redis = redis.map(Redis::new).transpose();
+        let redis = redis.map(ud_limit::redis).transpose();
         let redis = redis.map_err(StartError::config)?;
         let counters = |operation: &Operation| {
             let redis = redis.as_ref().filter(|_| operation.is_shared);

@@ -27,7 +27,7 @@ impl Redis {
     /// If the address is not one of Redis.
     pub(crate) fn new(config: &RedisConfig) -> Result<Self, SessionError> {
         Ok(Self {
-            redis: ud_redis::Redis::new(config)?,
+            redis: ud_redis::Redis::new(config, ud_redis::RESPONSE)?,
             durability: config.durability,
         })
     }
