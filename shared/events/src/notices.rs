@@ -30,11 +30,14 @@ pub async fn record_notices<F, Fut>(
 {
     let mut flush = interval(FLUSH_EVERY);
     let mut notices = Vec::new();
+    // Not written yet. While the store fails the queue is not read.
+    let mut events: Vec<NewEvent> = Vec::new();
     let mut stopping = false;
     while !stopping {
         tokio::select! {
-            () = queue.recv_many(&mut notices, AT_ONCE) => {}
-            _ = flush.tick() => log.flush(),
+            () = queue.recv_many(&mut notices, AT_ONCE), if events.is_empty() => {}
+            _ = flush.tick(), if events.is_empty() => log.flush(),
+            () = sleep(RETRY), if !events.is_empty() => {}
             () = stop.stopped() => {
                 stopping = true;
                 log.finish();
@@ -43,23 +46,14 @@ pub async fn record_notices<F, Fut>(
                 }
             }
         }
-        let events: Vec<_> = notices
-            .drain(..)
-            .filter_map(|notice| event_of(service, notice))
-            .collect();
-        while !events.is_empty() {
-            let Err(error) = write(events.clone()).await else {
-                break;
-            };
-            log::warn!("{} security notices not written: {error}", events.len());
-            if stopping {
-                break;
-            }
-            tokio::select! {
-                () = sleep(RETRY) => {}
-                // Once more, and then no more.
-                () = stop.stopped() => stopping = true,
-            }
+        let noted = notices.drain(..);
+        events.extend(noted.filter_map(|notice| event_of(service, notice)));
+        if events.is_empty() {
+            continue;
+        }
+        match write(events.clone()).await {
+            Ok(()) => events.clear(),
+            Err(error) => log::warn!("{} security notices not written: {error}", events.len()),
         }
     }
 }

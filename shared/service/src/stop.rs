@@ -26,18 +26,44 @@ impl StopSignal {
     }
 }
 
-/// Runs both. At a stop `last` is told when `first` has ended: what that leaves, it still works on.
+/// Runs both. At a stop `last` is told when `first` has ended: what that leaves, it still works on. A panic in `first` does not
+/// end `last`.
 #[must_use]
 pub fn stop_in_order(first: Task, last: Task) -> Task {
     Box::new(move |mut stop| {
         Box::pin(async move {
             let (sender, signal) = StopSignal::pair();
+            let first = tokio::spawn(first(stop.clone()));
             let in_order = async {
-                first(stop.clone()).await;
+                // A panic has been logged where it happened.
+                let _ = first.await;
                 stop.stopped().await;
                 sender.send_replace(true);
             };
             tokio::join!(in_order, last(signal));
         })
     })
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_panic_in_the_first_does_not_end_the_last() {
+        let (stop, signal) = StopSignal::pair();
+        let (tell, told) = tokio::sync::oneshot::channel();
+        let first: Task = Box::new(|_| Box::pin(async { panic!("first") }));
+        let last: Task = Box::new(|mut signal| {
+            Box::pin(async move {
+                signal.stopped().await;
+                tell.send(()).unwrap();
+            })
+        });
+        let task = tokio::spawn(stop_in_order(first, last)(signal));
+        stop.send_replace(true);
+        assert!(task.await.is_ok());
+        assert_eq!(told.await, Ok(()));
+    }
 }

@@ -117,3 +117,58 @@ async fn notices_become_events_even_if_the_store_is_away_for_a_while() {
     // Counted within the minute that the stop cut short.
     assert_eq!(written.last().unwrap().data.details["count"], 480);
 }
+
+/// A stop while the store fails: what waits in the queue is written with what was tried before.
+#[tokio::test(start_paused = true)]
+async fn a_stop_while_the_store_is_away_loses_nothing_if_it_is_back() {
+    let clock = Clock::manual(START);
+    let (log, queue) = SecurityLog::new(clock.clone(), 100, &Metrics::new("role"));
+    let (stop, stopped) = StopSignal::pair();
+    let store = Store::default();
+    *store.failures.lock().unwrap() = 1;
+    let (failed, mut fails) = tokio::sync::mpsc::unbounded_channel();
+    let writer = store.clone();
+    let write = move |events| {
+        let (writer, failed) = (writer.clone(), failed.clone());
+        async move {
+            let outcome = writer.write(events).await;
+            failed.send(outcome.is_err()).unwrap();
+            outcome
+        }
+    };
+    let task = tokio::spawn(record_notices(
+        Service::Role,
+        log.clone(),
+        queue,
+        write,
+        stopped,
+    ));
+    log.note(notice(EventType::PERMISSION_DENIED, "first"));
+    assert_eq!(fails.recv().await, Some(true));
+    log.note(notice(EventType::ADMIN_READ, "waits in the queue"));
+    for _ in 0..500 {
+        log.note(notice(EventType::RATE_LIMITED, ""));
+    }
+    stop.send_replace(true);
+    task.await.unwrap();
+
+    let written = store.written.borrow().clone();
+    let told = |kind: &str| {
+        let events = written.iter().filter(|e| e.kind.as_str() == kind);
+        events.count()
+    };
+    assert_eq!(told("permission_denied"), 1);
+    assert_eq!(told("admin_read"), 1);
+    let counted: u64 = written
+        .iter()
+        .filter(|e| e.kind.as_str() == "rate_limited")
+        .map(|e| {
+            e.data
+                .details
+                .get("count")
+                .and_then(|n| n.as_u64())
+                .unwrap_or(1)
+        })
+        .sum();
+    assert_eq!(counted, 500);
+}
