@@ -117,7 +117,7 @@ impl ServiceBinary for SessionService {
             tasks.push(tasks::follow_keys(feed.clone(), keys.clone()));
             own_guard(&context, &store, keys)
         };
-        let guard = guard.with_limits(context.limits(limits::OPERATIONS, &config.limits, None)?);
+        let guard = guard.with_limits(context.limits(Self::LIMITED, &config.limits, None)?);
         tasks.push(Box::new(move |stop| Box::pin(feed.run(stop))));
         let checked = Arc::clone(&store);
         let check: ud_http::Check = Arc::new(move || {

@@ -80,12 +80,17 @@ impl SessionState {
 
     /// What `caller` claims to have seen of the revocation feed, if session's own tag is on it. Otherwise the audit log is
     /// told (SECURITY rule 19), and the claim counts for nothing.
-    pub fn believe(&self, claim: FeedKnown, caller: Service, origin: Provenance) -> Option<Seen> {
+    pub fn believe(
+        &self,
+        claim: FeedKnown,
+        caller: Service,
+        provenance: impl FnOnce() -> Provenance,
+    ) -> Option<Seen> {
         let seen = self.feed.believe(claim);
         if seen.is_none() {
             self.security_log.note(SecurityNotice {
                 event: EventType::FEED_CLAIM_REFUSED,
-                origin,
+                origin: provenance(),
                 target_type: "service",
                 target_id: caller.as_str().to_owned(),
             });

@@ -22,8 +22,8 @@ use ud_peer::{LocalOperations, RemoteProblem};
 use ud_service::{Callers, NotAdmitted};
 
 use crate::{
-    FieldErrors, FromService, Json, Problem, RequestProvenance, Routes, Validate,
-    answers::log_cause,
+    FieldErrors, FromService, Json, Problem, Routes, Validate, answers::log_cause,
+    origin::CallSource,
 };
 
 /// A call of operation `O` by one of `C`; its body passed the rules of `B`.
@@ -32,13 +32,21 @@ pub struct Call<O: Operation, C, B = Plain<<O as Operation>::Body>> {
     pub service: Service,
     /// The user they act for, if they say so.
     pub on_behalf_of: Option<UserId>,
-    /// Request id and address of the call itself; where a user's request came from is in the body.
-    pub origin: Provenance,
+    source: CallSource,
     /// The key in the path.
     pub key: O::Key,
     /// The body, which passed its rules.
     pub body: B,
     callers: PhantomData<fn() -> C>,
+}
+
+impl<O: Operation, C, B> Call<O, C, B> {
+    /// Returns request id and address of the call itself; where a user's request came from is in the body. Put together anew by
+    /// each call.
+    #[must_use]
+    pub fn provenance(&self) -> Provenance {
+        self.source.provenance()
+    }
 }
 
 /// A body without rules beyond its type, or whose rules are the model's.
@@ -90,7 +98,7 @@ impl Internal {
                 let (state, handler) = (own.clone(), over_http.clone());
                 web::method(method(O::METHOD)).to(
                     move |caller: FromService<C>,
-                          origin: RequestProvenance,
+                          source: CallSource,
                           key: web::Path<O::Key>,
                           body: BodyOf<O>| {
                         let caller = ServiceCaller {
@@ -98,7 +106,7 @@ impl Internal {
                             on_behalf_of: caller.on_behalf_of,
                         };
                         let key = key.into_inner();
-                        let call = checked::<O, C, B>(caller, origin.0, key, body.0);
+                        let call = checked::<O, C, B>(caller, source, key, body.0);
                         let answer = call.map(|call| handler(state.clone(), call));
                         async move { response::<O>(&answer?.await?) }
                     },
@@ -114,7 +122,8 @@ impl Internal {
                     let (state, handler) = (state.clone(), handler.clone());
                     Box::pin(async move {
                         let answer = async move {
-                            let call = checked::<O, C, B>(caller, origin_here(), key, body)?;
+                            let call =
+                                checked::<O, C, B>(caller, CallSource::default(), key, body)?;
                             handler(state, call).await
                         };
                         answer.await.map_err(|problem| remote(&problem))
@@ -193,7 +202,7 @@ const fn method(method: Method) -> HttpMethod {
 /// The call, if its caller is one of `C` and its body passes the rules.
 fn checked<O: Operation, C: Callers, B: From<O::Body> + Validate>(
     caller: ServiceCaller,
-    origin: Provenance,
+    source: CallSource,
     key: O::Key,
     body: O::Body,
 ) -> Result<Call<O, C, B>, Problem> {
@@ -207,20 +216,11 @@ fn checked<O: Operation, C: Callers, B: From<O::Body> + Validate>(
     Ok(Call {
         service: caller.service,
         on_behalf_of: caller.on_behalf_of,
-        origin,
+        source,
         key,
         body,
         callers: PhantomData,
     })
-}
-
-/// The origin of a call in the process: it came from no address.
-fn origin_here() -> Provenance {
-    let context = ud_telemetry::current();
-    Provenance {
-        request_id: context.map_or_else(String::new, |context| context.request_id().to_owned()),
-        ..Provenance::default()
-    }
 }
 
 /// The body of a request for `O`: JSON, or the query where its method is safe, which `()` does not look at.

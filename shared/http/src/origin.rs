@@ -9,7 +9,7 @@ use std::{
 use actix_web::{
     FromRequest, HttpMessage, HttpRequest,
     dev::{self, ServiceRequest},
-    http::header,
+    http::header::{self, HeaderValue},
 };
 use ud_kernel::{LimitKey, Source, UserId, models::Provenance};
 
@@ -133,16 +133,48 @@ impl FromRequest for RequestProvenance {
 }
 
 pub(crate) fn origin_of(req: &HttpRequest) -> Provenance {
-    let facts = req.extensions().get::<RequestFacts>().cloned();
-    let agent = req.headers().get(header::USER_AGENT);
-    Provenance {
-        request_id: facts
-            .as_ref()
-            .map(|f| f.request_id.to_string())
-            .unwrap_or_default(),
-        ip: facts.and_then(|f| f.address).map(|a| a.to_string()),
-        user_agent: agent.and_then(|v| v.to_str().ok()).map(clean_agent),
-        actor_id: None,
+    CallSource::of(req).provenance()
+}
+
+/// Where a call came from, not put together yet: hardly any operation asks.
+#[derive(Debug, Default)]
+pub(crate) struct CallSource {
+    facts: Option<RequestFacts>,
+    agent: Option<HeaderValue>,
+}
+
+impl CallSource {
+    fn of(req: &HttpRequest) -> Self {
+        Self {
+            facts: req.extensions().get::<RequestFacts>().cloned(),
+            agent: req.headers().get(header::USER_AGENT).cloned(),
+        }
+    }
+
+    /// Puts it together. What came from no address has the id of the request that this task works for.
+    pub(crate) fn provenance(&self) -> Provenance {
+        let facts = self.facts.as_ref();
+        let request_id = match facts {
+            Some(facts) => facts.request_id.to_string(),
+            None => ud_telemetry::current()
+                .map_or_else(String::new, |context| context.request_id().to_owned()),
+        };
+        let agent = self.agent.as_ref().and_then(|value| value.to_str().ok());
+        Provenance {
+            request_id,
+            ip: facts.and_then(|f| f.address).map(|a| a.to_string()),
+            user_agent: agent.map(clean_agent),
+            actor_id: None,
+        }
+    }
+}
+
+impl FromRequest for CallSource {
+    type Error = Problem;
+    type Future = Ready<Result<Self, Problem>>;
+
+    fn from_request(req: &HttpRequest, _: &mut dev::Payload) -> Self::Future {
+        ready(Ok(Self::of(req)))
     }
 }
 

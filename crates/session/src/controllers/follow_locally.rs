@@ -25,8 +25,7 @@ pub async fn follow_locally(
     state: SessionState,
     known: Option<FeedKnown>,
 ) -> Result<LocalSubscription, StateUnavailable> {
-    let known =
-        known.and_then(|claim| state.believe(claim, Service::Session, Provenance::default()));
+    let known = known.and_then(|claim| state.believe(claim, Service::Session, Provenance::default));
     let subscription = state.feed.subscribe(known).await.map_err(|error| {
         log::warn!("the revocation feed cannot be followed: {error}");
         StateUnavailable

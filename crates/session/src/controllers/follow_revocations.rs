@@ -64,7 +64,7 @@ pub async fn follow_revocations(
         position,
         tag: query.tag,
     });
-    let known = claim.and_then(|claim| state.believe(claim, caller.service, origin.0));
+    let known = claim.and_then(|claim| state.believe(claim, caller.service, || origin.0));
     let subscription = state.feed.subscribe(known).await?;
     let (response, session, messages) = actix_ws::handle(&request, body)
         .map_err(|e| Problem::new(Code::REQUEST_MALFORMED).cause(e))?;

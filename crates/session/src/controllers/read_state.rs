@@ -15,13 +15,12 @@ pub async fn read_state(
     state: SessionState,
     call: Call<ReadSessionState, callers::Any>,
 ) -> Result<SessionStateResponse, Problem> {
-    let query = call.body.0;
-    if let Some(claim) = query.known()
-        && let Some(seen) = state.believe(claim, call.service, call.origin)
+    if let Some(claim) = call.body.0.known()
+        && let Some(seen) = state.believe(claim, call.service, || call.provenance())
     {
         state.store.learn(seen).await?;
     }
-    let (now, query) = (state.clock.now(), query.without_claim());
+    let (now, query) = (state.clock.now(), call.body.0.without_claim());
     let state = state.store.state(call.key, query, now).await?;
     Ok(SessionStateResponse { state })
 }

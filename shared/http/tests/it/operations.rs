@@ -138,7 +138,11 @@ async fn find_turn(
     _: Told,
     call: Call<FindTurn, callers::Profile, TurnBody>,
 ) -> Result<String, Problem> {
-    Ok(format!("{} {}", call.body.0.way, call.origin.request_id))
+    Ok(format!(
+        "{} {}",
+        call.body.0.way,
+        call.provenance().request_id
+    ))
 }
 
 /// Role with these operations, and the way to them.
