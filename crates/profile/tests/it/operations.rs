@@ -133,4 +133,6 @@ async fn a_database_that_goes_away_is_503_and_comes_back_by_itself(
         }
     }
     assert_eq!(status, StatusCode::OK, "{backend}");
+    let held_up = world.served.delivers_what_was_held_up(&world.clock);
+    held_up.await;
 }

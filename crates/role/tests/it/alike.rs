@@ -1,4 +1,4 @@
-//! What is alike in every service.
+//! Asserts of role what is alike in every service.
 
 use role_service::{ALL_MIGRATIONS, models::RoleError};
 use rstest::rstest;

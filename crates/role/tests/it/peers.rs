@@ -330,5 +330,6 @@ async fn the_database_may_go_away_and_come_back(
     let made = app.post(admin, "/api/v1/roles", body).await;
     assert_eq!(made.status, 201, "{backend}: {made:?}");
     until(200).await;
+    app.served.delivers_what_was_held_up(&app.f.clock).await;
     app.stop().await;
 }

@@ -1,4 +1,4 @@
-//! What is alike in every service.
+//! Asserts of session what is alike in every service.
 
 use session_service::{ALL_MIGRATIONS, models::error::SessionError};
 use testkit::{Backend, TestDatabase};

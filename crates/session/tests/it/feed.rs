@@ -153,22 +153,23 @@ impl Backup {
         let mut connection = connect(server);
         let ask = |name: &str, key: &[u8]| redis::cmd(name).arg(key).to_owned();
         let keys: Vec<Vec<u8>> = redis::cmd("KEYS").arg("*").query(&mut connection).unwrap();
-        let keys = keys.into_iter().map(|key| {
-            let dump: Vec<u8> = ask("DUMP", &key).query(&mut connection).unwrap();
+        let keys = keys.into_iter().filter_map(|key| {
+            // The service may have deleted it meanwhile: the relay's work goes on.
+            let dump: Option<Vec<u8>> = ask("DUMP", &key).query(&mut connection).unwrap();
             let ttl: i64 = ask("PTTL", &key).query(&mut connection).unwrap();
-            (key, dump, ttl.max(0))
+            Some((key, dump?, ttl.max(0)))
         });
         Self(keys.collect())
     }
 
     pub fn restore(&self, server: &RedisServer) {
-        let mut connection = connect(server);
-        redis::cmd("FLUSHALL").exec(&mut connection).unwrap();
+        // In one transaction, as a server starts with its data: the service goes on writing meanwhile.
+        let mut all = redis::pipe();
+        all.atomic().cmd("FLUSHALL");
         for (key, dump, ttl) in &self.0 {
-            let mut restore = redis::cmd("RESTORE");
-            restore.arg(key).arg(ttl).arg(dump);
-            restore.exec(&mut connection).unwrap();
+            all.cmd("RESTORE").arg(key).arg(ttl).arg(dump);
         }
+        all.exec(&mut connect(server)).unwrap();
     }
 }
 

@@ -278,6 +278,8 @@ async fn tags_go_on_across_a_change_of_keys() {
     let keys = [&new, &feed_ring()].map(|r| (r.current().0.to_owned(), *r.current().1));
     let both = KeyRing::new(keys).unwrap();
     let second = App::start_with_ring(settings.clone(), &first, both).await;
+    // The first outlives them and sends what is left.
+    second.leaves_events();
     let (hello, _) = follow(&second, Service::Role, Some(&handed)).await;
     let FeedMessage::Hello {
         resumed: true,
@@ -289,6 +291,7 @@ async fn tags_go_on_across_a_change_of_keys() {
     };
     assert!(tag.starts_with("f2."), "{tag}");
     let third = App::start_with_ring(settings, &first, new).await;
+    third.leaves_events();
     let renewed = FeedKnown {
         tag: Some(tag),
         ..handed.clone()

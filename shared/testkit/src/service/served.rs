@@ -3,19 +3,23 @@
 use std::{
     sync::atomic::{AtomicBool, Ordering},
     thread::JoinHandle,
+    time::{Duration, Instant},
 };
 
 use reqwest::{Client, Method, RequestBuilder};
 use tokio::sync::oneshot;
 use ud_config::HttpConfig;
 use ud_db::Db;
-use ud_events::Event;
+use ud_events::{Event, LONGEST_LEASE};
 use ud_http::{Listening, Mounted, Server, ServiceBinary};
-use ud_kernel::{Service, StartError};
+use ud_kernel::{Clock, Service, StartError};
 use ud_service::ServiceContext;
 
 use super::{Surroundings, logs, undelivered};
 use crate::TestIdentities;
+
+/// What was held up goes out within this time once its lease has ended.
+const DELIVERY: Duration = Duration::from_secs(10);
 
 /// A service on its two sockets, in a thread of its own. A test whose own runtime it needs (connections to Redis are made
 /// there) has a runtime of several threads: the end blocks. When it is dropped it is stopped as SIGTERM does, and two things are
@@ -42,7 +46,7 @@ impl std::fmt::Debug for Served {
     }
 }
 
-type Undelivered = Box<dyn FnOnce() -> Vec<String> + Send + Sync>;
+type Undelivered = Box<dyn Fn() -> Vec<String> + Send + Sync>;
 
 /// Returns a client that asks no proxy.
 ///
@@ -114,20 +118,36 @@ impl Served {
     /// From now on the end looks whether an event is left in the outbox of `db`.
     pub fn delivers_all_of(&mut self, db: &Db) {
         let db = db.clone();
-        self.delivers_all(move || left(db).iter().map(|event| format!("{event:?}")).collect());
+        self.delivers_all(move || left(&db).iter().map(|event| format!("{event:?}")).collect());
     }
 
     /// The same of another outbox: `undelivered` is called when the service has ended.
-    pub fn delivers_all(
-        &mut self,
-        undelivered: impl FnOnce() -> Vec<String> + Send + Sync + 'static,
-    ) {
+    pub fn delivers_all(&mut self, undelivered: impl Fn() -> Vec<String> + Send + Sync + 'static) {
         self.undelivered = Some(Box::new(undelivered));
     }
 
     /// Events may be left: whoever is to be told is away, or does not take them, in this test.
     pub fn leaves_events(&self) {
         self.leaves_events.store(true, Ordering::Relaxed);
+    }
+
+    /// Waits until every event has been delivered, which an outage of the store may have held up: a claim under which an event was
+    /// on its way when the store went ends with its lease only, so `clock` moves past that.
+    ///
+    /// # Panics
+    /// If events are left after 10 s.
+    pub async fn delivers_what_was_held_up(&self, clock: &Clock) {
+        clock.advance(LONGEST_LEASE);
+        let undelivered = self.undelivered.as_ref().expect("an outbox is looked at");
+        let since = Instant::now();
+        loop {
+            let left = undelivered();
+            if left.is_empty() {
+                return;
+            }
+            assert!(since.elapsed() < DELIVERY, "events are held up: {left:#?}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
     }
 
     /// Returns a request to the public listener, without a token.
@@ -208,7 +228,8 @@ impl Drop for Served {
 }
 
 /// Reads the outbox from beside the test's own runtime.
-fn left(db: Db) -> Vec<Event> {
+fn left(db: &Db) -> Vec<Event> {
+    let db = db.clone();
     let reading = std::thread::spawn(move || {
         let mut runtime = tokio::runtime::Builder::new_current_thread();
         let runtime = runtime.enable_all().build().expect("a runtime");
