@@ -12,7 +12,8 @@ use ud_kernel::{Clock, Service};
 use ud_telemetry::Metrics;
 
 use crate::{
-    Claimed, Destination, MAX_BATCH, Outbox, OutboxError, OutboxHandle, Postponed, Transport,
+    Claimed, Destination, MAX_BATCH, Outbox, OutboxError, OutboxHandle, Postponed, SqlOutbox,
+    Transport,
     backoff::{LONGEST_PARKING, park_delay, retry_pause},
 };
 
@@ -62,6 +63,16 @@ pub struct Relay<O, T> {
     oldest: GaugeVec,
 }
 
+impl<T> Relay<SqlOutbox, T> {
+    /// Adds a destination to the services that are told, which the transport reaches. The outbox in Redis removes an event when
+    /// the services have it, and takes no further one.
+    #[must_use]
+    pub fn and_to(mut self, destination: Destination) -> Self {
+        self.destinations.push(destination);
+        self
+    }
+}
+
 impl<O: Outbox, T: Transport> Relay<O, T> {
     /// A relay of `service`'s events, woken by `handle`.
     #[must_use]
@@ -90,13 +101,6 @@ impl<O: Outbox, T: Transport> Relay<O, T> {
                 &["destination"],
             ),
         }
-    }
-
-    /// Adds a destination to the services that are told, which the transport reaches.
-    #[must_use]
-    pub fn and_to(mut self, destination: Destination) -> Self {
-        self.destinations.push(destination);
-        self
     }
 
     /// Sends until `stop` completes, finishing the batch in flight. One loop per destination: none waits for

@@ -23,7 +23,7 @@ pub struct SqlEvents {
 }
 
 impl SqlEvents {
-    /// For the service of `context`, in whose database [`crate::MIGRATIONS`] are applied.
+    /// Returns those of the service of `context`, in whose database [`crate::MIGRATIONS`] are applied.
     #[must_use]
     pub fn new(db: Db, context: &ServiceContext) -> Self {
         let inbox = Inbox::new(db.clone(), context.clock.clone());

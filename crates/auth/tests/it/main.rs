@@ -12,6 +12,7 @@ mod alike;
 mod attempts;
 mod bad_input;
 mod breached;
+mod counting;
 mod credentials;
 mod device_tokens;
 mod events;

@@ -44,7 +44,7 @@ pub fn write(conn: &mut DbConn, new: NewEvent) -> Result<(), StoreError> {
     write_also(conn, new, &[])
 }
 
-/// Writes an event as [`write()`] does, for `further` destinations besides the services that its type names.
+/// Writes an event as [`write()`] does, for `further` destinations, none of which are services that its type names.
 ///
 /// # Errors
 /// As [`write()`].

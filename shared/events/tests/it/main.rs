@@ -15,6 +15,7 @@ mod notices;
 mod outbox;
 mod pace;
 mod relay;
+mod running;
 mod servers;
 mod wire;
 mod world;

@@ -4,79 +4,19 @@ use std::{sync::atomic::Ordering, time::Duration};
 
 use rstest::rstest;
 use testkit::Backend;
-use tokio::{sync::oneshot, task::JoinHandle};
 use ud_db::StoreError;
 use ud_events::{Destination, LEASE, OutboxHandle, Relay, SqlOutbox, Step};
-use ud_kernel::{Clock, EventId, Service};
+use ud_kernel::{Clock, Service};
 use ud_telemetry::Metrics;
 
 use crate::{
+    running::{Running, has_all, relay, replica},
     servers::Fresh,
     wire::Wire,
     world::{PATIENCE, Receiver, Sender},
 };
 
 const AUDIT: Destination = Destination::Service(Service::Audit);
-
-/// A relay that runs, and the way to stop it.
-struct Running {
-    stop: oneshot::Sender<()>,
-    task: JoinHandle<()>,
-}
-
-impl Running {
-    fn start(relay: Relay<SqlOutbox, Wire>) -> Self {
-        let (stop, stopped) = oneshot::channel();
-        let stopped = async move {
-            let _ = stopped.await;
-        };
-        Self {
-            stop,
-            task: tokio::spawn(relay.run(stopped)),
-        }
-    }
-
-    async fn stop(self) {
-        self.stop.send(()).unwrap();
-        tokio::time::timeout(PATIENCE, self.task)
-            .await
-            .expect("does not stop")
-            .unwrap();
-    }
-}
-
-fn relay(sender: &Sender, wire: &Wire) -> Relay<SqlOutbox, Wire> {
-    replica(sender, wire, sender.outbox(), &sender.handle)
-}
-
-fn replica(
-    sender: &Sender,
-    wire: &Wire,
-    outbox: SqlOutbox,
-    handle: &OutboxHandle,
-) -> Relay<SqlOutbox, Wire> {
-    let metrics = Metrics::new("profile");
-    Relay::new(
-        Service::Profile,
-        outbox,
-        wire.clone(),
-        handle.clone(),
-        sender.clock.clone(),
-        &metrics,
-    )
-}
-
-fn has_all(wire: &Wire, to: Destination, ids: &[EventId]) -> impl Future<Output = ()> {
-    let (wire, ids) = (wire.clone(), ids.to_vec());
-    async move {
-        wire.until(|t| {
-            t.accepted
-                .get(&to)
-                .is_some_and(|a| ids.iter().all(|id| a.contains(id)))
-        })
-        .await;
-    }
-}
 
 #[rstest]
 #[tokio::test]
