@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use end_to_end::{Kind, Options, Person, Platform, Proxy, any_below, eventually, rounds};
+use end_to_end::{Kind, Options, Person, Platform, Proxy, any_below, rounds};
 use rstest::rstest;
 use ud_kernel::{Code, Service};
 
@@ -71,18 +71,19 @@ async fn killed_at(point: Point, key: Option<&str>) -> (Platform, Person) {
     (platform, person)
 }
 
-/// Sends a call again as long as it is answered that the first one still runs.
+/// Sends a call again as long as it is answered that the first one still runs, as `Retry-After` says.
 async fn patiently(call: impl Fn() -> end_to_end::Call) -> end_to_end::Answer {
-    eventually(LOCKED, "the first one is over", || async {
+    let asked = Instant::now();
+    loop {
         let answer = call().await;
         if answer.code() != Some(Code::REQUEST_IDEMPOTENCY_IN_PROGRESS.as_str()) {
-            return Some(answer);
+            return answer;
         }
         let pause: u64 = answer.header("retry-after").unwrap().parse().unwrap();
         assert!((1..=LOCKED.as_secs()).contains(&pause), "{answer:?}");
-        None
-    })
-    .await
+        assert!(asked.elapsed() < LOCKED, "it is still not over: {answer:?}");
+        tokio::time::sleep(Duration::from_secs(pause)).await;
+    }
 }
 
 #[rstest]

@@ -55,6 +55,11 @@ pub fn listed() -> io::Result<Vec<Listed>> {
             .and_then(|(before, rest)| Some((before, rest.first()?)))
             .ok_or_else(|| io::Error::other(format!("deploy/services does not have {known}")))?;
         let declared = known.declaration();
+        if (line.binary.as_str(), line.sql) != (declared.binary, declared.has_database_server) {
+            return Err(io::Error::other(format!(
+                "deploy/services and the declaration of {known} differ in its program or its store"
+            )));
+        }
         let port = declared.public_port.ok_or_else(|| {
             io::Error::other(format!(
                 "{known} has no public port, which each list here names"

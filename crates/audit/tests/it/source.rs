@@ -79,9 +79,17 @@ fn no_statement_updates_or_deletes_a_record() {
 #[test]
 fn no_migration_changes_records() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../migrations/audit");
-    let migrations = files(&root, "sql");
-    assert!(!migrations.is_empty(), "looks into the wrong folder");
-    for (path, text) in migrations {
+    let [sqlite, postgres, mysql] = ["sqlite", "postgres", "mysql"].map(|database| {
+        let found = files(&root.join(database), "sql");
+        assert!(!found.is_empty(), "looks into the wrong folder");
+        found
+    });
+    assert_eq!(
+        [postgres.len(), mysql.len()],
+        [sqlite.len(); 2],
+        "the same migrations in each"
+    );
+    for (path, text) in [sqlite, postgres, mysql].concat() {
         let statements: String = text
             .lines()
             .filter(|line| !line.starts_with("--"))
