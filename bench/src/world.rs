@@ -192,7 +192,7 @@ impl Memory {
         }
     }
 
-    /// Of each of the services of `platform`.
+    /// Returns the memory of each service of `platform`.
     #[must_use]
     pub fn of_services(platform: &Platform) -> Vec<(Service, Self)> {
         let of = |service| Self::of(platform.process(service).process().pid());

@@ -1,4 +1,4 @@
-//! What session declares to the platform. `ud-kernel` compiles this file, so that every program knows it
+//! Declares session to the platform. `ud-kernel` compiles this file, so that every program knows it
 //! (docs/ADDING-A-SERVICE.md).
 
 use crate::declaration::{Declaration, codes, events, keys, permissions};

@@ -74,7 +74,7 @@ impl ServiceBinary for AuditService {
             security_log: context.security_log.clone(),
             metrics: context.metrics.clone(),
         };
-        let limits = context.limits(limits::OPERATIONS, &config.limits, None)?;
+        let limits = context.limits(Self::LIMITED, &config.limits, None)?;
         let mut tasks = vec![open_server_key(key.clone())];
         if let Some(notices) = context.take_notices().await {
             tasks.push(write_notices(flow, &context, notices));

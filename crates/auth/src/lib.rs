@@ -58,7 +58,7 @@ impl ServiceBinary for AuthService {
     fn ring_files(config: &Self::Config) -> Vec<&'static str> {
         let mut rings = config.sealing.ring_files();
         if config.signing.refresh_tokens.is_none() {
-            rings.push("refresh-token");
+            rings.push(state::REFRESH_TOKEN_RING);
         }
         rings
     }
@@ -101,7 +101,7 @@ impl ServiceBinary for AuthService {
             )
             .with_log(context.security_log.clone())
             .with_limits(context.limits(
-                limits::OPERATIONS,
+                Self::LIMITED,
                 &config.limits.operations,
                 config.redis.as_ref(),
             )?);

@@ -29,6 +29,9 @@ use crate::{
     },
 };
 
+/// Name of the ring of keys that refresh tokens are checked with.
+pub(crate) const REFRESH_TOKEN_RING: &str = "refresh-token";
+
 /// What handlers and flows need. Clones share everything.
 #[derive(Clone)]
 pub struct AuthState {
@@ -68,7 +71,7 @@ pub struct AuthState {
     pub revocations: PendingRevocations,
     /// Registry of this service's metrics.
     pub metrics: Metrics,
-    /// Pause points of tests.
+    /// Failpoints of tests.
     pub failpoints: Failpoints,
 }
 
@@ -83,7 +86,7 @@ impl AuthState {
         let refresh_ring = ring_or_file(
             config.signing.refresh_tokens.as_ref(),
             &config.sealing.keys_dir,
-            "refresh-token",
+            REFRESH_TOKEN_RING,
         )
         .map_err(StartError::config)?;
         let pool = HashPool::start(config.hash_pool).map_err(StartError::internal)?;

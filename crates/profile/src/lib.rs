@@ -76,7 +76,7 @@ impl ServiceBinary for ProfileService {
             &context.metrics,
         )
         .await?;
-        let limits = context.limits(limits::OPERATIONS, &config.limits, config.redis.as_ref())?;
+        let limits = context.limits(Self::LIMITED, &config.limits, config.redis.as_ref())?;
         let events = SqlEvents::new(db.clone(), &context);
         let outbox = events.handle().clone();
         let (auth, role) = (

@@ -74,7 +74,7 @@ impl ServiceBinary for RoleService {
             openapi: openapi::document(),
             public: routes::public(&state),
             internal: routes::internal(&state),
-            guard: guard.with_limits(context.limits(limits::OPERATIONS, &config.limits, None)?),
+            guard: guard.with_limits(context.limits(Self::LIMITED, &config.limits, None)?),
             gate: context.gate.clone(),
             readiness: Readiness::new(
                 Service::Role,

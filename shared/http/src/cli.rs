@@ -57,7 +57,7 @@ pub trait ServiceBinary: 'static {
     /// nothing.
     fn reseal(
         _config: Self::Config,
-        _base: ServiceContext,
+        _context: ServiceContext,
     ) -> impl Future<Output = Result<(), StartError>> {
         std::future::ready(Ok(()))
     }
@@ -69,13 +69,13 @@ pub trait ServiceBinary: 'static {
     fn run_command(
         command: Self::Command,
         config: Self::Config,
-        base: ServiceContext,
+        context: ServiceContext,
     ) -> impl Future<Output = Result<(), StartError>>;
 
     /// Builds the service.
     fn build(
         config: Self::Config,
-        base: ServiceContext,
+        context: ServiceContext,
     ) -> impl Future<Output = Result<Mounted, StartError>>;
 
     /// Runs the pending migrations.
@@ -168,7 +168,7 @@ pub fn run<S: ServiceBinary>(name: &'static str) -> ExitCode {
         }),
         Command::Migrate(_) => configured::<S, _>(|config, _| block_on(S::migrate(config))),
         Command::Own(command) => configured::<S, _>(|config, common| {
-            block_on(async move { S::run_command(command, config, base::<S>(&common)?).await })
+            block_on(async move { S::run_command(command, config, context::<S>(&common)?).await })
         }),
         Command::CheckConfig => configured::<S, _>(|_, _| print("configuration: ok")),
         Command::Healthcheck { ready } => configured::<S, _>(|_, common| {
@@ -212,7 +212,7 @@ fn block_on(work: impl Future<Output = Result<(), StartError>>) -> Result<(), St
     actix_web::rt::System::new().block_on(work)
 }
 
-fn base<S: ServiceBinary>(common: &Common) -> Result<ServiceContext, StartError> {
+fn context<S: ServiceBinary>(common: &Common) -> Result<ServiceContext, StartError> {
     let clock = Clock::system();
     let metrics = Metrics::new(S::SERVICE.as_str());
     let identity = Identity::load(&common.identity, S::SERVICE, &clock)?;
@@ -231,8 +231,8 @@ fn base<S: ServiceBinary>(common: &Common) -> Result<ServiceContext, StartError>
 async fn serve<S: ServiceBinary>(config: S::Config, common: Common) -> Result<(), StartError> {
     let mut stop = StopSignals::listen()?;
     raise_descriptor_limit(1, S::database_descriptors(&config))?;
-    let base = base::<S>(&common)?;
-    let (clock, metrics) = (base.clock.clone(), base.metrics.clone());
+    let context = context::<S>(&common)?;
+    let (clock, metrics) = (context.clock.clone(), context.metrics.clone());
     let listening = Listening::bind(&common.http)?;
     let internal = listening.internal_addr()?;
     let public = match common.http.has_public_listener {
@@ -243,7 +243,7 @@ async fn serve<S: ServiceBinary>(config: S::Config, common: Common) -> Result<()
     let mounted = tokio::select! {
         biased;
         () = stop.requested() => return Ok(()),
-        mounted = S::build(config, base) => mounted?,
+        mounted = S::build(config, context) => mounted?,
     };
     log::info!(
         "{} listens on {public}internal routes on {internal}",

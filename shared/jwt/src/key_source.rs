@@ -145,7 +145,7 @@ impl KeySource {
         })
     }
 
-    /// Fetches begun so far, and how many of them failed. For metrics.
+    /// Returns how many fetches were begun so far, and how many of them failed.
     #[must_use]
     #[cfg(feature = "testing")]
     pub fn fetch_counts(&self) -> (u64, u64) {

@@ -130,7 +130,7 @@ impl Verifier {
         Ok(token)
     }
 
-    /// How many tokens are remembered, about. For metrics.
+    /// Returns how many tokens are remembered, about.
     #[must_use]
     #[cfg(feature = "testing")]
     pub fn remembered_tokens(&self) -> u64 {

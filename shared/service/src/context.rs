@@ -37,7 +37,7 @@ pub struct ServiceContext {
     pub security_log: SecurityLog,
     /// Issuer and audience of user tokens.
     pub tokens: TokenConfig,
-    /// Pause points of tests.
+    /// Failpoints of tests.
     pub failpoints: Failpoints,
     guard: Option<TokenGuard>,
     notices: Arc<Mutex<Option<Notices>>>,
@@ -97,7 +97,7 @@ impl Identity {
 }
 
 impl ServiceContext {
-    /// The base of `service`.
+    /// Returns the context of `service`.
     ///
     /// # Errors
     /// If the HTTP client cannot be set up.
@@ -122,7 +122,7 @@ impl ServiceContext {
         ))
     }
 
-    /// The base of `service` in a process with all the others, which it calls by `operations`.
+    /// Returns the context of `service` in a process with all the others, which it calls by `operations`.
     #[must_use]
     pub fn in_process(
         service: Service,
@@ -177,7 +177,7 @@ impl ServiceContext {
         }
     }
 
-    /// The same base with a guard that several services of one process share.
+    /// The same context with a guard that several services of one process share.
     #[must_use]
     pub fn with_guard(self, guard: &TokenGuard) -> Self {
         Self {
@@ -278,7 +278,7 @@ impl ServiceContext {
     /// there is one.
     ///
     /// # Errors
-    /// If the Redis address cannot be read.
+    /// If the Redis address cannot be read, or a limit has no time.
     pub fn limits(
         &self,
         operations: &[crate::limits::Operation],

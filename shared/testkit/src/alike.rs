@@ -1,4 +1,4 @@
-//! What is alike in every service; each has a test that asserts it of itself.
+//! Asserts what is alike in every service; each has a test that calls these for itself.
 
 use std::collections::BTreeMap;
 

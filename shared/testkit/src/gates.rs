@@ -49,7 +49,7 @@ impl Gates {
         Self::default()
     }
 
-    /// What the application gets as its steps.
+    /// Returns what the application gets as its failpoints.
     #[must_use]
     pub fn failpoints(&self) -> Failpoints {
         let gates = self.clone();

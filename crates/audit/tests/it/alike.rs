@@ -1,4 +1,4 @@
-//! What is alike in every service.
+//! Asserts of audit what is alike in every service.
 
 use rstest::rstest;
 use testkit::{Backend, TestDatabase};

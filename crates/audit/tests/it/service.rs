@@ -46,12 +46,12 @@ impl DerefMut for Running {
 }
 
 impl Running {
-    /// On a fresh database of that kind.
+    /// Starts it on a fresh database of that kind.
     pub async fn on(backend: Backend) -> Self {
         Self::start(TestDatabase::create(backend)).await
     }
 
-    /// On a fresh database.
+    /// Starts it on a fresh database.
     pub async fn start(database: TestDatabase) -> Self {
         let url = database.url.clone();
         Self::start_on(database, &url).await

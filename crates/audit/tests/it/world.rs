@@ -51,7 +51,7 @@ impl World {
         }
     }
 
-    /// On a fresh database of that kind.
+    /// Starts it on a fresh database of that kind.
     pub async fn on(backend: Backend) -> Self {
         Self::new(TestDatabase::create(backend)).await
     }

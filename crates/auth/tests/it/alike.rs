@@ -1,4 +1,4 @@
-//! What is alike in every service.
+//! Asserts of auth what is alike in every service.
 
 use auth_service::{ALL_MIGRATIONS, models::error::AuthError};
 use rstest::rstest;

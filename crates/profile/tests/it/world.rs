@@ -76,7 +76,7 @@ pub struct Options {
 }
 
 impl World {
-    /// With everything ordinary.
+    /// Starts it with everything ordinary.
     pub async fn on(backend: Backend) -> Self {
         Self::start(TestDatabase::create(backend), Options::default()).await
     }

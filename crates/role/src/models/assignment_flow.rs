@@ -43,7 +43,7 @@ pub struct AssignmentFlow {
     pub auth: ServiceClient,
     /// Bounds the names of one user.
     pub names: NamesLimit,
-    /// Pause points of tests.
+    /// Failpoints of tests.
     pub failpoints: Failpoints,
 }
 

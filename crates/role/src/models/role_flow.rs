@@ -31,7 +31,7 @@ pub struct RoleFlow {
     pub marker: Marker,
     /// Bounds the names of one user.
     pub names: NamesLimit,
-    /// Pause points of tests.
+    /// Failpoints of tests.
     pub failpoints: Failpoints,
 }
 

@@ -25,7 +25,7 @@ pub struct StandingFlow {
     pub db: Db,
     /// Tells the time.
     pub clock: Clock,
-    /// Pause points of tests.
+    /// Failpoints of tests.
     pub failpoints: Failpoints,
     /// Reservations older than [`OVERDUE_AFTER`].
     pub overdue: Gauge,

@@ -51,7 +51,7 @@ pub fn tokens() -> TokenConfig {
 }
 
 impl Surroundings {
-    /// Of `service` in development, with new keys and nobody else.
+    /// Returns those of `service` in development: new keys, and nobody else.
     #[must_use]
     pub fn new(service: Service, clock: &Clock) -> Self {
         Self {
