@@ -47,8 +47,9 @@ fn spellings(path: &str) -> Vec<String> {
     ]
 }
 
-const INTERNAL: [&str; 9] = [
+const INTERNAL: [&str; 10] = [
     "/internal/v1/credentials/0190a1b2-c3d4-7e5f-8a9b-0c1d2e3f4a5b",
+    "/internal/v1/sessions/rotate",
     "/internal/v1/sessions/step",
     "/internal/v1/sessions/close",
     "/internal/v1/sessions/0190a1b2-c3d4-7e5f-8a9b-0c1d2e3f4a5b/state",

@@ -40,6 +40,7 @@ fn routes() -> Vec<Route> {
             &[Profile],
         ),
         route(Session, "PUT", "/internal/v1/sessions/{id}", &[Auth]),
+        route(Session, "POST", "/internal/v1/sessions/rotate", &[Auth]),
         route(Session, "POST", "/internal/v1/sessions/step", &[Auth]),
         route(Session, "POST", "/internal/v1/sessions/close", &[Auth]),
         route(Session, "POST", "/internal/v1/marks", &[Role]),

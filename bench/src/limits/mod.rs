@@ -73,9 +73,9 @@ impl Bare {
         Self::start(canned, "decode", &["--jwks", jwks]).await
     }
 
-    /// Calls `GET first`, then `POST then` with the body `step`, then answers with `canned`.
-    pub async fn calling(canned: &Canned, first: &str, then: &str, step: &str) -> Self {
-        let more = ["--first", first, "--then", then, "--step", step];
+    /// Calls `GET first`, then `POST then` with the body `body`, then answers with `canned`.
+    pub async fn calling(canned: &Canned, first: &str, then: &str, body: &str) -> Self {
+        let more = ["--first", first, "--then", then, "--body", body];
         Self::start(canned, "call", &more).await
     }
 

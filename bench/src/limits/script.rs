@@ -1,4 +1,4 @@
-//! What a refresh cannot do without: the script that steps the session in Redis, and the signature of a token.
+//! What a refresh cannot do without: the script that rotates the session in Redis, and the signature of a token.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use ud_events::OutboxHandle;
 use ud_jwt::{AccessClaims, Algorithm, SigningKey, new_jti};
 use ud_kernel::{
     Clock, SessionId, Timestamp, UserId,
-    models::{Access, CreateSession, Provenance, SessionGrant, StepSession},
+    models::{Access, CreateSession, Provenance, RotateSession, SessionGrant},
 };
 
 use crate::drive::Client;
@@ -23,8 +23,8 @@ const ACCESS_TTL: u32 = 900;
 const IDLE: u32 = 14 * 24 * 3_600;
 const ABSOLUTE: u32 = 90 * 24 * 3_600;
 
-/// One session that is stepped, and a token signed for it, again and again.
-pub struct Stepper {
+/// One session that is rotated, and a token signed for it, again and again.
+pub struct Rotator {
     store: Arc<RedisStore>,
     key: Arc<SigningKey>,
     clock: Clock,
@@ -33,7 +33,7 @@ pub struct Stepper {
     counter: i64,
 }
 
-impl Stepper {
+impl Rotator {
     /// So many of them, on the Redis of `url`.
     ///
     /// # Panics
@@ -52,12 +52,12 @@ impl Stepper {
         let key = SigningKey::generate(Algorithm::EdDsa).expect("a key");
         let key = Arc::new(key);
         let clock = Clock::system();
-        let mut steppers = Vec::new();
+        let mut rotators = Vec::new();
         for _ in 0..count {
             let (user, session) = (UserId::new(clock.now()), SessionId::new(clock.now()));
             let made = store.create(session, creation(user, clock.now())).await;
             let counter = made.expect("a session").grant.counter;
-            steppers.push(Self {
+            rotators.push(Self {
                 store: Arc::clone(&store),
                 key: Arc::clone(&key),
                 clock: clock.clone(),
@@ -66,17 +66,21 @@ impl Stepper {
                 counter,
             });
         }
-        steppers
+        rotators
     }
 }
 
-impl Client for Stepper {
+impl Client for Rotator {
     async fn call(&mut self) -> Result<(), String> {
         let now = self.clock.now();
-        let step = step(self.user, self.session, self.counter, now);
-        let grant = self.store.step(step).await.map_err(|e| e.to_string())?;
+        let rotation = rotation(self.user, self.session, self.counter, now);
+        let grant = self
+            .store
+            .rotate(rotation)
+            .await
+            .map_err(|e| e.to_string())?;
         if grant.counter != self.counter + 1 {
-            return Err(format!("stepped to {}", grant.counter));
+            return Err(format!("rotated to {}", grant.counter));
         }
         self.counter = grant.counter;
         let token = self.key.sign(&claims(self.user, &grant));
@@ -111,10 +115,15 @@ fn creation(user_id: UserId, now: Timestamp) -> CreateSession {
     }
 }
 
-/// The order to step a session, as auth sends it.
+/// Returns the request to rotate a session's refresh token, as auth sends it.
 #[must_use]
-pub fn step(user_id: UserId, session_id: SessionId, counter: i64, now: Timestamp) -> StepSession {
-    StepSession {
+pub fn rotation(
+    user_id: UserId,
+    session_id: SessionId,
+    counter: i64,
+    now: Timestamp,
+) -> RotateSession {
+    RotateSession {
         session_id,
         user_id,
         nonce_hash: NONCE_HASH.to_owned(),

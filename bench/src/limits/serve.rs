@@ -50,7 +50,7 @@ pub struct Serve {
     then: String,
     /// Body of the second call
     #[arg(long, default_value = "")]
-    step: String,
+    body: String,
 }
 
 struct Answer {
@@ -79,7 +79,7 @@ struct Calls {
     http: reqwest::Client,
     first: String,
     then: String,
-    step: Bytes,
+    body: Bytes,
 }
 
 /// Claims that somebody who decodes a token for each request would read.
@@ -121,7 +121,7 @@ pub fn run(serve: Serve) -> io::Result<()> {
             http: http.map_err(io::Error::other)?,
             first: serve.first,
             then: serve.then,
-            step: serve.step.into(),
+            body: serve.body.into(),
         }));
         let work = serve.work;
         HttpServer::new(move || {
@@ -197,7 +197,7 @@ impl Calls {
             .post(&self.then)
             .header("content-type", "application/json");
         let then = then
-            .body(self.step.clone())
+            .body(self.body.clone())
             .send()
             .await?
             .error_for_status()?;

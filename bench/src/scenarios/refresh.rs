@@ -6,7 +6,7 @@ use crate::{
     drive::{Client, Until, closed},
     limits::{
         Bare, Canned,
-        script::{self, Stepper},
+        script::{self, Rotator},
     },
     pace::Pace,
     report::{Pairs, Row, Target},
@@ -32,7 +32,7 @@ impl Chain {
         Self { wire, token }
     }
 
-    async fn step(&mut self) -> Result<Reply, String> {
+    async fn rotate(&mut self) -> Result<Reply, String> {
         let body = format!("{{\"refresh_token\":\"{}\"}}", self.token);
         let request = json_request("POST", PATH, body.as_bytes());
         let reply = self.wire.send(&request).await?.must(200)?;
@@ -43,7 +43,7 @@ impl Chain {
 
 impl Client for Chain {
     async fn call(&mut self) -> Result<(), String> {
-        self.step().await.map(drop)
+        self.rotate().await.map(drop)
     }
 }
 
@@ -54,10 +54,10 @@ pub async fn refresh(world: &World, pace: Pace) -> Vec<Row> {
     let chains = wires.into_iter().zip(logins);
     let chains = chains.map(|(wire, login)| Chain::new(wire, login.refresh));
     let mut chains: Vec<_> = chains.collect();
-    let reply = chains[0].step().await.expect("new tokens");
+    let reply = chains[0].rotate().await.expect("new tokens");
     let handlers = Handlers::start(&Canned::of(&reply)).await;
     let redis = world.platform.redis().expect("services have Redis").url();
-    let mut steppers = Stepper::open(&redis, CLIENTS).await;
+    let mut rotators = Rotator::open(&redis, CLIENTS).await;
     let mut bare = handlers.clients().await;
 
     let (mut by_script, mut by_handlers) = (Pairs::default(), Pairs::default());
@@ -66,8 +66,8 @@ pub async fn refresh(world: &World, pace: Pace) -> Vec<Row> {
         span: pace.span,
     };
     for _ in 0..pace.rounds {
-        let (figure, same) = closed(steppers, until).await;
-        steppers = same;
+        let (figure, same) = closed(rotators, until).await;
+        rotators = same;
         by_script.limit.push(figure);
         let (figure, same) = closed(chains, until).await;
         chains = same;
@@ -107,15 +107,16 @@ impl Handlers {
         let (user, id) = (UserId::new(now), SessionId::new(now));
         let role = Bare::answering(&Canned::json(&script::access())).await;
         let session = Bare::answering(&Canned::json(&script::grant(id, now))).await;
-        let step = serde_json::to_string(&script::step(user, id, 1, now)).expect("JSON");
+        let rotation = script::rotation(user, id, 1, now);
+        let rotation = serde_json::to_string(&rotation).expect("JSON");
         let (get, post) = (
             role.url(&format!("/internal/v1/users/{user}/access")),
-            session.url("/internal/v1/sessions/step"),
+            session.url("/internal/v1/sessions/rotate"),
         );
         let body: serde_json::Value = serde_json::from_str(&canned.body).expect("JSON");
         let token = body["refresh_token"].as_str().expect("a token").to_owned();
         Self {
-            first: Bare::calling(canned, &get, &post, &step).await,
+            first: Bare::calling(canned, &get, &post, &rotation).await,
             _role: role,
             _session: session,
             token,

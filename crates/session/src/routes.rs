@@ -5,6 +5,7 @@ use std::sync::Arc;
 use actix_web::web::{Data, ServiceConfig, delete, get, resource};
 use ud_events::offer_events;
 use ud_http::{Internal, Routes};
+use ud_kernel::operation;
 
 use crate::{
     controllers::{
@@ -12,8 +13,8 @@ use crate::{
         close_user_sessions::close_user_sessions, create_session::create_session,
         follow_locally::follow_locally, follow_revocations::follow_revocations,
         list_sessions::list_sessions, read_session::read_session, read_state::read_state,
-        receive_events::receive_events, revoke_key::revoke_key, set_mark::set_mark,
-        step_session::step_session,
+        receive_events::receive_events, revoke_key::revoke_key, rotate_session::rotate_session,
+        set_mark::set_mark,
     },
     state::SessionState,
 };
@@ -46,7 +47,8 @@ pub fn internal(state: &SessionState) -> Internal {
     let (data, followed) = (Data::new(state.clone()), state.clone());
     let internal = Internal::default()
         .offer(state, create_session)
-        .offer(state, step_session)
+        .offer(state, rotate_session::<operation::RotateSession>)
+        .offer(state, rotate_session::<operation::StepSession>)
         .offer(state, close_user_sessions)
         .offer(state, read_state)
         .offer(state, set_mark)

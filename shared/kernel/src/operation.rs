@@ -165,8 +165,10 @@ operations! {
     CreateAdministrator = Post "/internal/v1/administrators", (), FirstAdministrator => Created<()>;
     /// At session: creates a session. [`models::CreateSession`] has its refusals.
     CreateSession = Put "/internal/v1/sessions/{id}", SessionId, models::CreateSession => Created<SessionGrant>;
-    /// At session: the commit point of a refresh. [`models::StepSession`] has its refusals.
-    StepSession = Post "/internal/v1/sessions/step", (), models::StepSession => SessionGrant;
+    /// At session: the commit point of a refresh. [`models::RotateSession`] has its refusals.
+    RotateSession = Post "/internal/v1/sessions/rotate", (), models::RotateSession => SessionGrant;
+    /// [`RotateSession`], as auth of the release before calls it.
+    StepSession = Post "/internal/v1/sessions/step", (), models::RotateSession => SessionGrant;
     /// At session: closes one session of a user, or those below an epoch.
     CloseSessions = Post "/internal/v1/sessions/close", (), models::CloseSessions => SessionsClosed;
     /// At session: tells whether a session is open and its token current.

@@ -157,6 +157,7 @@ proptest! {
             "session_id": session, "counter": v.number, "reauthenticated": v.flag, "privileged": v.flag,
             "key_ids": v.texts,
         }));
+        both_ways::<operation::RotateSession>(t, (), body.clone(), &grant());
         both_ways::<operation::StepSession>(t, (), body, &grant());
         let close = json!({
             "user_id": user, "min_epoch": v.perhaps(json!(v.number)),

@@ -111,12 +111,6 @@ impl ServiceClient {
         }
     }
 
-    /// Returns whether the called service may be of another version than this one.
-    #[must_use]
-    pub const fn may_differ(&self) -> bool {
-        matches!(self.way, Way::Http(_))
-    }
-
     /// The same client, saying for which user it acts.
     #[must_use]
     pub fn on_behalf_of(&self, user: UserId) -> Self {

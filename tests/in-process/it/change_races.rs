@@ -32,7 +32,7 @@ impl Flow {
             Self::Refresh => &[
                 "refresh.credential-read",
                 "refresh.access-read",
-                "refresh.stepped",
+                "refresh.rotated",
             ],
         }
     }
@@ -77,11 +77,11 @@ enum Order {
 }
 
 impl Order {
-    /// Whether the session is made or stepped when the change has been answered.
+    /// Whether the session is made or rotated when the change has been answered.
     fn commits_after_the_change(self) -> bool {
         match self {
             Self::ChangeInside(point) => {
-                !matches!(point, "login.session-opened" | "refresh.stepped")
+                !matches!(point, "login.session-opened" | "refresh.rotated")
             }
             Self::FlowInside(_) | Self::Crossed(..) => false,
         }

@@ -54,7 +54,7 @@ impl Change {
                 "password.changed",
                 "password.sessions-closed",
                 "refresh.access-read",
-                "refresh.stepped",
+                "refresh.rotated",
             ],
             Self::Suspension | Self::Deletion => &["status.stored"],
             Self::Role => &["assignment.deleted"],

@@ -27,7 +27,7 @@ const WAYS: [Way; 3] = [Way::Access, Way::Refresh, Way::Everywhere];
 const POINTS: [&str; 3] = [
     "refresh.credential-read",
     "refresh.access-read",
-    "refresh.stepped",
+    "refresh.rotated",
 ];
 
 async fn log_out(world: &World, way: Way, tokens: &Tokens) {
@@ -79,9 +79,9 @@ async fn a_logout_between_any_two_steps_of_a_refresh_leaves_nothing(#[case] stor
             let (answer, ()) = join(world.refresh(0, &tokens.refresh), meanwhile).await;
             drop(gate);
             let what = format!("{way:?} at {point}: {answer:?}");
-            // Only what was stepped before could still be answered.
+            // Only what was rotated before could still be answered.
             match point {
-                "refresh.stepped" => assert_eq!(answer.status, 200, "{what}"),
+                "refresh.rotated" => assert_eq!(answer.status, 200, "{what}"),
                 _ => answer.refused(),
             }
             nothing_lives(&world, &what, &tokens, &[answer]).await;

@@ -26,7 +26,7 @@ use crate::{
 pub struct PasswordChange {
     /// Whose.
     pub user_id: UserId,
-    /// Refresh token of the session that asks: it stays open, and is stepped.
+    /// Refresh token of the session that asks: it stays open, and is rotated.
     pub refresh_token: RefreshToken,
     /// As typed.
     pub current: Zeroizing<String>,
@@ -47,7 +47,7 @@ pub enum PasswordChanged {
     NotRenewed(Revocation),
 }
 
-/// Changes the password, raises the epoch, closes every other session and steps this one: whoever has a copy of its
+/// Changes the password, raises the epoch, closes every other session and rotates the refresh token of this one: whoever has a copy of its
 /// refresh token has an old one (SECURITY rule 21).
 ///
 /// # Errors
@@ -111,7 +111,7 @@ async fn check_room(state: &AuthState, user_id: UserId) -> Result<(), AuthError>
     }
 }
 
-/// Tells the session service of the new epoch, and steps the session that asked. Nothing here undoes the change.
+/// Tells the session service of the new epoch, and rotates the session that asked. Nothing here undoes the change.
 async fn renew(state: &AuthState, change: &PasswordChange, epoch: i64) -> PasswordChanged {
     let (token, origin) = (&change.refresh_token, &change.origin);
     let direct = state

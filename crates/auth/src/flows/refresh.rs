@@ -1,6 +1,6 @@
-//! Refreshing: the tag, auth's own row, role's answer, its length in a token, the step, the signature, in this order. The step
+//! Refreshing: the tag, auth's own row, role's answer, its length in a token, the rotation, the signature, in this order. The rotation
 //! commits; whatever fails before it costs nothing, and the same token works afterwards. Proving again who one is
-//! steps the same way, with a password on top.
+//! rotates the same way, with a password on top.
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ use crate::{
     models::{
         credential::{self, StoredCredential},
         error::AuthError,
-        peers::{NextStep, ROUNDS, SessionRefusal},
+        peers::{NextRotation, ROUNDS, SessionRefusal},
         token::{
             refresh_token::RefreshToken,
             token_pair::{Grant, TokenPair},
@@ -115,7 +115,7 @@ async fn active_credential(
         .ok_or(AuthError::InvalidRefreshToken)
 }
 
-/// Steps the session over the credential that `read` gives, and signs.
+/// Rotates the refresh token of the session over the credential that `read` gives, and signs.
 async fn exchange(
     state: &AuthState,
     token: &RefreshToken,
@@ -124,7 +124,7 @@ async fn exchange(
     mut read: impl AsyncFnMut() -> Result<StoredCredential, AuthError>,
 ) -> Result<TokenPair, AuthError> {
     let user_id = token.user_id;
-    // Before the step: with keys missing the session must not move on.
+    // Before the rotation: with keys missing the session must not move on.
     let keys = state.keys.get()?;
     let mut refused_epoch = None;
     for _ in 0..ROUNDS {
@@ -138,11 +138,11 @@ async fn exchange(
         let access = state.calls.access(user_id).await?;
         state.failpoints.at("refresh.access-read").await;
         let now = state.clock.now();
-        // Before the step, after which the presented token is used up.
+        // Before the rotation, after which the presented token is used up.
         state
             .issuer
             .check_room(keys.signing(now), user_id, &access)?;
-        let next = NextStep {
+        let next = NextRotation {
             token,
             epoch: credential.epoch,
             ring: &state.refresh_ring,
@@ -150,9 +150,9 @@ async fn exchange(
             reauthenticated,
             origin,
         };
-        match state.calls.step(&next, &access).await {
+        match state.calls.rotate(&next, &access).await {
             Ok(session) => {
-                state.failpoints.at("refresh.stepped").await;
+                state.failpoints.at("refresh.rotated").await;
                 let grant = Grant {
                     user_id,
                     session: &session,

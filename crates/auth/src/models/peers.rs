@@ -2,14 +2,13 @@
 
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
 use ud_config::KeyRing;
 use ud_kernel::{
     Code, Revocation, SessionId, Timestamp, UserId,
     models::{
-        Access, CloseSessions, CreateSession, Provenance, RevokedKey, SessionGrant, StepSession,
+        Access, CloseSessions, CreateSession, Provenance, RevokedKey, RotateSession, SessionGrant,
     },
-    operation::{self, Method, Operation, ReadAccess, RevokeKey},
+    operation::{self, ReadAccess, RevokeKey},
 };
 use ud_peer::{CallError, ServiceClient};
 
@@ -52,33 +51,6 @@ impl From<CallError> for SessionRefusal {
     }
 }
 
-/// [`StepSession`] as the version before has it: the members of its day, in whatever order.
-#[derive(Serialize, Deserialize)]
-#[serde(transparent)]
-struct StepSessionBefore(serde_json::Value);
-
-/// The same operation with that body.
-enum StepBefore {}
-
-impl Operation for StepBefore {
-    const METHOD: Method = operation::StepSession::METHOD;
-    const ROUTE: &'static str = operation::StepSession::ROUTE;
-    type Key = ();
-    type Body = StepSessionBefore;
-    type Output = SessionGrant;
-}
-
-impl From<StepSession> for StepSessionBefore {
-    fn from(body: StepSession) -> Self {
-        let mut value = serde_json::to_value(body).unwrap_or_default();
-        if let Some(members) = value.as_object_mut() {
-            members.remove("privileged");
-            members.remove("key_ids");
-        }
-        Self(value)
-    }
-}
-
 /// The clients, and how long access tokens live.
 #[derive(Clone)]
 pub struct SessionCalls {
@@ -104,9 +76,9 @@ pub struct NewSession<'a> {
     pub origin: &'a Provenance,
 }
 
-/// A session about to be stepped.
+/// A session about to be rotated.
 #[derive(Debug)]
-pub struct NextStep<'a> {
+pub struct NextRotation<'a> {
     /// The refresh token that was presented.
     pub token: &'a RefreshToken,
     /// The credential's epoch.
@@ -169,19 +141,19 @@ impl SessionCalls {
         Ok(created.await?.value)
     }
 
-    /// Steps a session: the commit point of a refresh.
+    /// Rotates the refresh token of a session: the commit point of a refresh.
     ///
     /// # Errors
     /// [`SessionRefusal`].
-    pub async fn step(
+    pub async fn rotate(
         &self,
-        next: &NextStep<'_>,
+        next: &NextRotation<'_>,
         access: &Access,
     ) -> Result<SessionGrant, SessionRefusal> {
-        let NextStep { token, origin, .. } = *next;
+        let NextRotation { token, origin, .. } = *next;
         let privileged = is_privileged(access);
         let (idle, absolute) = lifetime(privileged);
-        let body = StepSession {
+        let body = RotateSession {
             session_id: token.session_id,
             user_id: token.user_id,
             nonce_hash: token.nonce.hash(),
@@ -200,16 +172,10 @@ impl SessionCalls {
             key_ids: next.ring.iter().map(|(id, _)| id.to_owned()).collect(),
             origin: origin.clone(),
         };
-        let before = self.session.may_differ().then(|| body.clone());
-        let answer = self.session.call::<operation::StepSession>((), body).await;
-        match (answer, before) {
-            // Session of the version before does not know the newest members; it answers no late repetition.
-            (Err(error), Some(before)) if error.is(Code::REQUEST_VALIDATION_FAILED) => {
-                let body = StepSessionBefore::from(before);
-                Ok(self.session.call::<StepBefore>((), body).await?)
-            }
-            (answer, _) => Ok(answer?),
-        }
+        Ok(self
+            .session
+            .call::<operation::RotateSession>((), body)
+            .await?)
     }
 
     /// Closes one session.

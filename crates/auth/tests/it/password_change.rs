@@ -86,7 +86,7 @@ async fn what_the_session_service_did_not_hear_is_pending() {
 #[actix_web::test]
 async fn a_change_stands_when_the_session_cannot_be_renewed() {
     let (world, tokens) = logged_in(Backend::Sqlite).await;
-    // The others are closed, then the step fails.
+    // The others are closed, then the rotation fails.
     world.peers.refuse(&[Refuse::Down]);
     let change = world.change_password(&tokens, PASSWORD, OTHER_PASSWORD);
     let answer = change.send().await.unwrap();
@@ -118,7 +118,7 @@ async fn the_refresh_token_is_of_the_session_that_asks() {
         }
     }
     assert_eq!(world.hashes().await, hashes, "no password was looked at");
-    assert!(world.peers.with(|s| s.stepped.is_empty()));
+    assert!(world.peers.with(|s| s.rotated.is_empty()));
     world.login("countess", PASSWORD).await;
 }
 

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use ud_events::Event;
 use ud_kernel::{
     SessionId, Timestamp, UserId,
-    models::{Access, CloseSessions, CreateSession, RevokedKey, SessionGrant, StepSession},
+    models::{Access, CloseSessions, CreateSession, RevokedKey, RotateSession, SessionGrant},
 };
 use wiremock::{Mock, MockServer, Request, Respond, ResponseTemplate, matchers::any};
 
@@ -54,17 +54,15 @@ pub struct PeersState {
     pub sessions: HashMap<SessionId, StubSessionState>,
     pub min_epochs: HashMap<UserId, i64>,
     pub created: Vec<CreateSession>,
-    pub stepped: Vec<StepSession>,
+    pub rotated: Vec<RotateSession>,
     pub closed: Vec<CloseSessions>,
     pub events: Vec<Event>,
     pub revoked_keys: Vec<String>,
-    /// Refusals to come, of PUT and step.
+    /// Refusals to come, of PUT and rotate.
     pub refuse: VecDeque<Refuse>,
     /// The session service does not close sessions, nor take events.
     pub deaf: bool,
     pub role_down: bool,
-    /// The session service is of the version before: it knows no late repetitions.
-    pub is_of_before: bool,
     pub access: Option<Access>,
     pub access_reads: usize,
     /// Called at the next creation of a session, before it is decided about.
@@ -128,16 +126,7 @@ impl Peers {
         let path = request.url.path().to_owned();
         let method = request.method.as_str();
         match (method, path.trim_start_matches("/internal/v1/")) {
-            ("POST", "sessions/step") => {
-                let body: Value = request.body_json().unwrap();
-                let is_new = body.get("privileged").is_some() || body.get("key_ids").is_some();
-                if is_new && self.with(|s| s.is_of_before) {
-                    let problem = json!({"status": 422, "code": "request.validation-failed"});
-                    return ResponseTemplate::new(422)
-                        .set_body_raw(problem.to_string(), "application/problem+json");
-                }
-                self.step(&serde_json::from_value(body).unwrap())
-            }
+            ("POST", "sessions/rotate") => self.rotate(&request.body_json().unwrap()),
             ("POST", "sessions/close") => self.close(request.body_json().unwrap()),
             ("POST", "revoked-keys") => self.revoke_key(&request.body_json().unwrap()),
             ("POST", "events") => self.take_events(&request.body),
@@ -189,9 +178,9 @@ impl Peers {
         })
     }
 
-    fn step(&self, body: &StepSession) -> ResponseTemplate {
+    fn rotate(&self, body: &RotateSession) -> ResponseTemplate {
         self.with(|s| {
-            s.stepped.push(body.clone());
+            s.rotated.push(body.clone());
             if let Some(refusal) = s.refuse.pop_front() {
                 return refusal.answer();
             }

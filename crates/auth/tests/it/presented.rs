@@ -62,7 +62,7 @@ async fn rubbish_of_a_neighbour_costs_a_good_token_nothing() {
     assert_eq!(refresh_from(&world, "192.0.2.2", &forged).await.0, 401);
     let (status, _) = refresh_from(&world, "192.0.2.1", &tokens["refresh_token"]).await;
     assert_eq!(status, 200, "behind the same address");
-    assert_eq!(world.peers.with(|s| s.stepped.len()), 1);
+    assert_eq!(world.peers.with(|s| s.rotated.len()), 1);
 }
 
 /// As after a change of the role `user`, or of the signing keys.

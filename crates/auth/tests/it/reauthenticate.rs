@@ -59,7 +59,7 @@ async fn a_tab_that_refreshed_first_takes_nothing_from_it() {
 
 #[rstest]
 #[actix_web::test]
-async fn a_wrong_password_steps_nothing_and_is_a_guess(
+async fn a_wrong_password_rotates_nothing_and_is_a_guess(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let (world, tokens) = logged_in(backend).await;
@@ -80,7 +80,7 @@ async fn a_wrong_password_steps_nothing_and_is_a_guess(
         status, 200,
         "{backend}: a login from a known source is counted apart"
     );
-    assert!(world.peers.with(|s| s.stepped.is_empty()));
+    assert!(world.peers.with(|s| s.rotated.is_empty()));
     assert_eq!(world.refresh(&tokens["refresh_token"]).await.0, 200);
 }
 
@@ -140,7 +140,7 @@ async fn a_suspended_user_is_told_so_only_for_the_right_password() {
     assert_eq!(refused, (401, "auth.invalid-credentials".to_owned()));
     let refused = outcome(world.reauthenticate(&tokens, PASSWORD)).await;
     assert_eq!(refused, (403, "auth.account-suspended".to_owned()));
-    assert!(world.peers.with(|s| s.stepped.is_empty()));
+    assert!(world.peers.with(|s| s.rotated.is_empty()));
 }
 
 #[actix_web::test]

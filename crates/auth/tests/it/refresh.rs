@@ -38,7 +38,7 @@ async fn a_refresh_gives_a_successor_and_the_same_again_when_repeated(
     );
     let (status, third) = world.refresh(&second["refresh_token"]).await;
     assert_eq!(status, 200, "{third}");
-    // The first token is two steps old now.
+    // The first token is two rotations old now.
     let (status, body) = world.refresh(&first["refresh_token"]).await;
     assert_eq!(
         (status, text(&body["code"])),
@@ -68,7 +68,7 @@ async fn a_forged_token_reaches_nobody() {
             "{forged}"
         );
     }
-    assert!(world.peers.with(|s| s.stepped.is_empty()));
+    assert!(world.peers.with(|s| s.rotated.is_empty()));
     assert_eq!(
         world.refresh(&tokens["refresh_token"]).await.0,
         200,
@@ -86,8 +86,8 @@ async fn an_outage_costs_nothing() {
         (503, "server.dependency-unavailable")
     );
     assert!(
-        world.peers.with(|s| s.stepped.is_empty()),
-        "role is asked before the step"
+        world.peers.with(|s| s.rotated.is_empty()),
+        "role is asked before the rotation"
     );
     world.peers.with(|s| s.role_down = false);
     world.peers.refuse(&[Refuse::Down]);
@@ -164,7 +164,7 @@ async fn the_successor_is_the_same_across_a_change_of_keys() {
         text(&second["refresh_token"])
     );
     assert_eq!(world.clock.now(), START);
-    assert_eq!(world.peers.with(|s| s.stepped[0].key_id.clone()), "old");
+    assert_eq!(world.peers.with(|s| s.rotated[0].key_id.clone()), "old");
 }
 
 /// What session needs to know for a late repetition: whether much is at stake, and which successors can be made.
@@ -191,24 +191,8 @@ async fn session_is_told_what_is_at_stake_and_which_keys_there_are() {
         let (status, next) = world.refresh(&tokens["refresh_token"]).await;
         assert_eq!(status, 200, "{next}");
         tokens = next;
-        let last = world.peers.with(|s| s.stepped.last().cloned().unwrap());
+        let last = world.peers.with(|s| s.rotated.last().cloned().unwrap());
         assert_eq!(last.privileged, privileged, "{held:?}");
         assert_eq!(last.key_ids, ["new", "old"]);
     }
-}
-
-/// Members that the session service of the version before does not know are left out for it.
-#[actix_web::test]
-async fn a_session_service_of_the_version_before_steps_all_the_same() {
-    let (world, tokens) = logged_in(Backend::Sqlite).await;
-    world.peers.with(|s| s.is_of_before = true);
-    let (status, next) = world.refresh(&tokens["refresh_token"]).await;
-    assert_eq!(status, 200, "{next}");
-    world.peers.with(|s| s.is_of_before = false);
-    let (status, next) = world.refresh(&next["refresh_token"]).await;
-    assert_eq!(status, 200, "{next}");
-    let stepped = world.peers.with(|s| s.stepped.clone());
-    // An absent member is the stricter.
-    assert!(stepped[0].privileged && stepped[0].key_ids.is_empty());
-    assert!(!stepped[1].privileged);
 }

@@ -48,7 +48,7 @@ impl World {
         let sessions = self.peers.with(|s| s.sessions.len());
         let calls = self
             .peers
-            .with(|s| s.created.len() + s.stepped.len() + s.closed.len());
+            .with(|s| s.created.len() + s.rotated.len() + s.closed.len());
         let tables = ["devices", "account_places", "unlock_codes", "login_counts"];
         let mut rows = [0; 4];
         for (rows, table) in rows.iter_mut().zip(tables) {

@@ -11,8 +11,8 @@ pub mod read_session;
 pub mod read_state;
 pub mod receive_events;
 pub mod revoke_key;
+pub mod rotate_session;
 pub mod set_mark;
-pub mod step_session;
 
 use ud_http::{Authed, Problem};
 use ud_kernel::{UserId, models::Provenance};

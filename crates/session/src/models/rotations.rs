@@ -113,9 +113,9 @@ mod tests {
     }
 
     #[test]
-    fn steps_of_the_version_before_are_not_taken_for_known_ones() {
+    fn rotations_by_the_version_before_are_not_taken_for_known_ones() {
         let rotations = Rotations::default().and(2, at(1)).and(3, at(2));
-        // It stepped to 4 and to 5.
+        // It rotated to 4 and to 5.
         assert_eq!(rotations.of(5, 1), None);
         let next = rotations.and(6, at(3));
         assert_eq!((next.of(6, 1), next.of(6, 2)), (Some(at(3)), None));

@@ -1,11 +1,11 @@
-//! A session, and the rules of a refresh, pure. SQLite goes by them; Redis has its own in `redis/step.lua`, and the model test
+//! A session, and the rules of a refresh, pure. SQLite goes by them; Redis has its own in `redis/rotate.lua`, and the model test
 //! holds both to the same.
 
 use std::time::Duration;
 
 use ud_kernel::{
     SessionId, Timestamp, UserId,
-    models::{CreateSession, SessionGrant, StepSession},
+    models::{CreateSession, RotateSession, SessionGrant},
 };
 
 use super::{
@@ -63,7 +63,7 @@ pub struct Session {
     pub created_at: Timestamp,
     /// When the user last proved who they are; never later than the store's clock when it was written.
     pub authenticated_at: Timestamp,
-    /// When the session was last stepped, by auth's clock: what its idle end is counted from; never decreases.
+    /// When the session was last rotated, by auth's clock: what its idle end is counted from; never decreases.
     pub last_seen_at: Timestamp,
     /// `iat` of the newest access token.
     pub issued_at: Timestamp,
@@ -79,19 +79,19 @@ pub struct Session {
     pub absolute: u32,
     /// How the user proved who they are (RFC 8176).
     pub amr: Vec<String>,
-    /// Client address of the last step.
+    /// Client address of the last rotation.
     pub ip: Option<String>,
-    /// `User-Agent` of the last step.
+    /// `User-Agent` of the last rotation.
     pub user_agent: Option<String>,
     /// Number of events written about it.
     pub event_seq: i64,
-    /// When it was last stepped, by the store's clock.
+    /// When it was last rotated, by the store's clock.
     pub rotations: Rotations,
     /// Its late repetitions.
     pub late: LateRepetitions,
 }
 
-/// What the store knows of a user beyond one session: below it nothing is made or stepped.
+/// What the store knows of a user beyond one session: below it nothing is made or rotated.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Fences {
     /// The user's `min_epoch`; 0 if none was ever set.
@@ -100,7 +100,7 @@ pub struct Fences {
     pub min_pv: i64,
 }
 
-/// Why nothing was made or stepped, and nothing changed.
+/// Why nothing was made or rotated, and nothing changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Refusal {
     /// Unknown, closed, expired, somebody else's, or another chain.
@@ -145,14 +145,14 @@ impl CloseReason {
 
 /// What a presented refresh token does to its session.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Step {
+pub enum Rotation {
     /// One forward: the session as it is afterwards.
     Advance(Session),
     /// The newest token again, inside the window.
     Repeat {
         /// The session as it is afterwards: only `authenticated_at` may have changed.
         session: Session,
-        /// Not from where the session was last stepped.
+        /// Not from where the session was last rotated.
         elsewhere: bool,
     },
     /// The newest token again, after the window, beside a new access token.
@@ -173,7 +173,7 @@ fn seconds(count: u32) -> Duration {
 }
 
 impl Fences {
-    /// Whether something of this epoch and policy version may be made or stepped.
+    /// Whether something of this epoch and policy version may be made or rotated.
     ///
     /// # Errors
     /// [`Refusal::EpochTooOld`] or [`Refusal::PolicyStale`].
@@ -236,29 +236,29 @@ impl Session {
     /// Decides about a presented refresh token (docs/ARCHITECTURE.md, Refresh). `at` is now by the store's clock, which
     /// alone decides what was just now; `request.now`, auth's, serves the times in tokens and the ends.
     #[must_use]
-    pub fn step(&self, request: &StepSession, fences: Fences, at: Timestamp) -> Step {
+    pub fn rotate(&self, request: &RotateSession, fences: Fences, at: Timestamp) -> Rotation {
         let foreign = self.user_id != request.user_id || self.nonce_hash != request.nonce_hash;
         if foreign || !self.is_alive(request.now) {
-            return Step::Refuse(Refusal::Closed);
+            return Rotation::Refuse(Refusal::Closed);
         }
         // Another epoch than the credential's: the order to close this session is on its way.
         if self.epoch != request.epoch {
-            return Step::Refuse(Refusal::EpochTooOld);
+            return Rotation::Refuse(Refusal::EpochTooOld);
         }
         if let Err(refusal) = fences.check(request.epoch, request.pv) {
-            return Step::Refuse(refusal);
+            return Rotation::Refuse(refusal);
         }
         let behind = self.counter - request.counter;
         if behind < 0 {
-            return Step::Close(CloseReason::CounterAhead);
+            return Rotation::Close(CloseReason::CounterAhead);
         }
         let repeats = behind > 0 && self.was_rotated_within(REPEAT_WINDOW, behind, at);
         let late = if behind > 0 && !repeats {
             match self.late_after(request, behind, at) {
-                None => return Step::Close(CloseReason::Reused),
+                None => return Rotation::Close(CloseReason::Reused),
                 Some(_) if !request.key_ids.contains(&self.key_id) => {
                     // It could not be made: nothing has happened.
-                    return Step::Refuse(Refusal::Closed);
+                    return Rotation::Refuse(Refusal::Closed);
                 }
                 late => late,
             }
@@ -268,7 +268,7 @@ impl Session {
         let idle = self.idle.min(request.idle);
         let absolute = self.absolute.min(request.absolute);
         if request.now >= self.end(idle, absolute) {
-            return Step::Close(CloseReason::Expired);
+            return Rotation::Close(CloseReason::Expired);
         }
         let authenticated_at = self.authenticated_after(request, at);
         if repeats {
@@ -278,7 +278,7 @@ impl Session {
                 authenticated_at,
                 ..self.clone()
             };
-            return Step::Repeat { session, elsewhere };
+            return Rotation::Repeat { session, elsewhere };
         }
         if let Some((late, is_news)) = late {
             let mut session = Self {
@@ -287,7 +287,7 @@ impl Session {
                 ..self.clone()
             };
             session.issue_access(request.now, request.access_ttl, request.access_until);
-            return Step::RepeatLate { session, is_news };
+            return Rotation::RepeatLate { session, is_news };
         }
         let counter = self.counter + 1;
         let mut next = Self {
@@ -303,7 +303,7 @@ impl Session {
             ..self.clone()
         };
         next.issue(request.now, request.access_ttl, request.access_until);
-        Step::Advance(next)
+        Rotation::Advance(next)
     }
 
     /// What auth may sign. `access_until` of a repeated request can only shorten the access token.
@@ -323,7 +323,7 @@ impl Session {
     }
 
     /// Never ahead of the store's clock, also where an earlier version wrote so.
-    fn authenticated_after(&self, request: &StepSession, at: Timestamp) -> Timestamp {
+    fn authenticated_after(&self, request: &RotateSession, at: Timestamp) -> Timestamp {
         let proved = request.reauthenticated.then_some(request.now);
         let latest = proved.map_or(self.authenticated_at, |now| self.authenticated_at.max(now));
         latest.min(at)
@@ -337,7 +337,7 @@ impl Session {
             return false;
         }
         let known = self.rotations.of(self.counter, behind);
-        // The version before kept no times: auth's of the last step is the best there is.
+        // The version before kept no times: auth's of the last rotation is the best there is.
         let rotated = known.or_else(|| (behind == 1).then_some(self.last_seen_at));
         rotated.is_some_and(|rotated| at < rotated.plus(window))
     }
@@ -345,7 +345,7 @@ impl Session {
     /// Returns the late repetitions after this one, and whether it is news; none where it is reuse.
     fn late_after(
         &self,
-        request: &StepSession,
+        request: &RotateSession,
         behind: i64,
         at: Timestamp,
     ) -> Option<(LateRepetitions, bool)> {

@@ -22,8 +22,8 @@ pub struct SessionEvent {
     pub reason: Option<String>,
     /// Where the request that caused it came from.
     pub origin: Provenance,
-    /// Of a late repetition: where the session was last stepped from.
-    pub stepped_from: Option<Source>,
+    /// Of a late repetition: where the session was last rotated from.
+    pub rotated_from: Option<Source>,
 }
 
 /// Where a request came from, as a session remembers it.
@@ -47,7 +47,7 @@ impl SessionEvent {
             at,
             reason,
             origin,
-            stepped_from,
+            rotated_from,
         } = self;
         let event = NewEvent::about(Service::Session, kind, session_id, sequence, at, &origin);
         let user = json!({ "user_id": user_id });
@@ -62,8 +62,8 @@ impl SessionEvent {
                 .after(json!({ "closed": reason })),
             EventType::SESSION_CLOSED => event.before(user).after(json!({ "closed": reason })),
             EventType::REFRESH_TOKEN_REPEATED_LATE => {
-                let from = stepped_from.map(|s| json!({"ip": s.ip, "user_agent": s.user_agent}));
-                event.before(json!({ "user_id": user_id, "stepped_from": from }))
+                let from = rotated_from.map(|s| json!({"ip": s.ip, "user_agent": s.user_agent}));
+                event.before(json!({ "user_id": user_id, "rotated_from": from }))
             }
             _ => event.before(user),
         }

@@ -7,8 +7,8 @@ use ud_events::NewEvent;
 use ud_kernel::{
     SessionId, Timestamp, UserId,
     models::{
-        CreateSession, FeedEntry, FeedPosition, Mark, Provenance, RevokedKey, SessionGrant,
-        SessionState, SessionStateQuery, StepSession,
+        CreateSession, FeedEntry, FeedPosition, Mark, Provenance, RevokedKey, RotateSession,
+        SessionGrant, SessionState, SessionStateQuery,
     },
 };
 
@@ -99,9 +99,9 @@ pub trait SessionStore: Send + Sync {
     /// `PolicyStale` below the user's `min_epoch` or a mark, and with `Closed` if the id was used before.
     fn create(&self, id: SessionId, new: CreateSession) -> Answer<'_, Created>;
 
-    /// Does with a presented refresh token what [`Session::step`] decides. A session that ends by it, too,
+    /// Does with a presented refresh token what [`Session::rotate`] decides. A session that ends by it, too,
     /// is `Closed`.
-    fn step(&self, request: StepSession) -> Answer<'_, SessionGrant>;
+    fn rotate(&self, request: RotateSession) -> Answer<'_, SessionGrant>;
 
     /// Ends sessions; answers how many were living. The same order again ends none.
     fn close(&self, order: CloseOrder) -> Answer<'_, u32>;

@@ -3,7 +3,7 @@
 use ud_http::{FieldErrors, Validate};
 use ud_kernel::{
     FieldError,
-    models::{CloseSessions, CreateSession, Mark, Provenance, RevokedKey, StepSession},
+    models::{CloseSessions, CreateSession, Mark, Provenance, RevokedKey, RotateSession},
 };
 
 /// Largest number that Lua holds exactly.
@@ -26,12 +26,12 @@ impl From<CreateSession> for CreateSessionBody {
     }
 }
 
-/// Body of `POST /internal/v1/sessions/step`.
+/// Body of `POST /internal/v1/sessions/rotate`.
 #[derive(Debug)]
-pub struct StepSessionBody(pub StepSession);
+pub struct RotateSessionBody(pub RotateSession);
 
-impl From<StepSession> for StepSessionBody {
-    fn from(body: StepSession) -> Self {
+impl From<RotateSession> for RotateSessionBody {
+    fn from(body: RotateSession) -> Self {
         Self(body)
     }
 }
@@ -86,7 +86,7 @@ impl Validate for CreateSessionBody {
     }
 }
 
-impl Validate for StepSessionBody {
+impl Validate for RotateSessionBody {
     fn validate(&self, errors: &mut FieldErrors) {
         let body = &self.0;
         number(errors, "/epoch", body.epoch);

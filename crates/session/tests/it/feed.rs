@@ -16,7 +16,7 @@ use ud_kernel::{
 
 use crate::support::{
     Backend::{self, Redis, Sqlite},
-    START, create, origin, redis_settings, redis_store, refusal, secs, step, token, user,
+    START, create, origin, redis_settings, redis_store, refusal, rotation, secs, token, user,
 };
 
 async fn log_in(store: &dyn SessionStore, user: UserId) -> SessionGrant {
@@ -128,8 +128,8 @@ async fn a_store_behind_a_reader_is_emptied(#[case] backend: Backend) {
     assert_eq!(state.await.unwrap(), SessionState::Closed);
     assert_eq!(fx.store.find(grant.session_id, START).await.unwrap(), None);
     assert!(fx.store.list(user, START).await.unwrap().is_empty());
-    let late = step(&grant, user, START.plus(secs(60)));
-    assert_eq!(refusal(fx.store.step(late).await), Refusal::Closed);
+    let late = rotation(&grant, user, START.plus(secs(60)));
+    assert_eq!(refusal(fx.store.rotate(late).await), Refusal::Closed);
     let again = fx.store.feed(None, START).await.unwrap();
     assert_ne!(again.incarnation, read.incarnation);
     assert!(again.entries.is_empty());
@@ -190,7 +190,7 @@ async fn closed_after_backup(
 async fn a_restored_backup_brings_nothing_back_whatever_is_asked_first() {
     let server = RedisServer::start();
     let settings = redis_settings(&server.url(), Durability::Lossy);
-    for first in ["state", "step", "find", "list", "create", "close"] {
+    for first in ["state", "rotate", "find", "list", "create", "close"] {
         // The backup says when the one before was found out.
         settings.hand.as_ref().unwrap().advance(secs(300));
         let store = redis_store(&settings);
@@ -203,8 +203,8 @@ async fn a_restored_backup_brings_nothing_back_whatever_is_asked_first() {
                 let state = store.state(closed.session_id, token(&closed, user), START);
                 assert_eq!(state.await.unwrap(), SessionState::Closed);
             }
-            "step" => {
-                let refused = store.step(step(&closed, user, later)).await;
+            "rotate" => {
+                let refused = store.rotate(rotation(&closed, user, later)).await;
                 assert_eq!(refusal(refused), Refusal::Closed);
             }
             "find" => assert_eq!(store.find(closed.session_id, START).await.unwrap(), None),
@@ -227,7 +227,7 @@ async fn a_restored_backup_brings_nothing_back_whatever_is_asked_first() {
         for old in [&kept, &closed] {
             let state = store.state(old.session_id, token(old, user), START);
             assert_eq!(state.await.unwrap(), SessionState::Closed, "{first}");
-            let refused = store.step(step(old, user, later)).await;
+            let refused = store.rotate(rotation(old, user, later)).await;
             assert_eq!(refusal(refused), Refusal::Closed, "{first}");
         }
     }

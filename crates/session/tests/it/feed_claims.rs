@@ -235,8 +235,8 @@ async fn a_restored_redis_is_found_out_and_a_second_one_is_refused() {
     let path = format!("/internal/v1/sessions/{id}");
     let request = app.call(Service::Auth, Method::PUT, &path).json(&body);
     assert_eq!(outcome(request.send().await.unwrap()).await, refused);
-    let body = crate::support::step(&second, user, app.clock.now());
-    let request = app.call(Service::Auth, Method::POST, "/internal/v1/sessions/step");
+    let body = crate::support::rotation(&second, user, app.clock.now());
+    let request = app.call(Service::Auth, Method::POST, "/internal/v1/sessions/rotate");
     assert_eq!(
         outcome(request.json(&body).send().await.unwrap()).await,
         refused

@@ -14,7 +14,7 @@ use crate::{
     app::{App, outcome},
     support::{
         Backend::{self, Redis, Sqlite},
-        START, create, origin, secs, step, user,
+        START, create, origin, rotation, secs, user,
     },
 };
 
@@ -60,18 +60,25 @@ async fn a_session_s_life(#[case] backend: Backend) {
             .json(&body)
             .send()
     };
-    let steps = "/internal/v1/sessions/step";
-    let request = step(&first, user, START.plus(secs(60)));
-    let second = post(steps, serde_json::to_value(&request).unwrap())
+    let rotate = "/internal/v1/sessions/rotate";
+    let request = rotation(&first, user, START.plus(secs(60)));
+    let second = post(rotate, serde_json::to_value(&request).unwrap())
         .await
         .unwrap();
     assert_eq!(second.status(), 200);
-    assert_eq!(second.json::<SessionGrant>().await.unwrap().counter, 2);
+    let second: SessionGrant = second.json().await.unwrap();
+    assert_eq!(second.counter, 2);
+    // Auth of the release before repeats it by the name that it knows.
+    let former = "/internal/v1/sessions/step";
+    let again = post(former, serde_json::to_value(&request).unwrap())
+        .await
+        .unwrap();
+    assert_eq!(again.json::<SessionGrant>().await.unwrap(), second);
     assert_eq!(state(&app, &first, user, "user").await, SessionState::Good);
 
     let mut old = request.clone();
     old.epoch = 0;
-    let answer = post(steps, serde_json::to_value(old).unwrap())
+    let answer = post(rotate, serde_json::to_value(old).unwrap())
         .await
         .unwrap();
     assert_eq!(
@@ -86,7 +93,7 @@ async fn a_session_s_life(#[case] backend: Backend) {
         .send();
     assert_eq!(answer.await.unwrap().status(), 204);
     assert_eq!(state(&app, &first, user, "user").await, SessionState::Stale);
-    let answer = post(steps, serde_json::to_value(&request).unwrap())
+    let answer = post(rotate, serde_json::to_value(&request).unwrap())
         .await
         .unwrap();
     assert_eq!(
@@ -106,7 +113,7 @@ async fn a_session_s_life(#[case] backend: Backend) {
         state(&app, &first, user, "user").await,
         SessionState::Closed
     );
-    let answer = post(steps, serde_json::to_value(&request).unwrap())
+    let answer = post(rotate, serde_json::to_value(&request).unwrap())
         .await
         .unwrap();
     assert_eq!(outcome(answer).await, (401, "session.closed".to_owned()));
@@ -139,9 +146,15 @@ fn routes(app: &App, user: UserId) -> Vec<(Method, String, &'static [Service], O
         ),
         (
             Method::POST,
+            "/internal/v1/sessions/rotate".to_owned(),
+            &[Service::Auth],
+            Some(serde_json::to_value(rotation(&grant, user, START)).unwrap()),
+        ),
+        (
+            Method::POST,
             "/internal/v1/sessions/step".to_owned(),
             &[Service::Auth],
-            Some(serde_json::to_value(step(&grant, user, START)).unwrap()),
+            Some(serde_json::to_value(rotation(&grant, user, START)).unwrap()),
         ),
         (
             Method::POST,

@@ -32,6 +32,6 @@ mod store_keys;
 mod store_late;
 mod store_lifetimes;
 mod store_marks;
-mod store_step;
+mod store_rotate;
 mod support;
 mod version_before;

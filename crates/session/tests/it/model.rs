@@ -11,7 +11,7 @@ use ud_kernel::{
 
 use crate::{
     model_rules::{ABSOLUTE, Expected, Model, USERS},
-    support::{Backend, Fixture, START, create, step, token},
+    support::{Backend, Fixture, START, create, rotation, token},
 };
 
 const SLOTS: usize = 4;
@@ -27,7 +27,7 @@ enum Act {
         pv: i64,
         idle: u32,
     },
-    Step {
+    Rotate {
         slot: usize,
         back: i64,
         epoch: i64,
@@ -73,7 +73,7 @@ fn act() -> impl Strategy<Value = Act> {
         4 => (slot(), 1..4_i64, 1..4_i64, idle())
             .prop_map(|(slot, epoch, pv, idle)| Act::Create { slot, epoch, pv, idle }),
         10 => (slot(), back, 1..4_i64, 1..4_i64, skew, idle(), any::<[bool; 2]>()).prop_map(
-            |(slot, back, epoch, pv, skew_ms, idle, [elsewhere, privileged])| Act::Step {
+            |(slot, back, epoch, pv, skew_ms, idle, [elsewhere, privileged])| Act::Rotate {
                 slot, back, epoch, pv, skew_ms, idle, elsewhere, privileged
             }
         ),
@@ -151,7 +151,7 @@ impl World {
                     "{i}: {act:?}"
                 );
             }
-            Act::Step {
+            Act::Rotate {
                 slot,
                 back,
                 epoch,
@@ -176,7 +176,7 @@ impl World {
                     amr: Vec::new(),
                     incarnation: String::new(),
                 };
-                let mut request = step(&grant, user, now);
+                let mut request = rotation(&grant, user, now);
                 (request.epoch, request.pv, request.idle) = (epoch, pv, idle);
                 (request.absolute, request.access_ttl) = (u32::try_from(ABSOLUTE).unwrap(), 60);
                 if elsewhere {
@@ -184,8 +184,8 @@ impl World {
                 }
                 request.privileged = privileged;
                 self.fx.clock.set(by_store);
-                let got = self.fx.own.step(request).await.map(|g| g.counter);
-                let expected = model.step(
+                let got = self.fx.own.rotate(request).await.map(|g| g.counter);
+                let expected = model.rotate(
                     slot, counter, epoch, pv, now, by_store, idle, elsewhere, privileged,
                 );
                 assert_eq!(simple(got), expected, "{i}: {act:?}");

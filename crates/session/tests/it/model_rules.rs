@@ -99,7 +99,7 @@ impl Model {
     }
 
     #[expect(clippy::too_many_arguments, reason = "one act")]
-    pub fn step(
+    pub fn rotate(
         &mut self,
         slot: usize,
         counter: i64,

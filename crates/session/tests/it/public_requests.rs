@@ -98,7 +98,7 @@ async fn the_document_lists_what_there_is_and_nothing_is_open() {
     let (_, _, token) = somebody(&app, &["*"]).await;
     for path in [
         "/internal/v1/marks",
-        "/internal/v1/sessions/step",
+        "/internal/v1/sessions/rotate",
         "/readyz",
         "/metrics",
     ] {

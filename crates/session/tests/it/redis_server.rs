@@ -18,8 +18,8 @@ use ud_kernel::{Clock, SessionId, UserId, models::SessionState};
 use crate::{
     app::try_start,
     support::{
-        START, create, millis, origin, redis_settings, redis_store, refusal, secs, step, take_all,
-        token, user,
+        START, create, millis, origin, redis_settings, redis_store, refusal, rotation, secs,
+        take_all, token, user,
     },
 };
 
@@ -59,7 +59,7 @@ async fn what_was_answered_survives_kill_9() {
         let (kept, closed) = (SessionId::new(START), SessionId::new(START));
         let kept = store.create(kept, create(user, START)).await.unwrap().grant;
         let next = store
-            .step(step(&kept, user, START.plus(secs(1))))
+            .rotate(rotation(&kept, user, START.plus(secs(1))))
             .await
             .unwrap();
         let closed = store
@@ -90,7 +90,7 @@ async fn what_was_answered_survives_kill_9() {
             .unwrap();
         assert_eq!(state, SessionState::Good);
         let third = store
-            .step(step(&next, user, START.plus(secs(2))))
+            .rotate(rotation(&next, user, START.plus(secs(2))))
             .await
             .unwrap();
         assert_eq!((third.counter, third.incarnation), (3, kept.incarnation));
@@ -140,7 +140,10 @@ async fn a_server_that_is_away_is_unavailable_until_it_returns() {
         .unwrap()
         .grant;
     server.kill();
-    let error = store.step(step(&grant, user, START)).await.unwrap_err();
+    let error = store
+        .rotate(rotation(&grant, user, START))
+        .await
+        .unwrap_err();
     let is_unavailable = matches!(
         error,
         SessionError::Store(StoreError::Unavailable(_) | StoreError::Timeout(_))
@@ -150,7 +153,11 @@ async fn a_server_that_is_away_is_unavailable_until_it_returns() {
     server.restart();
     store.check().await.unwrap();
     assert_eq!(
-        store.step(step(&grant, user, START)).await.unwrap().counter,
+        store
+            .rotate(rotation(&grant, user, START))
+            .await
+            .unwrap()
+            .counter,
         2
     );
 }
@@ -222,11 +229,11 @@ async fn two_replicas_give_one_successor() {
         .await
         .unwrap()
         .grant;
-    let steps = (0..64).map(|i| {
+    let rotations = (0..64).map(|i| {
         let now = START.plus(secs(60)).plus(millis(500 * (i as u64 / 2 % 2)));
-        replicas[i % 2].step(step(&grant, user, now))
+        replicas[i % 2].rotate(rotation(&grant, user, now))
     });
-    let granted = join_all(steps).await;
+    let granted = join_all(rotations).await;
     let first = granted[0].as_ref().unwrap();
     assert!(granted.iter().all(|g| g.as_ref().unwrap() == first));
     assert_eq!(first.counter, 2);
@@ -250,9 +257,9 @@ async fn the_servers_own_clock_decides_what_was_just_now() {
     );
     let mut granted = Vec::new();
     for apart in [0, 300, 3600, 300] {
-        let mut request = step(&grant, user, now.plus(secs(apart)));
+        let mut request = rotation(&grant, user, now.plus(secs(apart)));
         request.privileged = true;
-        granted.push(store.step(request).await.unwrap());
+        granted.push(store.rotate(request).await.unwrap());
     }
     assert!(granted.iter().all(|g| g == &granted[0]));
     let found = store.find(id, now).await.unwrap().unwrap();

@@ -4,7 +4,7 @@ use rstest::rstest;
 
 use crate::support::{
     Backend::{self, Redis, Sqlite},
-    START, secs, step, user,
+    START, rotation, secs, user,
 };
 
 #[rstest]
@@ -19,7 +19,7 @@ async fn the_relay_is_woken_when_there_is_something_to_send(#[case] backend: Bac
         woken.mark_unchanged();
         let events = fx.take_kinds().await;
         assert!(is_woken || events.is_empty(), "{what}: {events:?}");
-        // Steps are many; the relay would look for nothing each time. (SQLite wakes it at each commit.)
+        // Rotations are many; the relay would look for nothing each time. (SQLite wakes it at each commit.)
         let idle = is_woken && events.is_empty();
         assert!(!idle || backend == Sqlite, "{what}: woken for nothing");
         !events.is_empty()
@@ -27,20 +27,26 @@ async fn the_relay_is_woken_when_there_is_something_to_send(#[case] backend: Bac
     let first = fx.log_in(user, START).await;
     assert!(has_told("login").await);
     let now = START.plus(secs(600));
-    let second = fx.store.step(step(&first, user, now)).await.unwrap();
-    assert!(!has_told("step").await);
-    let repeat = fx.store.step(step(&first, user, now)).await;
+    let second = fx.store.rotate(rotation(&first, user, now)).await.unwrap();
+    assert!(!has_told("rotate").await);
+    let repeat = fx.store.rotate(rotation(&first, user, now)).await;
     assert!(repeat.is_ok() && !has_told("repeat").await);
-    let mut elsewhere = step(&first, user, now);
+    let mut elsewhere = rotation(&first, user, now);
     elsewhere.origin.ip = Some("198.51.100.7".to_owned());
-    let repeat = fx.store.step(elsewhere).await;
+    let repeat = fx.store.rotate(elsewhere).await;
     assert!(repeat.is_ok() && has_told("repeat from elsewhere").await);
-    let mut renewal = step(&second, user, now);
+    let mut renewal = rotation(&second, user, now);
     renewal.reauthenticated = true;
-    let renewal = fx.store.step(renewal).await;
+    let renewal = fx.store.rotate(renewal).await;
     assert!(renewal.is_ok() && has_told("reauthentication").await);
-    let late = fx.store.step(step(&second, user, now.plus(secs(60)))).await;
+    let late = fx
+        .store
+        .rotate(rotation(&second, user, now.plus(secs(60))))
+        .await;
     assert!(late.is_ok() && has_told("late repetition").await);
-    let reuse = fx.store.step(step(&first, user, now.plus(secs(60)))).await;
+    let reuse = fx
+        .store
+        .rotate(rotation(&first, user, now.plus(secs(60))))
+        .await;
     assert!(reuse.is_err() && has_told("reuse").await);
 }

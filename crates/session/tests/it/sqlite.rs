@@ -15,7 +15,7 @@ use ud_kernel::{Clock, Service, SessionId, models::SessionState};
 
 use crate::{
     app::try_start,
-    support::{START, create, list_of, origin, refusal, secs, sqlite_store, step, token, user},
+    support::{START, create, list_of, origin, refusal, rotation, secs, sqlite_store, token, user},
 };
 
 #[tokio::test]
@@ -42,7 +42,7 @@ async fn a_restart_forgets_nothing() {
 
     let (store, _) = sqlite_store(folder.path(), &clock).await;
     let next = store
-        .step(step(&grant, user, START.plus(secs(1))))
+        .rotate(rotation(&grant, user, START.plus(secs(1))))
         .await
         .unwrap();
     assert_eq!((next.counter, &next.incarnation), (2, &grant.incarnation));

@@ -13,7 +13,7 @@ use ud_kernel::{
 
 use crate::support::{
     Backend::{self, Redis, Sqlite},
-    Fixture, START, create, millis, origin, secs, step, token, user,
+    Fixture, START, create, millis, origin, rotation, secs, token, user,
 };
 
 fn is_behind<T: std::fmt::Debug>(result: Result<T, SessionError>) {
@@ -43,7 +43,7 @@ async fn refuses_everything(fx: &Fixture, user: UserId, grant: &SessionGrant, no
     let store = &fx.own;
     let id = SessionId::new(now);
     is_behind(store.create(id, create(user, now)).await);
-    is_behind(store.step(step(grant, user, now)).await);
+    is_behind(store.rotate(rotation(grant, user, now)).await);
     is_behind(store.state(grant.session_id, token(grant, user), now).await);
     is_behind(store.find(grant.session_id, now).await);
     is_behind(store.list(user, now).await);

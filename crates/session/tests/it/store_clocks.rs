@@ -5,7 +5,7 @@ use rstest::rstest;
 
 use crate::support::{
     Backend::{self, Redis, Sqlite},
-    START, millis, secs, step, user,
+    START, millis, rotation, secs, user,
 };
 
 /// Two auth replicas whose clocks are half a second, or five minutes, apart; a rotation two ago and one from the future.
@@ -13,7 +13,7 @@ use crate::support::{
 #[case(Redis)]
 #[case(Sqlite)]
 #[tokio::test]
-async fn sixty_four_steps_at_once_give_one_successor_whatever_auths_clocks_say(
+async fn sixty_four_rotations_at_once_give_one_successor_whatever_auths_clocks_say(
     #[case] backend: Backend,
     #[values(500, 300_000)] apart: u64,
 ) {
@@ -21,11 +21,11 @@ async fn sixty_four_steps_at_once_give_one_successor_whatever_auths_clocks_say(
     let user = user();
     let first = fx.log_in(user, START).await;
     fx.clock.set(START.plus(secs(600)));
-    let steps = (0..64).map(|i| {
+    let rotations = (0..64).map(|i| {
         let now = START.plus(secs(600)).plus(millis(apart * (i % 2)));
-        fx.own.step(step(&first, user, now))
+        fx.own.rotate(rotation(&first, user, now))
     });
-    let granted: Vec<_> = join_all(steps)
+    let granted: Vec<_> = join_all(rotations)
         .await
         .into_iter()
         .map(Result::unwrap)
@@ -55,9 +55,9 @@ async fn repetitions_that_waited_for_a_frozen_store_are_of_one_moment(#[case] ba
     let mut granted = Vec::new();
     for second in 0..30 {
         let now = START.plus(secs(600 + second));
-        let mut request = step(&first, user, now);
+        let mut request = rotation(&first, user, now);
         request.privileged = true;
-        granted.push(fx.own.step(request).await.unwrap());
+        granted.push(fx.own.rotate(request).await.unwrap());
     }
     assert!(granted.iter().all(|g| g == &granted[0]));
     assert!(fx.take_events().await.is_empty());
@@ -76,13 +76,13 @@ async fn a_login_never_lies_ahead_of_the_stores_clock(#[case] backend: Backend) 
     let first = made.unwrap().grant;
     assert_eq!((first.authenticated_at, first.issued_at), (START, ahead));
     fx.clock.set(START.plus(secs(60)));
-    let mut proved = step(&first, user, ahead);
+    let mut proved = rotation(&first, user, ahead);
     proved.reauthenticated = true;
-    let second = fx.own.step(proved.clone()).await.unwrap();
+    let second = fx.own.rotate(proved.clone()).await.unwrap();
     assert_eq!(second.authenticated_at, START.plus(secs(60)));
-    // Neither in a repeated step.
+    // Neither in a repeated rotation.
     fx.clock.set(START.plus(secs(65)));
-    let again = fx.own.step(proved).await.unwrap();
+    let again = fx.own.rotate(proved).await.unwrap();
     assert_eq!(
         (again.counter, again.authenticated_at),
         (2, START.plus(secs(65)))

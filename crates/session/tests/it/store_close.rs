@@ -13,7 +13,7 @@ use ud_kernel::{
 
 use crate::support::{
     Backend::{self, Redis, Sqlite},
-    START, create, list_of, origin, refusal, secs, step, user,
+    START, create, list_of, origin, refusal, rotation, secs, user,
 };
 
 #[rstest]
@@ -44,7 +44,7 @@ async fn one_is_closed_once_and_only_for_its_user(#[case] backend: Backend) {
     assert_eq!(fx.state(&grant, owner, now).await, SessionState::Closed);
     assert_eq!(fx.state(&other, owner, now).await, SessionState::Good);
     assert_eq!(
-        refusal(fx.store.step(step(&grant, owner, now)).await),
+        refusal(fx.store.rotate(rotation(&grant, owner, now)).await),
         Refusal::Closed
     );
     assert_eq!(fx.store.find(grant.session_id, now).await.unwrap(), None);
@@ -130,13 +130,13 @@ async fn an_epoch_ends_what_is_below_and_keeps_the_exception(#[case] backend: Ba
     assert_eq!(fx.state(&mine, user, START).await, SessionState::Good);
 
     // The exception goes on under the new epoch, and under no other.
-    let mut stepped = step(&mine, user, START.plus(secs(60)));
+    let mut rotated = rotation(&mine, user, START.plus(secs(60)));
     assert_eq!(
-        refusal(fx.store.step(stepped.clone()).await),
+        refusal(fx.store.rotate(rotated.clone()).await),
         Refusal::EpochTooOld
     );
-    stepped.epoch = 2;
-    assert_eq!(fx.store.step(stepped).await.unwrap().counter, 2);
+    rotated.epoch = 2;
+    assert_eq!(fx.store.rotate(rotated).await.unwrap().counter, 2);
 
     // A login that checked the old password is too late.
     let late = fx
@@ -235,8 +235,12 @@ async fn refreshes_racing_with_a_close_bring_nothing_back(#[case] backend: Backe
         let user = user();
         let grant = fx.log_in(user, START).await;
         let now = START.plus(secs(1));
-        let steps = join_all((0..8).map(|_| fx.store.step(step(&grant, user, now))));
-        let (_, closed) = join(steps, fx.close(user, Closing::One(grant.session_id), now)).await;
+        let rotations = join_all((0..8).map(|_| fx.store.rotate(rotation(&grant, user, now))));
+        let (_, closed) = join(
+            rotations,
+            fx.close(user, Closing::One(grant.session_id), now),
+        )
+        .await;
         assert_eq!(closed, 1);
         assert_eq!(fx.state(&grant, user, now).await, SessionState::Closed);
         assert!(fx.store.list(user, now).await.unwrap().is_empty());

@@ -10,7 +10,7 @@ use ud_kernel::{SessionId, models::SessionState};
 use crate::support::{
     ACCESS_TTL,
     Backend::{self, Redis, Sqlite},
-    START, create, refusal, secs, step, user,
+    START, create, refusal, rotation, secs, user,
 };
 
 #[rstest]
@@ -91,9 +91,9 @@ async fn an_id_is_used_once(#[case] backend: Backend) {
         Refusal::Closed
     );
 
-    // Stepped: nobody repeats the login any more.
+    // Rotated: nobody repeats the login any more.
     fx.store
-        .step(step(&grant, owner, START.plus(secs(60))))
+        .rotate(rotation(&grant, owner, START.plus(secs(60))))
         .await
         .unwrap();
     assert_eq!(
@@ -221,7 +221,7 @@ async fn a_missing_session_is_a_closed_session(#[case] backend: Backend) {
     grant.session_id = SessionId::new(START);
     assert_eq!(fx.state(&grant, user, START).await, SessionState::Closed);
     assert_eq!(
-        refusal(fx.store.step(step(&grant, user, START)).await),
+        refusal(fx.store.rotate(rotation(&grant, user, START)).await),
         Refusal::Closed
     );
     assert_eq!(fx.store.find(grant.session_id, START).await.unwrap(), None);

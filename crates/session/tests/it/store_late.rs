@@ -4,28 +4,28 @@ use rstest::rstest;
 use session_service::models::session::Refusal;
 use ud_kernel::{
     Timestamp, UserId,
-    models::{SessionGrant, SessionState, StepSession},
+    models::{RotateSession, SessionGrant, SessionState},
 };
 
 use crate::support::{
     ACCESS_TTL,
     Backend::{self, Redis, Sqlite},
-    Fixture, START, millis, refusal, secs, step, user,
+    Fixture, START, millis, refusal, rotation, secs, user,
 };
 
 /// From another address, and with a newer version of the same agent.
-fn elsewhere(mut request: StepSession) -> StepSession {
+fn elsewhere(mut request: RotateSession) -> RotateSession {
     request.origin.ip = Some("198.51.100.7".to_owned());
     request.origin.user_agent = Some("Agent/2".to_owned());
     request
 }
 
-/// A session stepped once at `START + 600 s`: the token before it, and the one after.
-async fn stepped(fx: &Fixture, user: UserId) -> (SessionGrant, SessionGrant) {
+/// A session rotated once at `START + 600 s`: the token before it, and the one after.
+async fn rotated(fx: &Fixture, user: UserId) -> (SessionGrant, SessionGrant) {
     let first = fx.log_in(user, START).await;
     let second = fx
         .store
-        .step(step(&first, user, START.plus(secs(600))))
+        .rotate(rotation(&first, user, START.plus(secs(600))))
         .await;
     fx.take_events().await;
     (first, second.unwrap())
@@ -39,12 +39,12 @@ async fn an_answer_that_was_lost_comes_again_at_any_age(#[case] backend: Backend
     for after in [millis(10_000), secs(86_400), secs(13 * 86_400)] {
         let fx = backend.open().await;
         let user = user();
-        let (first, second) = stepped(&fx, user).await;
+        let (first, second) = rotated(&fx, user).await;
         let now = START.plus(secs(600)).plus(after);
-        let mut request = elsewhere(step(&first, user, now));
+        let mut request = elsewhere(rotation(&first, user, now));
         // The ring has moved on; the successor's key is still in it.
         request.key_id = "k3".to_owned();
-        let again = fx.store.step(request).await.unwrap();
+        let again = fx.store.rotate(request).await.unwrap();
         let refresh = |g: &SessionGrant| (g.counter, g.key_id.clone(), g.refresh_expires_at);
         assert_eq!(
             refresh(&again),
@@ -71,10 +71,10 @@ async fn an_answer_that_was_lost_comes_again_at_any_age(#[case] backend: Backend
         assert_eq!(event.data.ip, Some("198.51.100.7".parse().unwrap()));
         let before = event.data.before.as_ref().unwrap();
         assert_eq!(before["user_id"], user.to_string());
-        assert_eq!(before["stepped_from"]["ip"], "192.0.2.1");
-        assert_eq!(before["stepped_from"]["user_agent"], "Agent/1");
+        assert_eq!(before["rotated_from"]["ip"], "192.0.2.1");
+        assert_eq!(before["rotated_from"]["user_agent"], "Agent/1");
         // And the token works.
-        let third = fx.store.step(step(&again, user, now)).await.unwrap();
+        let third = fx.store.rotate(rotation(&again, user, now)).await.unwrap();
         assert_eq!(third.counter, 3);
     }
 }
@@ -87,9 +87,9 @@ async fn an_answer_that_was_lost_comes_again_at_any_age(#[case] backend: Backend
 async fn a_close_after_a_late_repetition_outlives_its_access_token(#[case] backend: Backend) {
     let fx = backend.open().await;
     let user = user();
-    let (first, _) = stepped(&fx, user).await;
+    let (first, _) = rotated(&fx, user).await;
     let now = START.plus(secs(86_400));
-    let again = fx.store.step(step(&first, user, now)).await.unwrap();
+    let again = fx.store.rotate(rotation(&first, user, now)).await.unwrap();
     let one = session_service::models::session_store::Closing::One(first.session_id);
     assert_eq!(fx.close(user, one, now).await, 1);
     let list = crate::support::list_of(&*fx.store).await;
@@ -108,20 +108,23 @@ async fn where_much_is_at_stake_a_lost_answer_comes_again_for_a_minute(#[case] b
     for after in [millis(10_000), secs(31), millis(59_999)] {
         let fx = backend.open().await;
         let user = user();
-        let (first, second) = stepped(&fx, user).await;
+        let (first, second) = rotated(&fx, user).await;
         let at = START.plus(secs(600)).plus(after);
         let privileged = |grant: &SessionGrant, at| {
-            let mut request = step(grant, user, at);
+            let mut request = rotation(grant, user, at);
             request.privileged = true;
             request
         };
-        let again = fx.store.step(privileged(&first, at)).await.unwrap();
+        let again = fx.store.rotate(privileged(&first, at)).await.unwrap();
         assert_eq!(again.counter, second.counter, "{after:?}");
         assert_eq!(again.refresh_expires_at, second.refresh_expires_at);
         assert_eq!(fx.take_kinds().await, ["refresh_token_repeated_late"]);
-        let third = fx.store.step(privileged(&again, at)).await.unwrap();
+        let third = fx.store.rotate(privileged(&again, at)).await.unwrap();
         assert_eq!(third.counter, 3);
-        let turn = fx.store.step(privileged(&second, at.plus(secs(30)))).await;
+        let turn = fx
+            .store
+            .rotate(privileged(&second, at.plus(secs(30))))
+            .await;
         assert_eq!(refusal(turn), Refusal::Closed, "{after:?}");
         assert_eq!(fx.take_kinds().await, ["refresh_token_reused"]);
     }
@@ -134,14 +137,14 @@ async fn where_much_is_at_stake_a_lost_answer_comes_again_for_a_minute(#[case] b
 async fn the_same_successor_is_free_and_told_once_for_each_source(#[case] backend: Backend) {
     let fx = backend.open().await;
     let user = user();
-    let (first, _) = stepped(&fx, user).await;
+    let (first, _) = rotated(&fx, user).await;
     for n in 0..20 {
-        let request = step(&first, user, START.plus(secs(700 + 60 * n)));
-        assert_eq!(fx.store.step(request).await.unwrap().counter, 2);
+        let request = rotation(&first, user, START.plus(secs(700 + 60 * n)));
+        assert_eq!(fx.store.rotate(request).await.unwrap().counter, 2);
     }
     assert_eq!(fx.take_kinds().await, ["refresh_token_repeated_late"]);
-    let request = elsewhere(step(&first, user, START.plus(secs(3000))));
-    fx.store.step(request).await.unwrap();
+    let request = elsewhere(rotation(&first, user, START.plus(secs(3000))));
+    fx.store.rotate(request).await.unwrap();
     assert_eq!(fx.take_kinds().await, ["refresh_token_repeated_late"]);
 }
 
@@ -151,7 +154,7 @@ async fn the_same_successor_is_free_and_told_once_for_each_source(#[case] backen
 #[case(Sqlite)]
 #[tokio::test]
 async fn what_is_no_lost_answer_is_reuse(#[case] backend: Backend) {
-    let changes: [fn(&mut StepSession); 3] = [
+    let changes: [fn(&mut RotateSession); 3] = [
         |r| r.privileged = true,
         |r| r.origin.user_agent = Some("Other/1".to_owned()),
         |r| r.origin.user_agent = None,
@@ -159,13 +162,13 @@ async fn what_is_no_lost_answer_is_reuse(#[case] backend: Backend) {
     for change in changes {
         let fx = backend.open().await;
         let user = user();
-        let (first, second) = stepped(&fx, user).await;
-        let mut request = step(&first, user, START.plus(secs(700)));
+        let (first, second) = rotated(&fx, user).await;
+        let mut request = rotation(&first, user, START.plus(secs(700)));
         change(&mut request);
-        assert_eq!(refusal(fx.store.step(request).await), Refusal::Closed);
+        assert_eq!(refusal(fx.store.rotate(request).await), Refusal::Closed);
         let current = fx
             .store
-            .step(step(&second, user, START.plus(secs(700))))
+            .rotate(rotation(&second, user, START.plus(secs(700))))
             .await;
         assert_eq!(refusal(current), Refusal::Closed);
         assert_eq!(fx.take_kinds().await, ["refresh_token_reused"]);
@@ -173,14 +176,14 @@ async fn what_is_no_lost_answer_is_reuse(#[case] backend: Backend) {
     // Two back, after the window.
     let fx = backend.open().await;
     let user = user();
-    let (first, second) = stepped(&fx, user).await;
+    let (first, second) = rotated(&fx, user).await;
     fx.store
-        .step(step(&second, user, START.plus(secs(650))))
+        .rotate(rotation(&second, user, START.plus(secs(650))))
         .await
         .unwrap();
     let late = fx
         .store
-        .step(step(&first, user, START.plus(secs(700))))
+        .rotate(rotation(&first, user, START.plus(secs(700))))
         .await;
     assert_eq!(refusal(late), Refusal::Closed);
     assert_eq!(fx.take_kinds().await, ["refresh_token_reused"]);
@@ -195,18 +198,18 @@ async fn a_successor_whose_key_has_left_the_ring_is_refused_without_effect(
 ) {
     let fx = backend.open().await;
     let user = user();
-    let (first, second) = stepped(&fx, user).await;
+    let (first, second) = rotated(&fx, user).await;
     for key_ids in [vec![], vec!["k1".to_owned()]] {
-        let mut request = step(&first, user, START.plus(secs(700)));
+        let mut request = rotation(&first, user, START.plus(secs(700)));
         request.key_ids = key_ids;
-        assert_eq!(refusal(fx.store.step(request).await), Refusal::Closed);
+        assert_eq!(refusal(fx.store.rotate(request).await), Refusal::Closed);
     }
     assert!(fx.take_events().await.is_empty());
     let found = fx.store.find(first.session_id, START.plus(secs(700))).await;
     assert_eq!(found.unwrap().unwrap().late.count, 0);
     let third = fx
         .store
-        .step(step(&second, user, START.plus(secs(700))))
+        .rotate(rotation(&second, user, START.plus(secs(700))))
         .await;
     assert_eq!(third.unwrap().counter, 3);
 }
@@ -218,26 +221,26 @@ async fn a_successor_whose_key_has_left_the_ring_is_refused_without_effect(
 async fn status_epoch_and_policy_are_asked_as_in_a_rotation(#[case] backend: Backend) {
     let fx = backend.open().await;
     let user = user();
-    let (first, _) = stepped(&fx, user).await;
-    let late = || step(&first, user, START.plus(secs(700)));
+    let (first, _) = rotated(&fx, user).await;
+    let late = || rotation(&first, user, START.plus(secs(700)));
     let mut other = late();
     other.epoch = 2;
-    assert_eq!(refusal(fx.store.step(other).await), Refusal::EpochTooOld);
+    assert_eq!(refusal(fx.store.rotate(other).await), Refusal::EpochTooOld);
     let mark = ud_kernel::models::Mark {
         user_id: Some(user),
         role: None,
         min_pv: 2,
     };
     fx.store.mark(mark, START.plus(secs(650))).await.unwrap();
-    assert_eq!(refusal(fx.store.step(late()).await), Refusal::PolicyStale);
+    assert_eq!(refusal(fx.store.rotate(late()).await), Refusal::PolicyStale);
     assert!(fx.take_events().await.is_empty());
     let mut again = late();
     again.pv = 2;
-    assert_eq!(fx.store.step(again).await.unwrap().counter, 2);
+    assert_eq!(fx.store.rotate(again).await.unwrap().counter, 2);
     // Longer unused than its rights now allow: it ends.
-    let mut again = step(&first, user, START.plus(secs(86_400)));
+    let mut again = rotation(&first, user, START.plus(secs(86_400)));
     (again.pv, again.idle) = (2, 3600);
-    assert_eq!(refusal(fx.store.step(again).await), Refusal::Closed);
+    assert_eq!(refusal(fx.store.rotate(again).await), Refusal::Closed);
     let told = fx.take_kinds().await;
     assert_eq!(told, ["refresh_token_repeated_late", "session_closed"]);
 }
@@ -255,9 +258,9 @@ async fn the_sixth_in_a_sessions_life_is_reuse(#[case] backend: Backend) {
         // A rotation whose answer is lost, twice asked for, and two that arrive.
         let lost = current.clone();
         now = now.plus(secs(600));
-        fx.store.step(step(&lost, user, now)).await.unwrap();
+        fx.store.rotate(rotation(&lost, user, now)).await.unwrap();
         now = now.plus(secs(600));
-        let late = fx.store.step(step(&lost, user, now)).await;
+        let late = fx.store.rotate(rotation(&lost, user, now)).await;
         if nth == 6 {
             assert_eq!(refusal(late), Refusal::Closed);
             break;
@@ -265,7 +268,11 @@ async fn the_sixth_in_a_sessions_life_is_reuse(#[case] backend: Backend) {
         current = late.unwrap();
         for _ in 0..2 {
             now = now.plus(secs(600));
-            current = fx.store.step(step(&current, user, now)).await.unwrap();
+            current = fx
+                .store
+                .rotate(rotation(&current, user, now))
+                .await
+                .unwrap();
         }
     }
     let told = fx.take_kinds().await;
@@ -292,11 +299,11 @@ async fn two_parties_taking_turns_are_found_at_their_second_turn(#[case] backend
                 let party = (starts + turns[0] + turns[1]) % 2;
                 now = now.plus(pause);
                 turns[party] += 1;
-                let mut request = step(&held[party], user, now);
+                let mut request = rotation(&held[party], user, now);
                 if party == 1 {
                     request = elsewhere(request);
                 }
-                match fx.store.step(request).await {
+                match fx.store.rotate(request).await {
                     Ok(grant) => held[party] = grant,
                     Err(error) => {
                         assert_eq!(refusal::<()>(Err(error)), Refusal::Closed);
@@ -329,7 +336,7 @@ async fn late_is_late_by_the_stores_clock_alone(#[case] backend: Backend) {
     let first = fx.log_in(user, START).await;
     let at = |store: Timestamp, auth: Timestamp| {
         fx.clock.set(store);
-        fx.own.step(step(&first, user, auth))
+        fx.own.rotate(rotation(&first, user, auth))
     };
     let (t, apart) = (START.plus(secs(600)), secs(300));
     at(t, t).await.unwrap();

@@ -7,7 +7,7 @@ use ud_kernel::models::{Revoked, SessionState};
 use crate::support::{
     ACCESS_TTL,
     Backend::{self, Redis, Sqlite},
-    START, list_of, refusal, secs, step, user,
+    START, list_of, refusal, rotation, secs, user,
 };
 
 #[rstest]
@@ -22,7 +22,7 @@ async fn sessions_end_idle_and_absolutely(#[case] backend: Backend) {
     let grant = fx.log_in(user, START).await;
     let late = START.plus(secs(14 * day));
     assert_eq!(
-        refusal(fx.store.step(step(&grant, user, late)).await),
+        refusal(fx.store.rotate(rotation(&grant, user, late)).await),
         Refusal::Closed
     );
     assert_eq!(
@@ -36,17 +36,17 @@ async fn sessions_end_idle_and_absolutely(#[case] backend: Backend) {
     for days in [13, 26] {
         grant = fx
             .store
-            .step(step(&grant, user, START.plus(secs(days * day))))
+            .rotate(rotation(&grant, user, START.plus(secs(days * day))))
             .await
             .unwrap();
     }
     assert_eq!(grant.refresh_expires_at, START.plus(secs(30 * day)));
     let last = START.plus(secs(30 * day)).minus(secs(60));
-    let grant = fx.store.step(step(&grant, user, last)).await.unwrap();
+    let grant = fx.store.rotate(rotation(&grant, user, last)).await.unwrap();
     assert_eq!(grant.access_expires_at, START.plus(secs(30 * day)));
     let end = START.plus(secs(30 * day));
     assert_eq!(
-        refusal(fx.store.step(step(&grant, user, end)).await),
+        refusal(fx.store.rotate(rotation(&grant, user, end)).await),
         Refusal::Closed
     );
 }
@@ -60,13 +60,13 @@ async fn the_smaller_lifetime_holds(#[case] backend: Backend) {
     let user = user();
     let grant = fx.log_in(user, START).await;
     let now = START.plus(secs(600));
-    let mut privileged = step(&grant, user, now);
+    let mut privileged = rotation(&grant, user, now);
     (privileged.idle, privileged.absolute) = (3600, 43_200);
-    let grant = fx.store.step(privileged).await.unwrap();
+    let grant = fx.store.rotate(privileged).await.unwrap();
     assert_eq!(grant.refresh_expires_at, now.plus(secs(3600)));
     // Longer ones given later do not lengthen it again.
     let now = now.plus(secs(1800));
-    let grant = fx.store.step(step(&grant, user, now)).await.unwrap();
+    let grant = fx.store.rotate(rotation(&grant, user, now)).await.unwrap();
     assert_eq!(grant.refresh_expires_at, now.plus(secs(3600)));
     let session = fx.store.find(grant.session_id, now).await.unwrap().unwrap();
     assert_eq!((session.idle, session.absolute), (3600, 43_200));
@@ -76,9 +76,9 @@ async fn the_smaller_lifetime_holds(#[case] backend: Backend) {
     let old = fx.log_in(user, START).await;
     fx.take_events().await;
     let now = START.plus(secs(7200));
-    let mut privileged = step(&old, user, now);
+    let mut privileged = rotation(&old, user, now);
     (privileged.idle, privileged.absolute) = (3600, 43_200);
-    assert_eq!(refusal(fx.store.step(privileged).await), Refusal::Closed);
+    assert_eq!(refusal(fx.store.rotate(privileged).await), Refusal::Closed);
     assert_eq!(fx.state(&old, user, now).await, SessionState::Closed);
     let events = fx.take_events().await;
     assert_eq!(events[0].data.after.as_ref().unwrap()["closed"], "expired");
@@ -94,13 +94,13 @@ async fn a_revocation_lives_as_long_as_the_longest_token(#[case] backend: Backen
     let grant = fx.log_in(user, START).await;
     // The second access token ends before the first.
     let now = START.plus(secs(60));
-    let mut short = step(&grant, user, now);
+    let mut short = rotation(&grant, user, now);
     short.access_ttl = 60;
-    let second = fx.store.step(short).await.unwrap();
+    let second = fx.store.rotate(short).await.unwrap();
     assert_eq!(second.access_expires_at, START.plus(secs(120)));
-    let mut ahead = step(&second, user, now);
+    let mut ahead = rotation(&second, user, now);
     ahead.counter = 9;
-    refusal(fx.store.step(ahead).await);
+    refusal(fx.store.rotate(ahead).await);
     let revocations = list_of(&*fx.store).await;
     assert_eq!(revocations.len(), 1);
     assert_eq!(

@@ -10,7 +10,7 @@ use ud_kernel::{
 use crate::support::{
     ACCESS_TTL,
     Backend::{self, Redis, Sqlite},
-    START, create, list_of, refusal, secs, step, token, user,
+    START, create, list_of, refusal, rotation, secs, token, user,
 };
 
 fn of_user(user_id: UserId, min_pv: i64) -> Mark {
@@ -44,7 +44,7 @@ async fn a_mark_makes_older_tokens_stale_and_refuses_older_rights(#[case] backen
 
     let stale = fx
         .store
-        .step(step(&grant, marked, START.plus(secs(1))))
+        .rotate(rotation(&grant, marked, START.plus(secs(1))))
         .await;
     assert_eq!(refusal(stale), Refusal::PolicyStale);
     let stale = fx
@@ -53,10 +53,10 @@ async fn a_mark_makes_older_tokens_stale_and_refuses_older_rights(#[case] backen
         .await;
     assert_eq!(refusal(stale), Refusal::PolicyStale);
 
-    // Nothing was stepped: with the rights read again the same token works.
-    let mut fresh = step(&grant, marked, START.plus(secs(2)));
+    // Nothing was rotated: with the rights read again the same token works.
+    let mut fresh = rotation(&grant, marked, START.plus(secs(2)));
     fresh.pv = 5;
-    assert_eq!(fx.store.step(fresh).await.unwrap().counter, 2);
+    assert_eq!(fx.store.rotate(fresh).await.unwrap().counter, 2);
     let mut query = token(&grant, marked);
     query.pv = 5;
     let state = fx
@@ -92,14 +92,14 @@ async fn a_role_s_mark_concerns_those_who_carry_it(#[case] backend: Backend) {
             .unwrap();
         assert_eq!(state, expected, "{roles}");
     }
-    let mut stepped = step(&grant, user, START.plus(secs(1)));
-    stepped.roles = vec!["editor".to_owned(), "user".to_owned()];
+    let mut rotated = rotation(&grant, user, START.plus(secs(1)));
+    rotated.roles = vec!["editor".to_owned(), "user".to_owned()];
     assert_eq!(
-        refusal(fx.store.step(stepped.clone()).await),
+        refusal(fx.store.rotate(rotated.clone()).await),
         Refusal::PolicyStale
     );
-    stepped.pv = 3;
-    fx.store.step(stepped).await.unwrap();
+    rotated.pv = 3;
+    fx.store.rotate(rotated).await.unwrap();
 }
 
 #[rstest]

@@ -24,8 +24,8 @@ use ud_events::{Event, NewEvent, Outbox, OutboxHandle, SqlOutbox};
 use ud_kernel::{
     Clock, Service, SessionId, Timestamp, UserId,
     models::{
-        CreateSession, FeedPosition, Mark, Provenance, RevokedKey, RevokedUntil, SessionGrant,
-        SessionState, SessionStateQuery, StepSession,
+        CreateSession, FeedPosition, Mark, Provenance, RevokedKey, RevokedUntil, RotateSession,
+        SessionGrant, SessionState, SessionStateQuery,
     },
 };
 
@@ -146,7 +146,7 @@ impl Backend {
     }
 }
 
-/// A store whose clock is set by each login and each step to auth's.
+/// A store whose clock is set by each login and each rotation to auth's.
 struct Abreast<S> {
     store: Arc<S>,
     clock: Clock,
@@ -167,9 +167,9 @@ impl<S: SessionStore> SessionStore for Abreast<S> {
         self.store.create(id, new)
     }
 
-    fn step(&self, request: StepSession) -> Answer<'_, SessionGrant> {
+    fn rotate(&self, request: RotateSession) -> Answer<'_, SessionGrant> {
         self.clock.set(request.now);
-        self.store.step(request)
+        self.store.rotate(request)
     }
 
     fn close(&self, order: CloseOrder) -> Answer<'_, u32> {
@@ -347,8 +347,8 @@ pub fn create(user_id: UserId, now: Timestamp) -> CreateSession {
 }
 
 /// What auth sends at a refresh with the token of `grant`.
-pub fn step(grant: &SessionGrant, user_id: UserId, now: Timestamp) -> StepSession {
-    StepSession {
+pub fn rotation(grant: &SessionGrant, user_id: UserId, now: Timestamp) -> RotateSession {
+    RotateSession {
         session_id: grant.session_id,
         user_id,
         nonce_hash: "n".repeat(43),

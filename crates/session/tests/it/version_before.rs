@@ -12,15 +12,15 @@ use ud_kernel::{Service, models::SessionGrant};
 
 use crate::support::{
     Backend::{self, Redis, Sqlite},
-    Fixture, START, millis, refusal, secs, step, user,
+    Fixture, START, millis, refusal, rotation, secs, user,
 };
 
 /// Members that the version before does not write.
 const NEW: [&str; 4] = ["rotated", "late_counter", "late_count", "late_source"];
 
-/// Does to the one session there is what a step of the version before does: the counter goes on, the new members stay as
-/// they are. `forget` takes them away, as of a session that this version has never stepped.
-async fn as_stepped_before(fx: &Fixture, grant: &SessionGrant, counter: i64, forget: bool) {
+/// Does to the one session there is what a rotation of the version before does: the counter goes on, the new members stay as
+/// they are. `forget` takes them away, as of a session that this version has never rotated.
+async fn as_rotated_before(fx: &Fixture, grant: &SessionGrant, counter: i64, forget: bool) {
     let seen = START.plus(secs(600));
     if let Some(namespace) = &fx.namespace {
         let client = redis::Client::open(testkit::redis_url()).unwrap();
@@ -69,7 +69,7 @@ async fn as_stepped_before(fx: &Fixture, grant: &SessionGrant, counter: i64, for
 #[case(Sqlite, true)]
 #[case(Sqlite, false)]
 #[tokio::test]
-async fn a_session_stepped_by_the_version_before_goes_on(
+async fn a_session_rotated_by_the_version_before_goes_on(
     #[case] backend: Backend,
     #[case] forget: bool,
 ) {
@@ -88,17 +88,17 @@ async fn a_session_stepped_by_the_version_before_goes_on(
         let first = fx.log_in(user, START).await;
         let second = fx
             .store
-            .step(step(&first, user, START.plus(secs(300))))
+            .rotate(rotation(&first, user, START.plus(secs(300))))
             .await
             .unwrap();
         fx.store
-            .step(step(&second, user, START.plus(secs(301))))
+            .rotate(rotation(&second, user, START.plus(secs(301))))
             .await
             .unwrap();
-        as_stepped_before(&fx, &first, 7, forget).await;
-        let mut request = step(&first, user, START.plus(at));
+        as_rotated_before(&fx, &first, 7, forget).await;
+        let mut request = rotation(&first, user, START.plus(at));
         request.counter = 7 - back;
-        let got = fx.store.step(request).await;
+        let got = fx.store.rotate(request).await;
         let Some(counter) = expected else {
             assert_eq!(refusal(got), Refusal::Closed, "{back}");
             continue;
@@ -108,12 +108,12 @@ async fn a_session_stepped_by_the_version_before_goes_on(
         // And on: the rotation from here is known, those of before are not.
         let next = fx
             .store
-            .step(step(&got, user, START.plus(at)))
+            .rotate(rotation(&got, user, START.plus(at)))
             .await
             .unwrap();
         let again = fx
             .store
-            .step(step(&got, user, START.plus(at)))
+            .rotate(rotation(&got, user, START.plus(at)))
             .await
             .unwrap();
         assert_eq!((next.counter, &again), (counter + 1, &next));
@@ -127,11 +127,11 @@ async fn the_version_before_reads_what_this_one_writes() {
     let user = user();
     let first = fx.log_in(user, START).await;
     fx.store
-        .step(step(&first, user, START.plus(secs(300))))
+        .rotate(rotation(&first, user, START.plus(secs(300))))
         .await
         .unwrap();
     fx.store
-        .step(step(&first, user, START.plus(secs(900))))
+        .rotate(rotation(&first, user, START.plus(secs(900))))
         .await
         .unwrap();
     let namespace = fx.namespace.clone().unwrap();

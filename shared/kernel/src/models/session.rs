@@ -37,12 +37,12 @@ pub struct CreateSession {
     pub origin: Provenance,
 }
 
-/// `POST /internal/v1/sessions/step` at session (caller: auth): the commit point of a refresh. 200
+/// `POST /internal/v1/sessions/rotate` at session (caller: auth): the commit point of a refresh. 200
 /// [`SessionGrant`]; 401 `session.closed` (unknown, closed, expired, or closed just now for reuse); 409
-/// `session.epoch-too-old` or `session.policy-stale`, and nothing is stepped.
+/// `session.epoch-too-old` or `session.policy-stale`, and nothing is rotated.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct StepSession {
+pub struct RotateSession {
     /// Which session.
     pub session_id: SessionId,
     /// Whose auth thinks it is; another owner is `session.closed` without effect.
@@ -70,7 +70,7 @@ pub struct StepSession {
     pub idle: u32,
     /// Seconds after login at which the session ends: the smaller of this and the stored one holds.
     pub absolute: u32,
-    /// The user has just proved again who they are: `auth_time` becomes `now`, in a repeated step too.
+    /// The user has just proved again who they are: `auth_time` becomes `now`, in a repeated rotation too.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub reauthenticated: bool,
     /// Whether the session may change or delete things of this platform: then no late repetition is answered. Auth of
@@ -88,14 +88,14 @@ const fn is_privileged_unless_told() -> bool {
     true
 }
 
-/// What a created or stepped session allows auth to sign.
+/// What a created or rotated session allows auth to sign.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SessionGrant {
     /// The session.
     pub session_id: SessionId,
     /// Counter the refresh token must carry now.
     pub counter: i64,
-    /// Key id the refresh token must be tagged with: kept by the session, so that a repeated step gives the
+    /// Key id the refresh token must be tagged with: kept by the session, so that a repeated rotation gives the
     /// same bytes across a key change.
     pub key_id: String,
     /// `iat` of the access token.

@@ -12,7 +12,7 @@
 //! | 16 | nonce of the session, made at login |
 //! | 32 | HMAC-SHA-256 over everything before it, domain-separated |
 //!
-//! The same members under the same key are the same bytes, so that a step repeated inside the grace window
+//! The same members under the same key are the same bytes, so that a rotation repeated inside the grace window
 //! gives the same successor.
 
 use aws_lc_rs::{digest, rand};

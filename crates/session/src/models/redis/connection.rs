@@ -45,7 +45,7 @@ impl Redis {
         Ok(self.redis.query(command).await?)
     }
 
-    /// Runs a script on the keys below `namespace` with one JSON argument. Every script bears being repeated: a step or a
+    /// Runs a script on the keys below `namespace` with one JSON argument. Every script bears being repeated: a rotation or a
     /// create that was done gives the same grant again, and a close or a mark changes nothing twice.
     pub(crate) async fn run<T: FromRedisValue>(
         &self,

@@ -183,7 +183,7 @@ fn event(fields: &HashMap<String, String>) -> Result<Event, EnvelopeError> {
         at: Timestamp::from_millis(number("at")?),
         reason: Some(field("reason")?.to_owned()).filter(|reason| !reason.is_empty()),
         origin: serde_json::from_str::<Provenance>(field("origin")?)?,
-        stepped_from: fields.contains_key("before_ip").then(|| Source {
+        rotated_from: fields.contains_key("before_ip").then(|| Source {
             ip: filled("before_ip"),
             user_agent: filled("before_agent"),
         }),

@@ -32,7 +32,7 @@ local NUMBERS = {
   'latest_expiry', 'expires_at', 'idle', 'absolute', 'event_seq', 'late_counter', 'late_count',
 }
 
--- Now, by the clock of the server that does the step. `a.clock` is the hand of a test; nothing else gives it.
+-- Now, by the clock of the server that does the operation. `a.clock` is the hand of a test; nothing else gives it.
 local function store_now()
   if a.clock then
     return a.clock
@@ -87,7 +87,7 @@ local function save(s)
   keep(user_key(s.user_id), ms)
 end
 
--- What a script answers about a session it made or stepped.
+-- What a script answers about a session it made or rotated.
 local function answer(status, s)
   local flat = { status, st.incarnation }
   for field, value in pairs(s) do
@@ -148,7 +148,7 @@ local function open_store()
   return nil
 end
 
--- Rounded up to a minute, so that few steps have to write it.
+-- Rounded up to a minute, so that few rotations have to write it.
 local function remember_expiry(expiry)
   if expiry > st.latest_expiry then
     redis.call('HSET', store_key, 'latest_expiry', int(math.ceil(expiry / 60000) * 60000))
@@ -169,7 +169,7 @@ local function marked()
   return false
 end
 
--- Why nothing of this epoch and policy version may be made or stepped; nil if it may.
+-- Why nothing of this epoch and policy version may be made or rotated; nil if it may.
 local function fenced()
   local min_epoch = tonumber(redis.call('GET', min_epoch_key(a.user_id)) or nil)
   if min_epoch and a.epoch < min_epoch then

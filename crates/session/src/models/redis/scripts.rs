@@ -15,7 +15,7 @@ use crate::models::{
 /// One for each operation of the store.
 pub(super) struct Scripts {
     pub(super) create: Script,
-    pub(super) step: Script,
+    pub(super) rotate: Script,
     pub(super) close: Script,
     pub(super) mark: Script,
     pub(super) revoke_key: Script,
@@ -29,7 +29,7 @@ impl Scripts {
     pub(super) fn new() -> Self {
         Self {
             create: script(include_str!("create.lua")),
-            step: script(include_str!("step.lua")),
+            rotate: script(include_str!("rotate.lua")),
             close: script(include_str!("close.lua")),
             mark: script(include_str!("mark.lua")),
             revoke_key: script(include_str!("revoke_key.lua")),

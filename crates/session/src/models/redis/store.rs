@@ -10,8 +10,8 @@ use ud_events::{EnvelopeError, NewEvent, OutboxHandle};
 use ud_kernel::{
     Clock, EventId, SessionId, Timestamp, UserId,
     models::{
-        CreateSession, FeedPosition, Mark, RevokedKey, SessionGrant, SessionState,
-        SessionStateQuery, StepSession,
+        CreateSession, FeedPosition, Mark, RevokedKey, RotateSession, SessionGrant, SessionState,
+        SessionStateQuery,
     },
 };
 use ud_redis::RedisFailure;
@@ -163,7 +163,7 @@ impl SessionStore for RedisStore {
         })
     }
 
-    fn step(&self, request: StepSession) -> Answer<'_, SessionGrant> {
+    fn rotate(&self, request: RotateSession) -> Answer<'_, SessionGrant> {
         Box::pin(async move {
             let argument = json!({
                 "now": request.now.as_millis(), "session_id": request.session_id,
@@ -179,10 +179,10 @@ impl SessionStore for RedisStore {
                 "access_until",
                 request.access_until.map(|at| at.as_millis().into()),
             );
-            let answer = self.call(&self.scripts.step, argument).await?;
+            let answer = self.call(&self.scripts.rotate, argument).await?;
             let answer = read_answer(answer);
-            // Steps are many, and few of them have anything to tell; the relay would look each time.
-            if !matches!(&answer, Ok((status, ..)) if status == "stepped") {
+            // Rotations are many, and few of them have anything to tell; the relay would look each time.
+            if !matches!(&answer, Ok((status, ..)) if status == "rotated") {
                 self.relay.wake();
             }
             let (_, session, incarnation) = answer?;

@@ -10,8 +10,8 @@ use ud_events::{EventType, NewEvent, OutboxHandle, outbox};
 use ud_kernel::{
     Clock, SessionId, Timestamp, UserId,
     models::{
-        CreateSession, FeedPosition, Mark, Revoked, RevokedKey, SessionGrant, SessionState,
-        SessionStateQuery, StepSession,
+        CreateSession, FeedPosition, Mark, Revoked, RevokedKey, RotateSession, SessionGrant,
+        SessionState, SessionStateQuery,
     },
 };
 
@@ -26,7 +26,7 @@ use super::{
 use crate::models::{
     error::SessionError,
     seen::{Memory, Seen},
-    session::{CloseReason, MAX_LIVE, Refusal, Session, Step},
+    session::{CloseReason, MAX_LIVE, Refusal, Rotation, Session},
     session_store::{Answer, Checked, CloseOrder, Created, FEED_WAIT, FeedRead, SessionStore},
 };
 
@@ -111,9 +111,9 @@ impl SessionStore for SqliteStore {
         Box::pin(self.commit(move |conn| create(conn, id, &new, clock.now())))
     }
 
-    fn step(&self, request: StepSession) -> Answer<'_, SessionGrant> {
+    fn rotate(&self, request: RotateSession) -> Answer<'_, SessionGrant> {
         let clock = self.clock.clone();
-        Box::pin(self.commit(move |conn| step(conn, &request, clock.now())))
+        Box::pin(self.commit(move |conn| rotate(conn, &request, clock.now())))
     }
 
     fn close(&self, order: CloseOrder) -> Answer<'_, u32> {
@@ -286,19 +286,19 @@ fn create(
     }))
 }
 
-fn step(conn: &mut DbConn, request: &StepSession, at: Timestamp) -> Outcome<SessionGrant> {
+fn rotate(conn: &mut DbConn, request: &RotateSession, at: Timestamp) -> Outcome<SessionGrant> {
     let Some(session) = load(conn, request.session_id)? else {
         return Ok(Err(Refusal::Closed));
     };
     let fences = fences(conn, request.user_id, &request.roles)?;
     let authenticated_at = session.authenticated_at;
-    let session = match session.step(request, fences, at) {
-        Step::Refuse(refusal) => return Ok(Err(refusal)),
-        Step::Close(reason) => {
+    let session = match session.rotate(request, fences, at) {
+        Rotation::Refuse(refusal) => return Ok(Err(refusal)),
+        Rotation::Close(reason) => {
             end(conn, session, reason, &request.origin, request.now.min(at))?;
             return Ok(Err(Refusal::Closed));
         }
-        Step::Repeat {
+        Rotation::Repeat {
             mut session,
             elsewhere,
         } => {
@@ -313,7 +313,7 @@ fn step(conn: &mut DbConn, request: &StepSession, at: Timestamp) -> Outcome<Sess
             }
             session
         }
-        Step::RepeatLate {
+        Rotation::RepeatLate {
             mut session,
             is_news,
         } => {
@@ -325,7 +325,7 @@ fn step(conn: &mut DbConn, request: &StepSession, at: Timestamp) -> Outcome<Sess
             save(conn, &session)?;
             session
         }
-        Step::Advance(mut next) => {
+        Rotation::Advance(mut next) => {
             note_reauthentication(conn, &mut next, request)?;
             save(conn, &next)?;
             next
@@ -339,7 +339,7 @@ fn step(conn: &mut DbConn, request: &StepSession, at: Timestamp) -> Outcome<Sess
 fn note_reauthentication(
     conn: &mut DbConn,
     session: &mut Session,
-    request: &StepSession,
+    request: &RotateSession,
 ) -> Result<(), SessionError> {
     if request.reauthenticated {
         let kind = EventType::USER_REAUTHENTICATED;

@@ -104,7 +104,7 @@ pub(super) fn emit(
         at: now,
         reason: reason.map(|reason| reason.as_str().to_owned()),
         origin: origin.clone(),
-        stepped_from: (kind == EventType::REFRESH_TOKEN_REPEATED_LATE).then(|| Source {
+        rotated_from: (kind == EventType::REFRESH_TOKEN_REPEATED_LATE).then(|| Source {
             ip: session.ip.clone(),
             user_agent: session.user_agent.clone(),
         }),
@@ -216,7 +216,7 @@ pub(super) fn known_store(conn: &mut DbConn, now: Timestamp) -> Result<KnownStor
 }
 
 impl KnownStore {
-    /// Keeps the largest `exp` given out, rounded up to a minute so that few steps have to write it, and
+    /// Keeps the largest `exp` given out, rounded up to a minute so that few rotations have to write it, and
     /// the longest life of a session.
     pub(super) fn remember(
         &self,

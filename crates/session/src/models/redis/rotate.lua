@@ -1,4 +1,4 @@
--- One refresh: POST /internal/v1/sessions/step. The rules are those of `Session::step`.
+-- One refresh: POST /internal/v1/sessions/rotate. The rules are those of `Session::rotate`.
 local refused = open_store()
 if refused then
   return refused
@@ -92,7 +92,7 @@ if repeats then
     redis.call('HSET', session_key(s.id), 'event_seq', int(s.event_seq), 'authenticated_at',
       int(s.authenticated_at))
   end
-  return answer(emitted > 0 and 'told' or 'stepped', s)
+  return answer(emitted > 0 and 'told' or 'rotated', s)
 end
 
 if late then
@@ -115,6 +115,6 @@ s.access_expires_at = math.min(a.now + a.access_ttl * 1000, a.access_until or s.
 s.latest_expiry = math.max(s.latest_expiry, s.access_expires_at)
 remember_expiry(s.latest_expiry)
 save(s)
--- What only the next step needs.
+-- What only the next rotation needs.
 s.rotated = nil
-return answer(emitted > 0 and 'told' or 'stepped', s)
+return answer(emitted > 0 and 'told' or 'rotated', s)
