@@ -59,14 +59,14 @@ events! {
     of Role;
     /// A role was made. Subject: the role.
     ROLE_CREATED = "role_created";
-    /// A role's permissions or description changed. Subject: the role. Details: a [`crate::models::Mark`]
+    /// A role's permissions or description changed. Subject: the role. Details: a [`crate::models::NotBefore`]
     /// when it lost a permission, otherwise none.
     ROLE_UPDATED = "role_updated" to Session;
-    /// A role is gone. Subject: the role. Details: a [`crate::models::Mark`].
+    /// A role is gone. Subject: the role. Details: a [`crate::models::NotBefore`].
     ROLE_DELETED = "role_deleted" to Session;
     /// A user got a role. Subject: the assignment.
     ROLE_ASSIGNED = "role_assigned";
-    /// A user lost a role. Subject: the assignment. Details: a [`crate::models::Mark`].
+    /// A user lost a role. Subject: the assignment. Details: a [`crate::models::NotBefore`].
     ROLE_UNASSIGNED = "role_unassigned" to Session;
     /// An assignment was removed after its end. Subject: the assignment.
     ROLE_ASSIGNMENT_EXPIRED = "role_assignment_expired";

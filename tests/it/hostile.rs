@@ -47,12 +47,13 @@ fn spellings(path: &str) -> Vec<String> {
     ]
 }
 
-const INTERNAL: [&str; 10] = [
+const INTERNAL: [&str; 11] = [
     "/internal/v1/credentials/0190a1b2-c3d4-7e5f-8a9b-0c1d2e3f4a5b",
     "/internal/v1/sessions/rotate",
     "/internal/v1/sessions/step",
     "/internal/v1/sessions/close",
     "/internal/v1/sessions/0190a1b2-c3d4-7e5f-8a9b-0c1d2e3f4a5b/state",
+    "/internal/v1/not-before",
     "/internal/v1/marks",
     "/internal/v1/users/0190a1b2-c3d4-7e5f-8a9b-0c1d2e3f4a5b/access",
     "/internal/v1/administrators",

@@ -43,6 +43,7 @@ fn routes() -> Vec<Route> {
         route(Session, "POST", "/internal/v1/sessions/rotate", &[Auth]),
         route(Session, "POST", "/internal/v1/sessions/step", &[Auth]),
         route(Session, "POST", "/internal/v1/sessions/close", &[Auth]),
+        route(Session, "POST", "/internal/v1/not-before", &[Role]),
         route(Session, "POST", "/internal/v1/marks", &[Role]),
         route(Session, "POST", "/internal/v1/revoked-keys", &[Auth]),
         route(

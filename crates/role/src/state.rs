@@ -7,7 +7,9 @@ use ud_kernel::Service;
 use ud_service::{SecurityLog, ServiceContext};
 use ud_telemetry::Metrics;
 
-use crate::models::{AssignmentFlow, Marker, NamesLimit, ReadFlow, RoleFlow, StandingFlow};
+use crate::models::{
+    AssignmentFlow, NamesLimit, NotBeforeClient, ReadFlow, RoleFlow, StandingFlow,
+};
 
 /// What handlers need.
 #[derive(Clone)]
@@ -41,13 +43,13 @@ impl RoleState {
             "Users whose change of status was announced over a minute ago and has no outcome.",
             &[],
         );
-        let marker = Marker::new(context.peers.client(Service::Session));
+        let not_before = NotBeforeClient::new(context.peers.client(Service::Session));
         Self {
             roles: RoleFlow {
                 db: db.clone(),
                 clock: context.clock.clone(),
                 outbox: outbox.clone(),
-                marker: marker.clone(),
+                not_before: not_before.clone(),
                 names: names.clone(),
                 failpoints: context.failpoints.clone(),
             },
@@ -55,7 +57,7 @@ impl RoleState {
                 db: db.clone(),
                 clock: context.clock.clone(),
                 outbox: outbox.clone(),
-                marker,
+                not_before,
                 names,
                 auth: context.peers.client(Service::Auth),
                 failpoints: context.failpoints.clone(),

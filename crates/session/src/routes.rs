@@ -14,7 +14,7 @@ use crate::{
         follow_locally::follow_locally, follow_revocations::follow_revocations,
         list_sessions::list_sessions, read_session::read_session, read_state::read_state,
         receive_events::receive_events, revoke_key::revoke_key, rotate_session::rotate_session,
-        set_mark::set_mark,
+        set_not_before::set_not_before,
     },
     state::SessionState,
 };
@@ -51,7 +51,8 @@ pub fn internal(state: &SessionState) -> Internal {
         .offer(state, rotate_session::<operation::StepSession>)
         .offer(state, close_user_sessions)
         .offer(state, read_state)
-        .offer(state, set_mark)
+        .offer(state, set_not_before::<operation::SetNotBefore>)
+        .offer(state, set_not_before::<operation::SetMark>)
         .offer(state, revoke_key)
         .everywhere(move |cfg| {
             cfg.app_data(data.clone())

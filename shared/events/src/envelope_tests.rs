@@ -1,6 +1,6 @@
 use proptest::prelude::*;
 use serde_json::json;
-use ud_kernel::{SessionId, models::Mark};
+use ud_kernel::{SessionId, models::NotBefore};
 
 use super::*;
 use crate::NewEvent;
@@ -126,7 +126,7 @@ fn an_event_about_no_entity_is_its_own_subject() {
 
 #[test]
 fn details_and_origin_come_back_typed() {
-    let mark = Mark {
+    let not_before = NotBefore {
         user_id: None,
         role: Some("editor".into()),
         min_pv: 7,
@@ -139,13 +139,13 @@ fn details_and_origin_come_back_typed() {
         NOW,
         &origin(),
     )
-    .details(&mark)
+    .details(&not_before)
     .finish()
     .unwrap();
-    assert_eq!(event.details::<Mark>(), Ok(mark));
+    assert_eq!(event.details::<NotBefore>(), Ok(not_before));
     assert_eq!(event.origin(), origin());
     assert_eq!(
-        deleted().finish().unwrap().details::<Mark>(),
+        deleted().finish().unwrap().details::<NotBefore>(),
         Err(EnvelopeError::Invalid("details"))
     );
 }

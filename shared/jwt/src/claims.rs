@@ -44,7 +44,7 @@ pub struct AccessClaims {
     pub roles: Vec<String>,
     /// Their permissions; `["*"]` for an administrator.
     pub permissions: Vec<String>,
-    /// Policy version the roles were read at; below a mark, the token is stale.
+    /// Policy version the roles were read at; below a not-before, the token is stale.
     pub pv: i64,
     /// Incarnation of the session store.
     pub inc: String,

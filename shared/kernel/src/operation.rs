@@ -8,8 +8,8 @@ use crate::{
     id::{Id, IdKind},
     models::{
         self, Access, Credential, CredentialStatusChanged, CredentialUnlocked, FirstAdministrator,
-        Mark, RevokedKey, SessionGrant, SessionStateQuery, SessionStateResponse, SessionsClosed,
-        UserStanding,
+        NotBefore, RevokedKey, SessionGrant, SessionStateQuery, SessionStateResponse,
+        SessionsClosed, UserStanding,
     },
 };
 
@@ -174,7 +174,9 @@ operations! {
     /// At session: tells whether a session is open and its token current.
     ReadSessionState = Get "/internal/v1/sessions/{id}/state", SessionId, SessionStateQuery => SessionStateResponse;
     /// At session: sets the policy version below which tokens are stale.
-    SetMark = Post "/internal/v1/marks", (), Mark => ();
+    SetNotBefore = Post "/internal/v1/not-before", (), NotBefore => ();
+    /// [`SetNotBefore`], as role of the release before calls it.
+    SetMark = Post "/internal/v1/marks", (), NotBefore => ();
     /// At session: tokens of a signing key are stale from now on.
     RevokeKey = Post "/internal/v1/revoked-keys", (), RevokedKey => ();
 }

@@ -171,10 +171,11 @@ proptest! {
             "feed_tag": v.perhaps(json!(v.text)),
         });
         both_ways::<operation::ReadSessionState>(t, session, query, &of(json!({"state": "stale"})));
-        let mark = json!({
+        let not_before = json!({
             "user_id": v.perhaps(json!(user)), "role": v.perhaps(json!(v.text)), "min_pv": v.number,
         });
-        both_ways::<operation::SetMark>(t, (), mark, &());
+        both_ways::<operation::SetNotBefore>(t, (), not_before.clone(), &());
+        both_ways::<operation::SetMark>(t, (), not_before, &());
         both_ways::<operation::RevokeKey>(t, (), json!({"kid": v.text, "until": now}), &());
         let all: BTreeSet<_> = OPERATIONS.iter().map(|(name, ..)| *name).collect();
         prop_assert_eq!(tried, all, "an operation that nobody tried");

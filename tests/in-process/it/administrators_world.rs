@@ -10,8 +10,8 @@ use end_to_end::Ports;
 use role_service::{
     RoleConfig, RoleService,
     models::{
-        ADMIN_ROLE, AssignmentFilter, AssignmentFlow, Change, MAX_NAMES_BYTES, Marker, NamesLimit,
-        NewAssignment, ReadFlow, assignment_flow, standing_flow,
+        ADMIN_ROLE, AssignmentFilter, AssignmentFlow, Change, MAX_NAMES_BYTES, NamesLimit,
+        NewAssignment, NotBeforeClient, ReadFlow, assignment_flow, standing_flow,
     },
 };
 use serde_json::{Value, json};
@@ -127,7 +127,7 @@ impl House {
             db: self.role.clone(),
             clock: self.clock.clone(),
             outbox: OutboxHandle::new(),
-            marker: Marker::new(peers.client(Service::Session)),
+            not_before: NotBeforeClient::new(peers.client(Service::Session)),
             auth: peers.client(Service::Auth),
             names: NamesLimit::new(TestIssuer::new(self.clock.clone()).verifier()),
             failpoints,
@@ -332,7 +332,7 @@ fn tell(statuses: &Statuses, user: &str, status: &str, sequence: i64) {
     }
 }
 
-/// What auth and session answer: who may log in, and that marks are stored.
+/// What auth and session answer: who may log in, and that not-befores are stored.
 async fn invented_auth() -> (MockServer, Statuses) {
     let server = MockServer::start().await;
     let statuses = Statuses::default();

@@ -6,14 +6,14 @@ use ud_db::{Db, DbConn, StoreError};
 use ud_events::{ApplyError, Event, EventType, NewEvent, OutboxHandle, outbox};
 use ud_kernel::{
     AssignmentId, Clock, Code, EventId, Failpoints, Revocation, Service, Timestamp, UserId,
-    models::{CredentialStatus, Mark, Provenance},
+    models::{CredentialStatus, NotBefore, Provenance},
     operation::ReadCredential,
 };
 use ud_peer::{CallError, ServiceClient};
 
 use super::{
     ADMIN_ROLE, Assignment, NewAssignment, Role, RoleError, USER_ROLE, assignment_store,
-    change::{Change, Marker, user_mark},
+    change::{Change, NotBeforeClient, not_before_of_user},
     limits::{self, NamesLimit},
     policy_store, role_store, standing_store,
 };
@@ -38,7 +38,7 @@ pub struct AssignmentFlow {
     /// Woken after each commit.
     pub outbox: OutboxHandle,
     /// Tells the session service.
-    pub marker: Marker,
+    pub not_before: NotBeforeClient,
     /// Knows which users there are.
     pub auth: ServiceClient,
     /// Bounds the names of one user.
@@ -83,10 +83,10 @@ impl AssignmentFlow {
         id: AssignmentId,
     ) -> Result<Revocation, RoleError> {
         let change = self.change(caller, origin);
-        let mark = self.db.tx(move |conn| unassign(conn, &change, id)).await?;
+        let not_before = self.db.tx(move |conn| unassign(conn, &change, id)).await?;
         self.outbox.wake();
         self.failpoints.at("assignment.deleted").await;
-        Ok(self.marker.store(caller, &mark).await)
+        Ok(self.not_before.store(caller, &not_before).await)
     }
 
     /// Makes `user` the first administrator: `true` the first time, `false` if it is so already.
@@ -205,7 +205,11 @@ pub fn assign(
 ///
 /// # Errors
 /// As there.
-pub fn unassign(conn: &mut DbConn, change: &Change, id: AssignmentId) -> Result<Mark, RoleError> {
+pub fn unassign(
+    conn: &mut DbConn,
+    change: &Change,
+    id: AssignmentId,
+) -> Result<NotBefore, RoleError> {
     let begun = change.begin(conn, NEEDED)?;
     let assignment = assignment_store::find(conn, id)?
         .filter(|found| found.is_in_effect(begun.now))
@@ -216,11 +220,11 @@ pub fn unassign(conn: &mut DbConn, change: &Change, id: AssignmentId) -> Result<
     {
         return Err(RoleError::LastAdministrator);
     }
-    let mark = user_mark(assignment.user_id, begun.version);
+    let not_before = not_before_of_user(assignment.user_id, begun.version);
     assignment_store::delete(conn, id)?;
     let event = change.event(EventType::ROLE_UNASSIGNED, id, ENDED, begun.now);
-    outbox::write(conn, ended(event, &assignment, &role).details(&mark))?;
-    Ok(mark)
+    outbox::write(conn, ended(event, &assignment, &role).details(&not_before))?;
+    Ok(not_before)
 }
 
 /// The transaction of [`AssignmentFlow::make_first_administrator`].
@@ -306,8 +310,8 @@ pub fn remove_user(conn: &mut DbConn, event: &Event, clock: &Clock) -> Result<()
         assignment_store::delete(conn, assignment.id)?;
         let kind = EventType::ROLE_UNASSIGNED;
         let event = NewEvent::about(Service::Role, kind, assignment.id, ENDED, now, &origin);
-        let mark = user_mark(user, version);
-        outbox::write(conn, ended(event, &assignment, &role).details(&mark))?;
+        let not_before = not_before_of_user(user, version);
+        outbox::write(conn, ended(event, &assignment, &role).details(&not_before))?;
     }
     Ok(())
 }
@@ -324,7 +328,7 @@ pub fn remove_ended(conn: &mut DbConn, now: Timestamp) -> Result<(), StoreError>
     Ok(())
 }
 
-/// Removes an assignment that has ended. Nothing is marked: tokens that reflect it ended with it.
+/// Removes an assignment that has ended. No not-before is set: tokens that reflect it ended with it.
 fn end_by_time(
     conn: &mut DbConn,
     assignment: &Assignment,

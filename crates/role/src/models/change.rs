@@ -1,12 +1,12 @@
 //! What every change of a role or an assignment has in common: the raised version, the caller's rights, the
-//! mark that makes old tokens stale.
+//! not-before that makes old tokens stale.
 
 use ud_db::DbConn;
 use ud_events::{EventType, NewEvent};
 use ud_kernel::{
     Clock, Id, IdKind, Revocation, Service, Timestamp, UserId,
-    models::{Mark, Provenance},
-    operation::SetMark,
+    models::{NotBefore, Provenance},
+    operation::SetNotBefore,
 };
 use ud_peer::ServiceClient;
 
@@ -73,18 +73,18 @@ impl Begun {
     }
 }
 
-/// The mark for a user who lost something by the change `version`.
-pub(crate) const fn user_mark(user: UserId, version: i64) -> Mark {
-    Mark {
+/// The not-before for a user who lost something by the change `version`.
+pub(crate) const fn not_before_of_user(user: UserId, version: i64) -> NotBefore {
+    NotBefore {
         user_id: Some(user),
         role: None,
         min_pv: version,
     }
 }
 
-/// The mark for all who have a role that lost something by the change `version`.
-pub(crate) fn role_mark(name: &str, version: i64) -> Mark {
-    Mark {
+/// The not-before for all who have a role that lost something by the change `version`.
+pub(crate) fn not_before_of_role(name: &str, version: i64) -> NotBefore {
+    NotBefore {
         user_id: None,
         role: Some(name.to_owned()),
         min_pv: version,
@@ -93,25 +93,25 @@ pub(crate) fn role_mark(name: &str, version: i64) -> Mark {
 
 /// Tells the session service that tokens are stale.
 #[derive(Clone)]
-pub struct Marker {
+pub struct NotBeforeClient {
     session: ServiceClient,
 }
 
-impl Marker {
+impl NotBeforeClient {
     /// Calls `session`.
     #[must_use]
     pub const fn new(session: ServiceClient) -> Self {
         Self { session }
     }
 
-    /// Stores `mark` at the session service. A failure is no failure of the change, which stands: the event
-    /// written with it carries the same mark.
-    pub async fn store(&self, caller: UserId, mark: &Mark) -> Revocation {
+    /// Stores `not_before` at the session service. A failure is no failure of the change, which stands: the event
+    /// written with it carries the same not-before.
+    pub async fn store(&self, caller: UserId, not_before: &NotBefore) -> Revocation {
         let session = self.session.on_behalf_of(caller);
-        match session.call::<SetMark>((), mark.clone()).await {
+        match session.call::<SetNotBefore>((), not_before.clone()).await {
             Ok(()) => Revocation::Confirmed,
             Err(error) => {
-                log::warn!("a mark is left to the outbox: {error}");
+                log::warn!("a not-before is left to the outbox: {error}");
                 Revocation::Pending
             }
         }

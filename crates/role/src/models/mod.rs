@@ -22,7 +22,7 @@ mod standing_store;
 pub use assignment::{Assignment, MAX_ROLES, NewAssignment};
 pub use assignment_flow::AssignmentFlow;
 pub use assignment_store::AssignmentFilter;
-pub use change::{Change, Marker};
+pub use change::{Change, NotBeforeClient};
 pub use error::RoleError;
 pub use limits::NamesLimit;
 pub use permission_set::{MAX_PERMISSIONS, PermissionSet};

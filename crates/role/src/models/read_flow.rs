@@ -89,7 +89,7 @@ impl ReadFlow {
     }
 
     /// What `user` may do now. The version is read before the roles and outside a transaction: the answer is
-    /// never older than the version it names, so a mark can only be too strict, never too late.
+    /// never older than the version it names, so a not-before can only be too strict, never too late.
     ///
     /// # Errors
     /// [`RoleError::Store`].

@@ -5,12 +5,12 @@ use ud_db::{Db, DbConn};
 use ud_events::{EventType, OutboxHandle, outbox};
 use ud_kernel::{
     Clock, Failpoints, Revocation, RoleId, UserId,
-    models::{Mark, Provenance},
+    models::{NotBefore, Provenance},
 };
 
 use super::{
     ADMIN_ROLE, NewRole, PermissionSet, Role, RoleError, RolePatch, USER_ROLE, assignment_store,
-    change::{Change, Marker, role_mark},
+    change::{Change, NotBeforeClient, not_before_of_role},
     limits::{self, NamesLimit},
     role_store,
 };
@@ -28,7 +28,7 @@ pub struct RoleFlow {
     /// Woken after each commit.
     pub outbox: OutboxHandle,
     /// Tells the session service.
-    pub marker: Marker,
+    pub not_before: NotBeforeClient,
     /// Bounds the names of one user.
     pub names: NamesLimit,
     /// Failpoints of tests.
@@ -67,11 +67,11 @@ impl RoleFlow {
         is_expected: impl Fn(i64) -> bool + Send + 'static,
     ) -> Result<(Role, Revocation), RoleError> {
         let change = self.change(caller, origin);
-        let (role, mark) = self
+        let (role, not_before) = self
             .db
             .tx(move |conn| update(conn, &change, id, &patch, &is_expected))
             .await?;
-        Ok((role, self.committed(caller, mark).await))
+        Ok((role, self.committed(caller, not_before).await))
     }
 
     /// Deletes a role whose version `is_expected` accepts, and with it its assignments.
@@ -87,11 +87,11 @@ impl RoleFlow {
         is_expected: impl Fn(i64) -> bool + Send + 'static,
     ) -> Result<Revocation, RoleError> {
         let change = self.change(caller, origin);
-        let mark = self
+        let not_before = self
             .db
             .tx(move |conn| delete(conn, &change, id, &is_expected))
             .await?;
-        Ok(self.committed(caller, Some(mark)).await)
+        Ok(self.committed(caller, Some(not_before)).await)
     }
 
     fn change(&self, caller: UserId, origin: Provenance) -> Change {
@@ -103,11 +103,11 @@ impl RoleFlow {
         }
     }
 
-    async fn committed(&self, caller: UserId, mark: Option<Mark>) -> Revocation {
+    async fn committed(&self, caller: UserId, not_before: Option<NotBefore>) -> Revocation {
         self.outbox.wake();
         self.failpoints.at("role.committed").await;
-        match mark {
-            Some(mark) => self.marker.store(caller, &mark).await,
+        match not_before {
+            Some(not_before) => self.not_before.store(caller, &not_before).await,
             None => Revocation::Confirmed,
         }
     }
@@ -130,7 +130,7 @@ pub fn create(conn: &mut DbConn, change: &Change, new: &NewRole) -> Result<Role,
     Ok(role)
 }
 
-/// The transaction of [`RoleFlow::update`]: the role as it is now, and a mark if it lost a permission.
+/// The transaction of [`RoleFlow::update`]: the role as it is now, and a not-before if it lost a permission.
 ///
 /// # Errors
 /// As there.
@@ -140,7 +140,7 @@ pub fn update(
     id: RoleId,
     patch: &RolePatch,
     is_expected: &dyn Fn(i64) -> bool,
-) -> Result<(Role, Option<Mark>), RoleError> {
+) -> Result<(Role, Option<NotBefore>), RoleError> {
     let begun = change.begin(conn, NEEDED)?;
     let before = expected(conn, id, is_expected)?;
     if id == ADMIN_ROLE {
@@ -161,19 +161,19 @@ pub fn update(
         limits::check_holders(conn, &after, change.most_names, begun.now)?;
     }
     let lost = before.permissions.has_beyond(&after.permissions);
-    let mark = lost.then(|| role_mark(&after.name, begun.version));
+    let not_before = lost.then(|| not_before_of_role(&after.name, begun.version));
     let event = change
         .event(EventType::ROLE_UPDATED, id, after.version, begun.now)
         .before(members(&before))
         .after(members(&after));
     outbox::write(
         conn,
-        match &mark {
-            Some(mark) => event.details(mark),
+        match &not_before {
+            Some(not_before) => event.details(not_before),
             None => event,
         },
     )?;
-    Ok((after, mark))
+    Ok((after, not_before))
 }
 
 /// The transaction of [`RoleFlow::delete`].
@@ -185,7 +185,7 @@ pub fn delete(
     change: &Change,
     id: RoleId,
     is_expected: &dyn Fn(i64) -> bool,
-) -> Result<Mark, RoleError> {
+) -> Result<NotBefore, RoleError> {
     let begun = change.begin(conn, NEEDED)?;
     let role = expected(conn, id, is_expected)?;
     if role.is_built_in() {
@@ -195,7 +195,7 @@ pub fn delete(
     // One event for all of them: it names the role, and each assignment's own event named it before.
     let assignments = assignment_store::delete_of_role(conn, id)?;
     role_store::delete(conn, id)?;
-    let mark = role_mark(&role.name, begun.version);
+    let not_before = not_before_of_role(&role.name, begun.version);
     let mut before = members(&role);
     if let Value::Object(members) = &mut before {
         members.insert("assignments".to_owned(), json!(assignments));
@@ -203,9 +203,9 @@ pub fn delete(
     let event = change
         .event(EventType::ROLE_DELETED, id, role.version + 1, begun.now)
         .before(before)
-        .details(&mark);
+        .details(&not_before);
     outbox::write(conn, event)?;
-    Ok(mark)
+    Ok(not_before)
 }
 
 fn expected(

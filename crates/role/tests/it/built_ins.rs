@@ -69,16 +69,19 @@ async fn user_is_everybodys_and_changed_by_a_holder_of_the_star_alone(
         Err(RoleError::Escalation)
     );
 
-    let (_, mark) = f
+    let (_, not_before) = f
         .update_as(f.admin, USER_ROLE, &["orders:read"])
         .await
         .unwrap();
-    assert_eq!(mark, None, "nothing was taken away");
+    assert_eq!(not_before, None, "nothing was taken away");
     assert_eq!(f.permissions(somebody).await, ["orders:read"]);
-    let (_, mark) = f.update_as(f.admin, USER_ROLE, &[]).await.unwrap();
+    let (_, not_before) = f.update_as(f.admin, USER_ROLE, &[]).await.unwrap();
     let version = f.access(somebody).await.policy_version;
-    let mark = mark.unwrap();
-    assert_eq!((mark.role.as_deref(), mark.min_pv), (Some("user"), version));
+    let not_before = not_before.unwrap();
+    assert_eq!(
+        (not_before.role.as_deref(), not_before.min_pv),
+        (Some("user"), version)
+    );
 }
 
 #[rstest]

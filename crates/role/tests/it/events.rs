@@ -9,7 +9,7 @@ use testkit::Backend;
 use ud_events::{Event, EventType, NewEvent};
 use ud_kernel::{
     Service, UserId,
-    models::{Mark, Provenance},
+    models::{NotBefore, Provenance},
 };
 
 use crate::support::{Fixture, new_role};
@@ -72,7 +72,7 @@ async fn every_change_writes_its_event(
     let events = f.events().await;
     let told: Vec<_> = events
         .iter()
-        .map(|e| (e.kind.as_str(), e.sequence, e.details::<Mark>().ok()))
+        .map(|e| (e.kind.as_str(), e.sequence, e.details::<NotBefore>().ok()))
         .collect();
     assert_eq!(
         told,
@@ -142,7 +142,7 @@ async fn the_largest_role_fits_its_event() {
             .len(),
         100
     );
-    assert!(updated.details::<Mark>().is_ok());
+    assert!(updated.details::<NotBefore>().is_ok());
 }
 
 #[rstest]
@@ -199,9 +199,9 @@ async fn a_deleted_user_has_no_role_and_gets_none_again(
         .collect();
     assert_eq!(ended.len(), 2);
     for event in ended {
-        let mark: Mark = event.details().unwrap();
+        let not_before: NotBefore = event.details().unwrap();
         assert_eq!(
-            (mark.user_id, mark.min_pv),
+            (not_before.user_id, not_before.min_pv),
             (Some(user), access.policy_version)
         );
         assert_eq!(event.data.actor_id, Some(f.admin));

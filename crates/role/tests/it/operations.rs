@@ -58,7 +58,11 @@ async fn roles_are_made_read_changed_and_deleted(
         (changed.status, changed.header("etag")),
         (200, Some("\"2\""))
     );
-    assert_eq!(changed.header("revocation"), None, "session has the mark");
+    assert_eq!(
+        changed.header("revocation"),
+        None,
+        "session has the not-before"
+    );
     assert_eq!(changed.body["description"], "d");
     assert_eq!(changed.body["permissions"], json!(["a:a"]));
     let cleared = app.patch(admin, &path, json!({"description": null})).await;

@@ -20,13 +20,12 @@ use crate::{
 /// Longest wait for what comes by itself.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-async fn marks(app: &App) -> Vec<Value> {
+async fn told(app: &App) -> Vec<Value> {
     let requests = app.session.received_requests().await.unwrap();
-    let marks = requests
+    let told = requests
         .iter()
-        .filter(|r| r.url.path() == "/internal/v1/marks");
-    marks
-        .map(|r| serde_json::from_slice(&r.body).unwrap())
+        .filter(|r| r.url.path() == "/internal/v1/not-before");
+    told.map(|r| serde_json::from_slice(&r.body).unwrap())
         .collect()
 }
 
@@ -43,7 +42,7 @@ async fn session_is_told_before_the_answer() {
     app.patch(admin, &path, json!({"permissions": ["a:a", "b:b", "c:c"]}))
         .await;
     app.patch(admin, &path, json!({"description": "d"})).await;
-    assert!(marks(&app).await.is_empty(), "nothing was taken away");
+    assert!(told(&app).await.is_empty(), "nothing was taken away");
 
     app.patch(admin, &path, json!({"permissions": ["a:a"]}))
         .await;
@@ -55,7 +54,7 @@ async fn session_is_told_before_the_answer() {
     .await;
     app.delete(admin, &path).await;
     assert_eq!(
-        marks(&app).await,
+        told(&app).await,
         [
             json!({"role": "clerk", "min_pv": version}),
             json!({"user_id": user, "min_pv": version + 1}),
@@ -68,7 +67,7 @@ async fn session_is_told_before_the_answer() {
     app.patch(admin, &user_role, json!({"permissions": []}))
         .await;
     assert_eq!(
-        marks(&app).await[3],
+        told(&app).await[3],
         json!({"role": "user", "min_pv": version + 4})
     );
     app.stop().await;
@@ -122,7 +121,7 @@ async fn without_session_the_change_stands_and_the_answer_says_so(
     app.stop().await;
 }
 
-/// What the direct call could not tell, the event tells: the same mark.
+/// What the direct call could not tell, the event tells: the same not-before.
 #[rstest]
 #[actix_web::test]
 async fn the_event_completes_what_the_call_could_not(

@@ -28,7 +28,7 @@ pub struct App {
 }
 
 impl App {
-    /// With an administrator; auth knows every user, session takes every mark.
+    /// With an administrator; auth knows every user, session takes every not-before.
     pub async fn start(backend: Backend) -> Self {
         Self::start_beside(backend, Vec::new()).await
     }
@@ -57,7 +57,7 @@ impl App {
             })
             .mount(&auth)
             .await;
-        take_marks(&session, &f.receiver).await;
+        take_not_before(&session, &f.receiver).await;
         let mut around = Surroundings::new(Service::Role, &f.clock);
         around.put(Service::Auth, &auth.uri());
         around.put(Service::Session, &session.uri());
@@ -137,10 +137,10 @@ impl App {
     }
 }
 
-/// Session takes every mark, and every event.
-pub async fn take_marks(session: &MockServer, receiver: &Receiver) {
+/// Session takes every not-before, and every event.
+pub async fn take_not_before(session: &MockServer, receiver: &Receiver) {
     Mock::given(method("POST"))
-        .and(path_regex("^/internal/v1/marks$"))
+        .and(path_regex("^/internal/v1/not-before$"))
         .respond_with(ResponseTemplate::new(204))
         .mount(session)
         .await;

@@ -32,7 +32,7 @@ async fn a_role_is_stored_read_changed_and_deleted(
         description: Patch::Clear,
         permissions: Some(set(&["a:b"])),
     };
-    let (changed, mark) = f.patch_as(f.admin, made.id, patch).await.unwrap();
+    let (changed, not_before) = f.patch_as(f.admin, made.id, patch).await.unwrap();
     assert_eq!(
         (
             changed.description.as_deref(),
@@ -43,7 +43,7 @@ async fn a_role_is_stored_read_changed_and_deleted(
     );
     assert_eq!(changed.created_at, made.created_at);
     assert_eq!(f.reads().role(made.id).await.unwrap(), changed);
-    assert_eq!(mark.unwrap().role.as_deref(), Some("order-clerk"));
+    assert_eq!(not_before.unwrap().role.as_deref(), Some("order-clerk"));
 
     let stale = {
         let change = f.change(f.admin);
@@ -100,10 +100,10 @@ async fn what_a_user_may_do_is_the_union_of_their_roles(
     assert!(granting("x:z").await.is_empty());
     assert!(granting("*").await.is_empty());
 
-    let mark = f.unassign_as(f.admin, last.id).await.unwrap();
+    let not_before = f.unassign_as(f.admin, last.id).await.unwrap();
     let access = f.access(user).await;
     assert_eq!(
-        (mark.user_id, mark.min_pv),
+        (not_before.user_id, not_before.min_pv),
         (Some(user), access.policy_version)
     );
     assert_eq!(access.permissions, ["all:may", "b:b", "x:y"]);
@@ -196,12 +196,12 @@ async fn deleting_a_role_takes_its_assignments(
         f.assign(user, role.id).await;
         f.assign(user, other.id).await;
     }
-    let mark = f.delete_as(f.admin, role.id).await.unwrap();
-    assert_eq!(mark.role.as_deref(), Some("clerk"));
+    let not_before = f.delete_as(f.admin, role.id).await.unwrap();
+    assert_eq!(not_before.role.as_deref(), Some("clerk"));
     for user in users {
         let access = f.access(user).await;
         assert_eq!(access.permissions, ["a:b"]);
-        assert_eq!(mark.min_pv, access.policy_version);
+        assert_eq!(not_before.min_pv, access.policy_version);
     }
 }
 

@@ -12,7 +12,7 @@ use ud_db::{Db, DbConn};
 use ud_events::Event;
 use ud_kernel::{
     AssignmentId, Clock, Patch, RoleId, Service, Timestamp, UserId,
-    models::{Access, Mark, Provenance},
+    models::{Access, NotBefore, Provenance},
 };
 
 /// When tests begin: 2027-01-15.
@@ -117,7 +117,7 @@ impl Fixture {
         caller: UserId,
         id: RoleId,
         permissions: &[&str],
-    ) -> Result<(Role, Option<Mark>), RoleError> {
+    ) -> Result<(Role, Option<NotBefore>), RoleError> {
         let patch = RolePatch {
             description: Patch::Keep,
             permissions: Some(set(permissions)),
@@ -130,13 +130,13 @@ impl Fixture {
         caller: UserId,
         id: RoleId,
         patch: RolePatch,
-    ) -> Result<(Role, Option<Mark>), RoleError> {
+    ) -> Result<(Role, Option<NotBefore>), RoleError> {
         let change = self.change(caller);
         self.tx(move |conn| role_flow::update(conn, &change, id, &patch, &|_| true))
             .await
     }
 
-    pub async fn delete_as(&self, caller: UserId, id: RoleId) -> Result<Mark, RoleError> {
+    pub async fn delete_as(&self, caller: UserId, id: RoleId) -> Result<NotBefore, RoleError> {
         let change = self.change(caller);
         self.tx(move |conn| role_flow::delete(conn, &change, id, &|_| true))
             .await
@@ -165,7 +165,11 @@ impl Fixture {
         self.assign_as(self.admin, user, role, None).await.unwrap()
     }
 
-    pub async fn unassign_as(&self, caller: UserId, id: AssignmentId) -> Result<Mark, RoleError> {
+    pub async fn unassign_as(
+        &self,
+        caller: UserId,
+        id: AssignmentId,
+    ) -> Result<NotBefore, RoleError> {
         let change = self.change(caller);
         self.tx(move |conn| assignment_flow::unassign(conn, &change, id))
             .await

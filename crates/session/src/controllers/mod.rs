@@ -12,7 +12,7 @@ pub mod read_state;
 pub mod receive_events;
 pub mod revoke_key;
 pub mod rotate_session;
-pub mod set_mark;
+pub mod set_not_before;
 
 use ud_http::{Authed, Problem};
 use ud_kernel::{UserId, models::Provenance};

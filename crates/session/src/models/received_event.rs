@@ -1,4 +1,4 @@
-//! What other services' events do here. Each effect only grows (an epoch, a mark) or ends something, so an
+//! What other services' events do here. Each effect only grows (an epoch, a not-before) or ends something, so an
 //! event that arrives twice, or after the direct call it repeats, changes nothing: no inbox is needed.
 
 use std::collections::HashSet;
@@ -7,7 +7,7 @@ use serde::Deserialize;
 use ud_events::{Batch, EnvelopeError, Event, EventType, Receipt};
 use ud_kernel::{
     SessionId, Timestamp, UserId,
-    models::{Mark, RevokedKey},
+    models::{NotBefore, RevokedKey},
 };
 
 use super::{
@@ -34,7 +34,7 @@ struct LogoutRequested {
 enum Effect {
     None,
     Close(Closing),
-    Mark(Mark),
+    NotBefore(NotBefore),
     RevokeKey(RevokedKey),
 }
 
@@ -88,11 +88,11 @@ fn effect(event: &Event) -> Result<Effect, EnvelopeError> {
         EventType::SIGNING_KEY_REVOKED => Ok(Effect::RevokeKey(event.details()?)),
         EventType::ROLE_UPDATED if event.data.details.is_empty() => Ok(Effect::None),
         EventType::ROLE_UPDATED | EventType::ROLE_DELETED | EventType::ROLE_UNASSIGNED => {
-            let mark: Mark = event.details()?;
-            if mark.user_id.is_some() == mark.role.is_some() {
+            let not_before: NotBefore = event.details()?;
+            if not_before.user_id.is_some() == not_before.role.is_some() {
                 return Err(EnvelopeError::Invalid("details"));
             }
-            Ok(Effect::Mark(mark))
+            Ok(Effect::NotBefore(not_before))
         }
         _ => Ok(Effect::None),
     }
@@ -106,7 +106,7 @@ async fn apply(
 ) -> Result<(), SessionError> {
     match effect {
         Effect::None => Ok(()),
-        Effect::Mark(mark) => store.mark(mark, now).await,
+        Effect::NotBefore(not_before) => store.set_not_before(not_before, now).await,
         Effect::RevokeKey(key) => store.revoke_key(key, now).await,
         Effect::Close(closing) => {
             let user_id = UserId::from_uuid(event.subject);

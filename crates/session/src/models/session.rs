@@ -34,8 +34,8 @@ pub const MAX_LIVE: usize = 100;
 /// A revocation outlives the last token it concerns by twice the leeway of verifiers.
 pub const TWICE_LEEWAY: Duration = Duration::from_secs(10);
 
-/// How late a request may arrive that was on its way when a session was closed or a mark set. What would
-/// refuse it (the closed session's id, the mark) is kept at least this long.
+/// How late a request may arrive that was on its way when a session was closed or a not-before set. What would
+/// refuse it (the closed session's id, the not-before) is kept at least this long.
 pub const LATE: Duration = Duration::from_secs(3600);
 
 /// A user's `min_epoch` outlives the longest session by this.
@@ -96,7 +96,7 @@ pub struct Session {
 pub struct Fences {
     /// The user's `min_epoch`; 0 if none was ever set.
     pub min_epoch: i64,
-    /// The largest living mark of the user and of the roles; 0 if there is none.
+    /// The largest living not-before of the user and of the roles; 0 if there is none.
     pub min_pv: i64,
 }
 

@@ -7,7 +7,7 @@ use ud_events::NewEvent;
 use ud_kernel::{
     SessionId, Timestamp, UserId,
     models::{
-        CreateSession, FeedEntry, FeedPosition, Mark, Provenance, RevokedKey, RotateSession,
+        CreateSession, FeedEntry, FeedPosition, NotBefore, Provenance, RevokedKey, RotateSession,
         SessionGrant, SessionState, SessionStateQuery,
     },
 };
@@ -96,7 +96,7 @@ pub const FEED_WAIT: Duration = Duration::from_secs(1);
 /// A store of sessions. A missing session is a closed session.
 pub trait SessionStore: Send + Sync {
     /// Makes a session. The same request again gives the same grant. Refused with `EpochTooOld` or
-    /// `PolicyStale` below the user's `min_epoch` or a mark, and with `Closed` if the id was used before.
+    /// `PolicyStale` below the user's `min_epoch` or a not-before, and with `Closed` if the id was used before.
     fn create(&self, id: SessionId, new: CreateSession) -> Answer<'_, Created>;
 
     /// Does with a presented refresh token what [`Session::rotate`] decides. A session that ends by it, too,
@@ -106,9 +106,9 @@ pub trait SessionStore: Send + Sync {
     /// Ends sessions; answers how many were living. The same order again ends none.
     fn close(&self, order: CloseOrder) -> Answer<'_, u32>;
 
-    /// Makes tokens below a policy version stale. Marks only grow. Without a user and a role, or with both,
+    /// Makes tokens below a policy version stale. Not-befores only grow. Without a user and a role, or with both,
     /// nothing happens.
-    fn mark(&self, mark: Mark, now: Timestamp) -> Answer<'_, ()>;
+    fn set_not_before(&self, not_before: NotBefore, now: Timestamp) -> Answer<'_, ()>;
 
     /// Makes tokens of a signing key stale. The same key again changes nothing.
     fn revoke_key(&self, key: RevokedKey, now: Timestamp) -> Answer<'_, ()>;

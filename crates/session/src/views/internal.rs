@@ -3,7 +3,7 @@
 use ud_http::{FieldErrors, Validate};
 use ud_kernel::{
     FieldError,
-    models::{CloseSessions, CreateSession, Mark, Provenance, RevokedKey, RotateSession},
+    models::{CloseSessions, CreateSession, NotBefore, Provenance, RevokedKey, RotateSession},
 };
 
 /// Largest number that Lua holds exactly.
@@ -46,12 +46,12 @@ impl From<CloseSessions> for CloseSessionsBody {
     }
 }
 
-/// Body of `POST /internal/v1/marks`.
+/// Body of `POST /internal/v1/not-before`.
 #[derive(Debug)]
-pub struct MarkBody(pub Mark);
+pub struct NotBeforeBody(pub NotBefore);
 
-impl From<Mark> for MarkBody {
-    fn from(body: Mark) -> Self {
+impl From<NotBefore> for NotBeforeBody {
+    fn from(body: NotBefore) -> Self {
         Self(body)
     }
 }
@@ -123,7 +123,7 @@ impl Validate for CloseSessionsBody {
     }
 }
 
-impl Validate for MarkBody {
+impl Validate for NotBeforeBody {
     fn validate(&self, errors: &mut FieldErrors) {
         let body = &self.0;
         let one = body.user_id.is_some() != body.role.is_some();

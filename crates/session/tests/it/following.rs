@@ -140,21 +140,21 @@ async fn lost_rights_make_tokens_stale_and_new_tokens_are_good(
         verified(&app, ann, &anns).await,
         verified(&app, bob, &bobs).await,
     );
-    let mark = async |body: serde_json::Value| {
-        let request = app.call(Service::Role, Method::POST, "/internal/v1/marks");
+    let not_before = async |body: serde_json::Value| {
+        let request = app.call(Service::Role, Method::POST, "/internal/v1/not-before");
         let answer = request.json(&body).send().await.unwrap();
         assert_eq!(answer.status(), StatusCode::NO_CONTENT);
     };
     // Tokens of these tests carry `pv` 1 and the role `user`.
-    mark(json!({"user_id": ann, "min_pv": 1})).await;
-    mark(json!({"user_id": ann, "min_pv": 2})).await;
+    not_before(json!({"user_id": ann, "min_pv": 1})).await;
+    not_before(json!({"user_id": ann, "min_pv": 2})).await;
     soon("her token is stale", || async {
         checker.check(&anns).await == Err(RevocationError::Stale)
     })
     .await;
     assert_eq!(checker.check(&bobs).await, Ok(()));
-    mark(json!({"role": "editor", "min_pv": 9})).await;
-    mark(json!({"role": "user", "min_pv": 3})).await;
+    not_before(json!({"role": "editor", "min_pv": 9})).await;
+    not_before(json!({"role": "user", "min_pv": 3})).await;
     soon("everybody's token is stale", || async {
         checker.check(&bobs).await == Err(RevocationError::Stale)
     })

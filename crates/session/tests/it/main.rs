@@ -31,7 +31,7 @@ mod store_create;
 mod store_keys;
 mod store_late;
 mod store_lifetimes;
-mod store_marks;
+mod store_not_before;
 mod store_rotate;
 mod support;
 mod version_before;

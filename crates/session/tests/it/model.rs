@@ -6,7 +6,7 @@ use proptest::{prelude::*, test_runner::Config};
 use session_service::models::{error::SessionError, session_store::Closing};
 use ud_kernel::{
     SessionId, Timestamp, UserId,
-    models::{Mark, SessionState},
+    models::{NotBefore, SessionState},
 };
 
 use crate::{
@@ -50,11 +50,11 @@ enum Act {
         user: usize,
         except: Option<usize>,
     },
-    MarkUser {
+    NotBeforeUser {
         user: usize,
         min_pv: i64,
     },
-    MarkRole {
+    NotBeforeRole {
         min_pv: i64,
     },
 }
@@ -82,8 +82,8 @@ fn act() -> impl Strategy<Value = Act> {
             .prop_map(|(user, min_epoch, except)| Act::CloseBelow { user, min_epoch, except }),
         1 => (user(), proptest::option::of(slot()))
             .prop_map(|(user, except)| Act::CloseAll { user, except }),
-        1 => (user(), 1..4_i64).prop_map(|(user, min_pv)| Act::MarkUser { user, min_pv }),
-        1 => (1..4_i64).prop_map(|min_pv| Act::MarkRole { min_pv }),
+        1 => (user(), 1..4_i64).prop_map(|(user, min_pv)| Act::NotBeforeUser { user, min_pv }),
+        1 => (1..4_i64).prop_map(|min_pv| Act::NotBeforeRole { min_pv }),
     ]
 }
 
@@ -230,24 +230,24 @@ impl World {
                 let expected = model.close(user, now, |slot, _| Some(slot) != except);
                 assert_eq!(got, expected, "{i}: {act:?}");
             }
-            Act::MarkUser { user, min_pv } => {
-                let mark = Mark {
+            Act::NotBeforeUser { user, min_pv } => {
+                let not_before = NotBefore {
                     user_id: Some(self.users[user]),
                     role: None,
                     min_pv,
                 };
-                store.mark(mark, now).await.unwrap();
-                let entry = model.user_mark.entry(user).or_default();
+                store.set_not_before(not_before, now).await.unwrap();
+                let entry = model.not_before_of_user.entry(user).or_default();
                 *entry = (*entry).max(min_pv);
             }
-            Act::MarkRole { min_pv } => {
-                let mark = Mark {
+            Act::NotBeforeRole { min_pv } => {
+                let not_before = NotBefore {
                     user_id: None,
                     role: Some("user".to_owned()),
                     min_pv,
                 };
-                store.mark(mark, now).await.unwrap();
-                model.role_mark = model.role_mark.max(min_pv);
+                store.set_not_before(not_before, now).await.unwrap();
+                model.not_before_of_role = model.not_before_of_role.max(min_pv);
             }
         }
     }

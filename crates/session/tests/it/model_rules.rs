@@ -49,8 +49,8 @@ impl Known {
 pub struct Model {
     pub sessions: HashMap<usize, Known>,
     pub min_epoch: HashMap<usize, i64>,
-    pub user_mark: HashMap<usize, i64>,
-    pub role_mark: i64,
+    pub not_before_of_user: HashMap<usize, i64>,
+    pub not_before_of_role: i64,
 }
 
 pub type Expected = Result<i64, Refusal>;
@@ -60,7 +60,7 @@ impl Model {
         if epoch < *self.min_epoch.get(&user).unwrap_or(&0) {
             return Err(Refusal::EpochTooOld);
         }
-        if pv < *self.user_mark.get(&user).unwrap_or(&0) || pv < self.role_mark {
+        if pv < *self.not_before_of_user.get(&user).unwrap_or(&0) || pv < self.not_before_of_role {
             return Err(Refusal::PolicyStale);
         }
         Ok(())

@@ -97,7 +97,7 @@ async fn the_document_lists_what_there_is_and_nothing_is_open() {
     // Nothing internal on the public listener.
     let (_, _, token) = somebody(&app, &["*"]).await;
     for path in [
-        "/internal/v1/marks",
+        "/internal/v1/not-before",
         "/internal/v1/sessions/rotate",
         "/readyz",
         "/metrics",

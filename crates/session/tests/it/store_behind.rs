@@ -8,7 +8,7 @@ use session_service::models::{
 };
 use ud_kernel::{
     SessionId, Timestamp, UserId,
-    models::{FeedPosition, Mark, SessionGrant, SessionState},
+    models::{FeedPosition, NotBefore, SessionGrant, SessionState},
 };
 
 use crate::support::{
@@ -55,12 +55,12 @@ async fn refuses_everything(fx: &Fixture, user: UserId, grant: &SessionGrant, no
         now,
     };
     is_behind(store.close(order).await);
-    let mark = Mark {
+    let not_before = NotBefore {
         user_id: Some(user),
         role: None,
         min_pv: 9,
     };
-    is_behind(store.mark(mark, now).await);
+    is_behind(store.set_not_before(not_before, now).await);
 }
 
 #[rstest]

@@ -226,12 +226,15 @@ async fn status_epoch_and_policy_are_asked_as_in_a_rotation(#[case] backend: Bac
     let mut other = late();
     other.epoch = 2;
     assert_eq!(refusal(fx.store.rotate(other).await), Refusal::EpochTooOld);
-    let mark = ud_kernel::models::Mark {
+    let not_before = ud_kernel::models::NotBefore {
         user_id: Some(user),
         role: None,
         min_pv: 2,
     };
-    fx.store.mark(mark, START.plus(secs(650))).await.unwrap();
+    fx.store
+        .set_not_before(not_before, START.plus(secs(650)))
+        .await
+        .unwrap();
     assert_eq!(refusal(fx.store.rotate(late()).await), Refusal::PolicyStale);
     assert!(fx.take_events().await.is_empty());
     let mut again = late();

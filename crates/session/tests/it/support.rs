@@ -24,8 +24,8 @@ use ud_events::{Event, NewEvent, Outbox, OutboxHandle, SqlOutbox};
 use ud_kernel::{
     Clock, Service, SessionId, Timestamp, UserId,
     models::{
-        CreateSession, FeedPosition, Mark, Provenance, RevokedKey, RevokedUntil, RotateSession,
-        SessionGrant, SessionState, SessionStateQuery,
+        CreateSession, FeedPosition, NotBefore, Provenance, RevokedKey, RevokedUntil,
+        RotateSession, SessionGrant, SessionState, SessionStateQuery,
     },
 };
 
@@ -176,8 +176,8 @@ impl<S: SessionStore> SessionStore for Abreast<S> {
         self.store.close(order)
     }
 
-    fn mark(&self, mark: Mark, now: Timestamp) -> Answer<'_, ()> {
-        self.store.mark(mark, now)
+    fn set_not_before(&self, not_before: NotBefore, now: Timestamp) -> Answer<'_, ()> {
+        self.store.set_not_before(not_before, now)
     }
 
     fn revoke_key(&self, key: RevokedKey, now: Timestamp) -> Answer<'_, ()> {

@@ -78,7 +78,7 @@ async fn notices_become_events_even_if_the_store_is_away_for_a_while() {
     clock.advance(Duration::from_secs(5));
     log.note(notice(
         EventType::SERVICE_TOKEN_REFUSED,
-        "POST /internal/v1/marks",
+        "POST /internal/v1/not-before",
     ));
     log.note(notice(
         EventType::ADMIN_READ,

@@ -114,7 +114,7 @@ impl SessionChecker {
 
     /// For all others: asks `source` (see [`http_source`]) once for all who want to know the same; keeps
     /// `good` for 1 s from when it was asked, `closed` and `stale` for good (a closed session is never
-    /// opened again and marks only grow; the token's `exp` ends the matter). At most 8 questions at once;
+    /// opened again and not-befores only grow; the token's `exp` ends the matter). At most 8 questions at once;
     /// after 250 ms the answer is [`RevocationError::Unavailable`].
     #[must_use]
     pub fn cached(source: StateSource) -> Self {

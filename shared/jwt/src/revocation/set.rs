@@ -16,20 +16,20 @@ pub(super) struct RevocationSet {
     /// The newest place session has tagged, and its tag.
     tagged: Option<(FeedPosition, String)>,
     sessions: HashMap<SessionId, Timestamp>,
-    users: HashMap<UserId, Mark>,
-    roles: HashMap<String, Mark>,
+    users: HashMap<UserId, NotBefore>,
+    roles: HashMap<String, NotBefore>,
     keys: HashMap<String, Timestamp>,
 }
 
 /// Below `min_pv` tokens are stale.
 #[derive(Debug, Clone, Copy)]
-struct Mark {
+struct NotBefore {
     min_pv: i64,
     until: Timestamp,
 }
 
-impl Mark {
-    /// Marks only grow, and last as long as the longest of them.
+impl NotBefore {
+    /// Not-befores only grow, and last as long as the longest of them.
     fn raise(self, by: Self) -> Self {
         Self {
             min_pv: self.min_pv.max(by.min_pv),
@@ -76,14 +76,14 @@ impl RevocationSet {
                     self.sessions.insert(id, until);
                 }
                 Revoked::User { id, min_pv } => {
-                    let mark = Mark { min_pv, until };
-                    let known = self.users.entry(id).or_insert(mark);
-                    *known = known.raise(mark);
+                    let not_before = NotBefore { min_pv, until };
+                    let known = self.users.entry(id).or_insert(not_before);
+                    *known = known.raise(not_before);
                 }
                 Revoked::Role { name, min_pv } => {
-                    let mark = Mark { min_pv, until };
-                    let known = self.roles.entry(name).or_insert(mark);
-                    *known = known.raise(mark);
+                    let not_before = NotBefore { min_pv, until };
+                    let known = self.roles.entry(name).or_insert(not_before);
+                    *known = known.raise(not_before);
                 }
                 Revoked::Key { kid } => {
                     self.keys.insert(kid, until);
@@ -105,7 +105,9 @@ impl RevocationSet {
         if self.sessions.contains_key(&claims.sid) {
             return Some(SessionState::Closed);
         }
-        let is_below = |mark: Option<&Mark>| mark.is_some_and(|mark| claims.pv < mark.min_pv);
+        let is_below = |not_before: Option<&NotBefore>| {
+            not_before.is_some_and(|not_before| claims.pv < not_before.min_pv)
+        };
         let stale = is_below(self.users.get(&claims.sub))
             || (!self.roles.is_empty() && claims.roles.iter().any(|r| is_below(self.roles.get(r))));
         Some(if stale {
@@ -118,8 +120,8 @@ impl RevocationSet {
     /// Forgets what concerns no token that can be alive.
     pub(super) fn purge(&mut self, now: Timestamp) {
         self.sessions.retain(|_, until| *until > now);
-        self.users.retain(|_, mark| mark.until > now);
-        self.roles.retain(|_, mark| mark.until > now);
+        self.users.retain(|_, not_before| not_before.until > now);
+        self.roles.retain(|_, not_before| not_before.until > now);
         self.keys.retain(|_, until| *until > now);
     }
 

@@ -18,7 +18,7 @@ pub use revocation::{
     FeedEntry, FeedKnown, FeedMessage, FeedPing, FeedPosition, NotAPosition, Revoked, RevokedUntil,
 };
 pub use session::{
-    CloseSessions, CreateSession, Mark, RevokedKey, RotateSession, SessionGrant, SessionState,
+    CloseSessions, CreateSession, NotBefore, RevokedKey, RotateSession, SessionGrant, SessionState,
     SessionStateQuery, SessionStateResponse, SessionsClosed,
 };
 pub use standing::{Standing, UserStanding};

@@ -14,7 +14,7 @@ pub struct CreateSession {
     pub epoch: i64,
     /// `policy_version` of the access the token will carry.
     pub pv: i64,
-    /// Roles the token will carry; compared with the marks of roles.
+    /// Roles the token will carry; compared with the not-befores of roles.
     pub roles: Vec<String>,
     /// SHA-256 of the refresh chain's nonce, base64url without padding.
     pub nonce_hash: String,
@@ -140,11 +140,11 @@ pub struct SessionsClosed {
     pub closed: u32,
 }
 
-/// `POST /internal/v1/marks` at session (caller: role): tokens of this user, or carrying this role, whose
+/// `POST /internal/v1/not-before` at session (caller: role): tokens of this user, or carrying this role, whose
 /// `pv` is below `min_pv` are stale. 204. Exactly one of `user_id` and `role` is given.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Mark {
+pub struct NotBefore {
     /// The user.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user_id: Option<UserId>,
@@ -224,7 +224,7 @@ pub enum SessionState {
     Good,
     /// The session is closed, expired, unknown, of another user or of another incarnation.
     Closed,
-    /// The token's `pv` is below a mark, though the session lives; or the key that signed it was revoked.
+    /// The token's `pv` is below a not-before, though the session lives; or the key that signed it was revoked.
     Stale,
 }
 

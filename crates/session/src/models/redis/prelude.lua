@@ -155,13 +155,13 @@ local function remember_expiry(expiry)
   end
 end
 
--- Whether a mark of the user or of a role is above `pv`.
-local function marked()
-  local marks = { ns .. ':mark:user:' .. a.user_id }
+-- Whether a not-before of the user or of a role is above `pv`. The keys have the name by which the release before knows them.
+local function below_not_before()
+  local keys = { ns .. ':mark:user:' .. a.user_id }
   for _, role in ipairs(a.roles) do
-    marks[#marks + 1] = ns .. ':mark:role:' .. role
+    keys[#keys + 1] = ns .. ':mark:role:' .. role
   end
-  for _, min_pv in ipairs(redis.call('MGET', unpack(marks))) do
+  for _, min_pv in ipairs(redis.call('MGET', unpack(keys))) do
     if min_pv and a.pv < tonumber(min_pv) then
       return true
     end
@@ -175,7 +175,7 @@ local function fenced()
   if min_epoch and a.epoch < min_epoch then
     return 'epoch-too-old'
   end
-  return marked() and 'policy-stale' or nil
+  return below_not_before() and 'policy-stale' or nil
 end
 
 local emitted = 0

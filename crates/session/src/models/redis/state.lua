@@ -10,4 +10,4 @@ local s = redis.call('HMGET', session_key(a.session_id), 'user_id', 'expires_at'
 if s[1] ~= a.user_id or s[3] ~= st.incarnation or a.inc ~= st.incarnation or a.now >= tonumber(s[2]) then
   return 'closed'
 end
-return marked() and 'stale' or 'good'
+return below_not_before() and 'stale' or 'good'

@@ -10,8 +10,8 @@ use ud_events::{EnvelopeError, NewEvent, OutboxHandle};
 use ud_kernel::{
     Clock, EventId, SessionId, Timestamp, UserId,
     models::{
-        CreateSession, FeedPosition, Mark, RevokedKey, RotateSession, SessionGrant, SessionState,
-        SessionStateQuery,
+        CreateSession, FeedPosition, NotBefore, RevokedKey, RotateSession, SessionGrant,
+        SessionState, SessionStateQuery,
     },
 };
 use ud_redis::RedisFailure;
@@ -210,17 +210,17 @@ impl SessionStore for RedisStore {
         })
     }
 
-    fn mark(&self, mark: Mark, now: Timestamp) -> Answer<'_, ()> {
+    fn set_not_before(&self, not_before: NotBefore, now: Timestamp) -> Answer<'_, ()> {
         Box::pin(async move {
-            let (kind, name) = match (mark.user_id, mark.role) {
+            let (kind, name) = match (not_before.user_id, not_before.role) {
                 (Some(user_id), None) => ("user", user_id.to_string()),
                 (None, Some(role)) => ("role", role),
                 _ => return Ok(()),
             };
             let argument = json!({
-                "now": now.as_millis(), "kind": kind, "name": name, "min_pv": mark.min_pv,
+                "now": now.as_millis(), "kind": kind, "name": name, "min_pv": not_before.min_pv,
             });
-            self.call_durably::<i64>(&self.scripts.mark, argument)
+            self.call_durably::<i64>(&self.scripts.not_before, argument)
                 .await?;
             Ok(())
         })

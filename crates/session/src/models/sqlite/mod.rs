@@ -2,7 +2,7 @@
 
 mod close;
 mod feed;
-mod marks;
+mod not_before;
 mod row;
 mod schema;
 pub mod store;

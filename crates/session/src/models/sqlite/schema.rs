@@ -55,7 +55,9 @@ diesel::table! {
     use diesel::sql_types::*;
     use ud_db::sql::Instant;
 
-    marks (kind, name) {
+    // Keeps the name by which the release before knows it.
+    #[sql_name = "marks"]
+    not_before (kind, name) {
         kind -> Text,
         name -> Text,
         min_pv -> BigInt,

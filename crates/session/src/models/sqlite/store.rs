@@ -10,7 +10,7 @@ use ud_events::{EventType, NewEvent, OutboxHandle, outbox};
 use ud_kernel::{
     Clock, SessionId, Timestamp, UserId,
     models::{
-        CreateSession, FeedPosition, Mark, Revoked, RevokedKey, RotateSession, SessionGrant,
+        CreateSession, FeedPosition, NotBefore, Revoked, RevokedKey, RotateSession, SessionGrant,
         SessionState, SessionStateQuery,
     },
 };
@@ -18,7 +18,7 @@ use ud_kernel::{
 use super::{
     close::{close, is_closed_already},
     feed::{is_revoked_key, last_position, read_feed, renew_if_behind, revoke},
-    marks::set_mark,
+    not_before::set_not_before,
     row::SessionColumns,
     schema::{closed_sessions, sessions, store},
     tables::{emit, end, fences, known_store, living, load, min_pv, purge, save},
@@ -128,8 +128,8 @@ impl SessionStore for SqliteStore {
         })
     }
 
-    fn mark(&self, mark: Mark, now: Timestamp) -> Answer<'_, ()> {
-        Box::pin(self.commit(move |conn| set_mark(conn, &mark, now).map(Ok)))
+    fn set_not_before(&self, not_before: NotBefore, now: Timestamp) -> Answer<'_, ()> {
+        Box::pin(self.commit(move |conn| set_not_before(conn, &not_before, now).map(Ok)))
     }
 
     fn revoke_key(&self, key: RevokedKey, now: Timestamp) -> Answer<'_, ()> {

@@ -13,7 +13,7 @@ use ud_kernel::{
 use super::{
     feed::revoke,
     row::{SessionColumns, SessionRow},
-    schema::{closed_sessions, marks, min_epochs, revocations, sessions, store},
+    schema::{closed_sessions, min_epochs, not_before, revocations, sessions, store},
 };
 use crate::models::{
     error::SessionError,
@@ -135,13 +135,15 @@ pub(super) fn min_pv(
     user_id: UserId,
     roles: &[String],
 ) -> Result<i64, SessionError> {
-    let of_user = marks::kind
+    let of_user = not_before::kind
         .eq("user")
-        .and(marks::name.eq(user_id.to_string()));
-    let of_roles = marks::kind.eq("role").and(marks::name.eq_any(roles));
-    let largest = marks::table
+        .and(not_before::name.eq(user_id.to_string()));
+    let of_roles = not_before::kind
+        .eq("role")
+        .and(not_before::name.eq_any(roles));
+    let largest = not_before::table
         .filter(of_user.or(of_roles))
-        .select(diesel::dsl::max(marks::min_pv))
+        .select(diesel::dsl::max(not_before::min_pv))
         .first::<Option<i64>>(conn)
         .map_err(StoreError::from)?;
     Ok(largest.unwrap_or_default())
@@ -253,7 +255,8 @@ pub(super) fn purge(conn: &mut DbConn, now: Timestamp) -> Result<(), SessionErro
             .execute(conn)?;
         diesel::delete(min_epochs::table.filter(min_epochs::kept_until.le(Bind(now))))
             .execute(conn)?;
-        diesel::delete(marks::table.filter(marks::kept_until.le(Bind(now)))).execute(conn)?;
+        diesel::delete(not_before::table.filter(not_before::kept_until.le(Bind(now))))
+            .execute(conn)?;
         let passed = revocations::revoked_until.le(Bind(now.minus(CLOCKS_APART)));
         diesel::delete(revocations::table.filter(passed)).execute(conn)?;
         Ok(())

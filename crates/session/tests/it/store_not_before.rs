@@ -1,10 +1,10 @@
-//! Both stores: marks of users and roles.
+//! Both stores: not-befores of users and roles.
 
 use rstest::rstest;
 use session_service::models::session::Refusal;
 use ud_kernel::{
     SessionId, UserId,
-    models::{Mark, Revoked, SessionState},
+    models::{NotBefore, Revoked, SessionState},
 };
 
 use crate::support::{
@@ -13,16 +13,16 @@ use crate::support::{
     START, create, list_of, refusal, rotation, secs, token, user,
 };
 
-fn of_user(user_id: UserId, min_pv: i64) -> Mark {
-    Mark {
+fn of_user(user_id: UserId, min_pv: i64) -> NotBefore {
+    NotBefore {
         user_id: Some(user_id),
         role: None,
         min_pv,
     }
 }
 
-fn of_role(role: &str, min_pv: i64) -> Mark {
-    Mark {
+fn of_role(role: &str, min_pv: i64) -> NotBefore {
+    NotBefore {
         user_id: None,
         role: Some(role.to_owned()),
         min_pv,
@@ -33,31 +33,34 @@ fn of_role(role: &str, min_pv: i64) -> Mark {
 #[case(Redis)]
 #[case(Sqlite)]
 #[tokio::test]
-async fn a_mark_makes_older_tokens_stale_and_refuses_older_rights(#[case] backend: Backend) {
+async fn a_not_before_makes_older_tokens_stale_and_refuses_older_rights(#[case] backend: Backend) {
     let fx = backend.open().await;
-    let (marked, other) = (user(), user());
-    let grant = fx.log_in(marked, START).await;
+    let (affected, other) = (user(), user());
+    let grant = fx.log_in(affected, START).await;
     let foreign = fx.log_in(other, START).await;
-    fx.store.mark(of_user(marked, 5), START).await.unwrap();
-    assert_eq!(fx.state(&grant, marked, START).await, SessionState::Stale);
+    fx.store
+        .set_not_before(of_user(affected, 5), START)
+        .await
+        .unwrap();
+    assert_eq!(fx.state(&grant, affected, START).await, SessionState::Stale);
     assert_eq!(fx.state(&foreign, other, START).await, SessionState::Good);
 
     let stale = fx
         .store
-        .rotate(rotation(&grant, marked, START.plus(secs(1))))
+        .rotate(rotation(&grant, affected, START.plus(secs(1))))
         .await;
     assert_eq!(refusal(stale), Refusal::PolicyStale);
     let stale = fx
         .store
-        .create(SessionId::new(START), create(marked, START))
+        .create(SessionId::new(START), create(affected, START))
         .await;
     assert_eq!(refusal(stale), Refusal::PolicyStale);
 
     // Nothing was rotated: with the rights read again the same token works.
-    let mut fresh = rotation(&grant, marked, START.plus(secs(2)));
+    let mut fresh = rotation(&grant, affected, START.plus(secs(2)));
     fresh.pv = 5;
     assert_eq!(fx.store.rotate(fresh).await.unwrap().counter, 2);
-    let mut query = token(&grant, marked);
+    let mut query = token(&grant, affected);
     query.pv = 5;
     let state = fx
         .store
@@ -71,11 +74,14 @@ async fn a_mark_makes_older_tokens_stale_and_refuses_older_rights(#[case] backen
 #[case(Redis)]
 #[case(Sqlite)]
 #[tokio::test]
-async fn a_role_s_mark_concerns_those_who_carry_it(#[case] backend: Backend) {
+async fn a_not_before_of_a_role_concerns_those_who_carry_it(#[case] backend: Backend) {
     let fx = backend.open().await;
     let user = user();
     let grant = fx.log_in(user, START).await;
-    fx.store.mark(of_role("editor", 3), START).await.unwrap();
+    fx.store
+        .set_not_before(of_role("editor", 3), START)
+        .await
+        .unwrap();
     assert_eq!(fx.state(&grant, user, START).await, SessionState::Good);
     let mut editor = token(&grant, user);
     for (roles, expected) in [
@@ -106,12 +112,15 @@ async fn a_role_s_mark_concerns_those_who_carry_it(#[case] backend: Backend) {
 #[case(Redis)]
 #[case(Sqlite)]
 #[tokio::test]
-async fn marks_only_grow_and_are_listed_once(#[case] backend: Backend) {
+async fn not_befores_only_grow_and_are_listed_once(#[case] backend: Backend) {
     let fx = backend.open().await;
     let user = user();
     let grant = fx.log_in(user, START).await;
     for min_pv in [5, 3, 5, 4] {
-        fx.store.mark(of_user(user, min_pv), START).await.unwrap();
+        fx.store
+            .set_not_before(of_user(user, min_pv), START)
+            .await
+            .unwrap();
     }
     let mut query = token(&grant, user);
     query.pv = 4;
@@ -121,12 +130,18 @@ async fn marks_only_grow_and_are_listed_once(#[case] backend: Backend) {
         .await
         .unwrap();
     assert_eq!(state, SessionState::Stale);
-    fx.store.mark(of_user(user, 6), START).await.unwrap();
-    fx.store.mark(of_role("editor", 7), START).await.unwrap();
+    fx.store
+        .set_not_before(of_user(user, 6), START)
+        .await
+        .unwrap();
+    fx.store
+        .set_not_before(of_role("editor", 7), START)
+        .await
+        .unwrap();
     // Neither, or both: nothing.
     fx.store
-        .mark(
-            Mark {
+        .set_not_before(
+            NotBefore {
                 user_id: None,
                 role: None,
                 min_pv: 9,
@@ -164,12 +179,15 @@ async fn marks_only_grow_and_are_listed_once(#[case] backend: Backend) {
 #[case(Redis)]
 #[case(Sqlite)]
 #[tokio::test]
-async fn a_mark_is_kept_even_when_no_token_lives(#[case] backend: Backend) {
+async fn a_not_before_is_kept_even_when_no_token_lives(#[case] backend: Backend) {
     let fx = backend.open().await;
     let user = user();
     // Before any login, or long after the last: no token needs an entry in the list, but a login that has
     // read the old rights may be on its way.
-    fx.store.mark(of_user(user, 5), START).await.unwrap();
+    fx.store
+        .set_not_before(of_user(user, 5), START)
+        .await
+        .unwrap();
     assert!(list_of(&*fx.store).await.is_empty());
     let late = fx
         .store

@@ -1,4 +1,4 @@
--- Makes tokens below `min_pv` stale: of a user or of a role. A mark only grows.
+-- Makes tokens below `min_pv` stale: of a user or of a role. A not-before only grows.
 local key = ns .. ':mark:' .. a.kind .. ':' .. a.name
 local refused = open_store()
 if refused then
