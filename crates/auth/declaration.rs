@@ -67,8 +67,10 @@ events! {
     SIGNING_KEY_ROTATED = "signing_key_rotated";
     /// A signing key was revoked: its tokens are refused. Target: the key.
     SIGNING_KEY_REVOKED = "signing_key_revoked" to Session;
-    /// Auth's database was restored: every signing key was replaced and every epoch raised (`fence`). Target: the
+    /// Auth's database was restored: every signing key was replaced and every epoch raised (`revoke-all`). Target: the
     /// service. Details: `users`.
+    CREDENTIALS_REVOKED = "credentials_revoked";
+    /// [`EventType::CREDENTIALS_REVOKED`], as the release before writes it.
     CREDENTIALS_FENCED = "credentials_fenced";
 }
 

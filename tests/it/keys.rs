@@ -1,4 +1,4 @@
-//! A leaked signing key, and a fence after a restore (SECURITY rules 16 and 35).
+//! A leaked signing key, and `revoke-all` after a restore (SECURITY rules 16 and 35).
 
 use std::time::{Duration, Instant};
 
@@ -52,13 +52,14 @@ async fn a_revoked_key_is_refused_everywhere_and_clients_refresh(
 
 #[rstest]
 #[tokio::test]
-async fn a_fence_ends_every_session_and_every_token(
+async fn revoke_all_ends_every_session_and_every_token(
     #[values(Kind::Services, Kind::Standalone)] kind: Kind,
 ) {
     let platform = Platform::start(kind).await;
     let client = &platform.client;
     let (person, login) = client.newcomer_in().await;
-    for command in ["fence", "fence"] {
+    // By the name of the release before, too.
+    for command in ["revoke-all", "fence"] {
         let (code, output) = platform.process(Service::Auth).run(&[command]).await;
         assert_eq!(code, Some(0), "{output}");
     }

@@ -10,9 +10,9 @@ use ud_service::ServiceContext;
 use crate::{
     ALL_MIGRATIONS, AuthConfig, AuthState,
     flows::{
-        fence::{Fenced, fence},
         reseal::reseal,
         reset_password::{explain, reset_password},
+        revoke_all::{RevokedAll, revoke_all},
         unlock::unlock_identifier,
     },
     models::unlock::store::CODE_LIFE,
@@ -33,7 +33,8 @@ pub enum AuthCommand {
     /// Seal what is sealed under older keys under the first of AUTH_KEY_ENCRYPTION_KEYS
     Reseal,
     /// After restoring the database: replace every signing key, close every session
-    Fence,
+    #[command(alias = "fence")]
+    RevokeAll,
 }
 
 impl AuthCommand {
@@ -80,9 +81,9 @@ pub async fn run(
         }) => reset(&state(config).await?, &identifier, reactivate).await,
         AuthCommand::Unlock { identifier } => unlock(&state(config).await?, &identifier).await,
         AuthCommand::Reseal => run_reseal(config, context).await,
-        AuthCommand::Fence => {
-            let fenced = fence(&state(config).await?).await;
-            let Fenced { kid, users } = fenced.map_err(StartError::internal)?;
+        AuthCommand::RevokeAll => {
+            let revoked = revoke_all(&state(config).await?).await;
+            let RevokedAll { kid, users } = revoked.map_err(StartError::internal)?;
             log::info!("epochs of {users} users raised: their sessions are closed");
             match kid {
                 Some(kid) => log::info!("signing key {kid} signs; every other is revoked"),

@@ -1,5 +1,5 @@
 //! The command line: `serve` (default), `migrate [--revert [--yes]]`, `check-config`, `healthcheck`, `openapi`, and auth's
-//! `admin`, `reseal` and `fence`. There is no `keygen`: the services inside one process make their identities themselves.
+//! `admin`, `reseal` and `revoke-all`. There is no `keygen`: the services inside one process make their identities themselves.
 
 use std::{future::Future, io::Write as _, net::SocketAddr, process::ExitCode};
 
@@ -50,7 +50,8 @@ enum Command {
     /// Seal what is sealed under older keys under the first of each service's KEY_ENCRYPTION_KEYS
     Reseal,
     /// After restoring the databases: replace every signing key, close every session
-    Fence,
+    #[command(alias = "fence")]
+    RevokeAll,
 }
 
 /// What the operator may do without logging in.
@@ -104,7 +105,7 @@ pub fn main() -> ExitCode {
         }
         Command::Unlock { identifier } => run_auth(AuthCommand::Unlock { identifier }),
         Command::Reseal => Config::from_environment().and_then(|c| block_on(start::reseal(c))),
-        Command::Fence => run_auth(AuthCommand::Fence),
+        Command::RevokeAll => run_auth(AuthCommand::RevokeAll),
         Command::CheckConfig => Config::from_environment().and_then(|_| print("configuration: ok")),
         Command::Healthcheck { ready } => Config::from_environment().and_then(|c| {
             let http = c.standalone.http;

@@ -258,7 +258,7 @@ async fn who_cannot_open_the_new_key_drops_the_revoked_one_all_the_same(
     ahead.load(true).await.unwrap();
     assert_eq!(kids(&behind), kids(&ahead), "{backend}");
     let stored = ahead.stored().unwrap();
-    let reason = Reason::Fence;
+    let reason = Reason::RevokeAll;
     let new = signing_keys::replace_all(stored, reason).await.unwrap();
     // It has nothing left to sign with: 503, not a token that nobody accepts.
     for _ in 0..2 {

@@ -93,7 +93,7 @@ pub struct Session {
 
 /// What the store knows of a user beyond one session: below it nothing is made or rotated.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Fences {
+pub struct Minimums {
     /// The user's `min_epoch`; 0 if none was ever set.
     pub min_epoch: i64,
     /// The largest living not-before of the user and of the roles; 0 if there is none.
@@ -172,7 +172,7 @@ fn seconds(count: u32) -> Duration {
     Duration::from_secs(count.into())
 }
 
-impl Fences {
+impl Minimums {
     /// Whether something of this epoch and policy version may be made or rotated.
     ///
     /// # Errors
@@ -236,7 +236,7 @@ impl Session {
     /// Decides about a presented refresh token (docs/ARCHITECTURE.md, Refresh). `at` is now by the store's clock, which
     /// alone decides what was just now; `request.now`, auth's, serves the times in tokens and the ends.
     #[must_use]
-    pub fn rotate(&self, request: &RotateSession, fences: Fences, at: Timestamp) -> Rotation {
+    pub fn rotate(&self, request: &RotateSession, minimums: Minimums, at: Timestamp) -> Rotation {
         let foreign = self.user_id != request.user_id || self.nonce_hash != request.nonce_hash;
         if foreign || !self.is_alive(request.now) {
             return Rotation::Refuse(Refusal::Closed);
@@ -245,7 +245,7 @@ impl Session {
         if self.epoch != request.epoch {
             return Rotation::Refuse(Refusal::EpochTooOld);
         }
-        if let Err(refusal) = fences.check(request.epoch, request.pv) {
+        if let Err(refusal) = minimums.check(request.epoch, request.pv) {
             return Rotation::Refuse(refusal);
         }
         let behind = self.counter - request.counter;

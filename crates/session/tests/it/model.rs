@@ -267,7 +267,7 @@ impl World {
                     let mut query = token(&grant, self.users[user]);
                     query.pv = 2;
                     let state = self.fx.store.state(session.id, query, now).await.unwrap();
-                    let stale = model.fenced(user, i64::MAX, 2).is_err();
+                    let stale = model.allows(user, i64::MAX, 2).is_err();
                     let expected = if stale {
                         SessionState::Stale
                     } else {

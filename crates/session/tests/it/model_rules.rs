@@ -56,7 +56,7 @@ pub struct Model {
 pub type Expected = Result<i64, Refusal>;
 
 impl Model {
-    pub fn fenced(&self, user: usize, epoch: i64, pv: i64) -> Result<(), Refusal> {
+    pub fn allows(&self, user: usize, epoch: i64, pv: i64) -> Result<(), Refusal> {
         if epoch < *self.min_epoch.get(&user).unwrap_or(&0) {
             return Err(Refusal::EpochTooOld);
         }
@@ -74,7 +74,7 @@ impl Model {
         idle: u32,
         now: Timestamp,
     ) -> Expected {
-        self.fenced(slot % USERS, epoch, pv)?;
+        self.allows(slot % USERS, epoch, pv)?;
         match self.sessions.get(&slot) {
             Some(s) if s.lives(now) && s.counter == FIRST_COUNTER => Ok(FIRST_COUNTER),
             Some(_) => Err(Refusal::Closed),
@@ -116,7 +116,7 @@ impl Model {
         if session_epoch != epoch {
             return Err(Refusal::EpochTooOld);
         }
-        self.fenced(slot % USERS, epoch, pv)?;
+        self.allows(slot % USERS, epoch, pv)?;
         let session = self.sessions.get_mut(&slot).unwrap();
         let behind = session.counter - counter;
         let rotated = usize::try_from(counter - 1).ok();

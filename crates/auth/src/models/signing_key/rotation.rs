@@ -23,7 +23,7 @@ pub enum Reason {
     /// The active key was revoked.
     Revocation,
     /// The database was restored.
-    Fence,
+    RevokeAll,
 }
 
 /// Stores a new key, and the event that tells of it.

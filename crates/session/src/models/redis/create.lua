@@ -3,9 +3,9 @@ local refused = open_store()
 if refused then
   return refused
 end
-local fence = fenced()
-if fence then
-  return { fence }
+local refusal = below_minimums()
+if refusal then
+  return { refusal }
 end
 local s = load(a.session.id)
 if alive(s) and s.user_id == a.user_id and s.nonce_hash == a.session.nonce_hash

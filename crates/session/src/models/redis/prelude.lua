@@ -170,7 +170,7 @@ local function below_not_before()
 end
 
 -- Why nothing of this epoch and policy version may be made or rotated; nil if it may.
-local function fenced()
+local function below_minimums()
   local min_epoch = tonumber(redis.call('GET', min_epoch_key(a.user_id)) or nil)
   if min_epoch and a.epoch < min_epoch then
     return 'epoch-too-old'

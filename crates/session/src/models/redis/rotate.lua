@@ -10,9 +10,9 @@ end
 if s.epoch ~= a.epoch then
   return { 'epoch-too-old' }
 end
-local fence = fenced()
-if fence then
-  return { fence }
+local refusal = below_minimums()
+if refusal then
+  return { refusal }
 end
 
 local behind = s.counter - a.counter

@@ -21,7 +21,7 @@ use super::{
     not_before::set_not_before,
     row::SessionColumns,
     schema::{closed_sessions, sessions, store},
-    tables::{emit, end, fences, known_store, living, load, min_pv, purge, save},
+    tables::{emit, end, known_store, living, load, min_pv, minimums, purge, save},
 };
 use crate::models::{
     error::SessionError,
@@ -231,8 +231,8 @@ fn create(
 ) -> Outcome<Created> {
     // By the store's clock: that of auth may be wrong.
     purge(conn, at)?;
-    let fences = fences(conn, new.user_id, &new.roles)?;
-    if let Err(refusal) = fences.check(new.epoch, new.pv) {
+    let minimums = minimums(conn, new.user_id, &new.roles)?;
+    if let Err(refusal) = minimums.check(new.epoch, new.pv) {
         return Ok(Err(refusal));
     }
     let known = known_store(conn, at)?;
@@ -290,9 +290,9 @@ fn rotate(conn: &mut DbConn, request: &RotateSession, at: Timestamp) -> Outcome<
     let Some(session) = load(conn, request.session_id)? else {
         return Ok(Err(Refusal::Closed));
     };
-    let fences = fences(conn, request.user_id, &request.roles)?;
+    let minimums = minimums(conn, request.user_id, &request.roles)?;
     let authenticated_at = session.authenticated_at;
-    let session = match session.rotate(request, fences, at) {
+    let session = match session.rotate(request, minimums, at) {
         Rotation::Refuse(refusal) => return Ok(Err(refusal)),
         Rotation::Close(reason) => {
             end(conn, session, reason, &request.origin, request.now.min(at))?;

@@ -18,7 +18,7 @@ use super::{
 use crate::models::{
     error::SessionError,
     session::{
-        CLOCKS_APART, CloseReason, DEFAULT_ABSOLUTE, EPOCH_SLACK, Fences, LATE, Session,
+        CLOCKS_APART, CloseReason, DEFAULT_ABSOLUTE, EPOCH_SLACK, LATE, Minimums, Session,
         TWICE_LEEWAY,
     },
     session_event::{SessionEvent, Source},
@@ -112,11 +112,11 @@ pub(super) fn emit(
     Ok(outbox::write(conn, event.into_new_event())?)
 }
 
-pub(super) fn fences(
+pub(super) fn minimums(
     conn: &mut DbConn,
     user_id: UserId,
     roles: &[String],
-) -> Result<Fences, SessionError> {
+) -> Result<Minimums, SessionError> {
     let min_epoch = min_epochs::table
         .find(Bind(user_id))
         .select(min_epochs::min_epoch)
@@ -124,7 +124,7 @@ pub(super) fn fences(
         .optional()
         .map_err(StoreError::from)?;
     let min_pv = min_pv(conn, user_id, roles)?;
-    Ok(Fences {
+    Ok(Minimums {
         min_epoch: min_epoch.unwrap_or_default(),
         min_pv,
     })

@@ -1,10 +1,10 @@
-//! `reseal` and `fence` (SECURITY rules 30 and 35): killed in between, run twice.
+//! `reseal` and `revoke-all` (SECURITY rules 30 and 35): killed in between, run twice.
 
 use std::{collections::HashMap, sync::Arc};
 
 use auth_service::{
     AuthState,
-    flows::{fence::fence, reseal::reseal},
+    flows::{reseal::reseal, revoke_all::revoke_all},
     models::{
         credential::{
             NewCredential,
@@ -65,13 +65,13 @@ async fn epochs(world: &World, users: &[UserId]) -> HashMap<UserId, i64> {
     found
 }
 
-/// Runs the fence in a process that dies at `point`.
+/// Runs `revoke_all` in a process that dies at `point`.
 async fn killed_at(state: &AuthState, point: &'static str) {
     let gates = Gates::new();
     let mut gate = gates.hold_at(point);
     let mut dying = state.clone();
     dying.failpoints = gates.failpoints();
-    let run = tokio::spawn(async move { fence(&dying).await });
+    let run = tokio::spawn(async move { revoke_all(&dying).await });
     gate.arrived().await.abandon();
     run.abort();
 }
@@ -88,7 +88,7 @@ fn min_epochs(events: &[Event]) -> HashMap<UserId, i64> {
 
 #[rstest]
 #[actix_web::test]
-async fn a_fence_ends_everything_from_before_even_if_it_was_killed_and_run_again(
+async fn revoke_all_ends_everything_from_before_even_if_it_was_killed_and_run_again(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let world = World::start(backend).await;
@@ -98,16 +98,16 @@ async fn a_fence_ends_everything_from_before_even_if_it_was_killed_and_run_again
     users.push(ada);
     let state = world.other_process();
 
-    killed_at(&state, "fence.keys-replaced").await;
+    killed_at(&state, "revoke-all.keys-replaced").await;
     let refused = async || (world.validate(&tokens["access_token"]).await == 401).then_some(());
     world.until(refused).await;
-    killed_at(&state, "fence.batch-raised").await;
+    killed_at(&state, "revoke-all.batch-raised").await;
     let half = epochs(&world, &users).await;
     let raised = half.values().filter(|epoch| **epoch > FIRST_EPOCH).count();
     assert_eq!(raised, 200, "{backend}");
 
-    let fenced = fence(&state).await.unwrap();
-    assert_eq!(fenced.users, users.len() as u64, "{backend}");
+    let revoked = revoke_all(&state).await.unwrap();
+    assert_eq!(revoked.users, users.len() as u64, "{backend}");
     let after = epochs(&world, &users).await;
     assert_eq!(after.len(), users.len());
     assert!(
@@ -143,7 +143,7 @@ async fn a_fence_ends_everything_from_before_even_if_it_was_killed_and_run_again
             .iter()
             .map(|k| text(&k["kid"]))
             .collect();
-        (Some(&kids[..]) == fenced.kid.as_deref().as_ref().map(std::slice::from_ref)).then_some(())
+        (Some(&kids[..]) == revoked.kid.as_deref().as_ref().map(std::slice::from_ref)).then_some(())
     };
     world.until(followed).await;
     let again = world.login("ada@example.com", PASSWORD).await;
@@ -154,20 +154,23 @@ async fn a_fence_ends_everything_from_before_even_if_it_was_killed_and_run_again
     );
 
     let events = world.events().await;
-    let fences: Vec<_> = events
+    let events_of_it: Vec<_> = events
         .iter()
-        .filter(|e| e.kind.as_str() == "credentials_fenced")
+        .filter(|e| e.kind.as_str() == "credentials_revoked")
         .collect();
-    assert_eq!(fences.len(), 1, "{backend}");
-    assert_eq!(fences[0].data.details["users"], users.len());
-    let rotated = events
-        .iter()
-        .filter(|e| e.data.details.get("reason").is_some_and(|r| r == "fence"));
+    assert_eq!(events_of_it.len(), 1, "{backend}");
+    assert_eq!(events_of_it[0].data.details["users"], users.len());
+    let rotated = events.iter().filter(|e| {
+        e.data
+            .details
+            .get("reason")
+            .is_some_and(|r| r == "revoke_all")
+    });
     assert_eq!(rotated.count(), 3, "{backend}");
 
     // Once more: everything rises again.
-    let second = fence(&state).await.unwrap();
-    assert_ne!(second.kid, fenced.kid, "{backend}");
+    let second = revoke_all(&state).await.unwrap();
+    assert_ne!(second.kid, revoked.kid, "{backend}");
     let last = epochs(&world, &users).await;
     assert!(
         last.iter()

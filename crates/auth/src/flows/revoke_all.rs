@@ -1,4 +1,4 @@
-//! `fence`: what has to be done after auth's database was restored from a back-up (SECURITY rule 35). What was
+//! `revoke-all`: what has to be done after auth's database was restored from a back-up (SECURITY rule 35). What was
 //! revoked since the back-up is not known any more: so everything from before ends.
 
 use serde_json::json;
@@ -17,14 +17,14 @@ use crate::{
 };
 
 /// Epochs rise by this: above whatever they had come to when the back-up was not yet restored, which the session
-/// service may still know. Below 2^53 for a thousand million fences.
+/// service may still know. Below 2^53 for a thousand million runs.
 const EPOCH_STEP: i64 = 1_000_000;
 /// Users raised in one transaction.
 const BATCH: i64 = 200;
 
 /// What was done.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Fenced {
+pub struct RevokedAll {
     /// The key that signs now; none where a shared secret does.
     pub kid: Option<String>,
     /// Users whose epoch was raised.
@@ -38,13 +38,13 @@ pub struct Fenced {
 ///
 /// # Errors
 /// [`AuthError::Store`]; batches that were done stay done.
-pub async fn fence(state: &AuthState) -> Result<Fenced, AuthError> {
+pub async fn revoke_all(state: &AuthState) -> Result<RevokedAll, AuthError> {
     let kid = match state.keys.stored() {
-        Some(stored) => Some(replace_all(stored, Reason::Fence).await?),
+        Some(stored) => Some(replace_all(stored, Reason::RevokeAll).await?),
         None => None,
     };
-    state.failpoints.at("fence.keys-replaced").await;
-    let mut fenced = Fenced { kid, users: 0 };
+    state.failpoints.at("revoke-all.keys-replaced").await;
+    let mut revoked = RevokedAll { kid, users: 0 };
     let mut after = None;
     loop {
         let now = state.clock.now();
@@ -54,14 +54,14 @@ pub async fn fence(state: &AuthState) -> Result<Fenced, AuthError> {
             .await?;
         let Some(last) = batch.last() else { break };
         after = Some(*last);
-        fenced.users += batch.len() as u64;
-        state.failpoints.at("fence.batch-raised").await;
+        revoked.users += batch.len() as u64;
+        state.failpoints.at("revoke-all.batch-raised").await;
     }
-    let (now, users) = (state.clock.now(), fenced.users);
+    let (now, users) = (state.clock.now(), revoked.users);
     state
         .db
         .tx(move |conn| {
-            let kind = EventType::CREDENTIALS_FENCED;
+            let kind = EventType::CREDENTIALS_REVOKED;
             let event = NewEvent::alone(Service::Auth, kind, now, &Provenance::default())
                 .target_named("service", Service::Auth.as_str())
                 .details(json!({ "users": users }));
@@ -69,7 +69,7 @@ pub async fn fence(state: &AuthState) -> Result<Fenced, AuthError> {
         })
         .await?;
     state.outbox.wake();
-    Ok(fenced)
+    Ok(revoked)
 }
 
 /// Raises the next users after `after`, and gives them.
