@@ -209,7 +209,7 @@ fn a_ring_of_everybodys_is_told_at_the_start() {
         };
         let (code, output) = check(&[common]);
         assert_eq!(code, Some(0), "{own}: {output}");
-        for word in ["KEY_ENCRYPTION_KEYS: is used in place of", &own, "reseal"] {
+        for word in ["KEY_ENCRYPTION_KEYS: is used in place of", &own, "rewrap"] {
             assert!(output.contains(word), "{word} is not in\n{output}");
         }
         let (code, output) = check(&[common, (&own, &theirs)]);

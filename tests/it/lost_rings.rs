@@ -90,7 +90,7 @@ async fn a_folder_that_is_gone_beside_databases_on_a_server_is_no_new_installati
     starts_as_before(&mut platform).await;
 }
 
-/// Ring `k2,k1`, `reseal` while nothing runs, ring `k2`.
+/// Ring `k2,k1`, `rewrap` while nothing runs, ring `k2`.
 #[tokio::test]
 async fn a_ring_is_rotated_while_the_process_is_stopped() {
     let (mut platform, folder) = installation().await;
@@ -98,7 +98,7 @@ async fn a_ring_is_rotated_while_the_process_is_stopped() {
     let old = fs::read_to_string(&ring).unwrap();
     let new = new_key_ring("k2");
     fs::write(&ring, format!("{new},{}", old.trim())).unwrap();
-    let (code, said) = platform.process(Service::Auth).run(&["reseal"]).await;
+    let (code, said) = platform.process(Service::Auth).run(&["rewrap"]).await;
     assert_eq!(code, Some(0), "{said}");
     fs::write(&ring, &new).unwrap();
     starts_as_before(&mut platform).await;

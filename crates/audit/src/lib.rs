@@ -17,7 +17,7 @@ use std::sync::Arc;
 use ud_config::{DatabaseConfig, Loader};
 use ud_db::{Db, Migrations};
 use ud_events::{NewEvent, record_notices};
-use ud_http::{MigrateArguments, Mounted, Readiness, ResealCommand, Revert, ServiceBinary};
+use ud_http::{MigrateArguments, Mounted, Readiness, Revert, RewrapCommand, ServiceBinary};
 use ud_idempotency::ServerKey;
 use ud_kernel::{Service, StartError};
 use ud_service::{Notices, ServiceContext, Task};
@@ -51,7 +51,7 @@ impl ServiceBinary for AuditService {
         config.sealing.ring_files()
     }
 
-    type Command = ResealCommand;
+    type Command = RewrapCommand;
 
     fn load(loader: &mut Loader) -> AuditConfig {
         AuditConfig::load(loader)
@@ -123,17 +123,17 @@ impl ServiceBinary for AuditService {
     }
 
     async fn run_command(
-        command: ResealCommand,
+        command: RewrapCommand,
         config: AuditConfig,
         _: ServiceContext,
     ) -> Result<(), StartError> {
         match command {
-            ResealCommand::Reseal => command::run_reseal(config).await,
+            RewrapCommand::Rewrap => command::run_rewrap(config).await,
         }
     }
 
-    async fn reseal(config: AuditConfig, _: ServiceContext) -> Result<(), StartError> {
-        command::run_reseal(config).await
+    async fn rewrap(config: AuditConfig, _: ServiceContext) -> Result<(), StartError> {
+        command::run_rewrap(config).await
     }
 
     fn openapi() -> OpenApi {

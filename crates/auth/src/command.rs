@@ -10,9 +10,9 @@ use ud_service::ServiceContext;
 use crate::{
     ALL_MIGRATIONS, AuthConfig, AuthState,
     flows::{
-        reseal::reseal,
         reset_password::{explain, reset_password},
         revoke_all::{RevokedAll, revoke_all},
+        rewrap::rewrap,
         unlock::unlock_identifier,
     },
     models::unlock::store::CODE_LIFE,
@@ -30,8 +30,9 @@ pub enum AuthCommand {
         /// Email address or username
         identifier: String,
     },
-    /// Seal what is sealed under older keys under the first of AUTH_KEY_ENCRYPTION_KEYS
-    Reseal,
+    /// Rewrap what is sealed under older keys with the first of AUTH_KEY_ENCRYPTION_KEYS
+    #[command(alias = "reseal")]
+    Rewrap,
     /// After restoring the database: replace every signing key, close every session
     #[command(alias = "fence")]
     RevokeAll,
@@ -80,7 +81,7 @@ pub async fn run(
             reactivate,
         }) => reset(&state(config).await?, &identifier, reactivate).await,
         AuthCommand::Unlock { identifier } => unlock(&state(config).await?, &identifier).await,
-        AuthCommand::Reseal => run_reseal(config, context).await,
+        AuthCommand::Rewrap => run_rewrap(config, context).await,
         AuthCommand::RevokeAll => {
             let revoked = revoke_all(&state(config).await?).await;
             let RevokedAll { kid, users } = revoked.map_err(StartError::internal)?;
@@ -94,19 +95,19 @@ pub async fn run(
     }
 }
 
-/// Runs `reseal`.
+/// Runs `rewrap`.
 ///
 /// # Errors
 /// If the database does not answer or is not migrated, or a key is missing in the ring.
-pub(crate) async fn run_reseal(
+pub(crate) async fn run_rewrap(
     config: AuthConfig,
     context: ServiceContext,
 ) -> Result<(), StartError> {
     let sealer = Sealer::from_config(&config.sealing, Service::Auth).map_err(StartError::config)?;
     let db = Db::open_migrated(&config.database, Service::Auth, &ALL_MIGRATIONS).await?;
-    let moved = reseal(&db, &sealer, &context.failpoints).await;
+    let moved = rewrap(&db, &sealer, &context.failpoints).await;
     let moved = moved.map_err(StartError::internal)?;
-    log::info!("{moved} values sealed anew");
+    log::info!("{moved} values rewrapped");
     Ok(())
 }
 

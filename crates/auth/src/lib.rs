@@ -157,8 +157,8 @@ impl ServiceBinary for AuthService {
         command::run(command, config, context).await
     }
 
-    async fn reseal(config: AuthConfig, context: ServiceContext) -> Result<(), StartError> {
-        command::run_reseal(config, context).await
+    async fn rewrap(config: AuthConfig, context: ServiceContext) -> Result<(), StartError> {
+        command::run_rewrap(config, context).await
     }
 
     fn openapi() -> OpenApi {

@@ -22,8 +22,9 @@ pub enum ProfileCommand {
     /// For the operator of the machine
     #[command(subcommand)]
     Admin(AdminCommand),
-    /// Seal what is sealed under older keys under the first of PROFILE_KEY_ENCRYPTION_KEYS
-    Reseal,
+    /// Rewrap what is sealed under older keys with the first of PROFILE_KEY_ENCRYPTION_KEYS
+    #[command(alias = "reseal")]
+    Rewrap,
 }
 
 impl ProfileCommand {
@@ -59,22 +60,22 @@ pub(crate) async fn run(
             let text = format!("User {user_id} is active.");
             writeln!(std::io::stdout(), "{text}").map_err(StartError::internal)
         }
-        ProfileCommand::Reseal => run_reseal(config).await,
+        ProfileCommand::Rewrap => run_rewrap(config).await,
     }
 }
 
-/// Runs `reseal`.
+/// Runs `rewrap`.
 ///
 /// # Errors
 /// If the database does not answer or is not migrated, or a key is missing in the ring.
-pub(crate) async fn run_reseal(config: ProfileConfig) -> Result<(), StartError> {
+pub(crate) async fn run_rewrap(config: ProfileConfig) -> Result<(), StartError> {
     let sealer =
         Sealer::from_config(&config.sealing, Service::Profile).map_err(StartError::config)?;
     let db = Db::open_migrated(&config.database, Service::Profile, &ALL_MIGRATIONS).await?;
-    let moved = IdempotencyKeys::reseal(&db, &sealer)
+    let moved = IdempotencyKeys::rewrap(&db, &sealer)
         .await
         .map_err(StartError::internal)?;
-    log::info!("{} values sealed anew", u8::from(moved));
+    log::info!("{} values rewrapped", u8::from(moved));
     Ok(())
 }
 

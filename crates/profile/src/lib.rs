@@ -181,8 +181,8 @@ impl ServiceBinary for ProfileService {
         command::run(command, config, &context).await
     }
 
-    async fn reseal(config: ProfileConfig, _: ServiceContext) -> Result<(), StartError> {
-        command::run_reseal(config).await
+    async fn rewrap(config: ProfileConfig, _: ServiceContext) -> Result<(), StartError> {
+        command::run_rewrap(config).await
     }
 
     fn openapi() -> OpenApi {

@@ -1,5 +1,5 @@
 //! The command line: `serve` (default), `migrate [--revert [--yes]]`, `check-config`, `healthcheck`, `openapi`, and auth's
-//! `admin`, `reseal` and `revoke-all`. There is no `keygen`: the services inside one process make their identities themselves.
+//! `admin`, `rewrap` and `revoke-all`. There is no `keygen`: the services inside one process make their identities themselves.
 
 use std::{future::Future, io::Write as _, net::SocketAddr, process::ExitCode};
 
@@ -47,8 +47,9 @@ enum Command {
         /// Email address or username
         identifier: String,
     },
-    /// Seal what is sealed under older keys under the first of each service's KEY_ENCRYPTION_KEYS
-    Reseal,
+    /// Rewrap what is sealed under older keys with the first of each service's KEY_ENCRYPTION_KEYS
+    #[command(alias = "reseal")]
+    Rewrap,
     /// After restoring the databases: replace every signing key, close every session
     #[command(alias = "fence")]
     RevokeAll,
@@ -104,7 +105,7 @@ pub fn main() -> ExitCode {
             run_auth(AuthCommand::reset(identifier, false))
         }
         Command::Unlock { identifier } => run_auth(AuthCommand::Unlock { identifier }),
-        Command::Reseal => Config::from_environment().and_then(|c| block_on(start::reseal(c))),
+        Command::Rewrap => Config::from_environment().and_then(|c| block_on(start::rewrap(c))),
         Command::RevokeAll => run_auth(AuthCommand::RevokeAll),
         Command::CheckConfig => Config::from_environment().and_then(|_| print("configuration: ok")),
         Command::Healthcheck { ready } => Config::from_environment().and_then(|c| {

@@ -147,7 +147,7 @@ impl Installation {
             Misread::NotNow(why) => not_now(&[why]),
         })?;
         let known = self.files.get(&kept.name).cloned().flatten();
-        match known.filter(|known| sealer.reseal(data, known) == Ok(None)) {
+        match known.filter(|known| sealer.rewrap(data, known) == Ok(None)) {
             Some(known) => Ok(known),
             None => sealer
                 .seal(data, &self.mark.to_be_bytes())

@@ -56,7 +56,7 @@ pub(crate) trait Configured {
     fn build(self: Box<Self>, context: ServiceContext) -> Work<'static, Mounted>;
     fn migrate(&self) -> Work<'_, ()>;
     fn revert(&self, arguments: MigrateArguments) -> Work<'_, Revert>;
-    fn reseal(&self, context: ServiceContext) -> Work<'_, ()>;
+    fn rewrap(&self, context: ServiceContext) -> Work<'_, ()>;
     /// Returns its configuration, for what one service alone can do.
     fn config(&mut self) -> &mut dyn Any;
 }
@@ -92,8 +92,8 @@ impl<S: ServiceBinary> Configured for Of<S> {
         Box::pin(S::revert(self.0.clone(), arguments))
     }
 
-    fn reseal(&self, context: ServiceContext) -> Work<'_, ()> {
-        Box::pin(S::reseal(self.0.clone(), context))
+    fn rewrap(&self, context: ServiceContext) -> Work<'_, ()> {
+        Box::pin(S::rewrap(self.0.clone(), context))
     }
 
     fn config(&mut self) -> &mut dyn Any {

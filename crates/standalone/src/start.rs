@@ -136,11 +136,11 @@ pub(crate) async fn run_auth(command: AuthCommand, mut config: Config) -> Result
 /// Encrypts what the services have encrypted under older keys under the first of their rings.
 ///
 /// # Errors
-/// Those of a service's `reseal`; what was done before stands, and the command can be repeated.
-pub(crate) async fn reseal(mut config: Config) -> Result<(), StartError> {
+/// Those of a service's `rewrap`; what was done before stands, and the command can be repeated.
+pub(crate) async fn rewrap(mut config: Config) -> Result<(), StartError> {
     let (mut installation, contexts) = prepare(&mut config).await?;
     for service in &config.services {
-        service.reseal(contexts.of(service.service())).await?;
+        service.rewrap(contexts.of(service.service())).await?;
     }
     // The list, too, is then under the first keys: the others may leave the ring.
     installation.settle(true)

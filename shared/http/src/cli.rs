@@ -55,7 +55,7 @@ pub trait ServiceBinary: 'static {
 
     /// Encrypts what it has encrypted under older keys under the first of its KEY_ENCRYPTION_KEYS; nothing if it encrypts
     /// nothing.
-    fn reseal(
+    fn rewrap(
         _config: Self::Config,
         _context: ServiceContext,
     ) -> impl Future<Output = Result<(), StartError>> {
@@ -98,9 +98,10 @@ pub enum NoCommand {}
 
 /// The subcommand of a service that keeps something sealed and has no other of its own.
 #[derive(Debug, Clone, Copy, Subcommand)]
-pub enum ResealCommand {
-    /// Seal what is sealed under older keys under the first of the service's KEY_ENCRYPTION_KEYS
-    Reseal,
+pub enum RewrapCommand {
+    /// Rewrap what is sealed under older keys with the first of the service's KEY_ENCRYPTION_KEYS
+    #[command(alias = "reseal")]
+    Rewrap,
 }
 
 #[derive(Parser)]

@@ -39,7 +39,7 @@ pub mod permissions;
 
 pub use authed::Authed;
 pub use body::{FieldErrors, Json, MAX_BODY, MergePatch, Validate};
-pub use cli::{NoCommand, ResealCommand, ServiceBinary, healthcheck, run};
+pub use cli::{NoCommand, RewrapCommand, ServiceBinary, healthcheck, run};
 pub use docs::openapi_json;
 pub use form::Form;
 pub use forwarded::TrustedProxies;

@@ -78,7 +78,7 @@ impl IdempotencyKeys {
     /// # Errors
     /// [`SealError::UnknownKey`], [`SealError::DoesNotOpen`].
     fn sealed_anew(sealer: &Sealer, sealed: &str) -> Result<Option<String>, SealError> {
-        sealer.reseal(ASSOCIATED_DATA, sealed)
+        sealer.rewrap(ASSOCIATED_DATA, sealed)
     }
 
     /// The claim of a client's key for `operation`, remembered for a day.

@@ -56,7 +56,7 @@ impl IdempotencyKeys {
     ///
     /// # Errors
     /// [`ServerKeyError`].
-    pub async fn reseal(db: &Db, sealer: &Sealer) -> Result<bool, ServerKeyError> {
+    pub async fn rewrap(db: &Db, sealer: &Sealer) -> Result<bool, ServerKeyError> {
         let Some(old) = db.read(find).await? else {
             return Ok(false);
         };

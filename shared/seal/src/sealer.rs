@@ -167,7 +167,7 @@ impl Sealer {
     ///
     /// # Errors
     /// Those of [`Sealer::open`] and [`Sealer::seal`].
-    pub fn reseal(
+    pub fn rewrap(
         &self,
         data: AssociatedData<'_>,
         sealed: &str,
@@ -318,14 +318,14 @@ mod tests {
                 .unwrap()
                 .starts_with("v1.new.")
         );
-        let resealed = both.reseal(ASSOCIATED_DATA, &sealed).unwrap().unwrap();
+        let rewrapped = both.rewrap(ASSOCIATED_DATA, &sealed).unwrap().unwrap();
         assert_eq!(
-            new.open(ASSOCIATED_DATA, &resealed).unwrap().as_slice(),
+            new.open(ASSOCIATED_DATA, &rewrapped).unwrap().as_slice(),
             b"x"
         );
-        assert_eq!(both.reseal(ASSOCIATED_DATA, &resealed), Ok(None));
+        assert_eq!(both.rewrap(ASSOCIATED_DATA, &rewrapped), Ok(None));
         assert_eq!(
-            new.reseal(ASSOCIATED_DATA, &sealed),
+            new.rewrap(ASSOCIATED_DATA, &sealed),
             Err(SealError::UnknownKey)
         );
     }

@@ -19,7 +19,7 @@ mod migrations;
 mod notices;
 mod outage;
 mod pages;
-mod reseal;
+mod rewrap;
 mod service;
 mod source;
 mod store;

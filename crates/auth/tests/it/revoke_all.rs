@@ -1,10 +1,10 @@
-//! `reseal` and `revoke-all` (SECURITY rules 30 and 35): killed in between, run twice.
+//! `rewrap` and `revoke-all` (SECURITY rules 30 and 35): killed in between, run twice.
 
 use std::{collections::HashMap, sync::Arc};
 
 use auth_service::{
     AuthState,
-    flows::{reseal::reseal, revoke_all::revoke_all},
+    flows::{revoke_all::revoke_all, rewrap::rewrap},
     models::{
         credential::{
             NewCredential,
@@ -188,7 +188,7 @@ fn text_of(ring: &KeyRing) -> String {
 
 #[rstest]
 #[actix_web::test]
-async fn resealing_moves_every_key_to_the_first_of_the_ring(
+async fn rewrapping_moves_every_key_to_the_first_of_the_ring(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let old: KeyRing = new_key_ring("old").parse().unwrap();
@@ -218,27 +218,27 @@ async fn resealing_moves_every_key_to_the_first_of_the_ring(
 
     // Without the old key nothing is touched.
     let sealer = |ring: &KeyRing| Sealer::new(Service::Auth, ring.clone());
-    let refused = reseal(&world.db, &sealer(&new), &Failpoints::none()).await;
+    let refused = rewrap(&world.db, &sealer(&new), &Failpoints::none()).await;
     assert!(matches!(refused, Err(AuthError::Internal(_))), "{backend}");
     assert_eq!(sealed_under().await, ["old", "old"], "{backend}");
 
     // Killed after the first, it goes on with the second; then there is nothing left to do.
     let gates = Gates::new();
-    let mut gate = gates.hold_at("reseal.moved");
+    let mut gate = gates.hold_at("rewrap.moved");
     let (db, dying, failpoints) = (world.db.clone(), sealer(&both), gates.failpoints());
-    let run = tokio::spawn(async move { reseal(&db, &dying, &failpoints).await });
+    let run = tokio::spawn(async move { rewrap(&db, &dying, &failpoints).await });
     gate.arrived().await.abandon();
     run.abort();
     assert_eq!(sealed_under().await, ["new", "old"], "{backend}");
     let again = async || {
-        reseal(&world.db, &sealer(&both), &Failpoints::none())
+        rewrap(&world.db, &sealer(&both), &Failpoints::none())
             .await
             .unwrap()
     };
     assert_eq!((again().await, again().await), (1, 0), "{backend}");
     assert_eq!(sealed_under().await, ["new", "new"], "{backend}");
     assert_eq!(
-        reseal(&world.db, &sealer(&new), &Failpoints::none())
+        rewrap(&world.db, &sealer(&new), &Failpoints::none())
             .await
             .unwrap(),
         0

@@ -19,7 +19,7 @@ mod migrations;
 mod operations;
 mod peers;
 mod registration;
-mod reseal;
+mod rewrap;
 mod standings;
 mod standings_restored;
 mod status;

@@ -70,7 +70,7 @@ fn already_shared(own: &Key) -> String {
     let own = &own.name;
     format!(
         "is used in place of {own}, which is not set: whoever has it opens what other services have sealed. Give {own} a \
-         new key, with another id, and behind it the keys of this ring (`k2:NEW,k1:OLD`); restart; run `reseal`; then \
+         new key, with another id, and behind it the keys of this ring (`k2:NEW,k1:OLD`); restart; run `rewrap`; then \
          take the old keys out of {own} (docs/KEYS.md)"
     )
 }

@@ -56,7 +56,7 @@ fn a_services_own_ring_goes_first_and_production_is_told_of_the_other() {
         assert_eq!((id.as_deref(), problems.len()), (Some("all"), 0), "{name}");
         assert_eq!(warnings.len(), 1, "{name}");
         assert!(warnings[0].starts_with("KEY_ENCRYPTION_KEYS: is used in place of"));
-        for word in [name.as_str(), "k2:NEW,k1:OLD", "reseal", "docs/KEYS.md"] {
+        for word in [name.as_str(), "k2:NEW,k1:OLD", "rewrap", "docs/KEYS.md"] {
             assert!(warnings[0].contains(word), "{word}: {warnings:?}");
         }
         let (id, problems, warnings) = load(production(&[alone, common]), service);

@@ -73,7 +73,7 @@ pub fn activate(conn: &mut DbConn, kid: &str, now: Timestamp) -> Result<(), Stor
 ///
 /// # Errors
 /// [`StoreError`].
-pub fn reseal(conn: &mut DbConn, kid: &str, old: &str, new: &str) -> Result<bool, StoreError> {
+pub fn rewrap(conn: &mut DbConn, kid: &str, old: &str, new: &str) -> Result<bool, StoreError> {
     let rows = diesel::update(signing_keys::table.find(kid))
         .filter(signing_keys::sealed_key.eq(old))
         .set(signing_keys::sealed_key.eq(new))

@@ -1,4 +1,4 @@
-//! `reseal`: everything sealed moves to the first of `AUTH_KEY_ENCRYPTION_KEYS`, so that the others can be taken out
+//! `rewrap`: everything sealed moves to the first of `AUTH_KEY_ENCRYPTION_KEYS`, so that the others can be taken out
 //! (SECURITY rule 30). In auth these are the signing keys.
 
 use ud_db::Db;
@@ -15,20 +15,20 @@ use crate::models::{
 ///
 /// # Errors
 /// [`AuthError::Internal`] if one is sealed under a key that is not in the ring; [`AuthError::Store`].
-pub async fn reseal(db: &Db, sealer: &Sealer, failpoints: &Failpoints) -> Result<usize, AuthError> {
+pub async fn rewrap(db: &Db, sealer: &Sealer, failpoints: &Failpoints) -> Result<usize, AuthError> {
     let mut moved = 0;
     for key in db.read(signing_key::store::load).await? {
         if key.revoked_at.is_some() {
             continue;
         }
-        let Some(sealed) = sealer.reseal(associated_data(&key.kid), &key.sealed_key)? else {
+        let Some(sealed) = sealer.rewrap(associated_data(&key.kid), &key.sealed_key)? else {
             continue;
         };
         let was_there = db
-            .tx(move |conn| signing_key::store::reseal(conn, &key.kid, &key.sealed_key, &sealed))
+            .tx(move |conn| signing_key::store::rewrap(conn, &key.kid, &key.sealed_key, &sealed))
             .await?;
         moved += usize::from(was_there);
-        failpoints.at("reseal.moved").await;
+        failpoints.at("rewrap.moved").await;
     }
     Ok(moved)
 }

@@ -1,4 +1,4 @@
-//! `reseal` (SECURITY rule 30).
+//! `rewrap` (SECURITY rule 30).
 
 use rstest::rstest;
 use testkit::new_key_ring;
@@ -26,19 +26,19 @@ async fn the_server_key_is_sealed_anew(
     db.migrate(&ALL_MIGRATIONS).await.unwrap();
     let now = Timestamp::from_secs(1_800_000_000);
     let (old, new) = (new_key_ring("old"), new_key_ring("new"));
-    let reseal = async |rings: &[&str]| IdempotencyKeys::reseal(&db, &sealer(rings)).await;
+    let rewrap = async |rings: &[&str]| IdempotencyKeys::rewrap(&db, &sealer(rings)).await;
     let id_under = async |rings: &[&str]| {
         let keys = IdempotencyKeys::load(&db, &sealer(rings), now).await?;
         let claim = keys.claim("operation", "a-key-of-a-client", &[], now);
         Ok::<_, ServerKeyError>(claim.id)
     };
-    assert!(!reseal(&[&new]).await.unwrap(), "there is none yet");
+    assert!(!rewrap(&[&new]).await.unwrap(), "there is none yet");
     let before = id_under(&[&old]).await.unwrap();
-    assert!(reseal(&[&new]).await.is_err(), "the old key is missing");
+    assert!(rewrap(&[&new]).await.is_err(), "the old key is missing");
     assert!(id_under(&[&new]).await.is_err());
     assert_eq!(id_under(&[&old]).await.unwrap(), before, "nothing changed");
-    assert!(reseal(&[&new, &old]).await.unwrap());
-    assert!(!reseal(&[&new, &old]).await.unwrap());
+    assert!(rewrap(&[&new, &old]).await.unwrap());
+    assert!(!rewrap(&[&new, &old]).await.unwrap());
     assert_eq!(id_under(&[&new]).await.unwrap(), before, "the same key");
     assert!(id_under(&[&old]).await.is_err());
 }

@@ -1,4 +1,4 @@
-//! The key under Idempotency-Keys: `reseal`, and a ring that does not open it (SECURITY rule 30).
+//! The key under Idempotency-Keys: `rewrap`, and a ring that does not open it (SECURITY rule 30).
 
 use rstest::rstest;
 use testkit::Backend;
@@ -23,19 +23,19 @@ async fn the_server_key_is_sealed_anew(
     let world = World::on(backend).await;
     let now = world.clock.now();
     let (old, new) = (new_key_ring("old"), new_key_ring("new"));
-    let reseal = async |rings: &[&str]| IdempotencyKeys::reseal(&world.db, &sealer(rings)).await;
+    let rewrap = async |rings: &[&str]| IdempotencyKeys::rewrap(&world.db, &sealer(rings)).await;
     let id_under = async |rings: &[&str]| {
         let keys = IdempotencyKeys::load(&world.db, &sealer(rings), now).await?;
         let claim = keys.claim("operation", "a-key-of-a-client", &[], now);
         Ok::<_, ServerKeyError>(claim.id)
     };
-    assert!(!reseal(&[&new]).await.unwrap(), "there is none yet");
+    assert!(!rewrap(&[&new]).await.unwrap(), "there is none yet");
     let before = id_under(&[&old]).await.unwrap();
-    assert!(reseal(&[&new]).await.is_err(), "the old key is missing");
+    assert!(rewrap(&[&new]).await.is_err(), "the old key is missing");
     assert!(id_under(&[&new]).await.is_err());
     assert_eq!(id_under(&[&old]).await.unwrap(), before, "nothing changed");
-    assert!(reseal(&[&new, &old]).await.unwrap());
-    assert!(!reseal(&[&new, &old]).await.unwrap());
+    assert!(rewrap(&[&new, &old]).await.unwrap());
+    assert!(!rewrap(&[&new, &old]).await.unwrap());
     assert_eq!(id_under(&[&new]).await.unwrap(), before, "the same key");
     assert!(id_under(&[&old]).await.is_err());
 }
@@ -66,11 +66,11 @@ async fn a_server_key_that_does_not_open_is_told_until_it_does(
         assert!(state.contains("KEY_ENCRYPTION_KEYS"), "{state}");
     }
     let both = sealer(&[&new, &old]);
-    let (opened, resealed) = tokio::join!(
+    let (opened, rewrapped) = tokio::join!(
         late.keep_opening(std::future::pending()),
-        IdempotencyKeys::reseal(&world.db, &both)
+        IdempotencyKeys::rewrap(&world.db, &both)
     );
-    assert_eq!((opened, resealed.unwrap()), ((), true));
+    assert_eq!((opened, rewrapped.unwrap()), ((), true));
     assert_eq!(late.state(), Ok(()));
     let _ = late.get().await.unwrap();
     // A stop ends the waiting.
