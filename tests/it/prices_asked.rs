@@ -21,8 +21,8 @@ pub const LITTLE: &str = "little";
 const HASH: &str = "1 hash";
 const HASH_SIGNED: &str = "1 hash, 1 signature";
 const SIGNED: &str = "1 signature";
-const NEW_PASSWORD: &str = "1 guess check, 1 hash";
-const OLD_AND_NEW: &str = "1 guess check, 2 hashes, 1 signature";
+const NEW_PASSWORD: &str = "1 strength check, 1 hash";
+const OLD_AND_NEW: &str = "1 strength check, 2 hashes, 1 signature";
 
 const WRONG: &str = "wrong wrong wrong wrong";
 
@@ -98,7 +98,7 @@ async fn registrations(meter: &mut Meter) {
     };
     let call = register(meter, &weak.registration());
     let answer = meter
-        .ask(REGISTER, "a password to be guessed", "1 guess check", call)
+        .ask(REGISTER, "a weak password", "1 strength check", call)
         .await;
     let _ = answer.must(422);
     let call = register(meter, &json!({"email": "nobody", "password": "x"}));

@@ -31,7 +31,7 @@ number is another than here, higher or lower, and when an operation without a pr
   days, `login_counts` until the failure is forgotten, `closed_sessions` and `revocations` as long as a token can live,
   `idempotency_keys` 24 hours, `audit.records` for ever. Rows of the outbox are gone when they are delivered, and records
   of refusals are bounded ([THREAT-MODEL.md](THREAT-MODEL.md#rules), rule 33).
-- **CPU** is stated, not tested. A *hash* is bcrypt at `BCRYPT_COST` (12 by default: about 0.2 s), and a *guess check*
+- **CPU** is stated, not tested. A *hash* is bcrypt at `BCRYPT_COST` (12 by default: about 0.2 s), and a *strength check*
   zxcvbn on 40 characters (about a millisecond); both run in the hash pool. A *signature* made or verified (Ed25519) is
   below 0.1 ms, and a good token is verified once for each process and then known by its SHA-256. *Little* is below a
   millisecond ([PERFORMANCE.md](PERFORMANCE.md) has requests for each second).

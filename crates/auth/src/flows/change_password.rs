@@ -51,7 +51,7 @@ pub enum PasswordChanged {
 /// refresh token has an old one (SECURITY rule 21).
 ///
 /// # Errors
-/// [`AuthError::InvalidCredentials`] for a wrong current password, which counts as a guess;
+/// [`AuthError::InvalidCredentials`] for a wrong current password, which counts as a failed login;
 /// [`AuthError::Invalid`] for a new one the policy refuses; [`AuthError::Suspended`];
 /// [`AuthError::TooManyAttempts`]; [`AuthError::TokenTooLong`]; [`AuthError::Busy`] or [`AuthError::Store`] when it may succeed later.
 pub async fn change_password(

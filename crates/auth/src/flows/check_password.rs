@@ -62,7 +62,7 @@ impl PasswordAttempt {
 /// A right password of an active account. It is no completed login yet: whoever completes it settles the charge
 /// (`login_completion.rs`), and where more than a password is asked for that comes in between.
 #[derive(Debug)]
-#[must_use = "the charge is settled or taken back"]
+#[must_use = "the charge is settled or refunded"]
 pub struct RightPassword {
     /// Of the account.
     pub credential: StoredCredential,
@@ -158,7 +158,7 @@ async fn check(
             CredentialStatus::Active => Ok(right),
             CredentialStatus::Suspended => {
                 note(state, EventType::LOGIN_FAILED, &found, &attempt.origin);
-                take_back(state, right).await;
+                refund(state, right).await;
                 Err(AuthError::Suspended)
             }
             CredentialStatus::Deleted => Err(AuthError::InvalidCredentials),
@@ -218,7 +218,7 @@ async fn judge(
             Ok(Tried::Wrong)
         }
         Err(error) => {
-            take_back_counted(state, found.credential.as_ref(), counted).await;
+            refund_counted(state, found.credential.as_ref(), counted).await;
             Err(error)
         }
     }
@@ -253,13 +253,13 @@ async fn count(
 }
 
 /// Gives back what a right password counted that led to nothing else. If that fails, it stays counted.
-pub async fn take_back(state: &AuthState, right: RightPassword) {
+pub async fn refund(state: &AuthState, right: RightPassword) {
     if let Some(counted) = right.counted {
-        take_back_counted(state, Some(&right.credential), counted).await;
+        refund_counted(state, Some(&right.credential), counted).await;
     }
 }
 
-async fn take_back_counted(
+async fn refund_counted(
     state: &AuthState,
     credential: Option<&StoredCredential>,
     counted: Counted,
@@ -268,8 +268,8 @@ async fn take_back_counted(
     let taken_back = state
         .db
         .tx(move |conn| match (&counted, user_id) {
-            (Counted::Throttle(charge), _) => LoginThrottle::take_back(conn, charge),
-            (Counted::UnlockCode(hash), Some(user)) => unlock::store::take_back(conn, user, hash),
+            (Counted::Throttle(charge), _) => LoginThrottle::refund(conn, charge),
+            (Counted::UnlockCode(hash), Some(user)) => unlock::store::refund(conn, user, hash),
             (Counted::UnlockCode(_), None) => Ok(()),
         })
         .await;

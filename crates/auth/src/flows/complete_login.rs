@@ -80,7 +80,7 @@ pub async fn complete_login(
             if !credential::store::hold(conn, user_id, epoch)? {
                 // The password was right all the same; a code went with the epoch.
                 if let Some(Counted::Throttle(charge)) = &counted {
-                    LoginThrottle::take_back(conn, charge)?;
+                    LoginThrottle::refund(conn, charge)?;
                 }
                 return Ok::<_, StoreError>(Ended::Changed);
             }
@@ -149,14 +149,14 @@ pub async fn settle_only(state: &AuthState, right: &mut RightPassword) -> Result
 
 /// Takes back what a right password counted where the login ends for another reason: the next one counts as if this had
 /// not been.
-pub async fn take_back(state: &AuthState, right: RightPassword) {
+pub async fn refund(state: &AuthState, right: RightPassword) {
     let user_id = right.credential.user_id;
     let Some(counted) = right.counted else { return };
     let outcome = state
         .db
         .tx(move |conn| match &counted {
-            Counted::Throttle(charge) => LoginThrottle::take_back(conn, charge),
-            Counted::UnlockCode(hash) => unlock::store::take_back(conn, user_id, hash),
+            Counted::Throttle(charge) => LoginThrottle::refund(conn, charge),
+            Counted::UnlockCode(hash) => unlock::store::refund(conn, user_id, hash),
         })
         .await;
     if let Err(error) = outcome {

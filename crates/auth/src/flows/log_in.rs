@@ -7,7 +7,7 @@ use ud_kernel::{
 
 use super::{
     check_password::{PasswordAttempt, check_password},
-    complete_login::{Completion, complete_login, take_back},
+    complete_login::{Completion, complete_login, refund},
 };
 use crate::{
     models::{
@@ -50,7 +50,7 @@ pub async fn log_in(
         let access = match fitting_access(state, credential.user_id).await {
             Ok(access) => access,
             Err(error) => {
-                take_back(state, right).await;
+                refund(state, right).await;
                 return Err(error);
             }
         };

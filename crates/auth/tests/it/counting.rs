@@ -84,11 +84,8 @@ impl Counting {
         wait
     }
 
-    pub async fn take_back(&self, charge: Charge) {
-        let taken = self
-            .db
-            .tx(move |c| LoginThrottle::take_back(c, &charge))
-            .await;
+    pub async fn refund(&self, charge: Charge) {
+        let taken = self.db.tx(move |c| LoginThrottle::refund(c, &charge)).await;
         taken.unwrap();
     }
 

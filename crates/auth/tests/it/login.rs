@@ -261,7 +261,7 @@ async fn a_peer_that_is_away_is_503_and_recovers() {
 }
 
 #[actix_web::test]
-async fn a_full_hash_pool_is_503_and_no_guess() {
+async fn a_full_hash_pool_is_503_and_counts_as_no_failed_login() {
     let world = World::start_with(Backend::Sqlite, |config, _| {
         config.hash_pool.queue = 0;
         config.limits.throttle.tries = crate::world::limit(1, 900);

@@ -124,7 +124,7 @@ async fn the_refresh_token_is_of_the_session_that_asks() {
 
 #[rstest]
 #[actix_web::test]
-async fn a_wrong_current_password_is_a_guess(
+async fn a_wrong_current_password_counts_as_a_failed_login(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let (world, tokens) = logged_in(backend).await;

@@ -59,7 +59,7 @@ async fn a_tab_that_refreshed_first_takes_nothing_from_it() {
 
 #[rstest]
 #[actix_web::test]
-async fn a_wrong_password_rotates_nothing_and_is_a_guess(
+async fn a_wrong_password_rotates_nothing_and_counts_as_a_failed_login(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let (world, tokens) = logged_in(backend).await;

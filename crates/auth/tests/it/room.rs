@@ -151,7 +151,7 @@ async fn an_unlock_code_outlives_a_login_that_was_not_its_owners_fault(
     assert_eq!(login.status(&world).await, 200, "{backend}");
 }
 
-/// A right password is no guess, whatever else keeps its owner out: the count is as before.
+/// A right password is no failed login, whatever else keeps its owner out: the count is as before.
 #[rstest]
 #[actix_web::test]
 async fn a_right_password_without_a_token_is_not_counted(

@@ -89,7 +89,7 @@ async fn a_source_is_counted_after_failures_only_over_all_accounts(
     let at_account = |n: usize| counting.stranger(&format!("user{n}"), "2001:db8:1:2::1");
     for n in 0..200 {
         let charge = counting.raise(&at_account(n), at(0)).await.unwrap();
-        counting.take_back(charge).await;
+        counting.refund(charge).await;
     }
     assert_eq!(
         counting.rows().await,
@@ -162,7 +162,7 @@ async fn what_is_taken_back_leaves_nothing_behind(
     }
     for n in 0..20 {
         let charge = counting.raise(&attempt, at(600 + n)).await.unwrap();
-        counting.take_back(charge).await;
+        counting.refund(charge).await;
     }
     // The time of the last failure is what it was, too: four times 15 minutes after it all is forgotten.
     for _ in 0..5 {
@@ -173,8 +173,8 @@ async fn what_is_taken_back_leaves_nothing_behind(
     let rows = counting.rows().await;
     let first = counting.raise(&other, at(4000)).await.unwrap();
     let second = counting.raise(&other, at(4001)).await.unwrap();
-    counting.take_back(first).await;
-    counting.take_back(second).await;
+    counting.refund(first).await;
+    counting.refund(second).await;
     assert_eq!(counting.rows().await, rows, "{backend}");
     for _ in 0..5 {
         assert_eq!(counting.attempt(&other, at(1001)).await, 0, "{backend}");

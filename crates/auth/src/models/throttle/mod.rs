@@ -82,7 +82,7 @@ impl Attempt {
 
 /// A try that was counted.
 #[derive(Debug, Clone)]
-#[must_use = "a try that did not fail is settled or taken back"]
+#[must_use = "a try that did not fail is settled or refunded"]
 pub struct Charge {
     attempt: Attempt,
     /// In the order of `attempt.raised`.
@@ -237,7 +237,7 @@ impl LoginThrottle {
     /// [`StoreError`].
     pub fn settle(conn: &mut DbConn, charge: &Charge) -> Result<(), StoreError> {
         if charge.attempt.evidence.is_none() {
-            return Self::take_back(conn, charge);
+            return Self::refund(conn, charge);
         }
         for (name, _) in &charge.attempt.raised {
             store::forget(conn, name)?;
@@ -249,9 +249,9 @@ impl LoginThrottle {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn take_back(conn: &mut DbConn, charge: &Charge) -> Result<(), StoreError> {
+    pub fn refund(conn: &mut DbConn, charge: &Charge) -> Result<(), StoreError> {
         for ((name, _), change) in charge.attempt.raised.iter().zip(&charge.changes) {
-            store::take_back(conn, name, change.before, change.after)?;
+            store::refund(conn, name, change.before, change.after)?;
         }
         Ok(())
     }
@@ -261,8 +261,8 @@ impl LoginThrottle {
     /// # Errors
     /// [`StoreError`].
     pub fn forget_old(&self, conn: &mut DbConn, now: Timestamp) -> Result<usize, StoreError> {
-        let guesses = now.minus(self.limits.tries.per.max(Duration::from_secs(86_400)));
-        let old = store::forget_guesses(conn, guesses, now.plus(CLOCKS_APART))?;
+        let oldest = now.minus(self.limits.tries.per.max(Duration::from_secs(86_400)));
+        let old = store::forget_of_release_before(conn, oldest, now.plus(CLOCKS_APART))?;
         Ok(old + store::forget_old(conn, now)?)
     }
 

@@ -112,7 +112,7 @@ pub fn set(conn: &mut DbConn, name: &str, count: Count) -> Result<(), StoreError
 ///
 /// # Errors
 /// [`StoreError`].
-pub fn take_back(
+pub fn refund(
     conn: &mut DbConn,
     name: &str,
     before: Option<Count>,
@@ -202,7 +202,7 @@ pub fn correct_future(
 ///
 /// # Errors
 /// [`StoreError`].
-pub fn forget_guesses(
+pub fn forget_of_release_before(
     conn: &mut DbConn,
     limit: Timestamp,
     now: Timestamp,

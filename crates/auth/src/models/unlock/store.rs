@@ -104,7 +104,7 @@ pub fn count_try(
 ///
 /// # Errors
 /// [`StoreError`].
-pub fn take_back(conn: &mut DbConn, user_id: UserId, code_hash: &str) -> Result<(), StoreError> {
+pub fn refund(conn: &mut DbConn, user_id: UserId, code_hash: &str) -> Result<(), StoreError> {
     diesel::update(unlock_codes::table.find(Bind(user_id)))
         .filter(unlock_codes::code_hash.eq(code_hash))
         .filter(unlock_codes::tries.gt(0))
