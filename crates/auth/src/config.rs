@@ -32,7 +32,7 @@ pub struct AuthConfig {
     /// Threads that hash passwords.
     pub hash_pool: HashPoolSize,
     /// No password is refused sooner; measured at the start if not given.
-    pub answer_floor: Option<Duration>,
+    pub min_response_time: Option<Duration>,
     /// What seals secrets at rest.
     pub sealing: SealingConfig,
 }
@@ -78,7 +78,7 @@ impl AuthConfig {
             },
             introspection_clients: introspection_clients(loader),
             hash_pool: HashPoolSize::per_core(),
-            answer_floor: None,
+            min_response_time: None,
             sealing: SealingConfig::load(loader, Service::Auth),
         }
     }

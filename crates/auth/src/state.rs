@@ -96,7 +96,7 @@ impl AuthState {
             BreachList::new(&config.password.breached, &context.metrics)
                 .map_err(StartError::config)?,
             config.password.bcrypt_cost,
-            config.answer_floor,
+            config.min_response_time,
             &context.metrics,
         )
         .map_err(StartError::config)?;

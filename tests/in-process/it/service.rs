@@ -123,7 +123,7 @@ pub fn auth_config(database: &str, ring: &str, sealing: SealingConfig) -> AuthCo
             queue: 1000,
             max_wait: Duration::from_secs(60),
         },
-        answer_floor: Some(Duration::ZERO),
+        min_response_time: Some(Duration::ZERO),
         sealing: SealingConfig {
             keys_dir: PathBuf::new(),
             ..sealing

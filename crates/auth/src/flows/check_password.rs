@@ -96,20 +96,20 @@ struct Found {
 ///
 /// # Errors
 /// [`AuthError::InvalidCredentials`] for unknown, wrong and deleted; [`AuthError::Suspended`] only after a right
-/// password; [`AuthError::TooManyAttempts`]. None of them comes before the answer floor. [`AuthError::Busy`] or
+/// password; [`AuthError::TooManyAttempts`]. None of them comes before the minimum response time. [`AuthError::Busy`] or
 /// [`AuthError::Store`] when it may succeed later.
 pub async fn check_password(
     state: &AuthState,
     attempt: &PasswordAttempt,
     matched: &mut Option<PasswordHash>,
 ) -> Result<RightPassword, AuthError> {
-    let floor = Instant::now() + state.passwords.answer_floor();
+    let least = Instant::now() + state.passwords.min_response_time();
     let outcome = check(state, attempt, matched).await;
     if let Err(
         AuthError::InvalidCredentials | AuthError::Suspended | AuthError::TooManyAttempts(_),
     ) = outcome
     {
-        sleep_until(floor).await;
+        sleep_until(least).await;
     }
     outcome
 }

@@ -115,15 +115,16 @@ async fn refusal(
 }
 
 #[actix_web::test]
-async fn no_refusal_comes_before_the_floor_and_success_does_not_wait() {
-    let floor = Duration::from_millis(300);
-    let world = world(|config| config.answer_floor = Some(floor)).await;
+async fn no_refusal_comes_before_the_minimum_response_time_and_success_does_not_wait() {
+    let least = Duration::from_millis(300);
+    let world = world(|config| config.min_response_time = Some(least)).await;
     for kind in KINDS {
         let took = refusal(&world, kind).await;
-        assert!(took >= floor, "{} after {took:?}", kind.0);
+        assert!(took >= least, "{} after {took:?}", kind.0);
     }
     // A wrong current password too.
-    let (world, _) = self::world(|config| config.answer_floor = Some(Duration::from_secs(3))).await;
+    let (world, _) =
+        self::world(|config| config.min_response_time = Some(Duration::from_secs(3))).await;
     let start = Instant::now();
     let tokens = world.login("wrong@example.com", PASSWORD).await;
     assert!(start.elapsed() < Duration::from_secs(3));
@@ -138,9 +139,9 @@ async fn no_refusal_comes_before_the_floor_and_success_does_not_wait() {
 }
 
 #[actix_web::test]
-async fn waiting_for_the_floor_takes_no_place_in_the_pool() {
+async fn waiting_for_the_minimum_response_time_takes_no_place_in_the_pool() {
     let (world, _) = world(|config| {
-        config.answer_floor = Some(Duration::from_secs(2));
+        config.min_response_time = Some(Duration::from_secs(2));
         config.hash_pool.threads = 1;
         config.hash_pool.queue = 1;
         config.hash_pool.max_wait = Duration::from_secs(1);
@@ -177,15 +178,15 @@ fn rounds() -> usize {
 }
 
 /// Answers of all kinds in turn, so that whatever else the machine does meets all alike. What is compared is the
-/// difference of each kind's median to that of the wrong password: below 0.5 ms, where the floor is some 34 ms, its
+/// difference of each kind's median to that of the wrong password: below 0.5 ms, where the minimum is some 34 ms, its
 /// hash 23 ms, and refusals without one would be answered in 2 ms. The machine has to be quiet: where others stretch a
-/// hash beyond the floor, which leaves 11 ms here and 180 ms at the default cost, the kinds without one show.
+/// hash beyond the minimum, which leaves 11 ms here and 180 ms at the default cost, the kinds without one show.
 #[actix_web::test]
 async fn the_kinds_of_refusal_differ_by_noise_only() {
     let world = world(|config| config.password.bcrypt_cost = 8).await;
     let rounds = rounds();
     // By another measurement, on a machine that may have been busier then.
-    let measured = world.0.other_process().passwords.answer_floor();
+    let measured = world.0.other_process().passwords.min_response_time();
     let mut times: [Vec<Duration>; KINDS.len()] = Default::default();
     for round in 0..rounds {
         for index in 0..KINDS.len() {

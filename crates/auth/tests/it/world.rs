@@ -88,7 +88,7 @@ pub fn config(database: &TestDatabase, keys_dir: PathBuf) -> AuthConfig {
             queue: 1000,
             max_wait: Duration::from_secs(60),
         },
-        answer_floor: None,
+        min_response_time: None,
         sealing: SealingConfig {
             keys_dir,
             ..testkit::sealing()

@@ -33,7 +33,7 @@ const MEASURED_COST: u32 = 5;
 const LATELY: u64 = 8;
 
 /// How soon a password is refused at the earliest.
-enum Floor {
+enum MinResponseTime {
     Fixed(Duration),
     Measured(Arc<Pace>),
 }
@@ -69,14 +69,14 @@ pub struct Passwords {
     breached: Arc<BreachList>,
     cost: u32,
     dummy: PasswordHash,
-    floor: Floor,
+    min_response_time: MinResponseTime,
     jobs: IntCounterVec,
     seconds: HistogramVec,
     waiting: GaugeVec,
 }
 
 impl Passwords {
-    /// With hashes of `cost` made in `pool`. `answer_floor`: see [`Passwords::answer_floor`]; measured if not given,
+    /// With hashes of `cost` made in `pool`. `min_response_time`: see [`Passwords::min_response_time`]; measured if not given,
     /// which takes some 10 ms at first, and goes on with each hash.
     ///
     /// # Errors
@@ -86,14 +86,16 @@ impl Passwords {
         policy: PasswordPolicy,
         breached: BreachList,
         cost: u32,
-        answer_floor: Option<Duration>,
+        min_response_time: Option<Duration>,
         metrics: &Metrics,
     ) -> Result<Self, AuthError> {
         let internal = |error: PasswordHashError| AuthError::Internal(error.to_string());
         let dummy = PasswordHash::dummy(cost).map_err(internal)?;
-        let floor = match answer_floor {
-            Some(floor) => Floor::Fixed(floor),
-            None => Floor::Measured(Arc::new(Pace::new(measure(cost).map_err(internal)?))),
+        let min_response_time = match min_response_time {
+            Some(least) => MinResponseTime::Fixed(least),
+            None => {
+                MinResponseTime::Measured(Arc::new(Pace::new(measure(cost).map_err(internal)?)))
+            }
         };
         Ok(Self {
             pool,
@@ -101,7 +103,7 @@ impl Passwords {
             breached: Arc::new(breached),
             cost,
             dummy,
-            floor,
+            min_response_time,
             jobs: metrics.counter_vec(
                 "password_jobs_total",
                 "Jobs given to the hash pool, by what they were and how they ended: done, busy, panicked.",
@@ -124,10 +126,10 @@ impl Passwords {
     /// No password is refused sooner than this: 1.5 times what one hash by the policy has taken lately, so that neither
     /// a cheaper imported hash nor an answer without any shows in the time, on a busy machine neither.
     #[must_use]
-    pub fn answer_floor(&self) -> Duration {
-        match &self.floor {
-            Floor::Fixed(floor) => *floor,
-            Floor::Measured(pace) => pace.of_one().mul_f64(1.5),
+    pub fn min_response_time(&self) -> Duration {
+        match &self.min_response_time {
+            MinResponseTime::Fixed(least) => *least,
+            MinResponseTime::Measured(pace) => pace.of_one().mul_f64(1.5),
         }
     }
 
@@ -154,8 +156,8 @@ impl Passwords {
         let hash = hash.unwrap_or(&self.dummy).clone();
         let password = password.clone();
         let memory = hash.memory();
-        let pace = match &self.floor {
-            Floor::Measured(pace) if !self.is_weak(&hash) => Some(Arc::clone(pace)),
+        let pace = match &self.min_response_time {
+            MinResponseTime::Measured(pace) if !self.is_weak(&hash) => Some(Arc::clone(pace)),
             _ => None,
         };
         let work = move || {
