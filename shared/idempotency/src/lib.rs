@@ -39,7 +39,7 @@ impl std::fmt::Debug for IdempotencyKeys {
 
 /// What is stored of one request's key.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Claim {
+pub struct IdempotencyRecord {
     /// HMAC of operation and key.
     pub id: String,
     /// HMAC of the body.
@@ -81,25 +81,25 @@ impl IdempotencyKeys {
         sealer.rewrap(ASSOCIATED_DATA, sealed)
     }
 
-    /// The claim of a client's key for `operation`, remembered for a day.
+    /// The record of a client's key for `operation`, remembered for a day.
     ///
     /// The body is authenticated under a key made of the server key and the client's: the body of a
     /// registration holds a password, and who reads the database, server key included, could otherwise try
     /// passwords against the fingerprint faster than against any password hash.
     #[must_use]
-    pub fn claim(
+    pub fn record(
         &self,
         operation: &str,
         key: &str,
         body: &[Option<&str>],
         now: Timestamp,
-    ) -> Claim {
+    ) -> IdempotencyRecord {
         self.make(operation, key, body, now.plus(MEMORY))
     }
 
-    /// The claim of something that is done once in the life of the installation.
+    /// The record of something that is done once in the life of the installation.
     #[must_use]
-    pub fn claim_for_ever(&self, operation: &str, body: &[Option<&str>]) -> Claim {
+    pub fn record_for_ever(&self, operation: &str, body: &[Option<&str>]) -> IdempotencyRecord {
         self.make(operation, "", body, NEVER)
     }
 
@@ -109,11 +109,11 @@ impl IdempotencyKeys {
         key: &str,
         body: &[Option<&str>],
         expires_at: Timestamp,
-    ) -> Claim {
+    ) -> IdempotencyRecord {
         let id = tag(&self.0, &[Some("id"), Some(operation), Some(key)]);
         let body_key = tag(&self.0, &[Some("body"), Some(operation), Some(key)]);
         let body_key = hmac::Key::new(hmac::HMAC_SHA256, body_key.as_ref());
-        Claim {
+        IdempotencyRecord {
             id: hex::encode(id),
             fingerprint: hex::encode(tag(&body_key, body)),
             expires_at,
@@ -146,11 +146,11 @@ mod tests {
     const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
 
     #[test]
-    fn the_same_request_has_the_same_claim_and_no_other_has() {
+    fn the_same_request_has_the_same_record_and_no_other_has() {
         let keys = IdempotencyKeys::new(&[7; 32]);
-        let claim = |key: &str, body: &[Option<&str>]| keys.claim("register", key, body, NOW);
-        let one = claim("key-1", &[Some("a"), None]);
-        assert_eq!(one, claim("key-1", &[Some("a"), None]));
+        let record = |key: &str, body: &[Option<&str>]| keys.record("register", key, body, NOW);
+        let one = record("key-1", &[Some("a"), None]);
+        assert_eq!(one, record("key-1", &[Some("a"), None]));
         assert_eq!(one.expires_at, NOW.plus(MEMORY));
         let bodies: [&[Option<&str>]; 5] = [
             &[Some("a"), Some("")],
@@ -161,32 +161,32 @@ mod tests {
         ];
         let mut seen = HashSet::from([one.fingerprint.clone()]);
         for body in bodies {
-            let other = claim("key-1", body);
+            let other = record("key-1", body);
             assert_eq!(other.id, one.id);
             assert!(seen.insert(other.fingerprint), "{body:?}");
         }
-        let other_key = claim("key-2", &[Some("a"), None]);
+        let other_key = record("key-2", &[Some("a"), None]);
         assert_ne!(other_key.id, one.id);
         assert!(seen.insert(other_key.fingerprint));
-        let operation = keys.claim("other", "key-1", &[Some("a"), None], NOW);
+        let operation = keys.record("other", "key-1", &[Some("a"), None], NOW);
         assert_ne!(operation.id, one.id);
         let server =
-            IdempotencyKeys::new(&[8; 32]).claim("register", "key-1", &[Some("a"), None], NOW);
+            IdempotencyKeys::new(&[8; 32]).record("register", "key-1", &[Some("a"), None], NOW);
         assert_ne!(server.id, one.id);
     }
 
     #[test]
     fn nothing_of_key_or_body_is_in_the_claim() {
         let keys = IdempotencyKeys::new(&[7; 32]);
-        let claim = keys.claim(
+        let record = keys.record(
             "register",
             "client-key-0123456789",
             &[Some("hunter2hunter2")],
             NOW,
         );
-        let text = format!("{claim:?} {keys:?}");
+        let text = format!("{record:?} {keys:?}");
         assert!(!text.contains("client-key") && !text.contains("hunter2"));
-        assert_eq!((claim.id.len(), claim.fingerprint.len()), (64, 64));
+        assert_eq!((record.id.len(), record.fingerprint.len()), (64, 64));
     }
 
     #[test]
@@ -200,9 +200,9 @@ mod tests {
             Ok(&sealed),
             IdempotencyKeys::new_sealed(&sealer(Service::Audit)).as_ref()
         );
-        let claim = |keys: IdempotencyKeys| keys.claim("register", "key-1", &[], NOW);
+        let record = |keys: IdempotencyKeys| keys.record("register", "key-1", &[], NOW);
         let open = || IdempotencyKeys::open(&sealer(Service::Audit), &sealed).unwrap();
-        assert_eq!(claim(open()), claim(open()));
+        assert_eq!(record(open()), record(open()));
         let other = IdempotencyKeys::open(&sealer(Service::Profile), &sealed);
         assert_eq!(other.unwrap_err(), SealError::DoesNotOpen);
     }

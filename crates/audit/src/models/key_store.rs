@@ -2,7 +2,7 @@
 
 use diesel::prelude::*;
 use ud_db::{DbConn, StoreError, sql::Bind};
-use ud_idempotency::Claim;
+use ud_idempotency::IdempotencyRecord;
 use ud_kernel::{RecordId, Timestamp};
 
 use super::schema::idempotency_keys;
@@ -17,11 +17,11 @@ const FORGOTTEN_AT_ONCE: i64 = 16;
 /// [`StoreError`].
 pub fn find_key(
     conn: &mut DbConn,
-    claim: &Claim,
+    idempotency: &IdempotencyRecord,
     now: Timestamp,
 ) -> Result<Option<(String, RecordId)>, StoreError> {
     let query = idempotency_keys::table
-        .find(&claim.id)
+        .find(&idempotency.id)
         .filter(idempotency_keys::expires_at.gt(Bind(now)))
         .select((idempotency_keys::fingerprint, idempotency_keys::record_id));
     Ok(query.first(conn).optional()?)
@@ -33,7 +33,7 @@ pub fn find_key(
 /// [`StoreError::Conflict`] if another request with the same key was first.
 pub fn insert_key(
     conn: &mut DbConn,
-    claim: &Claim,
+    idempotency: &IdempotencyRecord,
     record: RecordId,
     now: Timestamp,
 ) -> Result<(), StoreError> {
@@ -44,17 +44,17 @@ pub fn insert_key(
         .select(idempotency_keys::id)
         .load(conn)?;
     // The same key, a day later.
-    over.push(claim.id.clone());
+    over.push(idempotency.id.clone());
     diesel::delete(idempotency_keys::table)
         .filter(idempotency_keys::id.eq_any(over))
         .filter(idempotency_keys::expires_at.le(Bind(now)))
         .execute(conn)?;
     diesel::insert_into(idempotency_keys::table)
         .values((
-            idempotency_keys::id.eq(&claim.id),
-            idempotency_keys::fingerprint.eq(&claim.fingerprint),
+            idempotency_keys::id.eq(&idempotency.id),
+            idempotency_keys::fingerprint.eq(&idempotency.fingerprint),
             idempotency_keys::record_id.eq(Bind(record)),
-            idempotency_keys::expires_at.eq(Bind(claim.expires_at)),
+            idempotency_keys::expires_at.eq(Bind(idempotency.expires_at)),
         ))
         .execute(conn)
         .map_err(|e| StoreError::from(e).or_again())?;

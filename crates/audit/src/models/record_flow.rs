@@ -2,7 +2,7 @@
 
 use ud_db::{Db, StoreError};
 use ud_events::{Batch, Event, NewEvent, Receipt};
-use ud_idempotency::{Claim, ServerKey};
+use ud_idempotency::{IdempotencyRecord, ServerKey};
 use ud_kernel::{Clock, EventId, RecordId, UserId, models::Provenance};
 
 use super::{
@@ -40,21 +40,21 @@ impl RecordFlow {
     ) -> Result<Record, AuditError> {
         let now = self.clock.now();
         let record = NewRecord::of_client(&client, writer, origin, now)?;
-        let claim = match key {
-            Some(key) => Some(self.claim(&client, writer, &key).await?),
+        let idempotency = match key {
+            Some(key) => Some(self.idempotency_record(&client, writer, &key).await?),
             None => None,
         };
         let mut repeats = Repeats::default();
         self.db
             .tx(move |conn| {
-                if let Some(claim) = &claim {
-                    if let Some((fingerprint, id)) = key_store::find_key(conn, claim, now)? {
-                        if fingerprint != claim.fingerprint {
+                if let Some(idempotency) = &idempotency {
+                    if let Some((fingerprint, id)) = key_store::find_key(conn, idempotency, now)? {
+                        if fingerprint != idempotency.fingerprint {
                             return Err(AuditError::KeyReused);
                         }
                         return record_store::find(conn, id)?.ok_or(AuditError::NotFound);
                     }
-                    key_store::insert_key(conn, claim, record.id, now)?;
+                    key_store::insert_key(conn, idempotency, record.id, now)?;
                 }
                 record_store::append(conn, std::slice::from_ref(&record), now, &mut repeats)?;
                 record_store::find(conn, record.id)?.ok_or(AuditError::NotFound)
@@ -131,18 +131,18 @@ impl RecordFlow {
             .await
     }
 
-    async fn claim(
+    async fn idempotency_record(
         &self,
         client: &ClientRecord,
         writer: UserId,
         key: &str,
-    ) -> Result<Claim, AuditError> {
+    ) -> Result<IdempotencyRecord, AuditError> {
         let keys = self.key.get().await?;
         let body = serde_json_canonicalizer::to_string(client)
             .map_err(|_| AuditError::Unrecordable("no canonical form"))?;
         // RowScope: the operation and its caller (SECURITY rule 31).
         let operation = format!("create_audit {writer}");
-        Ok(keys.claim(&operation, key, &[Some(&body)], self.clock.now()))
+        Ok(keys.record(&operation, key, &[Some(&body)], self.clock.now()))
     }
 }
 

@@ -26,8 +26,8 @@ async fn the_server_key_is_sealed_anew(
     let rewrap = async |rings: &[&str]| IdempotencyKeys::rewrap(&world.db, &sealer(rings)).await;
     let id_under = async |rings: &[&str]| {
         let keys = IdempotencyKeys::load(&world.db, &sealer(rings), now).await?;
-        let claim = keys.claim("operation", "a-key-of-a-client", &[], now);
-        Ok::<_, ServerKeyError>(claim.id)
+        let record = keys.record("operation", "a-key-of-a-client", &[], now);
+        Ok::<_, ServerKeyError>(record.id)
     };
     assert!(!rewrap(&[&new]).await.unwrap(), "there is none yet");
     let before = id_under(&[&old]).await.unwrap();

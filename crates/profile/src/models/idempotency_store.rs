@@ -2,7 +2,7 @@
 
 use diesel::prelude::*;
 use ud_db::{DbConn, StoreError, sql::Bind};
-use ud_idempotency::Claim;
+use ud_idempotency::IdempotencyRecord;
 use ud_kernel::{Timestamp, UserId};
 
 use super::schema::idempotency_keys;
@@ -39,19 +39,19 @@ pub fn find(conn: &mut DbConn, id: &str) -> Result<Option<Record>, StoreError> {
 /// [`StoreError::Conflict`] if another request with the same key began at the same moment.
 pub fn insert(
     conn: &mut DbConn,
-    claim: &Claim,
+    idempotency: &IdempotencyRecord,
     user_id: UserId,
     locked_until: Timestamp,
     now: Timestamp,
 ) -> Result<(), StoreError> {
     diesel::insert_into(idempotency_keys::table)
         .values((
-            idempotency_keys::id.eq(&claim.id),
-            idempotency_keys::fingerprint.eq(&claim.fingerprint),
+            idempotency_keys::id.eq(&idempotency.id),
+            idempotency_keys::fingerprint.eq(&idempotency.fingerprint),
             idempotency_keys::user_id.eq(Bind(user_id)),
             idempotency_keys::locked_until.eq(Bind(locked_until)),
             idempotency_keys::created_at.eq(Bind(now)),
-            idempotency_keys::expires_at.eq(Bind(claim.expires_at)),
+            idempotency_keys::expires_at.eq(Bind(idempotency.expires_at)),
         ))
         .execute(conn)
         .map_err(|e| StoreError::from(e).or_again())?;

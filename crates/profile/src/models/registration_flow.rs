@@ -7,7 +7,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::json;
 use ud_db::{Db, DbConn, StoreError};
 use ud_events::{EventType, NewEvent, OutboxHandle, outbox};
-use ud_idempotency::{Claim, ServerKey};
+use ud_idempotency::{IdempotencyRecord, ServerKey};
 use ud_kernel::{
     Clock, Code, Failpoints, Service, Timestamp, UserId,
     models::{CreateCredential, Credential, PasswordContext, Provenance},
@@ -106,10 +106,13 @@ impl RegistrationFlow {
     /// [`ProfileError::StatusConflict`] (the user was deleted since). [`ProfileError::Peer`]: auth may have
     /// stored the credential or not; the same request completes it, and in the end the sweeper decides.
     pub async fn register(&self, request: Registration) -> Result<User, ProfileError> {
-        let claim = self.claim(&request).await?;
+        let idempotency = self.idempotency_record(&request).await?;
         // Whoever configures the first administrator's address vouches for it (SECURITY rule 3).
         let is_verified = matches!(request.key, Some(RequestKey::FirstAdministrator));
-        let (id, lock) = match self.reserve(&request.user, claim, is_verified).await? {
+        let (id, lock) = match self
+            .reserve(&request.user, idempotency, is_verified)
+            .await?
+        {
             Reserved::Pending(id, lock) => (id, lock),
             Reserved::Complete(user) => return Ok(user),
         };
@@ -186,7 +189,10 @@ impl RegistrationFlow {
         Ok(())
     }
 
-    async fn claim(&self, request: &Registration) -> Result<Option<Claim>, ProfileError> {
+    async fn idempotency_record(
+        &self,
+        request: &Registration,
+    ) -> Result<Option<IdempotencyRecord>, ProfileError> {
         let Some(key) = &request.key else {
             return Ok(None);
         };
@@ -196,11 +202,11 @@ impl RegistrationFlow {
             RequestKey::Client(key) => {
                 let mut body = user.members().to_vec();
                 body.push(Some(request.password.expose_secret()));
-                keys.claim("POST /api/v1/users", key, &body, self.clock.now())
+                keys.record("POST /api/v1/users", key, &body, self.clock.now())
             }
-            // Without the password: its key is no secret, see `IdempotencyKeys::claim`.
+            // Without the password: its key is no secret, see `IdempotencyKeys::record`.
             RequestKey::FirstAdministrator => {
-                keys.claim_for_ever("first administrator", &[Some(user.email())])
+                keys.record_for_ever("first administrator", &[Some(user.email())])
             }
         }))
     }
@@ -208,7 +214,7 @@ impl RegistrationFlow {
     async fn reserve(
         &self,
         user: &NewUser,
-        claim: Option<Claim>,
+        idempotency: Option<IdempotencyRecord>,
         is_verified: bool,
     ) -> Result<Reserved, ProfileError> {
         let now = self.clock.now();
@@ -216,23 +222,23 @@ impl RegistrationFlow {
         user.email_verified = is_verified;
         self.db
             .tx(move |conn| {
-                let Some(claim) = &claim else {
+                let Some(idempotency) = &idempotency else {
                     user_store::insert(conn, &user)?;
                     return Ok(Reserved::Pending(user.id, None));
                 };
-                match idempotency_store::find(conn, &claim.id)? {
+                match idempotency_store::find(conn, &idempotency.id)? {
                     Some(record) if record.expires_at <= now => {
-                        idempotency_store::delete(conn, &claim.id)?;
+                        idempotency_store::delete(conn, &idempotency.id)?;
                     }
-                    Some(record) => return resume(conn, claim, &record, now),
+                    Some(record) => return resume(conn, idempotency, &record, now),
                     None => {}
                 }
                 user_store::insert(conn, &user)?;
                 let lock = Lock {
-                    key_id: claim.id.clone(),
+                    key_id: idempotency.id.clone(),
                     until: now.plus(LOCK),
                 };
-                idempotency_store::insert(conn, claim, user.id, lock.until, now)?;
+                idempotency_store::insert(conn, idempotency, user.id, lock.until, now)?;
                 Ok(Reserved::Pending(user.id, Some(lock)))
             })
             .await
@@ -293,11 +299,11 @@ impl RegistrationFlow {
 /// A request whose key is known.
 fn resume(
     conn: &mut DbConn,
-    claim: &Claim,
+    idempotency: &IdempotencyRecord,
     record: &idempotency_store::Record,
     now: Timestamp,
 ) -> Result<Reserved, ProfileError> {
-    if record.fingerprint != claim.fingerprint {
+    if record.fingerprint != idempotency.fingerprint {
         return Err(ProfileError::KeyReused);
     }
     let user = user_store::find(conn, record.user_id)?.ok_or(StoreError::NotFound)?;
@@ -309,10 +315,11 @@ fn resume(
         }),
         UserStatus::Pending => {
             let lock = Lock {
-                key_id: claim.id.clone(),
+                key_id: idempotency.id.clone(),
                 until: now.plus(LOCK),
             };
-            let locked = idempotency_store::lock(conn, &claim.id, record.locked_until, lock.until)?;
+            let locked =
+                idempotency_store::lock(conn, &idempotency.id, record.locked_until, lock.until)?;
             // The sweeper leaves alone what somebody tries to complete.
             if !locked || !user_store::touch_pending(conn, user.id, now)? {
                 return Err(StoreError::Conflict.into());

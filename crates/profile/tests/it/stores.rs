@@ -274,22 +274,22 @@ async fn idempotency_keys_are_locked_expire_and_go_with_their_user(
     let database = TestDatabase::create(backend);
     let db = migrated(&database).await;
     let keys = IdempotencyKeys::new(&[1; 32]);
-    let claim = keys.claim("op", "key-0123456789abcdef", &[Some("body")], START);
-    let forever = keys.claim_for_ever("once", &[Some("body")]);
+    let day = keys.record("op", "key-0123456789abcdef", &[Some("body")], START);
+    let forever = keys.record_for_ever("once", &[Some("body")]);
     let user = user("a@example.org", "Ada", START);
     tx(&db, move |conn| {
         let at = |seconds| START.plus(Duration::from_secs(seconds));
         user_store::insert(conn, &user)?;
-        idempotency_store::insert(conn, &claim, user.id, at(6), START)?;
+        idempotency_store::insert(conn, &day, user.id, at(6), START)?;
         idempotency_store::insert(conn, &forever, user.id, at(6), START)?;
-        let record = idempotency_store::find(conn, &claim.id)?.unwrap();
+        let record = idempotency_store::find(conn, &day.id)?.unwrap();
         assert_eq!(record.user_id, user.id);
         assert_eq!(
             (record.locked_until, record.expires_at),
             (at(6), at(24 * 3600))
         );
-        assert!(idempotency_store::lock(conn, &claim.id, at(6), at(12))?);
-        assert!(!idempotency_store::lock(conn, &claim.id, at(6), at(12))?);
+        assert!(idempotency_store::lock(conn, &day.id, at(6), at(12))?);
+        assert!(!idempotency_store::lock(conn, &day.id, at(6), at(12))?);
         assert_eq!(
             idempotency_store::delete_expired(conn, at(24 * 3600 - 1))?,
             0
@@ -318,7 +318,7 @@ async fn replicas_that_start_together_agree_on_the_server_key(
     let mut ids = Vec::new();
     for task in made.collect::<Vec<_>>() {
         let keys = task.await.unwrap().unwrap();
-        ids.push(keys.claim("operation", "a-key-of-a-client", &[], START).id);
+        ids.push(keys.record("operation", "a-key-of-a-client", &[], START).id);
     }
     ids.dedup();
     assert_eq!(ids.len(), 1, "{}", database.backend);
