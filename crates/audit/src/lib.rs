@@ -16,11 +16,11 @@ use std::sync::Arc;
 
 use ud_config::{DatabaseConfig, Loader};
 use ud_db::{Db, Migrations};
-use ud_events::{NewEvent, record_notices};
+use ud_events::{NewEvent, record_security_events};
 use ud_http::{MigrateArguments, Mounted, Readiness, Revert, RewrapCommand, ServiceBinary};
 use ud_idempotency::ServerKey;
 use ud_kernel::{Service, StartError};
-use ud_service::{Notices, ServiceContext, Task};
+use ud_service::{SecurityEvents, ServiceContext, Task};
 use utoipa::openapi::OpenApi;
 
 use crate::{config::AuditConfig, models::record_flow::RecordFlow, state::AuditState};
@@ -76,8 +76,8 @@ impl ServiceBinary for AuditService {
         };
         let limits = context.limits(Self::LIMITED, &config.limits, None)?;
         let mut tasks = vec![open_server_key(key.clone())];
-        if let Some(notices) = context.take_notices().await {
-            tasks.push(write_notices(flow, &context, notices));
+        if let Some(security_events) = context.take_security_events().await {
+            tasks.push(write_security_events(flow, &context, security_events));
         }
         let key_check: ud_http::Check = Arc::new(move || Box::pin(std::future::ready(key.state())));
         Ok(Mounted {
@@ -147,13 +147,23 @@ fn open_server_key(key: ServerKey) -> Task {
 }
 
 /// Writes this service's own security events (SECURITY rule 33), which need no outbox: they are at home here.
-fn write_notices(flow: RecordFlow, context: &ServiceContext, queue: Notices) -> Task {
+fn write_security_events(
+    flow: RecordFlow,
+    context: &ServiceContext,
+    queue: SecurityEvents,
+) -> Task {
     let log = context.security_log.clone();
     Box::new(move |stop| {
         let write = move |events: Vec<NewEvent>| {
             let flow = flow.clone();
             async move { Ok(flow.record_own(&events).await?) }
         };
-        Box::pin(record_notices(Service::Audit, log, queue, write, stop))
+        Box::pin(record_security_events(
+            Service::Audit,
+            log,
+            queue,
+            write,
+            stop,
+        ))
     })
 }

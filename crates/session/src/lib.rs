@@ -108,8 +108,8 @@ impl ServiceBinary for SessionService {
             context.security_log.clone(),
             &context.metrics,
         );
-        let notices = tasks::notices(&context, Arc::clone(&store));
-        let mut tasks = vec![stop_in_order(notices, relaying)];
+        let security_events = tasks::security_events(&context, Arc::clone(&store));
+        let mut tasks = vec![stop_in_order(security_events, relaying)];
         let guard = if context.standalone {
             context.guard()?
         } else {

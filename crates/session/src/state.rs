@@ -7,7 +7,7 @@ use ud_kernel::{
     Clock, EventType, Service, UserId,
     models::{FeedKnown, Provenance},
 };
-use ud_service::{SecurityLog, SecurityNotice};
+use ud_service::{SecurityEvent, SecurityLog};
 use ud_telemetry::Metrics;
 
 use crate::models::{
@@ -88,8 +88,8 @@ impl SessionState {
     ) -> Option<Seen> {
         let seen = self.feed.believe(claim);
         if seen.is_none() {
-            self.security_log.note(SecurityNotice {
-                event: EventType::FEED_CLAIM_REFUSED,
+            self.security_log.note(SecurityEvent {
+                kind: EventType::FEED_CLAIM_REFUSED,
                 origin: provenance(),
                 target_type: "service",
                 target_id: caller.as_str().to_owned(),
@@ -101,8 +101,8 @@ impl SessionState {
     /// Notes `event` about the things of `owner`.
     pub fn note(&self, event: EventType, origin: Provenance, owner: UserId) {
         let (target_type, target_id) = ("user", owner.to_string());
-        self.security_log.note(SecurityNotice {
-            event,
+        self.security_log.note(SecurityEvent {
+            kind: event,
             origin,
             target_type,
             target_id,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use ud_events::{Outbox, OutboxError, OutboxHandle, PeerTransport, Relay, record_notices};
+use ud_events::{Outbox, OutboxError, OutboxHandle, PeerTransport, Relay, record_security_events};
 use ud_jwt::KeySource;
 use ud_kernel::Service;
 use ud_service::{ServiceContext, Task};
@@ -40,12 +40,12 @@ pub(crate) fn follow_keys(feed: Feed, keys: KeySource) -> Task {
     })
 }
 
-/// Writes security notices (SECURITY rule 33) to the outbox of `store`.
-pub(crate) fn notices(context: &ServiceContext, store: Arc<dyn SessionStore>) -> Task {
+/// Writes security events (SECURITY rule 33) to the outbox of `store`.
+pub(crate) fn security_events(context: &ServiceContext, store: Arc<dyn SessionStore>) -> Task {
     let context = context.clone();
     Box::new(move |stop| {
         Box::pin(async move {
-            let Some(queue) = context.take_notices().await else {
+            let Some(queue) = context.take_security_events().await else {
                 return;
             };
             let write = |events| {
@@ -57,7 +57,8 @@ pub(crate) fn notices(context: &ServiceContext, store: Arc<dyn SessionStore>) ->
                         .map_err(|e| OutboxError(e.to_string()))
                 }
             };
-            record_notices(Service::Session, context.security_log, queue, write, stop).await;
+            record_security_events(Service::Session, context.security_log, queue, write, stop)
+                .await;
         })
     })
 }

@@ -8,7 +8,7 @@ use ud_service::{ServiceContext, StopSignal, Task, stop_in_order};
 
 use crate::{
     ApplyError, Batch, Event, Inbox, NewEvent, OutboxError, OutboxHandle, PeerTransport, Receipt,
-    Relay, SqlOutbox, outbox, record_notices,
+    Relay, SqlOutbox, outbox, record_security_events,
 };
 
 const FORGET_EVERY: Duration = Duration::from_secs(3600);
@@ -59,14 +59,14 @@ impl SqlEvents {
         receipt
     }
 
-    /// The background work: the relay, the inbox's forgetting, and the writing of security notices, which at a stop comes
+    /// The background work: the relay, the inbox's forgetting, and the writing of security events, which at a stop comes
     /// before the relay's last batch.
     #[must_use]
     pub fn tasks(&self) -> Vec<Task> {
-        let (relay, forget, notices) = (self.clone(), self.clone(), self.clone());
+        let (relay, forget, security_events) = (self.clone(), self.clone(), self.clone());
         vec![
             stop_in_order(
-                Box::new(move |stop| Box::pin(notices.notices(stop))),
+                Box::new(move |stop| Box::pin(security_events.security_events(stop))),
                 Box::new(move |stop| Box::pin(relay.relay(stop))),
             ),
             Box::new(move |stop| Box::pin(forget.forget(stop))),
@@ -100,8 +100,8 @@ impl SqlEvents {
         }
     }
 
-    async fn notices(self, stop: StopSignal) {
-        let Some(queue) = self.context.take_notices().await else {
+    async fn security_events(self, stop: StopSignal) {
+        let Some(queue) = self.context.take_security_events().await else {
             return;
         };
         let ServiceContext {
@@ -110,7 +110,7 @@ impl SqlEvents {
             ..
         } = self.context.clone();
         let write = |events| self.write_all(events);
-        record_notices(service, security_log, queue, write, stop).await;
+        record_security_events(service, security_log, queue, write, stop).await;
     }
 
     /// Writes events that belong to no other change, in one transaction, and wakes the relay.

@@ -8,7 +8,7 @@ use std::{
 
 use actix_web::{FromRequest, HttpRequest, dev, web};
 use ud_kernel::{EventType, Service, UserId};
-use ud_service::{Callers, InternalGate, NotAdmitted, SecurityNotice, callers};
+use ud_service::{Callers, InternalGate, NotAdmitted, SecurityEvent, callers};
 
 use crate::{
     Problem,
@@ -48,8 +48,8 @@ fn admit<C: Callers>(req: &HttpRequest) -> Result<FromService<C>, Problem> {
         .and_then(|token| gate.admit::<C>(token))
         .map_err(|refusal| {
             if let Some(log) = gate.log() {
-                log.note(SecurityNotice {
-                    event: EventType::SERVICE_TOKEN_REFUSED,
+                log.note(SecurityEvent {
+                    kind: EventType::SERVICE_TOKEN_REFUSED,
                     origin: origin_of(req),
                     target_type: "operation",
                     target_id: operation_of(req),

@@ -7,7 +7,7 @@ use std::{future::Future, marker::PhantomData, pin::Pin};
 use actix_web::{FromRequest, HttpRequest, dev, web};
 use ud_kernel::{Code, EventType, LimitKey, UserId, models::Provenance};
 use ud_service::{
-    AccessRule, Caller, RowScope, RuleLimit, SecurityNotice, Sensitivity, TokenGuard,
+    AccessRule, Caller, RowScope, RuleLimit, SecurityEvent, Sensitivity, TokenGuard,
     limits::{Counts, LimitedOperation},
 };
 
@@ -101,8 +101,8 @@ async fn count_at(
         return Ok(());
     };
     if let Some(log) = guard.log() {
-        log.note(SecurityNotice {
-            event: EventType::RATE_LIMITED,
+        log.note(SecurityEvent {
+            kind: EventType::RATE_LIMITED,
             origin: Provenance {
                 actor_id: user,
                 ..origin_of(req)

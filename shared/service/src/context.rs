@@ -14,7 +14,7 @@ use ud_kernel::{Clock, Failpoints, Service, StartError};
 use ud_peer::{LocalOperations, Peers};
 use ud_telemetry::Metrics;
 
-use crate::{InternalGate, Limits, Notices, SecurityLog, TokenGuard};
+use crate::{InternalGate, Limits, SecurityEvents, SecurityLog, TokenGuard};
 
 /// The common ground of one service: who it is, whom it knows, what time it is.
 #[derive(Clone)]
@@ -40,7 +40,7 @@ pub struct ServiceContext {
     /// Failpoints of tests.
     pub failpoints: Failpoints,
     guard: Option<TokenGuard>,
-    notices: Arc<Mutex<Option<Notices>>>,
+    security_events: Arc<Mutex<Option<SecurityEvents>>>,
 }
 
 /// A service's identity towards the others (SECURITY rule 24).
@@ -160,7 +160,8 @@ impl ServiceContext {
         metrics: &Metrics,
     ) -> Self {
         let metrics = metrics.for_service(service);
-        let (security_log, notices) = SecurityLog::new(clock.clone(), SecurityLog::ROOM, &metrics);
+        let (security_log, security_events) =
+            SecurityLog::new(clock.clone(), SecurityLog::ROOM, &metrics);
         Self {
             service,
             env,
@@ -171,7 +172,7 @@ impl ServiceContext {
             tokens,
             failpoints: Failpoints::none(),
             guard: None,
-            notices: Arc::new(Mutex::new(Some(notices))),
+            security_events: Arc::new(Mutex::new(Some(security_events))),
             metrics,
             clock,
         }
@@ -288,8 +289,8 @@ impl ServiceContext {
         Limits::new(self.service, operations, config, redis, &self.clock)
     }
 
-    /// The queue of security notices, for the one task that writes them to the outbox.
-    pub async fn take_notices(&self) -> Option<Notices> {
-        self.notices.lock().await.take()
+    /// The queue of security events, for the one task that writes them to the outbox.
+    pub async fn take_security_events(&self) -> Option<SecurityEvents> {
+        self.security_events.lock().await.take()
     }
 }

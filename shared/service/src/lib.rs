@@ -18,7 +18,7 @@ pub use context::{Identity, ServiceContext};
 pub use gate::{InternalGate, NotAdmitted};
 pub use guard::{Admitted, AuthFailure, MAX_LOGIN_AGE, TokenGuard};
 pub use limiter::{Limits, RuleLimit};
-pub use security_log::{NotedNotice, Notices, SecurityLog, SecurityNotice, permission_denied};
+pub use security_log::{NotedEvent, SecurityEvent, SecurityEvents, SecurityLog, permission_denied};
 pub use stop::{StopSignal, Task, stop_in_order};
 pub use token_room::{require_names_room, signature_algorithm};
 pub use ud_jwt::revocation::Sensitivity;

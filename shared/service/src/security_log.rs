@@ -3,7 +3,7 @@
 //!
 //! Bounds for one process and window (a minute), whoever asks and however many they are:
 //!
-//! | notices | singly | then |
+//! | security events | singly | then |
 //! |---|---|---|
 //! | of one event by one user or [`LimitKey::Source`] | [`SINGLY`] | one sum |
 //! | of one event by callers without a name | [`Budget::STRANGERS`] | one sum of all of them |
@@ -42,7 +42,7 @@ fn queues() -> usize {
     LOCKOUT + 1 + LANES.len()
 }
 
-/// How many notices are recorded singly in a window.
+/// How many security events are recorded singly in a window.
 #[derive(Debug, Clone, Copy)]
 struct Budget {
     of_one_event: u32,
@@ -64,9 +64,9 @@ impl Budget {
 
 /// Something refused, or another security event without a state change.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SecurityNotice {
+pub struct SecurityEvent {
     /// What happened: `permission_denied`, `service_token_refused`, `login_failed`, ...
-    pub event: EventType,
+    pub kind: EventType,
     /// Where the request came from and who made it, if known.
     pub origin: Provenance,
     /// Kind of thing it was about: `operation`, `user`, ...
@@ -75,22 +75,22 @@ pub struct SecurityNotice {
     pub target_id: String,
 }
 
-impl SecurityNotice {
+impl SecurityEvent {
     /// Its place in the queues: 0 without a lane of its own.
     fn lane(&self) -> usize {
-        if self.event == EventType::RATE_LIMITED && self.target_type != "operation" {
+        if self.kind == EventType::RATE_LIMITED && self.target_type != "operation" {
             return LOCKOUT;
         }
-        let place = LANES.iter().position(|event| *event == self.event);
+        let place = LANES.iter().position(|event| *event == self.kind);
         place.map_or(0, |place| LOCKOUT + 1 + place)
     }
 }
 
-/// A notice on its way into the audit log.
+/// A security event on its way into the audit log.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NotedNotice {
+pub struct NotedEvent {
     /// What happened; of several that were counted, the first. Of several sources it names none.
-    pub notice: SecurityNotice,
+    pub event: SecurityEvent,
     /// When; of several that were counted, the last.
     pub at: Timestamp,
     /// How many this stands for; more than one where they were counted.
@@ -99,26 +99,26 @@ pub struct NotedNotice {
 
 /// The receiving end of a [`SecurityLog`].
 #[derive(Debug)]
-pub struct Notices(Vec<mpsc::Receiver<NotedNotice>>);
+pub struct SecurityEvents(Vec<mpsc::Receiver<NotedEvent>>);
 
-impl Notices {
-    /// Waits for notices, and adds at most `most` of them to `notices`, those in lanes of their own first. Adds none
+impl SecurityEvents {
+    /// Waits for security events, and adds at most `most` of them to `security_events`, those in lanes of their own first. Adds none
     /// when every [`SecurityLog`] is gone.
-    pub async fn recv_many(&mut self, notices: &mut Vec<NotedNotice>, most: usize) {
+    pub async fn recv_many(&mut self, security_events: &mut Vec<NotedEvent>, most: usize) {
         poll_fn(|context| {
-            let before = notices.len();
+            let before = security_events.len();
             let mut open = false;
             for lane in self.0.iter_mut().rev() {
-                let room = most.saturating_sub(notices.len() - before);
+                let room = most.saturating_sub(security_events.len() - before);
                 if room == 0 {
                     break;
                 }
-                match lane.poll_recv_many(context, notices, room) {
+                match lane.poll_recv_many(context, security_events, room) {
                     Poll::Ready(0) => {}
                     Poll::Ready(_) | Poll::Pending => open = true,
                 }
             }
-            if notices.len() > before || !open {
+            if security_events.len() > before || !open {
                 Poll::Ready(())
             } else {
                 Poll::Pending
@@ -127,8 +127,8 @@ impl Notices {
         .await;
     }
 
-    /// A notice that is there already.
-    pub fn try_recv(&mut self) -> Option<NotedNotice> {
+    /// A security event that is there already.
+    pub fn try_recv(&mut self) -> Option<NotedEvent> {
         let mut lanes = self.0.iter_mut().rev();
         lanes.find_map(|lane| lane.try_recv().ok())
     }
@@ -138,10 +138,10 @@ impl Notices {
 #[derive(Default)]
 struct Count {
     seen: u32,
-    sum: Option<NotedNotice>,
+    sum: Option<NotedEvent>,
 }
 
-/// Singly recorded notices of the running window.
+/// Singly recorded security events of the running window.
 #[derive(Default)]
 struct Spent {
     by_event: HashMap<EventType, u32>,
@@ -167,7 +167,7 @@ struct Window {
     /// Each has been recorded singly at least once, so that budgets bound them.
     callers: HashMap<(usize, EventType, Option<LimitKey>), Count>,
     /// What no budget had room for, by whether users caused it.
-    others: HashMap<(usize, EventType, bool), Option<NotedNotice>>,
+    others: HashMap<(usize, EventType, bool), Option<NotedEvent>>,
     strangers: Spent,
     users: Spent,
     lanes: HashMap<usize, Spent>,
@@ -175,7 +175,7 @@ struct Window {
 
 impl Window {
     /// Starts anew at `now`. Returns what was counted.
-    fn end(&mut self, now: Timestamp) -> Vec<NotedNotice> {
+    fn end(&mut self, now: Timestamp) -> Vec<NotedEvent> {
         let ended = std::mem::take(self);
         self.start = Some(now);
         let of_callers = ended.callers.into_values().filter_map(|count| count.sum);
@@ -183,7 +183,7 @@ impl Window {
         of_callers.chain(of_others).collect()
     }
 
-    /// Whether a first notice of this caller may be recorded singly.
+    /// Whether a first event of this caller may be recorded singly.
     fn has_room(&mut self, lane: usize, event: EventType, is_user: bool) -> bool {
         match (lane, is_user) {
             (0, true) => self.users.take(event, Budget::USERS),
@@ -197,28 +197,28 @@ impl Window {
     }
 }
 
-/// Takes notices from request handlers. Clones share the queues.
+/// Takes security events from request handlers. Clones share the queues.
 #[derive(Clone)]
 pub struct SecurityLog {
-    senders: Arc<[mpsc::Sender<NotedNotice>]>,
+    senders: Arc<[mpsc::Sender<NotedEvent>]>,
     window: Arc<Mutex<Window>>,
     dropped: IntCounter,
     clock: Clock,
 }
 
 impl SecurityLog {
-    /// Room for notices that wait to be written, in each queue.
+    /// Room for security events that wait to be written, in each queue.
     pub(crate) const ROOM: usize = 1024;
 
     /// The log, and the receiving end from which a service writes its outbox. `room` is that of each queue; `metrics`
-    /// tells how many notices were lost to a full one.
+    /// tells how many security events were lost to a full one.
     #[must_use]
-    pub fn new(clock: Clock, room: usize, metrics: &Metrics) -> (Self, Notices) {
+    pub fn new(clock: Clock, room: usize, metrics: &Metrics) -> (Self, SecurityEvents) {
         let queues = (0..queues()).map(|_| mpsc::channel(room));
         let (senders, receivers): (Vec<_>, Vec<_>) = queues.unzip();
         let dropped = metrics.counter_vec(
-            "security_notices_dropped_total",
-            "Security notices that the audit log will not have, because the queue was full.",
+            "security_events_dropped_total",
+            "Security events that the audit log will not have, because the queue was full.",
             &[],
         );
         let log = Self {
@@ -227,12 +227,12 @@ impl SecurityLog {
             dropped: dropped.with_label_values::<&str>(&[]),
             clock,
         };
-        (log, Notices(receivers))
+        (log, SecurityEvents(receivers))
     }
 
-    /// Takes a notice without waiting. A full queue drops it and counts that.
-    pub fn note(&self, notice: SecurityNotice) {
-        let (ended, single) = self.admit(notice);
+    /// Takes a security event without waiting. A full queue drops it and counts that.
+    pub fn note(&self, event: SecurityEvent) {
+        let (ended, single) = self.admit(event);
         self.send(ended);
         self.send(single);
     }
@@ -254,31 +254,31 @@ impl SecurityLog {
         self.window.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn send(&self, notices: impl IntoIterator<Item = NotedNotice>) {
-        for noted in notices {
+    fn send(&self, security_events: impl IntoIterator<Item = NotedEvent>) {
+        for noted in security_events {
             let count = noted.count;
-            let queue = self.senders.get(noted.notice.lane());
+            let queue = self.senders.get(noted.event.lane());
             if queue.is_none_or(|queue| queue.try_send(noted).is_err()) {
                 self.dropped.inc_by(count);
             }
         }
     }
 
-    /// Returns what an ended window had counted, and the notice where it is to be recorded singly.
-    fn admit(&self, notice: SecurityNotice) -> (Vec<NotedNotice>, Option<NotedNotice>) {
+    /// Returns what an ended window had counted, and the event where it is to be recorded singly.
+    fn admit(&self, event: SecurityEvent) -> (Vec<NotedEvent>, Option<NotedEvent>) {
         let now = self.clock.now();
         let mut window = self.window();
         let ended = roll(&mut window, now);
-        let (lane, event, caller) = (notice.lane(), notice.event, notice.origin.limit_key());
-        let is_user = notice.origin.actor_id.is_some();
-        let noted = NotedNotice {
-            notice,
+        let (lane, kind, caller) = (event.lane(), event.kind, event.origin.limit_key());
+        let is_user = event.origin.actor_id.is_some();
+        let noted = NotedEvent {
+            event,
             at: now,
             count: 1,
         };
-        let key = (lane, event, caller);
+        let key = (lane, kind, caller);
         let seen = window.callers.get(&key).map_or(0, |count| count.seen);
-        let may_be_single = seen < SINGLY && window.has_room(lane, event, is_user);
+        let may_be_single = seen < SINGLY && window.has_room(lane, kind, is_user);
         if may_be_single {
             window.callers.entry(key).or_default().seen += 1;
             return (ended, Some(noted));
@@ -286,7 +286,7 @@ impl SecurityLog {
         if seen >= SINGLY {
             add(&mut window.callers.entry(key).or_default().sum, noted);
         } else {
-            let others = window.others.entry((lane, event, is_user)).or_default();
+            let others = window.others.entry((lane, kind, is_user)).or_default();
             add(others, anonymous(noted));
         }
         (ended, None)
@@ -294,7 +294,7 @@ impl SecurityLog {
 }
 
 /// Adds one to what was counted, or begins with it.
-fn add(sum: &mut Option<NotedNotice>, noted: NotedNotice) {
+fn add(sum: &mut Option<NotedEvent>, noted: NotedEvent) {
     match sum {
         Some(sum) => {
             sum.count += 1;
@@ -305,20 +305,20 @@ fn add(sum: &mut Option<NotedNotice>, noted: NotedNotice) {
 }
 
 /// The first of a sum over many callers and targets: it names none of them.
-fn anonymous(noted: NotedNotice) -> NotedNotice {
-    let notice = SecurityNotice {
+fn anonymous(noted: NotedEvent) -> NotedEvent {
+    let event = SecurityEvent {
         origin: Provenance {
-            request_id: noted.notice.origin.request_id,
+            request_id: noted.event.origin.request_id,
             ..Provenance::default()
         },
         target_id: String::new(),
-        ..noted.notice
+        ..noted.event
     };
-    NotedNotice { notice, ..noted }
+    NotedEvent { event, ..noted }
 }
 
 /// Starts a new window if the last has ended; gives what was counted in it.
-fn roll(window: &mut Window, now: Timestamp) -> Vec<NotedNotice> {
+fn roll(window: &mut Window, now: Timestamp) -> Vec<NotedEvent> {
     let start = *window.start.get_or_insert(now);
     if now.since(start) < WINDOW && now >= start {
         return Vec::new();
@@ -326,10 +326,10 @@ fn roll(window: &mut Window, now: Timestamp) -> Vec<NotedNotice> {
     window.end(now)
 }
 
-/// The notice of a refused permission.
-pub fn permission_denied(origin: Provenance, user: UserId, operation: String) -> SecurityNotice {
-    SecurityNotice {
-        event: EventType::PERMISSION_DENIED,
+/// The event of a refused permission.
+pub fn permission_denied(origin: Provenance, user: UserId, operation: String) -> SecurityEvent {
+    SecurityEvent {
+        kind: EventType::PERMISSION_DENIED,
         origin: Provenance {
             actor_id: Some(user),
             ..origin

@@ -2,9 +2,9 @@ use super::*;
 
 const START: Timestamp = Timestamp::from_millis(0);
 
-fn by(event: EventType, ip: &str, actor_id: Option<UserId>) -> SecurityNotice {
-    SecurityNotice {
-        event,
+fn by(event: EventType, ip: &str, actor_id: Option<UserId>) -> SecurityEvent {
+    SecurityEvent {
+        kind: event,
         origin: Provenance {
             ip: Some(ip.to_owned()),
             actor_id,
@@ -15,20 +15,20 @@ fn by(event: EventType, ip: &str, actor_id: Option<UserId>) -> SecurityNotice {
     }
 }
 
-fn notice(ip: &str) -> SecurityNotice {
+fn event(ip: &str) -> SecurityEvent {
     by(EventType::LOGIN_FAILED, ip, None)
 }
 
-fn log(clock: &Clock) -> (SecurityLog, Notices) {
+fn log(clock: &Clock) -> (SecurityLog, SecurityEvents) {
     SecurityLog::new(clock.clone(), SecurityLog::ROOM, &Metrics::new("auth"))
 }
 
 /// What came out of the queues, and is written: a writer is faster than a flood.
-fn drain(queue: &mut Notices) -> Vec<NotedNotice> {
+fn drain(queue: &mut SecurityEvents) -> Vec<NotedEvent> {
     std::iter::from_fn(|| queue.try_recv()).collect()
 }
 
-fn sum(told: &[NotedNotice]) -> u64 {
+fn sum(told: &[NotedEvent]) -> u64 {
     told.iter().map(|noted| noted.count).sum()
 }
 
@@ -41,15 +41,15 @@ fn a_flood_is_told_twenty_times_and_then_counted() {
     let clock = Clock::manual(START);
     let (log, mut queue) = log(&clock);
     for _ in 0..500 {
-        log.note(notice("192.0.2.1"));
+        log.note(event("192.0.2.1"));
     }
-    log.note(notice("192.0.2.2"));
+    log.note(event("192.0.2.2"));
     clock.advance(WINDOW);
     log.flush();
     let told = drain(&mut queue);
     assert_eq!((told.len(), sum(&told)), (22, 501));
     assert_eq!(told.last().unwrap().count, 480);
-    let ip = told.last().unwrap().notice.origin.ip.as_deref();
+    let ip = told.last().unwrap().event.origin.ip.as_deref();
     assert_eq!(ip, Some("192.0.2.1"), "a sum over one caller names it");
 }
 
@@ -70,7 +70,7 @@ fn floods_of_six_thousand_leave_few_records_wherever_they_come_from() {
         let clock = Clock::manual(START);
         let (log, mut queue) = log(&clock);
         for n in 0..6000 {
-            log.note(notice(&address(n)));
+            log.note(event(&address(n)));
         }
         log.finish();
         let told = drain(&mut queue);
@@ -84,7 +84,7 @@ fn many_sources_that_come_again_and_again_are_one_sum() {
     let (log, mut queue) = log(&clock);
     for _ in 0..30 {
         for n in 0..1000 {
-            log.note(notice(&format!("198.18.{}.{}", n / 250, n % 250)));
+            log.note(event(&format!("198.18.{}.{}", n / 250, n % 250)));
         }
     }
     log.finish();
@@ -92,8 +92,8 @@ fn many_sources_that_come_again_and_again_are_one_sum() {
     assert_eq!((told.len(), sum(&told)), (201, 30_000));
     let others = told.last().unwrap();
     assert_eq!(others.count, 29_800);
-    assert_eq!(others.notice.origin.ip, None, "a sum over many names none");
-    assert_eq!(others.notice.target_id, "");
+    assert_eq!(others.event.origin.ip, None, "a sum over many names none");
+    assert_eq!(others.event.target_id, "");
     assert!(log.window().callers.len() <= 200);
 }
 
@@ -113,7 +113,7 @@ fn strangers_have_two_hundred_of_one_event_and_six_hundred_of_all() {
         }
     }
     let singly = drain(&mut queue);
-    let of = |event: EventType| singly.iter().filter(|n| n.notice.event == event).count();
+    let of = |event: EventType| singly.iter().filter(|n| n.event.kind == event).count();
     assert!(events.iter().all(|event| of(*event) <= 200));
     assert_eq!(singly.len(), 600);
     log.finish();
@@ -122,7 +122,7 @@ fn strangers_have_two_hundred_of_one_event_and_six_hundred_of_all() {
     assert_eq!(sum(&singly) + sum(&counted), 8000);
     // A minute later it begins anew, and no earlier.
     clock.advance(WINDOW - Duration::from_millis(1));
-    log.note(notice("192.0.2.200"));
+    log.note(event("192.0.2.200"));
     assert_eq!(drain(&mut queue).len(), 1, "`finish` began a window");
 }
 
@@ -133,13 +133,13 @@ fn no_flood_hides_what_has_a_lane_of_its_own() {
     let (log, mut queue) = SecurityLog::new(clock, 300, &Metrics::new("auth"));
     for n in 0..6000 {
         let ip = format!("2001:db8:1:{n:x}::1");
-        log.note(notice(&ip));
+        log.note(event(&ip));
         log.note(by(EventType::RATE_LIMITED, &ip, None));
         log.note(by(EventType::PERMISSION_DENIED, &ip, Some(user(n))));
         // One lane does not fill another.
         log.note(by(EventType::SERVICE_TOKEN_REFUSED, &ip, None));
     }
-    let lockout = SecurityNotice {
+    let lockout = SecurityEvent {
         target_type: "identifier",
         ..by(EventType::RATE_LIMITED, "192.0.2.7", None)
     };
@@ -149,16 +149,16 @@ fn no_flood_hides_what_has_a_lane_of_its_own() {
     log.note(by(EventType::ADMIN_READ, "192.0.2.8", Some(user(7))));
     let told = drain(&mut queue);
     let of = |event: EventType| {
-        let told = told.iter().filter(|n| n.notice.event == event);
+        let told = told.iter().filter(|n| n.event.kind == event);
         told.filter(|n| n.count == 1).count()
     };
     assert_eq!(of(EventType::REFRESH_TOKEN_REUSED), 1);
     assert_eq!(of(EventType::ADMIN_READ), 2);
     assert_eq!(of(EventType::SERVICE_TOKEN_REFUSED), 200);
-    assert!(told.iter().any(|n| n.notice == lockout && n.count == 1));
+    assert!(told.iter().any(|n| n.event == lockout && n.count == 1));
     log.finish();
     let rest = drain(&mut queue);
-    let mut events: Vec<_> = rest.iter().map(|n| n.notice.event).collect();
+    let mut events: Vec<_> = rest.iter().map(|n| n.event.kind).collect();
     events.sort_unstable();
     let flooding = [
         EventType::LOGIN_FAILED,
@@ -182,7 +182,7 @@ fn each_reader_by_permission_is_named_however_many_they_are() {
     log.finish();
     let told = drain(&mut queue);
     assert_eq!((told.len(), sum(&told)), (30 * 21, 30 * 25));
-    assert!(told.iter().all(|n| n.notice.origin.actor_id.is_some()));
+    assert!(told.iter().all(|n| n.event.origin.actor_id.is_some()));
 }
 
 #[test]
@@ -190,7 +190,7 @@ fn what_was_counted_is_told_at_a_stop_with_its_own_time() {
     let clock = Clock::manual(START);
     let (log, mut queue) = log(&clock);
     for _ in 0..30 {
-        log.note(notice("192.0.2.1"));
+        log.note(event("192.0.2.1"));
         clock.advance(Duration::from_secs(1));
     }
     log.finish();
@@ -210,10 +210,10 @@ fn a_full_queue_drops_and_counts() {
     let metrics = Metrics::new("auth");
     let (log, _queue) = SecurityLog::new(clock, 2, &metrics);
     for i in 0..5 {
-        log.note(notice(&format!("192.0.2.{i}")));
+        log.note(event(&format!("192.0.2.{i}")));
     }
     let told = metrics.render();
-    let line = "security_notices_dropped_total{service=\"auth\"} 3\n";
+    let line = "security_events_dropped_total{service=\"auth\"} 3\n";
     assert!(told.contains(line), "{told}");
 }
 
@@ -221,19 +221,19 @@ fn a_full_queue_drops_and_counts() {
 async fn whoever_waits_gets_the_lanes_first_and_an_end() {
     let clock = Clock::manual(START);
     let (log, mut queue) = log(&clock);
-    log.note(notice("192.0.2.1"));
+    log.note(event("192.0.2.1"));
     log.note(by(EventType::REFRESH_TOKEN_REUSED, "192.0.2.1", None));
     let mut told = Vec::new();
     queue.recv_many(&mut told, 1).await;
-    assert_eq!(told[0].notice.event, EventType::REFRESH_TOKEN_REUSED);
+    assert_eq!(told[0].event.kind, EventType::REFRESH_TOKEN_REUSED);
     queue.recv_many(&mut told, 100).await;
-    assert_eq!(told[1].notice.event, EventType::LOGIN_FAILED);
+    assert_eq!(told[1].event.kind, EventType::LOGIN_FAILED);
     let noting = async {
         tokio::task::yield_now().await;
         log.note(by(EventType::ADMIN_READ, "192.0.2.1", None));
     };
     tokio::join!(queue.recv_many(&mut told, 100), noting);
-    assert_eq!(told[2].notice.event, EventType::ADMIN_READ);
+    assert_eq!(told[2].event.kind, EventType::ADMIN_READ);
     drop(log);
     queue.recv_many(&mut told, 100).await;
     assert_eq!(told.len(), 3);

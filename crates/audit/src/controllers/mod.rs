@@ -7,7 +7,7 @@ pub mod receive_events;
 
 use ud_events::EventType;
 use ud_http::Authed;
-use ud_service::SecurityNotice;
+use ud_service::SecurityEvent;
 
 use crate::state::AuditState;
 
@@ -18,8 +18,8 @@ fn note_read<A>(
     target_type: &'static str,
     target_id: String,
 ) {
-    state.security_log.note(SecurityNotice {
-        event: EventType::ADMIN_READ,
+    state.security_log.note(SecurityEvent {
+        kind: EventType::ADMIN_READ,
         origin: authed.origin(),
         target_type,
         target_id,

@@ -8,7 +8,7 @@ use ud_kernel::{
     EventType, SessionId, Source, UserId,
     models::{CredentialStatus, Provenance},
 };
-use ud_service::SecurityNotice;
+use ud_service::SecurityEvent;
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
@@ -350,15 +350,15 @@ fn find_named(conn: &mut DbConn, name: &str) -> Result<Option<StoredCredential>,
 /// only if they exist.
 fn note(state: &AuthState, event: EventType, found: &Found, origin: &Provenance) {
     let (target_type, target_id) = target(found);
-    state.security_log.note(SecurityNotice {
-        event,
+    state.security_log.note(SecurityEvent {
+        kind: event,
         origin: origin.clone(),
         target_type,
         target_id,
     });
 }
 
-/// Who a notice is about: the user, if there is one.
+/// Who a security event is about: the user, if there is one.
 fn target(found: &Found) -> (&'static str, String) {
     match &found.credential {
         Some(credential) => ("user", credential.user_id.to_string()),

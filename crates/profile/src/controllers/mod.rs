@@ -15,7 +15,7 @@ pub mod update_user;
 use actix_web::{HttpResponse, HttpResponseBuilder};
 use ud_http::{Authed, Problem, etag};
 use ud_kernel::{EventType, UserId, models::Provenance};
-use ud_service::SecurityNotice;
+use ud_service::SecurityEvent;
 
 use crate::{
     models::{ProfileError, StatusChange, user::User},
@@ -37,8 +37,8 @@ fn note_read(
     target_type: &'static str,
     target_id: String,
 ) {
-    state.security_log.note(SecurityNotice {
-        event: EventType::ADMIN_READ,
+    state.security_log.note(SecurityEvent {
+        kind: EventType::ADMIN_READ,
         origin: origin.clone(),
         target_type,
         target_id,
@@ -56,8 +56,8 @@ fn refused<A>(
         error,
         ProfileError::TargetHoldsMore | ProfileError::PermissionDenied
     ) {
-        state.security_log.note(SecurityNotice {
-            event: EventType::PERMISSION_DENIED,
+        state.security_log.note(SecurityEvent {
+            kind: EventType::PERMISSION_DENIED,
             origin: authed.origin(),
             target_type: "user",
             target_id: target.to_string(),

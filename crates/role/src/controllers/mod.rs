@@ -17,7 +17,7 @@ pub mod update_role;
 
 use ud_http::{Authed, Problem};
 use ud_kernel::EventType;
-use ud_service::SecurityNotice;
+use ud_service::SecurityEvent;
 
 use crate::{models::RoleError, state::RoleState};
 
@@ -64,8 +64,8 @@ fn note<A>(
     target_type: &'static str,
     target_id: String,
 ) {
-    state.security_log.note(SecurityNotice {
-        event,
+    state.security_log.note(SecurityEvent {
+        kind: event,
         origin: authed.origin(),
         target_type,
         target_id,

@@ -18,7 +18,7 @@ use ud_http::{Internal, Problem};
 use ud_jwt::service::{IdentityKey, ServiceVerifier};
 use ud_kernel::{AssignmentId, Clock, Code, Service, UserId, models::Provenance};
 use ud_peer::Peers;
-use ud_service::{Identity, InternalGate, SecurityNotice, ServiceContext, StopSignal};
+use ud_service::{Identity, InternalGate, SecurityEvent, ServiceContext, StopSignal};
 use ud_telemetry::Metrics;
 
 use crate::{
@@ -174,8 +174,8 @@ async fn a_service_with_its_background_work() {
         .map(|task| tokio::spawn(task(stopped.clone())))
         .collect();
 
-    base.security_log.note(SecurityNotice {
-        event: EventType::PERMISSION_DENIED,
+    base.security_log.note(SecurityEvent {
+        kind: EventType::PERMISSION_DENIED,
         origin: Provenance::default(),
         target_type: "operation",
         target_id: "GET /api/v1/roles".into(),

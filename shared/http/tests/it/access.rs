@@ -47,10 +47,10 @@ async fn the_handlers_type_decides_who_may_call() {
     for (path, token, expected) in cases {
         assert_eq!(call(&service, path, token).await, expected, "{path}");
     }
-    let notice = service.notices.try_recv().unwrap().notice;
-    assert_eq!(notice.event, ud_kernel::EventType::PERMISSION_DENIED);
-    assert_eq!(notice.origin.actor_id, Some(me));
-    assert_eq!(notice.target_id, "GET /api/v1/things/{id}");
+    let event = service.security_events.try_recv().unwrap().event;
+    assert_eq!(event.kind, ud_kernel::EventType::PERMISSION_DENIED);
+    assert_eq!(event.origin.actor_id, Some(me));
+    assert_eq!(event.target_id, "GET /api/v1/things/{id}");
 }
 
 #[tokio::test]
@@ -141,9 +141,9 @@ async fn internal_routes_take_only_service_tokens_of_the_right_caller() {
     // A service token opens no public route.
     assert_eq!(call(&service, "/api/v1/things/mine", &profile).await.0, 401);
     let mut refused = 0;
-    while let Some(noted) = service.notices.try_recv() {
+    while let Some(noted) = service.security_events.try_recv() {
         assert_eq!(
-            noted.notice.event,
+            noted.event.kind,
             ud_kernel::EventType::SERVICE_TOKEN_REFUSED
         );
         refused += 1;

@@ -26,7 +26,7 @@ async fn a_caller_is_counted_by_user_once_they_were_let_in() {
         assert_eq!(post(&service, COUNTED, "no token").await, 401);
         assert_eq!(post(&service, COUNTED, &powerless).await, 403);
     }
-    while service.notices.try_recv().is_some() {}
+    while service.security_events.try_recv().is_some() {}
     // Another session of the same user is the same user.
     for expected in [204, 204, 429, 429] {
         let token = service.token(one, &["roles:write"]);
@@ -35,8 +35,8 @@ async fn a_caller_is_counted_by_user_once_they_were_let_in() {
     let token = service.token(other, &["roles:write"]);
     assert_eq!(post(&service, COUNTED, &token).await, 204);
 
-    let noted = service.notices.try_recv().unwrap().notice;
-    let about = (noted.event, noted.target_type, noted.target_id.as_str());
+    let noted = service.security_events.try_recv().unwrap().event;
+    let about = (noted.kind, noted.target_type, noted.target_id.as_str());
     let operation = "POST /api/v1/things/counted";
     assert_eq!(
         about,
@@ -75,7 +75,7 @@ async fn a_stranger_is_counted_by_source_and_for_what_could_be_read() {
     assert_eq!((status, code), (429, Some("request.rate-limited".into())));
     assert!((1..=30).contains(&wait.unwrap()), "{wait:?}");
     assert_eq!(send("2001:db8:1:3::1", good).await.0, 204);
-    let noted = service.notices.try_recv().unwrap().notice;
+    let noted = service.security_events.try_recv().unwrap().event;
     assert_eq!(noted.origin.ip.as_deref(), Some("2001:db8:1:2:3::3"));
     assert_eq!(noted.origin.actor_id, None);
 }

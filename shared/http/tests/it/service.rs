@@ -119,7 +119,7 @@ pub struct Running {
     audit_key: String,
     pub audit: ServiceSigner,
     pub clock: Clock,
-    pub notices: ud_service::Notices,
+    pub security_events: ud_service::SecurityEvents,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<std::thread::JoinHandle<()>>,
 }
@@ -214,7 +214,7 @@ async fn serve(
         let state = *answer.lock().unwrap();
         Box::pin(async move { Ok(state) })
     }));
-    let notices = base.take_notices().await.unwrap();
+    let security_events = base.take_security_events().await.unwrap();
     let mut set = testkit::no_limits();
     set.set(&keys::LIMIT_CREATE_ROLE, "2/60".parse().unwrap());
     let guard = base
@@ -274,7 +274,7 @@ async fn serve(
         audit_key,
         audit,
         clock,
-        notices,
+        security_events,
         stop: Some(stop),
         thread: Some(thread),
     }

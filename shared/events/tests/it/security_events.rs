@@ -1,4 +1,4 @@
-//! Security notices on their way into the outbox.
+//! Security events on their way into the outbox.
 
 use std::{
     sync::{Arc, Mutex},
@@ -6,21 +6,21 @@ use std::{
 };
 
 use tokio::sync::watch;
-use ud_events::{Event, EventType, NewEvent, OutboxError, Outcome, record_notices};
+use ud_events::{Event, EventType, NewEvent, OutboxError, Outcome, record_security_events};
 use ud_kernel::{Clock, Service, models::Provenance};
-use ud_service::{SecurityLog, SecurityNotice, StopSignal};
+use ud_service::{SecurityEvent, SecurityLog, StopSignal};
 use ud_telemetry::Metrics;
 
 use crate::world::START;
 
-fn notice(event: EventType, target_id: &str) -> SecurityNotice {
+fn event(kind: EventType, target_id: &str) -> SecurityEvent {
     let origin = Provenance {
         request_id: "r".into(),
         ip: Some("192.0.2.1".into()),
         ..Provenance::default()
     };
-    SecurityNotice {
-        event,
+    SecurityEvent {
+        kind,
         origin,
         target_type: "operation",
         target_id: target_id.into(),
@@ -48,7 +48,7 @@ impl Store {
 }
 
 #[tokio::test(start_paused = true)]
-async fn notices_become_events_even_if_the_store_is_away_for_a_while() {
+async fn security_events_become_events_even_if_the_store_is_away_for_a_while() {
     let clock = Clock::manual(START);
     let (log, queue) = SecurityLog::new(clock.clone(), 100, &Metrics::new("auth"));
     let (stop, stopped) = StopSignal::pair();
@@ -59,7 +59,7 @@ async fn notices_become_events_even_if_the_store_is_away_for_a_while() {
         let writer = writer.clone();
         async move { writer.write(events).await }
     };
-    let task = tokio::spawn(record_notices(
+    let task = tokio::spawn(record_security_events(
         Service::Role,
         log.clone(),
         queue,
@@ -67,8 +67,8 @@ async fn notices_become_events_even_if_the_store_is_away_for_a_while() {
         stopped,
     ));
 
-    log.note(notice(EventType::PERMISSION_DENIED, "GET /api/v1/roles"));
-    log.note(notice(EventType::USER_DELETED, "not role's to write"));
+    log.note(event(EventType::PERMISSION_DENIED, "GET /api/v1/roles"));
+    log.note(event(EventType::USER_DELETED, "not role's to write"));
     store
         .written
         .subscribe()
@@ -76,16 +76,13 @@ async fn notices_become_events_even_if_the_store_is_away_for_a_while() {
         .await
         .unwrap();
     clock.advance(Duration::from_secs(5));
-    log.note(notice(
+    log.note(event(
         EventType::SERVICE_TOKEN_REFUSED,
         "POST /internal/v1/not-before",
     ));
-    log.note(notice(
-        EventType::ADMIN_READ,
-        "GET /api/v1/role-assignments",
-    ));
+    log.note(event(EventType::ADMIN_READ, "GET /api/v1/role-assignments"));
     for _ in 0..500 {
-        log.note(notice(EventType::RATE_LIMITED, ""));
+        log.note(event(EventType::RATE_LIMITED, ""));
     }
     clock.advance(Duration::from_secs(5));
     stop.send_replace(true);
@@ -136,18 +133,18 @@ async fn a_stop_while_the_store_is_away_loses_nothing_if_it_is_back() {
             outcome
         }
     };
-    let task = tokio::spawn(record_notices(
+    let task = tokio::spawn(record_security_events(
         Service::Role,
         log.clone(),
         queue,
         write,
         stopped,
     ));
-    log.note(notice(EventType::PERMISSION_DENIED, "first"));
+    log.note(event(EventType::PERMISSION_DENIED, "first"));
     assert_eq!(fails.recv().await, Some(true));
-    log.note(notice(EventType::ADMIN_READ, "waits in the queue"));
+    log.note(event(EventType::ADMIN_READ, "waits in the queue"));
     for _ in 0..500 {
-        log.note(notice(EventType::RATE_LIMITED, ""));
+        log.note(event(EventType::RATE_LIMITED, ""));
     }
     stop.send_replace(true);
     task.await.unwrap();
