@@ -70,7 +70,7 @@ events! {
     /// Auth's database was restored: every signing key was replaced and every epoch raised (`revoke-all`). Target: the
     /// service. Details: `users`.
     CREDENTIALS_REVOKED = "credentials_revoked";
-    /// [`EventType::CREDENTIALS_REVOKED`], as the release before writes it.
+    /// `credentials_revoked`, as the release before writes it.
     CREDENTIALS_FENCED = "credentials_fenced";
 }
 
