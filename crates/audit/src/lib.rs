@@ -2,15 +2,20 @@
 
 mod command;
 
-pub mod config;
-pub mod controllers;
-pub mod limits;
-pub mod models;
+mod config;
+mod controllers;
+mod limits;
 mod openapi;
 mod problem;
-pub mod routes;
-pub mod state;
-pub mod views;
+mod routes;
+mod state;
+mod views;
+
+// Open to tests alone.
+#[cfg(not(feature = "testing"))]
+mod models;
+#[cfg(feature = "testing")]
+pub mod models;
 
 use std::sync::Arc;
 
@@ -23,7 +28,9 @@ use ud_kernel::{Service, StartError};
 use ud_service::{SecurityEvents, ServiceContext, Task};
 use utoipa::openapi::OpenApi;
 
-use crate::{config::AuditConfig, models::record_flow::RecordFlow, state::AuditState};
+pub use config::AuditConfig;
+
+use crate::{models::record_flow::RecordFlow, state::AuditState};
 
 /// Migrations of this service's own tables.
 pub static MIGRATIONS: Migrations = Migrations {

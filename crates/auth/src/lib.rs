@@ -1,18 +1,29 @@
 #![doc = include_str!("../README.md")]
 
-pub mod command;
-pub mod config;
-pub mod controllers;
-pub mod flows;
-pub mod limits;
-pub mod models;
+mod command;
+mod config;
+mod controllers;
+mod limits;
 mod openapi;
-pub mod operator;
+mod operator;
 mod problem;
-pub mod routes;
-pub mod state;
+mod routes;
+mod state;
+mod views;
+
+// Open to tests alone.
+#[cfg(not(feature = "testing"))]
+mod flows;
+#[cfg(feature = "testing")]
+pub mod flows;
+#[cfg(not(feature = "testing"))]
+mod models;
+#[cfg(feature = "testing")]
+pub mod models;
+#[cfg(not(feature = "testing"))]
+mod tasks;
+#[cfg(feature = "testing")]
 pub mod tasks;
-pub mod views;
 
 use std::sync::Arc;
 
@@ -26,6 +37,7 @@ use utoipa::openapi::OpenApi;
 
 pub use command::{AdminCommand, AuthCommand};
 pub use config::{AuthConfig, AuthLimits};
+pub use flows::reset_password::new_password;
 pub use operator::require_terminal;
 pub use state::AuthState;
 

@@ -2,16 +2,20 @@
 
 mod command;
 mod config;
+mod controllers;
+mod limits;
 mod openapi;
 mod problem;
 mod routes;
 mod state;
 mod tasks;
+mod views;
 
-pub mod controllers;
-pub mod limits;
+// Open to tests alone.
+#[cfg(not(feature = "testing"))]
+mod models;
+#[cfg(feature = "testing")]
 pub mod models;
-pub mod views;
 
 use std::sync::Arc;
 

@@ -1,16 +1,21 @@
 #![doc = include_str!("../README.md")]
 
-pub mod command;
-pub mod config;
-pub mod controllers;
-pub mod limits;
-pub mod models;
+mod command;
+mod config;
+mod controllers;
+mod limits;
 mod openapi;
 mod problem;
-pub mod routes;
-pub mod state;
-pub mod tasks;
-pub mod views;
+mod routes;
+mod state;
+mod tasks;
+mod views;
+
+// Open to tests alone.
+#[cfg(not(feature = "testing"))]
+mod models;
+#[cfg(feature = "testing")]
+pub mod models;
 
 use ud_config::{DatabaseConfig, Loader};
 use ud_db::{Db, Migrations};

@@ -1,15 +1,20 @@
 #![doc = include_str!("../README.md")]
 
-pub mod config;
-pub mod controllers;
-pub mod limits;
-pub mod models;
+mod config;
+mod controllers;
+mod limits;
 mod openapi;
 mod problem;
-pub mod routes;
-pub mod state;
+mod routes;
+mod state;
 mod tasks;
-pub mod views;
+mod views;
+
+// Open to tests alone.
+#[cfg(not(feature = "testing"))]
+mod models;
+#[cfg(feature = "testing")]
+pub mod models;
 
 use std::{path::Path, sync::Arc};
 
@@ -27,8 +32,9 @@ use ud_seal::ring_or_file;
 use ud_service::{ServiceContext, Task, TokenGuard, stop_in_order};
 use utoipa::openapi::OpenApi;
 
+pub use config::{SessionConfig, StoreConfig};
+
 use crate::{
-    config::{SessionConfig, StoreConfig},
     models::{
         feed::Feed,
         feed_tags::FeedTags,

@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use auth_service::flows::reset_password::new_password;
+use auth_service::new_password;
 use secrecy::SecretString;
 use ud_kernel::StartError;
 use ud_seal::secret_file;

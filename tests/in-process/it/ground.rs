@@ -4,7 +4,7 @@ use std::{collections::HashMap, time::Duration};
 
 use diesel::{QueryableByName, RunQueryDsl as _, sql_types::Text};
 use secrecy::ExposeSecret as _;
-use session_service::{config::StoreConfig, models::redis::store::RedisSettings};
+use session_service::{StoreConfig, models::redis::store::RedisSettings};
 use tempfile::TempDir;
 use testkit::{Backend, TestDatabase, TestIdentities, new_key_ring, sealing};
 use ud_config::{DatabaseConfig, Durability, KeyRing, RedisConfig, SealingConfig};

@@ -3,7 +3,7 @@
 use std::{fs, path::Path, time::Duration};
 
 use rstest::rstest;
-use session_service::{config::StoreConfig, models::redis::store::RedisSettings};
+use session_service::{StoreConfig, models::redis::store::RedisSettings};
 use ud_kernel::models::SessionState;
 
 use crate::{

@@ -6,7 +6,7 @@ use auth_service::AuthService;
 use end_to_end::Ports;
 use reqwest::Method;
 use serde_json::{Value, json};
-use session_service::{SessionService, config::SessionConfig};
+use session_service::{SessionConfig, SessionService};
 use testkit::{new_key_ring, service::Served};
 use ud_http::ServiceBinary as _;
 use ud_kernel::{

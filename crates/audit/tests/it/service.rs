@@ -15,7 +15,7 @@ use testkit::{
 use ud_db::Db;
 use ud_events::{BATCH_CONTENT_TYPE, EVENTS_PATH};
 use ud_kernel::{Clock, Service, UserId};
-use user_audit_service::{AuditService, config::AuditConfig, models::record_store::Record};
+use user_audit_service::{AuditConfig, AuditService, models::record_store::Record};
 
 use crate::world::{START, open, user, whole_log};
 

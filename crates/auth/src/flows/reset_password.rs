@@ -26,7 +26,7 @@ use crate::{
 /// 144 random bits as 24 characters: nobody's word, and of any permitted length.
 ///
 /// # Errors
-/// [`AuthError::Internal`] if the system gives no random bytes.
+/// If the system gives no random bytes.
 pub fn new_password() -> Result<Zeroizing<String>, AuthError> {
     let mut bytes = Zeroizing::new([0; 18]);
     rand::fill(bytes.as_mut_slice()).map_err(|_| AuthError::Internal("no random bytes".into()))?;

@@ -5,7 +5,7 @@ mod key;
 mod token;
 
 pub use introspection::{IntrospectionResponse, TokenForm};
-pub use key::{KeyListResponse, KeyResponse, KeyStateName};
+pub use key::{KeyListResponse, KeyResponse};
 pub use token::{
     ChangePasswordRequest, JwkSetResponse, LoginRequest, LoginResponse, LogoutRequest,
     ReauthenticateRequest, RefreshRequest, TokenResponse, ValidateResponse,

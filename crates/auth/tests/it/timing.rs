@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use auth_service::{
-    config::AuthConfig,
+    AuthConfig,
     models::{
         password::hash::PasswordHash,
         schema::credentials,

@@ -21,5 +21,7 @@ pub use bootstrap::{Bootstrap, BootstrapFlow, BootstrapOutcome, BootstrapReport}
 pub use error::ProfileError;
 pub use registration_flow::{Registration, RegistrationFlow, RequestKey, activate};
 pub use rights::Rights;
-pub use standings::{OVERDUE_AFTER, Standings};
-pub use sweeper::{GIVEN_UP_AFTER, Sweeper, Swept};
+pub use standings::Standings;
+#[cfg(feature = "testing")]
+pub use sweeper::GIVEN_UP_AFTER;
+pub use sweeper::{Sweeper, Swept};

@@ -1,8 +1,11 @@
 //! The tables, as `migrations/profile` makes them.
 
-#![expect(
-    missing_docs,
-    reason = "diesel's macro writes the items; the columns are documented in the migrations"
+#![cfg_attr(
+    feature = "testing",
+    expect(
+        missing_docs,
+        reason = "diesel's macro writes the items; the columns are documented in the migrations"
+    )
 )]
 
 diesel::table! {

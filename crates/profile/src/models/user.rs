@@ -142,7 +142,10 @@ pub struct NewUser {
 
 /// Values of [`NewUser`] as a client sent them.
 #[derive(Debug, Clone, Copy, Default)]
-#[expect(missing_docs, reason = "the members of NewUser")]
+#[cfg_attr(
+    feature = "testing",
+    expect(missing_docs, reason = "the members of NewUser")
+)]
 pub struct RawUser<'a> {
     pub email: &'a str,
     pub username: Option<&'a str>,

@@ -6,8 +6,8 @@ mod unlock_user;
 mod update_user;
 mod user;
 
-pub use list_users::{ListUsersQuery, ListedStatus, SearchUsersRequest, UserListResponse};
+pub use list_users::{ListUsersQuery, SearchUsersRequest, UserListResponse};
 pub use register_user::RegisterUserRequest;
 pub use unlock_user::UnlockedUserResponse;
 pub use update_user::UpdateUserRequest;
-pub use user::{UserResponse, UserStatusBody};
+pub use user::UserResponse;

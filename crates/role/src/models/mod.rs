@@ -22,10 +22,12 @@ mod standing_store;
 pub use assignment::{Assignment, MAX_ROLES, NewAssignment};
 pub use assignment_flow::AssignmentFlow;
 pub use assignment_store::AssignmentFilter;
-pub use change::{Change, NotBeforeClient};
+#[cfg(feature = "testing")]
+pub use change::Change;
+pub use change::NotBeforeClient;
 pub use error::RoleError;
 pub use limits::NamesLimit;
-pub use permission_set::{MAX_PERMISSIONS, PermissionSet};
+pub use permission_set::PermissionSet;
 pub use read_flow::ReadFlow;
 pub use role::{
     ADMIN_ROLE, MAX_DESCRIPTION, MAX_NAMES_BYTES, NewRole, Role, RoleName, RolePatch, USER_ROLE,

@@ -11,9 +11,7 @@ use reqwest::{Method, RequestBuilder, Response};
 use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 use session_service::{
-    SessionService,
-    config::{SessionConfig, StoreConfig},
-    models::redis::store::RedisSettings,
+    SessionConfig, SessionService, StoreConfig, models::redis::store::RedisSettings,
 };
 use tempfile::TempDir;
 use testkit::{

@@ -2,7 +2,7 @@
 
 use futures_util::future::join_all;
 use session_service::{
-    config::StoreConfig,
+    StoreConfig,
     models::{
         error::SessionError,
         redis::{connection::Unfit, outbox::RedisOutbox},

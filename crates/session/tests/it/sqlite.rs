@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use session_service::{
-    config::StoreConfig,
+    StoreConfig,
     models::{
         session::Refusal,
         session_store::{CloseOrder, Closing, SessionStore as _},

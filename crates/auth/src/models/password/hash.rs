@@ -17,8 +17,6 @@ use super::{
 
 const PREFIX: &str = "$bcrypt-sha256$v=2,t=2b,r=";
 const SALT_LEN: usize = 22;
-/// Cost when nothing is configured: about 0.35 s of a core.
-pub const DEFAULT_COST: u32 = 12;
 
 /// A well-formed password hash whose parameters are within the bounds.
 #[derive(Clone)]
