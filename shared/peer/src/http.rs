@@ -26,6 +26,11 @@ pub const REQUEST_TIMEOUT: &str = "x-request-timeout-ms";
 
 /// Where every service answers whose token it was sent.
 pub const CALLER: &str = "/internal/v1/caller";
+/// Codes by which a service says that it has no such route, or another method of it only: it is of a release before.
+const UNKNOWN_ROUTE: [&str; 2] = [
+    Code::REQUEST_NOT_FOUND.as_str(),
+    Code::REQUEST_METHOD_NOT_ALLOWED.as_str(),
+];
 /// That a service refuses our tokens is said again after this time.
 const TOLD_EVERY: Duration = Duration::from_secs(60);
 /// What to look at then.
@@ -191,6 +196,9 @@ impl Http {
                 self.told.refused_by(service);
                 Err(unavailable(format!("it {REFUSES_US}")))
             }
+            Ok(problem) if UNKNOWN_ROUTE.contains(&problem.code.as_str()) => Err(unavailable(
+                "it does not know this operation: upgrade it first (docs/UPGRADING.md)".to_owned(),
+            )),
             Ok(problem) => Err(CallError::Refused { service, problem }),
             Err(_) => Err(unavailable(format!(
                 "status {status} without a problem document"

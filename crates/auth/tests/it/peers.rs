@@ -21,6 +21,8 @@ pub enum Refuse {
     EpochTooOld,
     Closed,
     Down,
+    /// It is of a release that has no such route.
+    Unknown,
 }
 
 impl Refuse {
@@ -30,6 +32,7 @@ impl Refuse {
             Self::EpochTooOld => (409, "session.epoch-too-old"),
             Self::Closed => (401, "session.closed"),
             Self::Down => (503, "server.store-unavailable"),
+            Self::Unknown => (405, "request.method-not-allowed"),
         };
         ResponseTemplate::new(status).set_body_raw(
             json!({"status": status, "code": code}).to_string(),

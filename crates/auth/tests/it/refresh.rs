@@ -90,8 +90,14 @@ async fn an_outage_costs_nothing() {
         "role is asked before the rotation"
     );
     world.peers.with(|s| s.role_down = false);
-    world.peers.refuse(&[Refuse::Down]);
-    assert_eq!(world.refresh(&tokens["refresh_token"]).await.0, 503);
+    for refusal in [Refuse::Down, Refuse::Unknown] {
+        world.peers.refuse(&[refusal]);
+        let (status, body) = world.refresh(&tokens["refresh_token"]).await;
+        assert_eq!(
+            (status, text(&body["code"])),
+            (503, "server.dependency-unavailable")
+        );
+    }
     assert_eq!(
         world.refresh(&tokens["refresh_token"]).await.0,
         200,

@@ -13,11 +13,11 @@ use std::time::Duration;
 
 use ud_db::{Db, DbConn, StoreError};
 use ud_kernel::{
-    Clock, Code, Failpoints, Service, UserId,
+    Clock, Code, Failpoints, UserId,
     models::{Standing, UserStanding},
     operation::SetStanding,
 };
-use ud_peer::{CallError, ServiceClient};
+use ud_peer::ServiceClient;
 
 use super::{
     ProfileError, standing_store,
@@ -158,7 +158,8 @@ impl Standings {
     ) -> Result<UserStanding, ProfileError> {
         let state = Standing::Reserved;
         let role = self.role.on_behalf_of(actor);
-        match put(&role, id, UserStanding { state, sequence }).await {
+        let standing = UserStanding { state, sequence };
+        match role.call::<SetStanding>(id, standing).await {
             Err(error) if error.is(Code::USER_IS_ADMINISTRATOR) => {
                 Err(ProfileError::IsAdministrator)
             }
@@ -233,7 +234,8 @@ impl Standings {
             UserStatus::Pending => return Ok(None),
         };
         let sequence = user.version;
-        let held = put(&self.role, id, UserStanding { state, sequence }).await?;
+        let standing = UserStanding { state, sequence };
+        let held = self.role.call::<SetStanding>(id, standing).await?;
         self.failpoints.at("standing.told").await;
         if held.state != state {
             // A change announced meanwhile is no contradiction: it is told when it is decided.
@@ -302,23 +304,6 @@ impl Standings {
                 None => return Ok(recalled),
             }
         }
-    }
-}
-
-/// Tells role; returns what it holds afterwards.
-async fn put(
-    role: &ServiceClient,
-    id: UserId,
-    standing: UserStanding,
-) -> Result<UserStanding, CallError> {
-    match role.call::<SetStanding>(id, standing).await {
-        Ok(held) => Ok(held),
-        // A role service of a version before this route: it has to be upgraded first.
-        Err(error) if error.is(Code::REQUEST_NOT_FOUND) => Err(CallError::Unavailable {
-            service: Service::Role,
-            reason: "it does not know standings: upgrade it".to_owned(),
-        }),
-        Err(error) => Err(error),
     }
 }
 

@@ -163,6 +163,25 @@ async fn a_refusal_is_told_as_it_was() {
     assert!(refused.is(Code::SESSION_POLICY_STALE), "{refused}");
 }
 
+/// A service of the release before, met in the wrong order, does not know the route, or another method of it only.
+#[tokio::test]
+async fn an_operation_that_the_other_does_not_know_is_unavailability() {
+    for (status, code) in [
+        (404, "request.not-found"),
+        (405, "request.method-not-allowed"),
+    ] {
+        let problem = json!({"status": status, "code": code, "title": "x"});
+        let (_server, client) =
+            answering(ResponseTemplate::new(status).set_body_json(problem)).await;
+        let refused = read(&client).await;
+        assert!(is_unavailable(&refused), "{refused:?}");
+        let error = refused.unwrap_err();
+        assert!(error.to_string().contains("upgrade it first"), "{error}");
+        let problem = Problem::from(error);
+        assert_eq!(problem.code(), Code::SERVER_DEPENDENCY_UNAVAILABLE);
+    }
+}
+
 #[tokio::test]
 async fn it_recovers_by_itself() {
     let server = MockServer::start().await;
