@@ -1,5 +1,6 @@
 //! The command line: `serve` (default), `migrate [--revert [--yes]]`, `check-config`, `healthcheck`, `openapi`, and auth's
-//! `admin`, `rewrap` and `revoke-all`. There is no `keygen`: the services inside one process make their identities themselves.
+//! `admin`, `rewrap` and `revoke-all`. There is no `keygen`: the services inside one process make their identities
+//! themselves.
 
 use std::{future::Future, io::Write as _, net::SocketAddr, process::ExitCode};
 

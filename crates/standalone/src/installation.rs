@@ -1,7 +1,7 @@
 //! Keeps together what belongs together: the databases and key rings of one installation, written down in the file
-//! `installation` of `DATA_DIR`. A start with one of them lost, damaged or from elsewhere is refused, before anything is made
-//! in its place: a new key beside old data opens nothing, and an empty database beside others has forgotten what they rely
-//! on.
+//! `installation` of `DATA_DIR`. A start with one of them lost, damaged or from elsewhere is refused, before anything is
+//! made in its place: a new key beside old data opens nothing, and an empty database beside others has forgotten what they
+//! rely on.
 
 use std::{
     collections::BTreeMap,

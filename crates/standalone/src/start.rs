@@ -199,8 +199,8 @@ async fn prepare(config: &mut Config) -> Result<(Installation, Contexts), StartE
     Ok((installation, contexts))
 }
 
-/// Builds all services; the guard of the first, which knows the signing keys, is everybody's. Returns also whether all stores
-/// are up and every ring opened what they hold.
+/// Builds all services; the guard of the first, which knows the signing keys, is everybody's. Returns also whether all
+/// stores are up and every ring opened what they hold.
 async fn build(config: Config, contexts: &Contexts) -> Result<(Vec<Mounted>, bool), StartError> {
     let mut mounted: Vec<Mounted> = Vec::new();
     for service in config.services {

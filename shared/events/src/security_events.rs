@@ -1,4 +1,4 @@
-//! Security events become events: they tell of no state change, so no flow writes them.
+//! Security events on their way into the outbox: they tell of no state change, so no flow writes them.
 
 use std::{future::Future, time::Duration};
 

@@ -81,8 +81,8 @@ pub trait ServiceBinary: 'static {
     /// Runs the pending migrations.
     fn migrate(config: Self::Config) -> impl Future<Output = Result<(), StartError>>;
 
-    /// Finds the migration that is to be undone: the last one, or the one of the version that is named. Changes nothing yet; if
-    /// it is confirmed that it is undone, nobody else uses the database from now on.
+    /// Finds the migration that is to be undone: the last one, or the one of the version that is named. Changes nothing
+    /// yet; if it is confirmed that it is undone, nobody else uses the database from now on.
     fn revert(
         config: Self::Config,
         arguments: MigrateArguments,

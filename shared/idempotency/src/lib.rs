@@ -77,7 +77,7 @@ impl IdempotencyKeys {
     ///
     /// # Errors
     /// [`SealError::UnknownKey`], [`SealError::DoesNotOpen`].
-    fn sealed_anew(sealer: &Sealer, sealed: &str) -> Result<Option<String>, SealError> {
+    fn rewrapped(sealer: &Sealer, sealed: &str) -> Result<Option<String>, SealError> {
         sealer.rewrap(ASSOCIATED_DATA, sealed)
     }
 
@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_of_key_or_body_is_in_the_claim() {
+    fn nothing_of_key_or_body_is_in_the_record() {
         let keys = IdempotencyKeys::new(&[7; 32]);
         let record = keys.record(
             "register",

@@ -60,7 +60,7 @@ impl IdempotencyKeys {
         let Some(old) = db.read(find).await? else {
             return Ok(false);
         };
-        let Some(new) = Self::sealed_anew(sealer, &old)? else {
+        let Some(new) = Self::rewrapped(sealer, &old)? else {
             return Ok(false);
         };
         Ok(db.tx(move |conn| replace(conn, &old, &new)).await?)
@@ -91,8 +91,8 @@ impl ServerKey {
         }
     }
 
-    /// Makes the one of `service` on `db`, opened if the database answers and has it. A ring in a file is not made anew beside what is
-    /// sealed under another. A configured one that does not open it is no error: [`ServerKey::state`] tells.
+    /// Makes the one of `service` on `db`, opened if the database answers and has it. A ring in a file is not made anew
+    /// beside what is sealed under another. A configured one that does not open it is no error: [`ServerKey::state`] tells.
     ///
     /// # Errors
     /// If the ring's file can be neither read nor made, is gone, or is not the database's; what to do, in words.

@@ -1,5 +1,5 @@
-//! The operations that services offer each other: one table of what is sent, where, and what comes back. Over HTTP they are the
-//! routes below `/internal/v1`; in one process they are calls.
+//! The operations that services offer each other: one table of what is sent, where, and what comes back. Over HTTP they are
+//! the routes below `/internal/v1`; in one process they are calls.
 
 use serde::{Serialize, de::DeserializeOwned};
 

@@ -1,5 +1,5 @@
-//! Every operation there and back over HTTP: what a service passes on in the process, where nothing is written, it could also
-//! send to another one, and what comes back is what was given.
+//! Every operation there and back over HTTP: what a service passes on in the process, where nothing is written, it could
+//! also send to another one, and what comes back is what was given.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 

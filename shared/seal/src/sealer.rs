@@ -19,8 +19,8 @@ use crate::ring_file::{KEY_ENCRYPTION, ring_or_file};
 const VERSION: &str = "v1";
 const KEY_LEN: usize = 32;
 
-/// What a sealed value is bound to (associated data of an AEAD, RFC 5116): where it lives and what it is for. A value moved to
-/// another place does not open.
+/// What a sealed value is bound to (associated data of an AEAD, RFC 5116): where it lives and what it is for. A value moved
+/// to another place does not open.
 #[derive(Debug, Clone, Copy)]
 pub struct AssociatedData<'a> {
     /// Table.

@@ -102,8 +102,8 @@ pub struct NotedEvent {
 pub struct SecurityEvents(Vec<mpsc::Receiver<NotedEvent>>);
 
 impl SecurityEvents {
-    /// Waits for security events, and adds at most `most` of them to `security_events`, those in lanes of their own first. Adds none
-    /// when every [`SecurityLog`] is gone.
+    /// Waits for security events, and adds at most `most` of them to `security_events`, those in lanes of their own first.
+    /// Adds none when every [`SecurityLog`] is gone.
     pub async fn recv_many(&mut self, security_events: &mut Vec<NotedEvent>, most: usize) {
         poll_fn(|context| {
             let before = security_events.len();

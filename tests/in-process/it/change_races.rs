@@ -48,8 +48,8 @@ impl Flow {
 
 const MINUTES: i64 = 300_000;
 
-/// Nobody is more than five minutes from anybody else. The first is for every day. Whoever is five minutes ahead of the store
-/// finds no login recent: the first auth, by whose clock role verifies here, is a little less so.
+/// Nobody is more than five minutes from anybody else. The first is for every day. Whoever is five minutes ahead of the
+/// store finds no login recent: the first auth, by whose clock role verifies here, is a little less so.
 const SKEWS: [Skews; 3] = [
     skews([0, MINUTES], [MINUTES, 0], 0),
     skews([MINUTES - 3_000, 0], [0, MINUTES], MINUTES),

@@ -58,7 +58,7 @@ async fn a_clock_that_steps_moves_no_window(#[case] store: Store) {
     }
 }
 
-/// Two steps back is reuse after ten seconds, whatever auth says the time is.
+/// Two rotations back is reuse after ten seconds, whatever auth says the time is.
 #[rstest]
 #[case(Redis)]
 #[case(Sqlite)]

@@ -46,7 +46,7 @@ async fn clocks_half_a_second_apart_give_one_successor(#[case] store: Store) {
         let second = &tokens[0];
         assert!(tokens.iter().all(|t| t.refresh == second.refresh));
         assert_ne!(second.refresh, first.refresh);
-        // Nobody was one too many: the successor is the current token, and all were of one step.
+        // Nobody was one too many: the successor is the current token, and all were of one rotation.
         let third = world.refresh(0, &second.refresh).await.tokens();
         assert_ne!(third.refresh, second.refresh);
         for i in 0..world.sessions.len() {

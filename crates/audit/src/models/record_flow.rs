@@ -140,7 +140,7 @@ impl RecordFlow {
         let keys = self.key.get().await?;
         let body = serde_json_canonicalizer::to_string(client)
             .map_err(|_| AuditError::Unrecordable("no canonical form"))?;
-        // RowScope: the operation and its caller (SECURITY rule 31).
+        // Scope: the operation and its caller (SECURITY rule 31).
         let operation = format!("create_audit {writer}");
         Ok(keys.record(&operation, key, &[Some(&body)], self.clock.now()))
     }

@@ -17,7 +17,7 @@ fn sealer(rings: &[&str]) -> Sealer {
 
 #[rstest]
 #[tokio::test]
-async fn the_server_key_is_sealed_anew(
+async fn the_server_key_is_rewrapped(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let world = World::on(backend).await;

@@ -26,7 +26,7 @@ use crate::{
 pub struct PasswordChange {
     /// Whose.
     pub user_id: UserId,
-    /// Refresh token of the session that asks: it stays open, and is rotated.
+    /// Refresh token of the session that asks: it stays open, and gets a new one.
     pub refresh_token: RefreshToken,
     /// As typed.
     pub current: Zeroizing<String>,
@@ -47,13 +47,14 @@ pub enum PasswordChanged {
     NotRenewed(Revocation),
 }
 
-/// Changes the password, raises the epoch, closes every other session and rotates the refresh token of this one: whoever has a copy of its
-/// refresh token has an old one (SECURITY rule 21).
+/// Changes the password, raises the epoch, closes every other session and rotates the refresh token of this one: whoever
+/// has a copy of its refresh token has an old one (SECURITY rule 21).
 ///
 /// # Errors
 /// [`AuthError::InvalidCredentials`] for a wrong current password, which counts as a failed login;
 /// [`AuthError::Invalid`] for a new one the policy refuses; [`AuthError::Suspended`];
-/// [`AuthError::TooManyAttempts`]; [`AuthError::TokenTooLong`]; [`AuthError::Busy`] or [`AuthError::Store`] when it may succeed later.
+/// [`AuthError::TooManyAttempts`]; [`AuthError::TokenTooLong`]; [`AuthError::Busy`] or [`AuthError::Store`] when it may
+/// succeed later.
 pub async fn change_password(
     state: &AuthState,
     change: PasswordChange,
@@ -111,7 +112,8 @@ async fn check_room(state: &AuthState, user_id: UserId) -> Result<(), AuthError>
     }
 }
 
-/// Tells the session service of the new epoch, and rotates the session that asked. Nothing here undoes the change.
+/// Tells the session service of the new epoch, and rotates the refresh token of the session that asked. Nothing here undoes
+/// the change.
 async fn renew(state: &AuthState, change: &PasswordChange, epoch: i64) -> PasswordChanged {
     let (token, origin) = (&change.refresh_token, &change.origin);
     let direct = state

@@ -60,7 +60,7 @@ impl PasswordAttempt {
 }
 
 /// A right password of an active account. It is no completed login yet: whoever completes it settles the charge
-/// (`login_completion.rs`), and where more than a password is asked for that comes in between.
+/// (`complete_login.rs`), and where more than a password is asked for that comes in between.
 #[derive(Debug)]
 #[must_use = "the charge is settled or refunded"]
 pub struct RightPassword {
@@ -265,7 +265,7 @@ async fn refund_counted(
     counted: Counted,
 ) {
     let user_id = credential.map(|credential| credential.user_id);
-    let taken_back = state
+    let refunded = state
         .db
         .tx(move |conn| match (&counted, user_id) {
             (Counted::Throttle(charge), _) => LoginThrottle::refund(conn, charge),
@@ -273,8 +273,8 @@ async fn refund_counted(
             (Counted::UnlockCode(_), None) => Ok(()),
         })
         .await;
-    if let Err(error) = taken_back {
-        log::warn!("could not take back a login try that did not fail: {error}");
+    if let Err(error) = refunded {
+        log::warn!("could not refund a login try that did not fail: {error}");
     }
 }
 

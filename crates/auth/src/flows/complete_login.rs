@@ -1,6 +1,6 @@
-//! This module completes a login: it settles counts, issues a device token and remembers the source. It does so after the last
-//! factor, which today is the password. A second factor goes between [`super::check_password::check_password`] and this: a
-//! right password without it forgets nothing and makes nothing known.
+//! This module completes a login: it settles counts, issues a device token and remembers the source. It does so after the
+//! last factor, which today is the password. A second factor goes between [`super::check_password::check_password`] and
+//! this: a right password without it forgets nothing and makes nothing known.
 
 use ud_db::{DbConn, StoreError};
 use ud_kernel::{Source, Timestamp, UserId};

@@ -1,6 +1,6 @@
-//! Refreshing: the tag, auth's own row, role's answer, its length in a token, the rotation, the signature, in this order. The rotation
-//! commits; whatever fails before it costs nothing, and the same token works afterwards. Proving again who one is
-//! rotates the same way, with a password on top.
+//! Refreshing: the tag, auth's own row, role's answer, its length in a token, the rotation, the signature, in this order.
+//! The rotation commits; whatever fails before it costs nothing, and the same token works afterwards. Proving again who one
+//! is rotates the same way, with a password on top.
 
 use std::time::Duration;
 

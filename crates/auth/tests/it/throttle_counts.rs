@@ -152,7 +152,7 @@ async fn of_two_hundred_at_once_no_more_are_let_through(
 
 #[rstest]
 #[tokio::test]
-async fn what_is_taken_back_leaves_nothing_behind(
+async fn what_is_refunded_leaves_nothing_behind(
     #[values(Backend::Sqlite, Backend::Postgres, Backend::Mysql)] backend: Backend,
 ) {
     let counting = Counting::new(backend).await;

@@ -54,8 +54,8 @@ impl AssignmentFlow {
     /// [`RoleError::UnknownUser`], [`RoleError::RoleNotFound`], [`RoleError::BuiltIn`],
     /// [`RoleError::AlreadyAssigned`], [`RoleError::InvalidExpiry`], [`RoleError::AdministratorExpires`],
     /// [`RoleError::UserInactive`],
-    /// [`RoleError::TooManyPermissions`], [`RoleError::NamesTooLong`], [`RoleError::Escalation`], [`RoleError::TargetHoldsMore`],
-    /// [`RoleError::AssignmentOutlivesGrantor`], [`RoleError::PermissionDenied`],
+    /// [`RoleError::TooManyPermissions`], [`RoleError::NamesTooLong`], [`RoleError::Escalation`],
+    /// [`RoleError::TargetHoldsMore`], [`RoleError::AssignmentOutlivesGrantor`], [`RoleError::PermissionDenied`],
     /// [`RoleError::PeerUnavailable`], [`RoleError::Store`].
     pub async fn create(
         &self,

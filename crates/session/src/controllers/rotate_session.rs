@@ -9,8 +9,8 @@ use ud_service::callers;
 
 use crate::{state::SessionState, views::internal::RotateSessionBody};
 
-/// Rotates a session's refresh token: the commit point of a refresh. `O` is [`ud_kernel::operation::RotateSession`], or what the
-/// release before calls it.
+/// Rotates a session's refresh token: the commit point of a refresh. `O` is [`ud_kernel::operation::RotateSession`], or
+/// what the release before calls it.
 ///
 /// # Errors
 /// 401 `session.closed`; 409 `session.epoch-too-old`, `session.policy-stale`.

@@ -1,5 +1,5 @@
-//! A session, and the rules of a refresh, pure. SQLite goes by them; Redis has its own in `redis/rotate.lua`, and the model test
-//! holds both to the same.
+//! A session, and the rules of a refresh, pure. SQLite goes by them; Redis has its own in `redis/rotate.lua`, and the model
+//! test holds both to the same.
 
 use std::time::Duration;
 

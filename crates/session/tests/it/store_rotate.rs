@@ -361,7 +361,7 @@ async fn the_time_of_the_last_rotation_never_decreases(#[case] backend: Backend)
     let fx = backend.open().await;
     let user = user();
     let (_, second) = rotated(&fx, user).await;
-    // The clock behind goes on: counted from the clock ahead.
+    // The replica whose clock is behind rotates: counted from the clock ahead.
     let behind = START.plus(secs(300));
     let third = fx
         .store

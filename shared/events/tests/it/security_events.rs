@@ -48,7 +48,7 @@ impl Store {
 }
 
 #[tokio::test(start_paused = true)]
-async fn security_events_become_events_even_if_the_store_is_away_for_a_while() {
+async fn security_events_are_written_even_if_the_store_is_away_for_a_while() {
     let clock = Clock::manual(START);
     let (log, queue) = SecurityLog::new(clock.clone(), 100, &Metrics::new("auth"));
     let (stop, stopped) = StopSignal::pair();

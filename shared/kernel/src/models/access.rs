@@ -4,8 +4,8 @@ use super::Provenance;
 use crate::{Timestamp, UserId};
 
 /// `GET /internal/v1/users/{id}/access` at role (callers: auth, profile, session): what a user may do now.
-/// `policy_version` is read before the roles, so that the answer is never older than it claims: a not-before of a change can end
-/// a token that has the change already, but never miss one that has not.
+/// `policy_version` is read before the roles, so that the answer is never older than it claims: a not-before of a change
+/// can end a token that has the change already, but never miss one that has not.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Access {
     /// Names of the roles in effect, sorted; always contains `user`.

@@ -76,8 +76,8 @@ pub struct Passwords {
 }
 
 impl Passwords {
-    /// With hashes of `cost` made in `pool`. `min_response_time`: see [`Passwords::min_response_time`]; measured if not given,
-    /// which takes some 10 ms at first, and goes on with each hash.
+    /// With hashes of `cost` made in `pool`. `min_response_time`: see [`Passwords::min_response_time`]; measured if not
+    /// given, which takes some 10 ms at first, and goes on with each hash.
     ///
     /// # Errors
     /// [`AuthError::Internal`] for a cost that is not accepted.

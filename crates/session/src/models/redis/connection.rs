@@ -45,8 +45,8 @@ impl Redis {
         Ok(self.redis.query(command).await?)
     }
 
-    /// Runs a script on the keys below `namespace` with one JSON argument. Every script bears being repeated: a rotation or a
-    /// create that was done gives the same grant again, and a close or a not-before changes nothing twice.
+    /// Runs a script on the keys below `namespace` with one JSON argument. Every script bears being repeated: a rotation or
+    /// a create that was done gives the same grant again, and a close or a not-before changes nothing twice.
     pub(crate) async fn run<T: FromRedisValue>(
         &self,
         script: &Script,

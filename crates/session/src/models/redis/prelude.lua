@@ -155,7 +155,8 @@ local function remember_expiry(expiry)
   end
 end
 
--- Whether a not-before of the user or of a role is above `pv`. The keys have the name by which the release before knows them.
+-- Whether a not-before of the user or of a role is above `pv`. The keys have the name by which the release before knows
+-- them.
 local function below_not_before()
   local keys = { ns .. ':mark:user:' .. a.user_id }
   for _, role in ipairs(a.roles) do
@@ -191,8 +192,8 @@ local function emit(kind, s, reason, ...)
 end
 
 -- Adds to the list verifiers follow, unless no token it concerns can be alive by any clock: neither the store's nor that of
--- the caller, each of which may be wrong. Entries that have passed are cut off the front on the way; those of keys, which are few and
--- stay for long, do not hold that up.
+-- the caller, each of which may be wrong. Entries that have passed are cut off the front on the way; those of keys, which
+-- are few and stay for long, do not hold that up.
 local function revoke(ends, ...)
   local now = math.min(store_now(), a.now)
   if ends + CLOCKS_APART <= now then
