@@ -1,4 +1,4 @@
-//! What a refresh cannot do without: the script that rotates the session in Redis, and the signature of a token.
+//! Measures what a refresh cannot do without: the script that rotates the session in Redis, and the signature of a token.
 
 use std::sync::Arc;
 

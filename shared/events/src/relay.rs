@@ -64,8 +64,8 @@ pub struct Relay<O, T> {
 }
 
 impl<T> Relay<SqlOutbox, T> {
-    /// Adds a destination to the services that are told, which the transport reaches. The outbox in Redis removes an event when
-    /// the services have it, and takes no further one.
+    /// Adds a destination to the services that are told, which the transport reaches. The outbox in Redis removes an event
+    /// when the services have it, and takes no further one.
     #[must_use]
     pub fn and_to(mut self, destination: Destination) -> Self {
         self.destinations.push(destination);

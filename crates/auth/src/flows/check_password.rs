@@ -252,7 +252,8 @@ async fn count(
     Ok(Some(Counted::Throttle(charge)))
 }
 
-/// Gives back what a right password counted that led to nothing else. If that fails, it stays counted.
+/// Refunds what a right password counted that led to nothing else: the next one counts as if this had not been. If that
+/// fails, it stays counted.
 pub async fn refund(state: &AuthState, right: RightPassword) {
     if let Some(counted) = right.counted {
         refund_counted(state, Some(&right.credential), counted).await;
@@ -358,7 +359,7 @@ fn note(state: &AuthState, event: EventType, found: &Found, origin: &Provenance)
     });
 }
 
-/// Who a security event is about: the user, if there is one.
+/// Returns whom a security event is about: the user, if there is one.
 fn target(found: &Found) -> (&'static str, String) {
     match &found.credential {
         Some(credential) => ("user", credential.user_id.to_string()),

@@ -147,23 +147,6 @@ pub async fn settle_only(state: &AuthState, right: &mut RightPassword) -> Result
     Ok(())
 }
 
-/// Takes back what a right password counted where the login ends for another reason: the next one counts as if this had
-/// not been.
-pub async fn refund(state: &AuthState, right: RightPassword) {
-    let user_id = right.credential.user_id;
-    let Some(counted) = right.counted else { return };
-    let outcome = state
-        .db
-        .tx(move |conn| match &counted {
-            Counted::Throttle(charge) => LoginThrottle::refund(conn, charge),
-            Counted::UnlockCode(hash) => unlock::store::refund(conn, user_id, hash),
-        })
-        .await;
-    if let Err(error) = outcome {
-        log::warn!("a right password of user {user_id} stays counted: {error}");
-    }
-}
-
 /// False if the unlock code was used by somebody else.
 fn settle(
     conn: &mut DbConn,

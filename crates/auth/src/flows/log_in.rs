@@ -6,8 +6,8 @@ use ud_kernel::{
 };
 
 use super::{
-    check_password::{PasswordAttempt, check_password},
-    complete_login::{Completion, complete_login, refund},
+    check_password::{PasswordAttempt, check_password, refund},
+    complete_login::{Completion, complete_login},
 };
 use crate::{
     models::{

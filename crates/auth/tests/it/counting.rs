@@ -113,7 +113,7 @@ impl Counting {
     }
 }
 
-/// So many seconds after the start.
+/// Returns the time that many seconds after the start.
 pub fn at(seconds: u64) -> Timestamp {
     START.plus(Duration::from_secs(seconds))
 }

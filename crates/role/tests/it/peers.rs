@@ -121,7 +121,7 @@ async fn without_session_the_change_stands_and_the_answer_says_so(
     app.stop().await;
 }
 
-/// What the direct call could not tell, the event tells: the same not-before.
+/// The event tells the not-before that the direct call could not tell.
 #[rstest]
 #[actix_web::test]
 async fn the_event_completes_what_the_call_could_not(

@@ -1,4 +1,4 @@
-//! What other services' events do here. Each effect only grows (an epoch, a not-before) or ends something, so an
+//! Applies other services' events. Each effect only grows (an epoch, a not-before) or ends something, so an
 //! event that arrives twice, or after the direct call it repeats, changes nothing: no inbox is needed.
 
 use std::collections::HashSet;

@@ -91,7 +91,7 @@ pub struct Session {
     pub late: LateRepetitions,
 }
 
-/// What the store knows of a user beyond one session: below it nothing is made or rotated.
+/// Holds what the store knows of a user beyond one session: below it no session is made and no refresh token rotated.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Minimums {
     /// The user's `min_epoch`; 0 if none was ever set.
@@ -173,7 +173,7 @@ fn seconds(count: u32) -> Duration {
 }
 
 impl Minimums {
-    /// Whether something of this epoch and policy version may be made or rotated.
+    /// Checks that a session of this epoch and policy version may be made, or its refresh token rotated.
     ///
     /// # Errors
     /// [`Refusal::EpochTooOld`] or [`Refusal::PolicyStale`].

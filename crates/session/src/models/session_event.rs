@@ -22,7 +22,7 @@ pub struct SessionEvent {
     pub reason: Option<String>,
     /// Where the request that caused it came from.
     pub origin: Provenance,
-    /// Of a late repetition: where the session was last rotated from.
+    /// Tells, of a late repetition, where the refresh token was last rotated from.
     pub rotated_from: Option<Source>,
 }
 

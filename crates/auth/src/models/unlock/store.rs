@@ -100,7 +100,7 @@ pub fn count_try(
     Ok(rows == 1)
 }
 
-/// Gives back a try whose password was not looked at.
+/// Refunds a try whose password was not looked at.
 ///
 /// # Errors
 /// [`StoreError`].
